@@ -107,3 +107,65 @@ func (s *source) graph() *refGraph {
 	}
 	return g
 }
+
+// deepest is the number of parts in the largest set of which each refers to
+// each, at any distance: how deep a reader that recurses by reference may get.
+func (g *refGraph) deepest() int {
+	most := 0
+	for _, set := range g.mutual() {
+		most = max(most, len(set))
+	}
+	return most
+}
+
+// mutual are the strongly connected components, by Tarjan's algorithm without
+// recursion.
+func (g *refGraph) mutual() [][]int {
+	var sets [][]int
+	number := make([]int, len(g.parts)) // in order of discovery, from 1
+	low := make([]int, len(g.parts))
+	onStack := make([]bool, len(g.parts))
+	var stack []int
+	type frame struct{ part, edge int }
+	next := 0
+	for start := range g.parts {
+		if number[start] > 0 {
+			continue
+		}
+		frames := []frame{{part: start}}
+		for len(frames) > 0 {
+			f := &frames[len(frames)-1]
+			v := f.part
+			if number[v] == 0 {
+				next++
+				number[v], low[v] = next, next
+				stack, onStack[v] = append(stack, v), true
+			}
+			if f.edge < len(g.edges[v]) {
+				to := g.edges[v][f.edge]
+				f.edge++
+				if number[to] == 0 {
+					frames = append(frames, frame{part: to})
+				} else if onStack[to] {
+					low[v] = min(low[v], number[to])
+				}
+				continue
+			}
+			frames = frames[:len(frames)-1]
+			if len(frames) > 0 {
+				up := frames[len(frames)-1].part
+				low[up] = min(low[up], low[v])
+			}
+			if low[v] == number[v] {
+				at := len(stack)
+				for at--; stack[at] != v; at-- {
+					onStack[stack[at]] = false
+				}
+				onStack[v] = false
+				sets = append(sets, slices.Clone(stack[at:]))
+				stack = stack[:at]
+			}
+		}
+	}
+	return sets
+}

@@ -56,14 +56,12 @@ type Predicate struct {
 	Value string `json:"value,omitempty"`
 }
 
-// httpMethods are the fields of a path item that are operations.
-var httpMethods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"}
-
+// isMethod tells the fields of a path item that are operations; "query" is
+// OpenAPI 3.2's.
 func isMethod(field string) bool {
-	for _, m := range httpMethods {
-		if m == field {
-			return true
-		}
+	switch field {
+	case "get", "put", "post", "delete", "options", "head", "patch", "trace", "query":
+		return true
 	}
 	return false
 }
@@ -76,8 +74,9 @@ type operationReader struct {
 	declared bool            // the document has a security list
 
 	operations []Operation
-	nodes      []tree.Node // of operations, in step
-	seen       map[string]int
+	places     []place        // of operations, in step
+	seen       map[string]int // method and shape of a route → the operation that has it
+	remarks    []remark
 }
 
 func (r *operationReader) readAll(ctx context.Context) error {
@@ -100,6 +99,7 @@ func (r *operationReader) readAll(ctx context.Context) error {
 			return err
 		}
 	}
+	r.routeRemarks()
 	r.nameAll()
 	return nil
 }
@@ -169,8 +169,37 @@ func (r *operationReader) readOperation(path, item, n tree.Node, method string) 
 	r.readSecurity(&o, n)
 	r.readInput(&o, n, params)
 	r.checkTwin(&o, n)
+	if rt.remark != "" {
+		r.remarks = append(r.remarks, remark{len(r.operations), rt.remark})
+	}
 	r.operations = append(r.operations, o)
-	r.nodes = append(r.nodes, n)
+	r.places = append(r.places, place{item, n})
+}
+
+// remark is an operation whose path key ends with what is no condition, and
+// the path without that.
+type remark struct {
+	operation int
+	path      string
+}
+
+// routeRemarks routes the operations whose path without the remark nothing
+// else has. The others would take their requests from one another.
+func (r *operationReader) routeRemarks() {
+	for _, m := range r.remarks {
+		o, n := &r.operations[m.operation], r.places[m.operation].operation
+		key := o.Method + " " + shape(m.path)
+		first, taken := r.seen[key]
+		if taken {
+			r.src.found.add(n, SeverityWarning, FindPathFragment, "Give the operation a path of its own.",
+				"%s %s differs from %s on line %d only by what no request can be told by; it is documentation only.",
+				o.Method, short(o.PathGiven), short(r.operations[first].PathGiven), r.operations[first].Line)
+			continue
+		}
+		r.seen[key] = m.operation
+		o.Path, o.DocumentationOnly = m.path, false
+		r.src.found.add(n, SeverityInfo, FindPathFragment, "", "%s %s is routed as %q.", o.Method, short(o.PathGiven), short(m.path))
+	}
 }
 
 func (r *operationReader) readServers(o *Operation, item, n tree.Node) {

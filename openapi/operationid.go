@@ -14,7 +14,7 @@ func (r *operationReader) nameAll() {
 		switch {
 		case o.GivenID == "":
 		case used[o.GivenID]:
-			r.src.found.add(r.nodes[i].Get("operationId"), SeverityWarning, FindOperationIDDuplicate, "Give every operation an id of its own.",
+			r.src.found.add(r.places[i].operation.Get("operationId"), SeverityWarning, FindOperationIDDuplicate, "Give every operation an id of its own.",
 				"The operation id %q is used before; this operation gets one made of its method and path.", short(o.GivenID))
 		default:
 			o.ID = o.GivenID
@@ -27,7 +27,7 @@ func (r *operationReader) nameAll() {
 		if o.ID == "" {
 			o.ID, o.Synthesised = unique(synthesise(o), "_", used), true
 			if o.GivenID == "" {
-				r.src.found.add(r.nodes[i], SeverityInfo, FindOperationIDMissing, "Give the operation an operationId; generated clients use it as a name.",
+				r.src.found.add(r.places[i].operation, SeverityInfo, FindOperationIDMissing, "Give the operation an operationId; generated clients use it as a name.",
 					"%s %s has no operation id; %q is used.", o.Method, short(o.PathGiven), o.ID)
 			}
 		}

@@ -10,7 +10,8 @@ import (
 type route struct {
 	path          string
 	predicates    []Predicate
-	documentation bool // it cannot be routed
+	documentation bool   // it cannot be routed as it is
+	remark        string // the path without a remark, by which it can be routed if nothing else has it
 }
 
 // longestPath is the longest template that is routed; servers refuse longer
@@ -42,8 +43,6 @@ func (s *source) repairPath(at tree.Node, params []tree.Node) route {
 		out.path = out.path[:i]
 		out.predicates, ok = predicates(mark, condition, params)
 		if !ok {
-			note(SeverityWarning, FindPathFragment, "Give the operation a path of its own.",
-				"What follows %q in the path %q is no condition that a request could be told by; its operations are documentation only.", mark, short(key))
 			out.documentation = true
 		} else {
 			note(SeverityInfo, FindPathPredicate, "", "The path %q is routed as %q when %s.", short(key), orSlash(out.path), describe(out.predicates))
@@ -63,6 +62,9 @@ func (s *source) repairPath(at tree.Node, params []tree.Node) route {
 		return only(why)
 	}
 	out.path = repaired
+	if out.documentation {
+		out.path, out.remark = key, repaired
+	}
 	return out
 }
 

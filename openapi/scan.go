@@ -55,18 +55,20 @@ func Scan(ctx context.Context, raw []byte, opts ScanOptions) (*Outline, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return scan(ctx, src, raw, opts)
+	out, _, err := scan(ctx, src, len(raw), opts)
+	return out, err
 }
 
-// scan works on a document that was parsed already.
-func scan(ctx context.Context, src *source, raw []byte, opts ScanOptions) (*Outline, error) {
+// scan works on a document that was parsed already. It answers the outline
+// and, in step with its operations, their places.
+func scan(ctx context.Context, src *source, size int, opts ScanOptions) (*Outline, []place, error) {
 	if err := src.indexRefs(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	info := src.root.Get("info")
 	out := &Outline{
 		Title: info.Get("title").String(), Version: info.Get("version").Text(), Description: info.Get("description").String(),
-		SpecVersion: src.version, Format: src.format, Bytes: len(raw), Schemas: src.refs.schemas,
+		SpecVersion: src.version, Format: src.format, Bytes: size, Schemas: src.refs.schemas,
 		Servers: []Server{}, SecuritySchemes: []SecurityScheme{}, Tags: []Tag{}, Operations: []Operation{}, Webhooks: []string{},
 	}
 	base, _ := url.Parse(opts.SourceURL)
@@ -80,7 +82,7 @@ func scan(ctx context.Context, src *source, raw []byte, opts ScanOptions) (*Outl
 
 	reader := &operationReader{src: src, base: base, document: out.Security, declared: src.root.Get("security").Exists()}
 	if err := reader.readAll(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out.Operations = reader.operations
 	out.Tags = src.tags(out.Operations)
@@ -89,13 +91,13 @@ func scan(ctx context.Context, src *source, raw []byte, opts ScanOptions) (*Outl
 	}
 	if len(out.Operations) == 0 {
 		if len(out.Webhooks) == 0 {
-			return nil, src.nothing()
+			return nil, nil, src.nothing()
 		}
 		src.found.add(src.root.Get("webhooks"), SeverityInfo, FindWebhooksOnly, "",
 			"The document describes webhooks alone; they are documentation, there is nothing to call.")
 	}
 	out.Findings, out.FindingsOmitted = src.found.list, src.found.omitted
-	return out, nil
+	return out, reader.places, nil
 }
 
 // nothing is the refusal of a document that describes no call. An external

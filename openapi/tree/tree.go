@@ -229,6 +229,10 @@ func (n Node) Get(key string) Node {
 	return Node{}
 }
 
+// KeyIs reports whether the value stands under that name, without making a
+// string of it.
+func (n Node) KeyIs(key string) bool { return n.t != nil && n.t.keyIs(n.i, key) }
+
 func (t *Tree) keyIs(i uint32, key string) bool {
 	c := &t.cells[i]
 	raw := t.text[c.keyStart:c.keyEnd]
@@ -262,6 +266,14 @@ func (n Node) lookUp(key string) Node {
 }
 
 func has(m map[string]uint32, k string) bool { _, ok := m[k]; return ok }
+
+// Size is how many values the value is made of, itself included.
+func (n Node) Size() int {
+	if n.t == nil {
+		return 0
+	}
+	return int(n.t.cells[n.i].next - n.i)
+}
 
 // Line is where the value stands, from 1: the line of its name, if it has one.
 func (n Node) Line() int {
