@@ -23,11 +23,16 @@ func (d *Document) References() iter.Seq[Reference] {
 	}
 }
 
-// Reference is the view of the outline's i-th operation. Where it would be
-// larger than MaxReferenceBytes, fewer levels of fields are shown.
+// Reference is the view of the outline's i-th operation. As many levels of
+// fields are shown as fit into a page that reads well; only where not even
+// one does may it grow to MaxReferenceBytes.
 func (d *Document) Reference(i int) Reference {
 	for depth := mostLevels; ; depth-- {
-		ref, cut := d.build(i, depth, MaxReferenceBytes/2)
+		budget := pageBytes
+		if depth == 0 {
+			budget = MaxReferenceBytes / 2
+		}
+		ref, cut := d.build(i, depth, budget)
 		if (!cut && fits(ref)) || depth == 0 {
 			if ref.Truncated = cut; !fits(ref) {
 				ref = d.bare(i)
@@ -40,6 +45,9 @@ func (d *Document) Reference(i int) Reference {
 // mostLevels is how many levels of fields a page shows at most; deeper ones
 // are on the pages of their schemas.
 const mostLevels = 5
+
+// pageBytes is about how large a page is before it shows fewer levels.
+const pageBytes = 48 << 10
 
 func fits(v any) bool {
 	text, err := json.Marshal(v)
