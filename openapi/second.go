@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"portico/openapi/tree"
 )
 
 // secondReading is what kin-openapi has to say about a document that passed
@@ -27,10 +29,7 @@ func secondReading(ctx context.Context, src *source, raw []byte, progress func(s
 		return
 	}
 	progress(StageLoad, 1, 3)
-	text := raw
-	if src.format == YAML {
-		text = src.root.AppendJSON(nil, "") // so that it never expands aliases itself
-	}
+	text := src.textFor(raw)
 	loader := &openapi3.Loader{Context: ctx, ReadFromURIFunc: refuseRead}
 	doc, err := loader.LoadFromData(text)
 	if err != nil {
@@ -49,6 +48,39 @@ func secondReading(ctx context.Context, src *source, raw []byte, progress func(s
 		src.invalid(out, one)
 	}
 	return
+}
+
+// textFor is the document as kin-openapi gets it: JSON, so that it never
+// expands aliases itself, and with a title and version that are texts, which
+// YAML authors often leave to look like numbers.
+func (s *source) textFor(raw []byte) []byte {
+	info := s.root.Get("info")
+	number := func(n tree.Node) bool { return n.Kind() == tree.Number }
+	if s.format == JSON && !number(info.Get("version")) && !number(info.Get("title")) {
+		return raw
+	}
+	object := func(dst []byte, n tree.Node, value func([]byte, tree.Node) []byte) []byte {
+		dst = append(dst, '{')
+		for c := range n.Children() {
+			if dst[len(dst)-1] != '{' {
+				dst = append(dst, ',')
+			}
+			dst = append(tree.AppendString(dst, c.Key()), ':')
+			dst = value(dst, c)
+		}
+		return append(dst, '}')
+	}
+	return object(nil, s.root, func(dst []byte, c tree.Node) []byte {
+		if !c.KeyIs("info") || !c.IsObject() {
+			return c.AppendJSON(dst, "")
+		}
+		return object(dst, c, func(dst []byte, c tree.Node) []byte {
+			if number(c) {
+				return tree.AppendString(dst, c.Text())
+			}
+			return c.AppendJSON(dst, "")
+		})
+	})
 }
 
 // newerFields are OpenAPI 3.2's, some of which the library does not know.
@@ -148,6 +180,8 @@ func componentField(word string) string {
 // plain is the library's message on one line, without its trailing full stop.
 func plain(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
+	line = strings.TrimPrefix(line, "failed to unmarshal data: json error: json: ")
+	line, _, _ = strings.Cut(line, ", yaml error:") // it tries YAML as well, in vain
 	return strings.TrimRight(strings.TrimSpace(line), ".:")
 }
 
