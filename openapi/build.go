@@ -214,7 +214,7 @@ func (b *builder) examples(m *Media, n, schema tree.Node, answer bool) {
 		}
 	}
 	if m.Example == nil && schema.Exists() {
-		if e, ok := b.src.synthesised(schema, m.Type, answer); ok {
+		if e, ok := b.src.synthesised(schema, "", m.Type, answer); ok {
 			b.left -= 60 + len(e.Text) + len(e.Text)/8
 			m.Example = &e
 		}
@@ -267,12 +267,16 @@ func exampleText(value tree.Node, mediaType string) (text, language string) {
 	return string(value.AppendJSON(nil, "  ")), "json"
 }
 
-// synthesised is an example made of a schema, for JSON and forms.
-func (s *source) synthesised(schema tree.Node, mediaType string, answer bool) (Example, bool) {
+// synthesised is an example made of a schema, which may be a named one, for
+// JSON and forms.
+func (s *source) synthesised(schema tree.Node, name, mediaType string, answer bool) (Example, bool) {
 	if !isJSON(mediaType) && !isForm(mediaType) {
 		return Example{}, false
 	}
 	m := &sampler{src: s, answer: answer, left: sampleBytes}
+	if name != "" {
+		m.above = []string{name}
+	}
 	compact := m.append(nil, schema, 0)
 	if len(compact) > 24<<10 {
 		return Example{}, false

@@ -20,7 +20,7 @@ func (d *Document) Schemas() iter.Seq[Schema] {
 					break
 				}
 			}
-			out.Example, _ = d.src.synthesised(n, "application/json", true)
+			out.Example, _ = d.src.synthesised(n, out.Name, "application/json", true)
 			if !fits(out) {
 				out.Property, out.Truncated = Property{Type: out.Name}, true
 			}
