@@ -594,6 +594,10 @@ func kitInputs() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			templ_7745c5c3_Err = Field(FieldView{Label: "Share to v3.3", Name: "share", Kind: "range", Value: "25", Attrs: templ.Attributes{"min": "0", "max": "100"}}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 			templ_7745c5c3_Err = SearchField(SearchView{Action: "#", Label: "Filter things", Placeholder: "Filter", Slash: true, Target: "#kit-table"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

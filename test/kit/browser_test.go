@@ -139,7 +139,7 @@ func frame(r *http.Request) ui.Frame {
 	return ui.Frame{
 		Head:    ui.Head{Title: "Things", Theme: ui.Theme{Chosen: r.URL.Query().Get("theme"), Action: "/theme", Back: r.URL.Path}},
 		Brand:   ui.Brand{Name: "Example Industries", Sub: "Back office"},
-		Nav:     []ui.NavGroup{{Label: "Work", Items: []ui.NavItem{{Label: "Things", Href: "/site", Current: true}, {Label: "Others", Href: "/others", Count: "3"}}}},
+		Nav:     []ui.NavGroup{{Label: "Work", Items: []ui.NavItem{{Label: "Things", Href: "/site", Current: true}, {Label: "Others", Href: "/gate", Count: "3", Go: "o"}}}},
 		Crumbs:  []ui.Crumb{{Label: "Example Industries", Href: "/"}, {Label: "Things"}},
 		Search:  ui.Search{Label: "Search or jump to…", Href: "/search", URL: "/palette"},
 		Chips:   ui.StatusChip(ui.StatusChipView{Code: "#4812", Text: "live on 6/6", Note: "214 ms", Tone: ui.OK}),
@@ -149,12 +149,13 @@ func frame(r *http.Request) ui.Frame {
 	}
 }
 
-func content() templ.Component {
+func content(query string) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		for _, c := range []templ.Component{
 			ui.PageHead("Things", "What there is."),
 			ui.DialogLink("/new", "New thing", ui.Look{Kind: ui.Primary, Key: "n"}),
-			ui.SearchField(ui.SearchView{Action: "/site", Label: "Filter", Slash: true}),
+			ui.SearchField(ui.SearchView{Action: "/site", Label: "Filter", Slash: true, Target: "#results", Value: query}),
+			ui.Panel(ui.PanelView{ID: "results", Title: "Found for [" + query + "]"}),
 			ui.LocalTabs("Parts", []ui.LocalTab{{ID: "one", Label: "One", Body: ui.Badge("first", ui.OK)}, {ID: "two", Label: "Two", Body: ui.Badge("second", ui.OK)}}),
 			ui.Menu(ui.MenuView{Label: "More", Items: []ui.MenuItem{{Label: "First", Href: "#a"}, {Label: "Second", Href: "#b"}}}),
 			ui.KeyBox(ui.KeyBoxView{Title: "Copy it now", Secret: "s3cret"}),
@@ -175,7 +176,7 @@ func site() http.Handler {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Security-Policy", ui.ContentSecurityPolicy)
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			if err := of(r).Render(templ.WithChildren(r.Context(), content()), w); err != nil {
+			if err := of(r).Render(templ.WithChildren(r.Context(), content(r.URL.Query().Get("q"))), w); err != nil {
 				panic(err)
 			}
 		})

@@ -98,6 +98,26 @@ func TestMenuClosesOnEscAndOnAClickElsewhere(t *testing.T) {
 	b.quiet()
 }
 
+func TestMenuInATableIsNotCutOff(t *testing.T) {
+	b := open(t)
+	for _, width := range []int64{1440, 390} {
+		b.do(chromedp.EmulateViewport(width, 500))
+		b.visit("/kit")
+		b.script(`document.querySelector('#kit-table').scrollIntoView({block: 'center'})`)
+		b.script(`document.querySelector('#kit-table .tw').scrollLeft = 1e4`)
+		b.script(`[...document.querySelectorAll('#kit-table summary')].at(-1).click()`)
+		b.until("every entry can be pressed", `[...document.querySelectorAll('#kit-table details[open] .menu :is(a,button)')].length === 4 &&
+			[...document.querySelectorAll('#kit-table details[open] .menu :is(a,button)')].every(e => {
+				const r = e.getBoundingClientRect();
+				return e.contains(document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2));
+			})`)
+		if got := b.run(sideways); got != "" {
+			t.Errorf("%d: scrolls sideways because of %s", width, got)
+		}
+	}
+	b.quiet()
+}
+
 func TestThemeChangesAtOnceAndIsKept(t *testing.T) {
 	b := open(t)
 	b.visit("/site?theme=light")
@@ -114,6 +134,32 @@ func TestSlashGoesToTheSearchAndKeysRestWhileTyping(t *testing.T) {
 	b.until("search has the focus", `document.activeElement.matches('[data-slash]')`)
 	b.do(chromedp.KeyEvent("n/"))
 	b.until("typed, not acted on", `document.activeElement.value.endsWith('n/') && !document.querySelector('#new')`)
+	b.quiet()
+}
+
+func TestSearchFiltersWhileTypingAndKeepsTheAddressRight(t *testing.T) {
+	b := open(t)
+	b.visit("/site")
+	b.do(chromedp.Click("[data-slash]"), chromedp.KeyEvent("zeb"))
+	b.until("results for what was typed", `document.querySelector('#results h2').textContent === 'Found for [zeb]'`)
+	b.until("address to come back to", `location.search === '?q=zeb' && document.activeElement.matches('[data-slash]')`)
+	b.do(chromedp.KeyEvent("ra"), chromedp.KeyEvent(kb.Enter))
+	b.until("results for Enter", `document.querySelector('#results h2').textContent === 'Found for [zebra]'`)
+	b.quiet()
+}
+
+func TestGAndALetterGoSomewhere(t *testing.T) {
+	b := open(t)
+	for _, path := range []string{"/workbench", "/site"} {
+		b.visit(path)
+		b.do(chromedp.KeyEvent("o"))
+		b.do(chromedp.KeyEvent("g"), chromedp.KeyEvent("x"), chromedp.KeyEvent("o"))
+		if got := b.run(`location.pathname`); got != path {
+			t.Errorf("went to %s without G just before", got)
+		}
+		b.do(chromedp.KeyEvent("g"), chromedp.KeyEvent("o"))
+		b.until("went there", `location.pathname === '/gate'`)
+	}
 	b.quiet()
 }
 
