@@ -115,9 +115,7 @@
     box.style.top = `${at.bottom + h > innerHeight ? Math.max(8, at.top - h) : at.bottom}px`;
   };
   document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) place(e.target); }, true);
-  document.addEventListener('scroll', e => {
-    if (!e.target.closest?.('.menu')) $$('.tw details[data-menu][open]').forEach(m => m.open = false);
-  }, { capture: true, passive: true });
+  document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
 
   document.addEventListener('click', e => {
     if (e.defaultPrevented) return;
