@@ -12,7 +12,7 @@ import "portico/ui/icon"
 
 // Workbench is the frame to operate in: navigation at the left, a bar with the
 // breadcrumb, and the content over the whole width. The navigation becomes a
-// sheet on narrow screens; without a script it is a link to the foot of the page.
+// sheet on narrow screens; without a script its address, #nav, opens it.
 func Workbench(f Frame) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
