@@ -283,3 +283,14 @@ type ImportProposal struct {
 	Upstream string // "" when the document gives none
 	Mount    Mount
 }
+
+// Served counts the routes that are not off.
+func (r Runtime) Served() int {
+	n := 0
+	for _, route := range r.Routes {
+		if !route.Off {
+			n++
+		}
+	}
+	return n
+}

@@ -41,9 +41,10 @@ type Subscription struct {
 	RequestedAt time.Time
 
 	Note      string // of the decision, suspension or cancellation; the requester sees it
-	DecidedBy ID     // "" when the plan approved by itself
+	DecidedBy ID     // person or token; "" when no person did
 	Decider   string // name
 	DecidedAt time.Time
+	Automatic bool // the plan approves by itself
 
 	StartsAt  time.Time // zero: at once
 	EndsAt    time.Time // zero: never
