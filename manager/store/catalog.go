@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"portico/internal/apim"
 )
@@ -222,14 +223,15 @@ func (c Catalog) Operations(ctx context.Context, version OfferedVersion) ([]apim
 	return sliceOf(rows, operationRow.domain), err
 }
 
-// Operation returns one operation of a version that the reader was shown.
+// Operation returns one operation, by its id or slug, of a version that the
+// reader was shown.
 func (c Catalog) Operation(ctx context.Context, version OfferedVersion, operation string) (apim.Route, error) {
-	row, err := one[operationRow](c.in(ctx).Where("version_id = ? AND operation = ?", version.Version.ID, operation).Order("position").Limit(1), "operation")
+	row, err := one[operationRow](c.in(ctx).Where("version_id = ? AND (operation = ? OR slug = ?)", version.Version.ID, operation, operation).Order(clause.Expr{SQL: "operation = ? DESC, position", Vars: []any{operation}}).Limit(1), "operation")
 	return row.domain(), err
 }
 
 func (r operationRow) domain() apim.Route {
-	return apim.Route{Operation: r.Operation, Method: r.Method, Path: r.Path, Summary: r.Summary, Tag: r.Tag, Deprecated: r.Deprecated, Public: r.Public}
+	return apim.Route{Operation: r.Operation, Slug: r.Slug, Method: r.Method, Path: r.Path, Summary: r.Summary, Tag: r.Tag, Deprecated: r.Deprecated, Public: r.Public}
 }
 
 // Provider is the scope of the tenant that offers a version which the reader

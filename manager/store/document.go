@@ -123,6 +123,13 @@ func (s System) NextDocument(ctx context.Context) (d apim.Document, tries int, e
 	return row.domain(), row.Tries, err
 }
 
+// RequeueDocument puts a document back that the loader could not finish, with
+// the tries that it had.
+func (s System) RequeueDocument(ctx context.Context, id apim.ID, tries int) error {
+	_, err := change(s.in(ctx).Where("id = ?", id), "document", &documentRow{State: apim.LoadWaiting, Tries: tries}, "state", "tries")
+	return err
+}
+
 // SweepDocuments forgets staged imports that ended before a time and the
 // documents and bytes that nothing refers to any more.
 func (s System) SweepDocuments(ctx context.Context, before time.Time) (int, error) {
@@ -255,10 +262,11 @@ type importRow struct {
 
 // importScan is what a scan found, beside the findings.
 type importScan struct {
-	Servers  []apim.ImportServer
-	Routes   []apim.Route
-	Security []apim.SecurityMapping
-	Proposed apim.ImportProposal
+	Servers   []apim.ImportServer
+	Routes    []apim.Route
+	Upstreams []apim.Upstream
+	Security  []apim.SecurityMapping
+	Proposed  apim.ImportProposal
 }
 
 func (importRow) TableName() string { return "import" }
@@ -267,7 +275,7 @@ func (importRow) TableName() string { return "import" }
 func (t Tenant) InsertImport(ctx context.Context, i apim.Import) error {
 	return insert(t.in(ctx), "staged import", &importRow{
 		ID: i.ID, TenantID: i.Tenant, DocumentID: i.Document.ID, Created: micros(i.CreatedAt), Expires: micros(i.ExpiresAt),
-		Scan: jsonOf[importScan]{importScan{i.Servers, i.Routes, i.Security, i.Proposed}},
+		Scan: jsonOf[importScan]{importScan{i.Servers, i.Routes, i.Upstreams, i.Security, i.Proposed}},
 	})
 }
 
@@ -285,7 +293,7 @@ func (t Tenant) Import(ctx context.Context, id apim.ID, now time.Time) (apim.Imp
 	findings, err := t.Findings(ctx, row.DocumentID, apim.Page{Limit: 200})
 	s := row.Scan.V
 	return apim.Import{
-		ID: row.ID, Tenant: row.TenantID, Document: doc, Servers: s.Servers, Routes: s.Routes, Security: s.Security,
+		ID: row.ID, Tenant: row.TenantID, Document: doc, Servers: s.Servers, Routes: s.Routes, Upstreams: s.Upstreams, Security: s.Security,
 		Findings: findings.Items, Proposed: s.Proposed, CreatedAt: when(row.Created), ExpiresAt: when(row.Expires),
 	}, required(row.VersionID), err
 }

@@ -235,6 +235,7 @@ type operationRow struct {
 	VersionID  apim.ID `gorm:"primaryKey"`
 	Position   int     `gorm:"primaryKey;autoIncrement:false"`
 	Operation  string
+	Slug       string
 	Method     string
 	Path       string
 	Summary    string
@@ -255,7 +256,7 @@ func (t Tenant) SetOperations(ctx context.Context, version apim.ID, routes []api
 	rows := make([]operationRow, len(routes))
 	for i, r := range routes {
 		rows[i] = operationRow{
-			TenantID: t.id, VersionID: version, Position: i, Operation: r.Operation, Method: r.Method, Path: r.Path, Summary: r.Summary,
+			TenantID: t.id, VersionID: version, Position: i, Operation: r.Operation, Slug: r.Slug, Method: r.Method, Path: r.Path, Summary: r.Summary,
 			Tag: r.Tag, Deprecated: r.Deprecated, Public: r.Public,
 			SearchKey: strings.ToLower(r.Summary + "\n" + r.Method + " " + r.Path + "\n" + r.Operation),
 		}

@@ -326,6 +326,7 @@ CREATE TABLE operation (
   version_id TEXT NOT NULL,
   position   INTEGER NOT NULL,
   operation  TEXT NOT NULL,
+  slug       TEXT NOT NULL,
   method     TEXT NOT NULL,
   path       TEXT NOT NULL,
   summary    TEXT NOT NULL,
