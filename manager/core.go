@@ -99,16 +99,51 @@ func (u *unit) emitEverywhere(ctx context.Context, items []entry.Item) (apim.Cha
 }
 
 // regrant compiles what every live key of an application may do and emits it,
-// in all environments. It returns the change in the first.
+// in all environments. It returns the change in the first that has such a key,
+// in the first of all when none has.
 func (u *unit) regrant(ctx context.Context, app apim.Application) (apim.Change, error) {
-	t := u.Tenant(app.Tenant)
-	credentials, err := t.LiveCredentials(ctx, app.ID)
+	return u.regrantIn(ctx, app, "")
+}
+
+// regrantIn is regrant, with the change of one environment to return.
+func (u *unit) regrantIn(ctx context.Context, app apim.Application, wanted string) (apim.Change, error) {
+	items, err := u.grants(ctx, app)
 	if err != nil {
 		return apim.Change{}, err
 	}
+	environments, err := u.System().Environments(ctx)
+	if err != nil || len(environments) == 0 {
+		return apim.Change{}, err
+	}
+	var out apim.Change
+	for _, e := range environments {
+		if len(items[e.Slug]) == 0 {
+			continue
+		}
+		change, err := u.emit(ctx, e.Slug, items[e.Slug])
+		if err != nil {
+			return apim.Change{}, err
+		}
+		if out.Environment == "" || e.Slug == wanted {
+			out = change
+		}
+	}
+	if out.Environment == "" {
+		out = apim.Change{Environment: environments[0].Slug, Sequence: environments[0].Sequence}
+	}
+	return out, nil
+}
+
+// grants compiles an application's live keys, by environment.
+func (u *unit) grants(ctx context.Context, app apim.Application) (map[string][]entry.Item, error) {
+	t := u.Tenant(app.Tenant)
+	credentials, err := t.LiveCredentials(ctx, app.ID)
+	if err != nil {
+		return nil, err
+	}
 	subscriptions, err := t.SubscriptionsOf(ctx, []apim.ID{app.ID})
 	if err != nil {
-		return apim.Change{}, err
+		return nil, err
 	}
 	subscriptions = telling(subscriptions)
 	items := map[string][]entry.Item{}
@@ -116,33 +151,16 @@ func (u *unit) regrant(ctx context.Context, app apim.Application) (apim.Change, 
 		for _, s := range c.Secrets {
 			key, err := entry.GrantKey(s.Hash)
 			if err != nil {
-				return apim.Change{}, err
+				return nil, err
 			}
 			it, err := entry.Encode(key, entry.Position{}, compile.Grant(c, s, app, subscriptions))
 			if err != nil {
-				return apim.Change{}, err
+				return nil, err
 			}
 			items[c.Environment] = append(items[c.Environment], it)
 		}
 	}
-	environments, err := u.System().Environments(ctx)
-	if err != nil {
-		return apim.Change{}, err
-	}
-	var first apim.Change
-	for _, e := range environments {
-		if len(items[e.Slug]) == 0 && first.Environment != "" {
-			continue
-		}
-		change, err := u.emit(ctx, e.Slug, items[e.Slug])
-		if err != nil {
-			return apim.Change{}, err
-		}
-		if first.Environment == "" || len(items[first.Environment]) == 0 {
-			first = change
-		}
-	}
-	return first, nil
+	return items, nil
 }
 
 // telling returns the subscriptions that explain an answer to a caller: live

@@ -133,6 +133,19 @@ func (s *Subscription) Resume(at time.Time) error {
 	return nil
 }
 
+// Stop is the consumer's own switch: a stopped subscription grants nothing
+// until it is started again.
+func (s *Subscription) Stop(stopped bool, at time.Time) error {
+	if !s.Live() {
+		if stopped {
+			return s.refuse("cannot be stopped")
+		}
+		return s.refuse("cannot be started")
+	}
+	s.Stopped, s.UpdatedAt = stopped, at
+	return nil
+}
+
 // Expire ends a subscription whose time is over.
 func (s *Subscription) Expire(at time.Time) error {
 	switch {

@@ -94,7 +94,16 @@ func (s System) Audit(ctx context.Context, a apim.Audit) error {
 
 // AuditLog returns a page of the tenant's audit log, newest first.
 func (t Tenant) AuditLog(ctx context.Context, page apim.Page) (apim.List[apim.Audit], error) {
-	rows, next, err := paged(t.own(ctx), "audit log", page, order{"audit", "sequence", "id", true}, func(r auditRow) (any, any) { return r.Sequence, r.ID })
+	return auditLog(t.own(ctx), page)
+}
+
+// AuditLog returns a page of the installation's own audit log, newest first.
+func (s System) AuditLog(ctx context.Context, page apim.Page) (apim.List[apim.Audit], error) {
+	return auditLog(s.in(ctx).Where("tenant_id = ''"), page)
+}
+
+func auditLog(db *gorm.DB, page apim.Page) (apim.List[apim.Audit], error) {
+	rows, next, err := paged(db, "audit log", page, order{"audit", "sequence", "id", true}, func(r auditRow) (any, any) { return r.Sequence, r.ID })
 	return apim.List[apim.Audit]{Items: sliceOf(rows, auditRow.domain), NextCursor: next}, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"portico/internal/apim"
@@ -136,24 +137,25 @@ func (s System) TokenUsed(ctx context.Context, id apim.ID, at time.Time) error {
 	return err
 }
 
-// Token returns one of the tenant's tokens of a person.
-func (t Tenant) Token(ctx context.Context, person, id apim.ID) (apim.Token, error) {
-	row, err := one[tokenRow](t.own(ctx).Where("id = ? AND person_id IS ?", id, optional(person)), "API token")
-	return row.domain(), err
+// tokensOf begins a query on a person's tokens (the bootstrap token's for "")
+// that are good for one tenant (for all that the person reaches, for "").
+func (s System) tokensOf(ctx context.Context, person, tenant apim.ID) *gorm.DB {
+	return s.in(ctx).Where("person_id IS NOT DISTINCT FROM ? AND tenant_id IS NOT DISTINCT FROM ?", optional(person), optional(tenant))
 }
 
-// Tokens returns a page of a person's tokens in the tenant, newest first.
-func (t Tenant) Tokens(ctx context.Context, person apim.ID, page apim.Page) (apim.List[apim.Token], error) {
-	rows, next, err := paged(t.own(ctx).Where("person_id IS ?", optional(person)), "API tokens", page, order{"token", "created_at", "id", true},
+// Tokens returns a page of a person's tokens for a tenant, newest first.
+func (s System) Tokens(ctx context.Context, person, tenant apim.ID, page apim.Page) (apim.List[apim.Token], error) {
+	rows, next, err := paged(s.tokensOf(ctx, person, tenant).Where("NOT bootstrap"), "API tokens", page, order{"token", "created_at", "id", true},
 		func(r tokenRow) (any, any) { return r.Created, r.ID })
 	return apim.List[apim.Token]{Items: sliceOf(rows, tokenRow.domain), NextCursor: next}, err
 }
 
-// DeleteToken ends one of the tenant's tokens.
-func (t Tenant) DeleteToken(ctx context.Context, id apim.ID) error {
-	n, err := remove[tokenRow](t.own(ctx).Where("id = ?", id), "API token")
-	if err == nil && n == 0 {
-		return apim.Errorf(apim.NotFound, "no such API token")
+// DeleteToken ends one of a person's tokens for a tenant, and returns it.
+func (s System) DeleteToken(ctx context.Context, person, tenant, id apim.ID) (apim.Token, error) {
+	row, err := one[tokenRow](s.tokensOf(ctx, person, tenant).Where("id = ? AND NOT bootstrap", id), "API token")
+	if err != nil {
+		return apim.Token{}, err
 	}
-	return err
+	_, err = remove[tokenRow](s.in(ctx).Where("id = ?", id), "API token")
+	return row.domain(), err
 }

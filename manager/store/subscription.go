@@ -131,6 +131,12 @@ func (t Tenant) LiveOnPlan(ctx context.Context, plan apim.ID) (int, error) {
 	return count[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()), "subscriptions")
 }
 
+// EverSubscribed reports whether there is or was a subscription to a product.
+func (t Tenant) EverSubscribed(ctx context.Context, product apim.ID) (bool, error) {
+	rows, err := many[subscriptionRow](t.own(ctx).Select("id").Where("product_id = ?", product).Limit(1), "subscriptions")
+	return len(rows) > 0, err
+}
+
 // LiveTo returns the live subscriptions to a product.
 func (t Tenant) LiveTo(ctx context.Context, product apim.ID) ([]apim.Subscription, error) {
 	rows, err := many[subscriptionRow](t.own(ctx).Where("product_id = ? AND state IN ?", product, liveStates()), "subscriptions")
