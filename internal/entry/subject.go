@@ -1,0 +1,17 @@
+package entry
+
+// The subjects of the bus, by the slug of the environment and the uuid of the
+// node. Slugs and uuids are checked where they are made and hold no dot.
+
+// Bucket returns the name of an environment's key-value bucket.
+func Bucket(env string) string { return "portico-" + env }
+
+// Objects returns the name of an environment's object store.
+func Objects(env string) string { return "portico-objects-" + env }
+
+// StatusSubject returns where a node reports its Status.
+func StatusSubject(env, node string) string { return "status." + env + "." + node }
+
+// CommandSubject returns where a node is told to drain; node "all" is every
+// node of the environment.
+func CommandSubject(env, node string) string { return "command." + env + "." + node }
