@@ -160,8 +160,15 @@ func (v view) kinds() (list []string, nullable bool) {
 		return list, nullable
 	}
 	for _, hint := range []struct{ key, kind string }{
-		{"properties", "object"}, {"additionalProperties", "object"}, {"items", "array"}, {"prefixItems", "array"},
-		{"pattern", "string"}, {"minLength", "string"}, {"maxLength", "string"}, {"minimum", "number"}, {"maximum", "number"},
+		{"properties", "object"},
+		{"additionalProperties", "object"},
+		{"items", "array"},
+		{"prefixItems", "array"},
+		{"pattern", "string"},
+		{"minLength", "string"},
+		{"maxLength", "string"},
+		{"minimum", "number"},
+		{"maximum", "number"},
 	} {
 		if v.get(hint.key).Exists() {
 			return []string{hint.kind}, nullable
