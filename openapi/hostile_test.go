@@ -157,6 +157,41 @@ func TestDeepReferencesKeepTheSecondReaderOut(t *testing.T) {
 	}
 }
 
+// TestWideSchemasCostLittle: a page of one is bounded, and so is the time for
+// many.
+func TestWideSchemasCostLittle(t *testing.T) {
+	var fields, options, operations strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&fields, `"f%d":{"$ref":"#/components/schemas/Last"},`, i)
+		fmt.Fprintf(&options, `{"$ref":"#/components/schemas/Last"},`)
+	}
+	for i := range 300 {
+		fmt.Fprintf(&operations, `"/p%d":{"get":{"operationId":"p%d","responses":{"200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Wide"}},"text/json":{"schema":{"$ref":"#/components/schemas/Choice"}}}}}}},`, i, i)
+	}
+	document := strings.Replace(ring(2), `"Last"`, `"Wide":{"properties":{`+fields.String()+`"z":{}}},"Choice":{"anyOf":[`+options.String()+`{}]},"All":{"allOf":[`+options.String()+`{}]},"Last"`, 1)
+	document = strings.Replace(document, `"paths":{`, `"paths":{`+operations.String(), 1)
+	doc, err := openapi.Load(context.Background(), []byte(document), openapi.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, pages := time.Now(), 0
+	for ref := range doc.References() {
+		pages++
+		if ref.ID == "p0" {
+			wide := ref.Responses[0].Media[0].Schema
+			if got := len(wide.Properties) + wide.More; got != 20_001 || len(wide.Properties) > 200 {
+				t.Errorf("%d fields shown and %d more, want 20001 in all", len(wide.Properties), wide.More)
+			}
+		}
+	}
+	for range doc.Schemas() {
+		pages++
+	}
+	if took := time.Since(start); took > 10*time.Second || pages < 300 { // about half a second on a machine with nothing else to do
+		t.Errorf("%d pages took %v", pages, took)
+	}
+}
+
 func TestRecursiveSchemasAreFine(t *testing.T) {
 	for _, n := range []int{1, 2, 50, 400} {
 		doc, err := openapi.Load(context.Background(), []byte(ring(n)), openapi.LoadOptions{})

@@ -3,7 +3,12 @@ package openapi_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +72,35 @@ func TestEndedContextStopsAScan(t *testing.T) {
 	cancel()
 	if _, err := openapi.Scan(ctx, []byte(ring(3)), openapi.ScanOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want the context's error", err)
+	}
+}
+
+// TestNothingOutsideTheDocumentIsRead: not over HTTP, and no file, though both
+// are there to be read.
+func TestNothingOutsideTheDocumentIsRead(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a reference was fetched") }))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "schema.json")
+	if err := os.WriteFile(file, []byte(`{"type": "string", "description": "from the file"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{server.URL + "/a.json", server.URL + "/a.json#/x", file, "file://" + file, "../" + filepath.Base(file)} {
+		document := strings.Replace(ring(2), `"Last":{"type":"string"}`, `"Last":{"$ref":"`+target+`"}`, 1)
+		doc, err := openapi.Load(context.Background(), []byte(document), openapi.LoadOptions{SourceURL: server.URL + "/openapi.json"})
+		if err != nil {
+			t.Errorf("%s: %v", target, err)
+			continue
+		}
+		f := doc.Outline.Findings
+		if len(f) != 1 || f[0].Code != "external_ref" || f[0].Severity != openapi.SeverityError || f[0].Line != 1 ||
+			f[0].Pointer != "/components/schemas/Last/$ref" || !strings.Contains(f[0].Message, target) {
+			t.Errorf("%s: findings %+v", target, f)
+		}
+		for s := range doc.Schemas() {
+			if strings.Contains(s.Description+s.Property.Description, "from the file") {
+				t.Errorf("%s was read", target)
+			}
+		}
 	}
 }
 
