@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,7 +19,7 @@ import (
 var version = "development"
 
 type cli struct {
-	Config string `type:"path" env:"PORTICO_CONFIG" placeholder:"FILE" help:"A JSON file with settings, below the environment and above the defaults."`
+	Config kong.ConfigFlag `type:"existingfile" env:"PORTICO_CONFIG" placeholder:"FILE" help:"A JSON file with settings, below the environment and above the defaults."`
 
 	Serve   serveCommand   `cmd:"" help:"Run everything in one process: manager, console, portal, gateway, database and bus." group:"Server:"`
 	Version versionCommand `cmd:"" help:"Print the version." group:"Server:"`
@@ -62,5 +61,3 @@ func run(ctx context.Context, args []string) int {
 	}
 	return 0
 }
-
-var errNotSettings = errors.New("not a JSON object of settings")
