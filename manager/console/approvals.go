@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"portico/internal/apim"
@@ -182,7 +183,10 @@ func gets(s manager.SubscriptionView) []fact {
 
 // done tells what was decided just before, from the address.
 func (h *Console) done(v *visit) (doneView, error) {
-	out := doneView{Live: h.liveFromQuery(v, "The decision", "in force"), Self: v.c.Request.URL.RequestURI()}
+	out := doneView{Live: h.liveFromQuery(v, "The decision", "in force")}
+	if left, more := v.polls(livePolls); more {
+		out.Self = with(v.c.Request.URL.RequestURI(), "polls", strconv.Itoa(left))
+	}
 	id, err := apim.ParseID(apim.PrefixSubscription, v.query("done"))
 	if err != nil {
 		return out, nil // nothing was decided, or the address was made up

@@ -16,7 +16,7 @@ import (
 func steps(v *visit, d manager.VersionDetail) []stepView {
 	rt := d.Version.Runtime
 	here := func(key string) string {
-		return with(v.links.version(d.API.Slug, d.Version.Label), "policy", key) + "#policy"
+		return with(v.links.version(d.API.Slug, d.Version.Label), "policy", key)
 	}
 	public := 0
 	for _, r := range rt.Routes {
@@ -175,7 +175,7 @@ func (h *Console) saveStep(v *visit) error {
 func stepFields() map[string]string {
 	return map[string]string{
 		"credentials.header": "header", "credentials.query": "query", "credentials": "header",
-		"limits[0].requests": "requests", "limits[0].burst": "burst", "limits[0].period": "period",
-		"limits[0].period_ms": "period", "limits[0].by": "by", "limits": "requests",
+		"limits.requests": "requests", "limits.burst": "burst", "limits.period": "period",
+		"limits.period_ms": "period", "limits.by": "by", "limits": "requests",
 	}
 }

@@ -86,7 +86,7 @@ func (h *Console) saveUpstream(v *visit) error {
 	}
 	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Timeouts: &times}, draftSave{
 		fields: []string{"urls", "connect_ms", "header_ms", "idle_ms"},
-		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "upstream_urls[0]": "urls", "urls[0]": "urls", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
+		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
 		done:   "Upstream saved in the draft. Nothing is live until you publish.",
 		again: func(f form) error {
 			return v.render(http.StatusUnprocessableEntity, upstreamDialog(h.upstreamDialog(v, d, f)))

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/a-h/templ"
 
 	"portico/internal/apim"
+	"portico/internal/web"
 	"portico/ui"
 )
 
@@ -74,11 +76,32 @@ func (h *Console) liveFromQuery(v *visit, what, word string) liveView {
 	return v.live(applied, what, word)
 }
 
+// here is the page that the reader looks at, also when only a part of it is
+// asked for.
+func (v *visit) here() string {
+	if web.HX(v.c) {
+		if u, err := url.Parse(v.c.GetHeader("HX-Current-URL")); err == nil {
+			if to := web.LocalPath(u.RequestURI()); to != "" {
+				return to
+			}
+		}
+	}
+	return v.c.Request.URL.RequestURI()
+}
+
+// since is when the page began to follow a change, in milliseconds.
+func (v *visit) since() string {
+	if at, err := strconv.ParseInt(v.query("since"), 10, 64); err == nil {
+		return strconv.FormatInt(at, 10)
+	}
+	return strconv.FormatInt(v.now.UnixMilli(), 10)
+}
+
 func (v *visit) live(a apim.Applied, what, word string) liveView {
 	out := liveView{
 		What: what, Word: word, Change: a.Change, Live: a.Live(), Nodes: len(a.Nodes), Done: a.Done && len(a.Nodes) > 0,
-		Poll:    with(v.links.change(a.Change, what), "word", word),
-		Refresh: v.c.Request.URL.RequestURI(),
+		Poll:    with(v.links.change(a.Change, what), "word", word, "since", v.since()),
+		Refresh: v.here(),
 	}
 	if out.Done {
 		out.Took = took(max(0, a.TookMS))
@@ -110,22 +133,31 @@ func (h *Console) change(v *visit) error {
 		word = "in force"
 	}
 	out := v.live(applied, clip(v.query("what"), 80), word)
+	if left, more := v.polls(livePolls); more {
+		out.Poll = with(out.Poll, "polls", strconv.Itoa(left))
+	} else {
+		out.Poll = ""
+	}
 	if since, err := strconv.ParseInt(v.query("since"), 10, 64); err == nil {
 		out.Late = !out.Done && v.now.Sub(time.UnixMilli(since)) > lateAfter
-		out.Poll = with(out.Poll, "since", strconv.FormatInt(since, 10))
-	} else {
-		out.Poll = with(out.Poll, "since", strconv.FormatInt(v.now.UnixMilli(), 10))
 	}
 	return v.fragment(livePanel(out))
 }
+
+// How often parts of a page load themselves again: about ten minutes.
+const (
+	chipPolls = 120
+	nodePolls = 300
+	livePolls = 300
+)
 
 // chip is the environment's position in the bar.
 func (v *visit) chip() ui.StatusChipView {
 	c := ui.StatusChipView{
 		ID: "chip", Href: v.links.nodes(), Code: sequence(v.environment.Sequence), Tone: ui.OK,
 		Title: "Position of " + v.environment.Name + ", the nodes that serve it, and the time until the last node had it",
-		Attrs: templ.Attributes{"hx-get": v.links.chip(), "hx-trigger": "every 5s", "hx-swap": "outerHTML"},
 	}
+	every := "load delay:5s"
 	a := v.applied
 	switch n := len(a.Nodes); {
 	case v.environment.Sequence == 0:
@@ -147,9 +179,12 @@ func (v *visit) chip() ui.StatusChipView {
 				}
 			}
 			if c.Busy {
-				c.Attrs["hx-trigger"] = "every 1s"
+				every = "load delay:1s"
 			}
 		}
+	}
+	if left, more := v.polls(chipPolls); more {
+		c.Attrs = templ.Attributes{"hx-get": with(v.links.chip(), "polls", strconv.Itoa(left)), "hx-trigger": every, "hx-swap": "outerHTML"}
 	}
 	return c
 }
@@ -191,7 +226,10 @@ func (h *Console) nodes(v *visit) error {
 	}
 	p := nodesPage{
 		shell: v.shell("Gateway nodes", link{"Gateway nodes", ""}), Heading: "Gateway nodes",
-		Environment: v.environment, Self: v.links.nodes(),
+		Environment: v.environment,
+	}
+	if left, more := v.polls(nodePolls); more {
+		p.Self = with(v.links.nodes(), "polls", strconv.Itoa(left))
 	}
 	serving, behind, slowest, slow := 0, 0, int64(-1), ""
 	for _, n := range nodes {
@@ -262,6 +300,9 @@ func nodeRowOf(v *visit, n apim.Node) nodeRow {
 
 // follow makes the panel load itself again until every node has confirmed.
 func (l liveView) follow() templ.Attributes {
+	if l.Poll == "" {
+		return nil
+	}
 	every := "load delay:300ms"
 	if l.Late {
 		every = "load delay:2s"

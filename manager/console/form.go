@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"portico/internal/apim"
@@ -64,8 +65,8 @@ func (f form) failed() bool { return len(f.wrong) > 0 || f.message != "" }
 
 // refuse takes an error of a use case into the form and reports whether it
 // could: only what the person can correct belongs in a form. rename maps the
-// use case's field names to the form's; names that are on neither go into the
-// message.
+// use case's field names, without their indexes, to the form's; names that are
+// on neither go into the message.
 func (f *form) refuse(err error, fields []string, rename map[string]string) bool {
 	var e *apim.Error
 	if !errors.As(err, &e) {
@@ -82,7 +83,7 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	}
 	var loose []string
 	for _, wrong := range e.Fields {
-		name := wrong.Field
+		name := indexes.ReplaceAllString(wrong.Field, "")
 		if renamed, ok := rename[name]; ok {
 			name = renamed
 		}
@@ -100,6 +101,9 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	}
 	return true
 }
+
+// indexes are what field names of lists end in: "urls[0]".
+var indexes = regexp.MustCompile(`\[\d+\]`)
 
 // sentence gives a message of the domain its capital and full stop.
 func sentence(s string) string {

@@ -100,15 +100,18 @@ func (h *Console) stageImport(v *visit) error {
 func documentError(e *apim.Error) string {
 	parts := []string{}
 	for _, wrong := range e.Fields {
-		switch wrong.Field {
-		case "", "document", "body", "url", "file":
+		field, line, _ := strings.Cut(wrong.Field, ":")
+		switch {
+		case line != "":
+			parts = append(parts, "line "+line+": "+wrong.Detail)
+		case field == "" || field == "document" || field == "body" || field == "url" || field == "file":
 			parts = append(parts, wrong.Detail)
 		default:
 			parts = append(parts, wrong.Field+": "+wrong.Detail)
 		}
 	}
-	if len(parts) == 0 || e.Message != "" && !strings.Contains(strings.Join(parts, " "), e.Message) {
-		parts = append([]string{e.Message}, parts...)
+	if len(parts) == 0 {
+		return e.Message
 	}
 	return strings.Join(parts, ". ")
 }

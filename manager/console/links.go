@@ -114,19 +114,19 @@ func withChange(page string, c apim.Change) string {
 	return with(page, "environment", c.Environment, "sequence", strconv.FormatUint(c.Sequence, 10))
 }
 
-// with adds query parameters, given as name and value; empty values are left out.
+// with sets query parameters of an address, given as name and value; empty
+// values are left out.
 func with(page string, pairs ...string) string {
-	query := url.Values{}
+	u, err := url.Parse(page)
+	if err != nil {
+		return page // addresses are built here, of escaped parts
+	}
+	query := u.Query()
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
 			query.Set(pairs[i], pairs[i+1])
 		}
 	}
-	if len(query) == 0 {
-		return page
-	}
-	if strings.Contains(page, "?") {
-		return page + "&" + query.Encode()
-	}
-	return page + "?" + query.Encode()
+	u.RawQuery = query.Encode()
+	return u.String()
 }

@@ -384,7 +384,10 @@ func nodesView(p nodesPage) templ.Component {
 }
 
 func nodesFollow(p nodesPage) templ.Attributes {
-	return templ.Attributes{"hx-get": p.Self, "hx-trigger": "every 2s", "hx-select": "#nodes", "hx-swap": "morph:outerHTML"}
+	if p.Self == "" {
+		return nil
+	}
+	return templ.Attributes{"hx-get": p.Self, "hx-trigger": "load delay:2s", "hx-select": "#nodes", "hx-swap": "outerHTML"}
 }
 
 func nodeColumns() []ui.Column {

@@ -32,11 +32,7 @@ type nextStep struct {
 }
 
 func (h *Console) overview(v *visit) error {
-	apis, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Page: apim.Page{Limit: 200}})
-	if err != nil {
-		return err
-	}
-	products, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: 200})
+	apis, products, err := h.offered(v)
 	if err != nil {
 		return err
 	}
@@ -68,8 +64,23 @@ func (h *Console) overview(v *visit) error {
 		}
 	}
 	p.Stats = overviewStats(v, apis, products, nodes)
-	p.Next = v.next(apis.Items, products.Items)
+	if p.Import != "" {
+		p.Next = v.next(apis.Items, products.Items)
+	}
 	return v.render(http.StatusOK, overview(p))
+}
+
+// offered is what the tenant offers, as far as the reader may read it.
+func (h *Console) offered(v *visit) (apis apim.List[manager.APISummary], products apim.List[manager.ProductDetail], err error) {
+	if v.can(apim.Read, apim.ObjectAPI) {
+		if apis, err = h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Page: apim.Page{Limit: 200}}); err != nil {
+			return apis, products, err
+		}
+	}
+	if v.can(apim.Read, apim.ObjectProduct) {
+		products, err = h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: 200})
+	}
+	return apis, products, err
 }
 
 func overviewStats(v *visit, apis apim.List[manager.APISummary], products apim.List[manager.ProductDetail], nodes []apim.Node) []ui.Stat {

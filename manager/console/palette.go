@@ -43,7 +43,7 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 			out = append(out, ui.PaletteGroup{Label: label, Items: items[:min(len(items), paletteMost)]})
 		}
 	}
-	if q != "" {
+	if q != "" && v.can(apim.Read, apim.ObjectAPI) {
 		apis, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Search: q, Page: apim.Page{Limit: paletteMost}})
 		if err != nil {
 			return nil, err
@@ -55,11 +55,17 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 			}
 		}
 		add("APIs", found)
-		if found, err = h.findProducts(v, q); err != nil {
+	}
+	if q != "" && v.can(apim.Read, apim.ObjectProduct) {
+		found, err := h.findProducts(v, q)
+		if err != nil {
 			return nil, err
 		}
 		add("Products", found)
-		if found, err = h.findApplications(v, q); err != nil {
+	}
+	if q != "" && v.can(apim.Read, apim.ObjectApplication) {
+		found, err := h.findApplications(v, q)
+		if err != nil {
 			return nil, err
 		}
 		add("Applications", found)

@@ -86,15 +86,26 @@ func (v *visit) nav() []ui.NavGroup {
 	}
 	return []ui.NavGroup{
 		{Label: "Operate", Items: []ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard()), nodes}},
-		{Label: "Publish", Items: []ui.NavItem{apis, products}},
-		{Label: "Consumers", Items: []ui.NavItem{
+		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products}, apim.ObjectAPI, apim.ObjectProduct)},
+		{Label: "Consumers", Items: v.readable([]ui.NavItem{
 			inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()),
-		}},
-		{Label: "Organisation", Items: []ui.NavItem{
+		}, apim.ObjectSubscription, apim.ObjectApplication, apim.ObjectSubscription)},
+		{Label: "Organisation", Items: v.readable([]ui.NavItem{
 			item("Members", l.members(), icon.Users()), item("API tokens", l.tokens(), icon.KeyRound()),
 			item("Audit log", l.audit(), icon.ScrollText()), item("Settings", l.settings(), icon.Settings2()),
-		}},
+		}, apim.ObjectMember, apim.ObjectToken, apim.ObjectAudit, apim.ObjectEnvironment)},
 	}
+}
+
+// readable leaves out the entries whose kind of object the reader may not read.
+func (v *visit) readable(items []ui.NavItem, kinds ...apim.Object) []ui.NavItem {
+	var out []ui.NavItem
+	for i, item := range items {
+		if v.can(apim.Read, kinds[i]) {
+			out = append(out, item)
+		}
+	}
+	return out
 }
 
 func (v *visit) navFoot() []ui.NavItem {

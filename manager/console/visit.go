@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -190,6 +191,17 @@ func (v *visit) upload() (form, manager.Upload, func(), error) {
 		return f, manager.Upload{}, done, err
 	}
 	return f, manager.Upload{FileName: head.Filename, Body: io.Reader(file)}, func() { _ = file.Close(); done() }, nil
+}
+
+// polls counts down how often a part of a page may still load itself again, so
+// that a page that somebody left open does not keep its session alive: after
+// the last one the part stays as it is until the page is used again.
+func (v *visit) polls(most int) (left int, more bool) {
+	left = most
+	if n, err := strconv.Atoi(v.query("polls")); err == nil && n >= 0 && n < most {
+		left = n
+	}
+	return left - 1, left > 0
 }
 
 // message is what a refusal says to the person; "" for an internal failure.
