@@ -9,6 +9,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 type applicationsView struct {
@@ -164,6 +165,7 @@ func (p *portal) showApplication(c *gin.Context, r *reader) error {
 		Delete: link("applications", slug, "delete"),
 		Fresh:  p.takeFresh(c, r, a),
 	}
+	v.Crumbs = []ui.Crumb{{Label: "Applications", Href: applicationsPath}, {Label: a.Application.Name}}
 	for _, s := range sortSubscriptions(a.Subscriptions) {
 		v.Subscriptions = append(v.Subscriptions, newSubscriptionRow(s, slug, now))
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"portico/internal/apim"
+	"portico/ui"
 )
 
 type problemsView struct {
@@ -47,5 +48,6 @@ func (p *portal) problem(c *gin.Context, r *reader) error {
 		return apim.Errorf(apim.NotFound, "the gateway has no error code %q", c.Param("code"))
 	}
 	v := problemView{frame: r.frame(f.Title, atProblems), refusal: f, StatusText: http.StatusText(f.Status)}
+	v.Crumbs = []ui.Crumb{{Label: "Error codes", Href: problemsPath}, {Label: f.Code}}
 	return p.render(c, http.StatusOK, problemPageOf(v))
 }

@@ -7,6 +7,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 // productView is the page of one product.
@@ -35,6 +36,7 @@ func (p *portal) product(c *gin.Context, r *reader) error {
 		Plans:     planColumns(offer.Plans, offer.Mine),
 		Subscribe: subscribeLink(offer.Provider.Slug, offer.Product.Slug),
 	}
+	v.Crumbs = []ui.Crumb{{Label: "Catalog", Href: catalogPath}, {Label: offer.Provider.Name}}
 	for _, plan := range v.Plans {
 		v.CanSubscribe = v.CanSubscribe || plan.Open
 	}

@@ -248,6 +248,7 @@ func newNav(provider string, v manager.OfferedVersion, lines []manager.Operation
 			}
 		}
 	}
+	var folded []navGroup
 	for _, g := range groupOperations(shown) {
 		group := navGroup{Name: g.Name, Count: number(len(g.Lines)), URL: with(base, "tag", g.Name)}
 		group.Open = !n.Compact || n.Filter != "" || g.Name == n.Tag || id != "" && g.Lines[0].Tag == n.Tag
@@ -259,8 +260,13 @@ func newNav(provider string, v manager.OfferedVersion, lines []manager.Operation
 				})
 			}
 		}
-		n.Groups = append(n.Groups, group)
+		if group.Open {
+			n.Groups = append(n.Groups, group)
+		} else {
+			folded = append(folded, group)
+		}
 	}
+	n.Groups = append(n.Groups, folded...)
 	return n
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
@@ -19,6 +20,7 @@ type sampleView struct {
 	URL       string // of the operation's page
 	Languages []languageTab
 	Tokens    []openapi.Token
+	Answer    []openapi.Token // an example of what comes back, not copied
 	Note      string
 }
 
@@ -73,10 +75,15 @@ func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v ma
 		return nil // the page is whole without it
 	}
 	samples := openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Auth: sampleAuth(v.Credentials, line.Public), Key: key})
-	return &sampleView{
+	s := &sampleView{
 		Title: title(line), Tokens: samples[0].Tokens,
 		URL: operationLink(provider, v.API.Slug, v.Label, line.Operation),
 	}
+	if e := answerExample(ref); e != nil {
+		e.Text = head(e.Text, mostAnswerLines)
+		s.Answer = exampleTokens(e)
+	}
+	return s
 }
 
 // productSample is the first call of a product's first API, and the address of
@@ -99,6 +106,18 @@ func (p *portal) productSample(ctx context.Context, r *reader, provider, product
 		}
 	}
 	return nil, reference
+}
+
+// mostAnswerLines is how much of an example stands under a first call.
+const mostAnswerLines = 9
+
+// head returns the first lines of a text, with a sign where it goes on.
+func head(text string, most int) string {
+	lines := strings.Split(text, "\n")
+	if len(lines) <= most {
+		return text
+	}
+	return strings.Join(lines[:most], "\n") + "\n  …"
 }
 
 // listing writes code with its colours and nothing around it.

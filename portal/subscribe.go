@@ -35,14 +35,12 @@ type applicationChoice struct {
 
 // termsView is what follows from the chosen plan.
 type termsView struct {
-	Manual    bool // a person approves the chosen plan
 	AnyManual bool
 	Provider  string
 	Reason    string
 	Err       string
 	Note      string
 	Submit    string
-	URL       string // where it comes from again when the plan changes
 }
 
 const makeNew = "new"
@@ -144,7 +142,7 @@ func (v *subscribeView) choosePlan(offer manager.Offer) {
 	}
 	v.Plan, v.Plans[at].Chosen = v.Plans[at].ID, true
 	chosen := v.Plans[at]
-	v.Terms = termsView{Manual: chosen.Manual, Provider: v.Provider, Reason: v.Reason, Err: v.Errors.of("reason"), URL: v.Action, Submit: "Get access"}
+	v.Terms = termsView{Provider: v.Provider, Reason: v.Reason, Err: v.Errors.of("reason"), Submit: "Get access"}
 	v.Terms.Note = chosen.Name + " is approved at once: your keys work within a second."
 	automatic := ""
 	for _, c := range v.Plans {

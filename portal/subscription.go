@@ -12,6 +12,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 // subscriptionRow is a subscription as a line of a list.
@@ -153,6 +154,7 @@ func (p *portal) subscription(c *gin.Context, r *reader) error {
 		Pending: s.Subscription.State == apim.Pending,
 		NewKey:  newKeyLink(slug), KeysPost: keysLink(slug), Nonce: newNonce(), Catalog: catalogPath,
 	}
+	v.Crumbs = []ui.Crumb{{Label: "Applications", Href: applicationsPath}, {Label: app.Application.Name, Href: v.ApplicationURL}, {Label: s.Product.Name}}
 	for _, k := range app.Credentials {
 		v.HasKey = v.HasKey || keyWorks(k, p.Now())
 	}

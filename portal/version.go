@@ -180,13 +180,13 @@ func (p *portal) facts(v manager.OfferedVersion, offers []manager.Offer) []fact 
 func credentialWays(places apim.CredentialPlaces) []credentialWay {
 	var ways []credentialWay
 	if places.Bearer {
-		ways = append(ways, credentialWay{"as a bearer token", "Authorization: Bearer $PORTICO_KEY"})
+		ways = append(ways, credentialWay{"As a bearer token", "Authorization: Bearer $PORTICO_KEY"})
 	}
 	if places.Header != "" {
-		ways = append(ways, credentialWay{"in a header", places.Header + ": $PORTICO_KEY"})
+		ways = append(ways, credentialWay{"In a header", places.Header + ": $PORTICO_KEY"})
 	}
 	if places.Query != "" {
-		ways = append(ways, credentialWay{"in the query", "?" + places.Query + "=$PORTICO_KEY"})
+		ways = append(ways, credentialWay{"In the query", "?" + places.Query + "=$PORTICO_KEY"})
 	}
 	return ways
 }
