@@ -23,11 +23,16 @@ func (d *Document) References() iter.Seq[Reference] {
 	}
 }
 
-// Reference is the view of the outline's i-th operation. Where it would be
-// larger than MaxReferenceBytes, fewer levels of fields are shown.
+// Reference is the view of the outline's i-th operation. As many levels of
+// fields are shown as fit into a page that reads well; only where not even
+// one does may it grow to MaxReferenceBytes.
 func (d *Document) Reference(i int) Reference {
 	for depth := mostLevels; ; depth-- {
-		ref, cut := d.build(i, depth, MaxReferenceBytes/2)
+		budget := pageBytes
+		if depth == 0 {
+			budget = MaxReferenceBytes / 2
+		}
+		ref, cut := d.build(i, depth, budget)
 		if (!cut && fits(ref)) || depth == 0 {
 			if ref.Truncated = cut; !fits(ref) {
 				ref = d.bare(i)
@@ -40,6 +45,9 @@ func (d *Document) Reference(i int) Reference {
 // mostLevels is how many levels of fields a page shows at most; deeper ones
 // are on the pages of their schemas.
 const mostLevels = 5
+
+// pageBytes is about how large a page is before it shows fewer levels.
+const pageBytes = 48 << 10
 
 func fits(v any) bool {
 	text, err := json.Marshal(v)
@@ -206,7 +214,7 @@ func (b *builder) examples(m *Media, n, schema tree.Node, answer bool) {
 		}
 	}
 	if m.Example == nil && schema.Exists() {
-		if e, ok := b.src.synthesised(schema, m.Type, answer); ok {
+		if e, ok := b.src.synthesised(schema, "", m.Type, answer); ok {
 			b.left -= 60 + len(e.Text) + len(e.Text)/8
 			m.Example = &e
 		}
@@ -259,12 +267,16 @@ func exampleText(value tree.Node, mediaType string) (text, language string) {
 	return string(value.AppendJSON(nil, "  ")), "json"
 }
 
-// synthesised is an example made of a schema, for JSON and forms.
-func (s *source) synthesised(schema tree.Node, mediaType string, answer bool) (Example, bool) {
+// synthesised is an example made of a schema, which may be a named one, for
+// JSON and forms.
+func (s *source) synthesised(schema tree.Node, name, mediaType string, answer bool) (Example, bool) {
 	if !isJSON(mediaType) && !isForm(mediaType) {
 		return Example{}, false
 	}
 	m := &sampler{src: s, answer: answer, left: sampleBytes}
+	if name != "" {
+		m.above = []string{name}
+	}
 	compact := m.append(nil, schema, 0)
 	if len(compact) > 24<<10 {
 		return Example{}, false

@@ -23,7 +23,13 @@ type call struct {
 	form     []pair // of a form body
 }
 
-type pair struct{ name, value string }
+type pair struct {
+	name, value string
+	file        bool // of a multipart form: the contents of a file
+}
+
+// fileName is what samples upload where a form wants a file.
+const fileName = "file.bin"
 
 const defaultKey = "$PORTICO_KEY"
 
@@ -42,7 +48,7 @@ func newCall(ref Reference, target SampleTarget) *call {
 	path, query := ref.Path, []string{}
 	for _, p := range ref.Predicates {
 		if p.In == "header" {
-			c.headers = append(c.headers, pair{p.Name, p.Value})
+			c.headers = append(c.headers, pair{name: p.Name, value: p.Value})
 		} else if p.Value == "" {
 			query = append(query, url.QueryEscape(p.Name))
 		} else {
@@ -60,9 +66,9 @@ func newCall(ref Reference, target SampleTarget) *call {
 			case g.In == "query":
 				query = append(query, url.QueryEscape(p.Name)+"="+url.QueryEscape(value))
 			case g.In == "header" && !managed(p.Name):
-				c.headers = append(c.headers, pair{p.Name, oneLine(value)})
+				c.headers = append(c.headers, pair{name: p.Name, value: oneLine(value)})
 			case g.In == "cookie":
-				c.headers = append(c.headers, pair{"Cookie", oneLine(p.Name + "=" + value)})
+				c.headers = append(c.headers, pair{name: "Cookie", value: oneLine(p.Name + "=" + value)})
 			}
 		}
 	}
@@ -146,9 +152,15 @@ func (c *call) setBody(body *Body) {
 	}
 	if err == nil && isForm(c.bodyType) {
 		for m := range t.Root().Children() {
-			c.form = append(c.form, pair{m.Key(), formValue(m)})
+			c.form = append(c.form, pair{name: m.Key(), value: formValue(m), file: c.multipart() && isFile(media.Schema, m.Key())})
 		}
 	}
+}
+
+func isFile(schema *Property, name string) bool {
+	return schema != nil && slices.ContainsFunc(schema.Properties, func(p Property) bool {
+		return p.Name == name && (p.Type == "binary" || p.Type == "array of binary")
+	})
 }
 
 func formValue(n tree.Node) string {

@@ -108,12 +108,29 @@ func (s *source) graph() *refGraph {
 	return g
 }
 
-// deepest is the number of parts in the largest set of which each refers to
-// each, at any distance: how deep a reader that recurses by reference may get.
+// deepest is how deep a reader that recurses by reference may get: the
+// longest way from part to part that comes to no part twice, or somewhat more.
+// The sets that refer to one another in turn count in full.
 func (g *refGraph) deepest() int {
+	sets := g.mutual() // what a set refers to comes before it
+	of := make([]int, len(g.parts))
+	for i, set := range sets {
+		for _, part := range set {
+			of[part] = i
+		}
+	}
 	most := 0
-	for _, set := range g.mutual() {
-		most = max(most, len(set))
+	depth := make([]int, len(sets))
+	for i, set := range sets {
+		for _, part := range set {
+			for _, to := range g.edges[part] {
+				if of[to] != i {
+					depth[i] = max(depth[i], depth[of[to]])
+				}
+			}
+		}
+		depth[i] += len(set)
+		most = max(most, depth[i])
 	}
 	return most
 }

@@ -6,7 +6,7 @@ import "portico/openapi/tree"
 type Limits struct {
 	MaxBytes      int // of the document: 64 MiB
 	MaxDepth      int // of objects and lists inside one another: 100
-	MaxValues     int // of values of any kind, YAML aliases expanded: 6,000,000
+	MaxValues     int // of values of any kind, YAML aliases expanded: 3,000,000
 	MaxOperations int // 50,000
 	MaxSchemas    int // named and inline: 500,000
 	MaxRefChain   int // references that lead straight to another reference: 32
@@ -17,7 +17,7 @@ type Limits struct {
 // DefaultLimits are the limits that hold where a field is zero.
 func DefaultLimits() Limits {
 	return Limits{
-		MaxBytes: 64 << 20, MaxDepth: 100, MaxValues: 6_000_000, MaxOperations: 50_000,
+		MaxBytes: 64 << 20, MaxDepth: 100, MaxValues: 3_000_000, MaxOperations: 50_000,
 		MaxSchemas: 500_000, MaxRefChain: 32, MaxSchemaHops: 500, MaxFindings: 1_000,
 	}
 }

@@ -6,7 +6,11 @@ import "strings"
 func (c *call) curl() []Token {
 	var t tokens
 	t.f("curl")
-	if c.method != "GET" {
+	switch c.method {
+	case "GET":
+	case "HEAD":
+		t.p(" ").f("-I") // with -X it would wait for a body
+	default:
 		t.p(" ").f("-X").p(" " + c.method)
 	}
 	t.p(" ")
@@ -29,6 +33,9 @@ func (c *call) curl() []Token {
 	case c.bodyType == "":
 	case c.multipart():
 		for _, f := range c.form {
+			if f.file {
+				f.value = "@" + fileName
+			}
 			t.p(" \\\n  ").f("-F").p(" ").s(shellSingle(f.name + "=" + f.value))
 		}
 	case len(c.form) > 0:

@@ -29,6 +29,11 @@ func (c *call) golang() []Token {
 		reader = "&body"
 		t.k("\tvar").p(" body bytes.Buffer\n\tform := multipart.").f("NewWriter").p("(&body)\n")
 		for _, f := range c.form {
+			if f.file {
+				t.k("\tif").p(" part, err := form.").f("CreateFormFile").p("(").s(strconv.Quote(f.name)).p(", ").s(strconv.Quote(fileName)).p("); err == ").k("nil").p(" {\n")
+				t.p("\t\tio.").f("WriteString").p("(part, ").s(`"contents"`).p(")\n\t}\n")
+				continue
+			}
 			t.p("\tform.").f("WriteField").p("(").s(strconv.Quote(f.name)).p(", ").s(strconv.Quote(f.value)).p(")\n")
 		}
 		t.p("\tform.").f("Close").p("()\n")

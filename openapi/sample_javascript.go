@@ -12,7 +12,12 @@ func (c *call) javaScript() []Token {
 	if c.multipart() {
 		t.k("const").p(" form = ").k("new").p(" ").f("FormData").p("();\n")
 		for _, f := range c.form {
-			t.p("form.").f("append").p("(").s(quoted(f.name)).p(", ").s(quoted(f.value)).p(");\n")
+			t.p("form.").f("append").p("(").s(quoted(f.name)).p(", ")
+			if f.file {
+				t.k("new").p(" ").f("Blob").p("([").s(`"contents"`).p("]), ").s(quoted(fileName)).p(");\n")
+				continue
+			}
+			t.s(quoted(f.value)).p(");\n")
 		}
 	}
 	t.k("const").p(" res = ").k("await").p(" ").f("fetch").p("(")

@@ -46,9 +46,12 @@ func (c *call) pythonBody(t *tokens) {
 		t.p("    " + word + "={\n")
 		for _, f := range c.form {
 			t.p("        ").s(quoted(f.name)).p(": ")
-			if c.multipart() {
+			switch {
+			case f.file:
+				t.f("open").p("(").s(quoted(fileName)).p(", ").s(`"rb"`).p(")")
+			case c.multipart():
 				t.p("(").k("None").p(", ").s(quoted(f.value)).p(")")
-			} else {
+			default:
 				t.s(quoted(f.value))
 			}
 			t.p(",\n")

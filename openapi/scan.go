@@ -75,7 +75,6 @@ func scan(ctx context.Context, src *source, size int, opts ScanOptions) (*Outlin
 	if base != nil && (base.Scheme != "http" && base.Scheme != "https" || base.Host == "") {
 		base = nil
 	}
-	out.Servers = src.documentServers(base)
 	out.SecuritySchemes = src.securitySchemes()
 	out.Security = requirements(src.root.Get("security"))
 	src.checkRequirements(src.root.Get("security"))
@@ -89,7 +88,9 @@ func scan(ctx context.Context, src *source, size int, opts ScanOptions) (*Outlin
 	for hook := range src.root.Get("webhooks").Children() {
 		out.Webhooks = append(out.Webhooks, hook.Key())
 	}
-	if len(out.Operations) == 0 {
+	if len(out.Operations) > 0 {
+		out.Servers = src.documentServers(base)
+	} else {
 		if len(out.Webhooks) == 0 {
 			return nil, nil, src.nothing()
 		}

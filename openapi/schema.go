@@ -10,7 +10,8 @@ import (
 // Nothing is copied; a keyword is that of the first part that has it.
 type view struct {
 	name  string      // of the component that it is, or ""
-	parts []tree.Node // the schema, then what it is composed of
+	parts []tree.Node // the schema, then what it is composed of: the nearest first
+	bases []tree.Node // the same, what is composed before what composes it
 	never bool        // the boolean schema false
 }
 
@@ -19,10 +20,14 @@ type view struct {
 func (s *source) viewOf(n tree.Node) view {
 	target, name := s.resolveNamed(n)
 	v := view{name: name, never: target.Kind() == tree.Bool && !target.True()}
-	if !target.Same(n) && n.Len() > 1 {
-		v.parts = append(v.parts, n) // what stands beside the reference comes first
+	beside := !target.Same(n) && n.Len() > 1
+	if beside {
+		v.parts = append(v.parts, n) // what stands beside the reference is nearer
 	}
 	s.compose(&v, target, 0)
+	if beside {
+		v.bases = append(v.bases, n)
+	}
 	if v.name == "" {
 		v.name = s.onlyBase(target)
 	}
@@ -40,6 +45,7 @@ func (s *source) compose(v *view, n tree.Node, depth int) {
 	for part := range n.Get("allOf").Children() {
 		s.compose(v, s.resolve(part), depth+1)
 	}
+	v.bases = append(v.bases, n)
 }
 
 // onlyBase is the name of the one schema that an allOf wraps to add a
@@ -99,8 +105,8 @@ func (v view) fields() []field {
 			required[name.String()] = true
 		}
 	}
-	for i := len(v.parts) - 1; i >= 0; i-- {
-		for n := range v.parts[i].Get("properties").Children() {
+	for _, p := range v.bases {
+		for n := range p.Get("properties").Children() {
 			name := n.Key()
 			if j, ok := at[name]; ok {
 				out[j].schema = n

@@ -13,14 +13,14 @@ func (d *Document) Schemas() iter.Seq[Schema] {
 			out.Title = clip(v.get("title").String(), mostValue)
 			out.Description = clip(v.description(), 5*mostDescription)
 			for depth := mostLevels - 2; ; depth-- {
-				b := &builder{src: d.src, depth: depth, left: MaxReferenceBytes / 2, above: []string{n.Key()}}
+				b := &builder{src: d.src, depth: depth, left: pageBytes, above: []string{n.Key()}}
 				out.Property = b.own(v)
 				out.Truncated = b.cut
 				if depth == 0 || !b.cut && fits(out) {
 					break
 				}
 			}
-			out.Example, _ = d.src.synthesised(n, "application/json", true)
+			out.Example, _ = d.src.synthesised(n, out.Name, "application/json", true)
 			if !fits(out) {
 				out.Property, out.Truncated = Property{Type: out.Name}, true
 			}

@@ -107,10 +107,10 @@ func (s *source) servers(list tree.Node, base *url.URL) []Server {
 
 func (s *source) server(n tree.Node, base *url.URL) Server {
 	out := Server{
-		Template: strings.TrimSpace(n.Get("url").String()), Name: n.Get("name").String(), Description: n.Get("description").String(),
+		Template: withoutUser(strings.TrimSpace(n.Get("url").String())), Name: n.Get("name").String(), Description: n.Get("description").String(),
 		Pointer: n.Pointer(), Line: n.Line(),
 	}
-	expanded := out.Template
+	expanded := strings.TrimSpace(n.Get("url").String())
 	for v := range n.Get("variables").Children() {
 		variable := ServerVariable{Name: v.Key(), Default: v.Get("default").Text(), Description: v.Get("description").String()}
 		for e := range v.Get("enum").Children() {
@@ -128,16 +128,30 @@ func (s *source) server(n tree.Node, base *url.URL) Server {
 	return out
 }
 
+// withoutUser is an address without the user name and password in it, which
+// must not be stored.
+func withoutUser(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return address
+	}
+	end := strings.IndexByte(rest, '/')
+	if end < 0 {
+		end = len(rest)
+	}
+	return scheme + "://" + rest[strings.LastIndexByte(rest[:end], '@')+1:]
+}
+
 // serverURL makes an expanded template absolute, or says why it cannot be.
 func (s *source) serverURL(n tree.Node, expanded string, base *url.URL) string {
 	if i := strings.IndexByte(expanded, '{'); i >= 0 {
 		s.found.add(n, SeverityWarning, FindServerVariable, "Give the variable a default, or give the address of the upstream.",
-			"The server %q has a variable without a default.", short(expanded))
+			"The server %q has a variable without a default.", short(withoutUser(expanded)))
 		return ""
 	}
 	u, err := url.Parse(expanded)
 	if err != nil {
-		s.found.add(n, SeverityWarning, FindServerInvalid, "Give the address of the upstream.", "The server %q is not a URL.", short(expanded))
+		s.found.add(n, SeverityWarning, FindServerInvalid, "Give the address of the upstream.", "The server %q is not a URL.", short(withoutUser(expanded)))
 		return ""
 	}
 	switch {
@@ -149,7 +163,7 @@ func (s *source) serverURL(n tree.Node, expanded string, base *url.URL) string {
 		return ""
 	}
 	if !callable(u) {
-		s.found.add(n, SeverityWarning, FindServerInvalid, "Name a server with http or https.", "The server %q is not an http or https address.", short(expanded))
+		s.found.add(n, SeverityWarning, FindServerInvalid, "Name a server with http or https.", "The server %q is not an http or https address.", short(withoutUser(expanded)))
 		return ""
 	}
 	if u.User != nil {

@@ -12,7 +12,9 @@ func ParseJSON(text []byte, limits Limits) (*Tree, error) {
 		return nil, tooLarge(len(text), limits.MaxBytes)
 	}
 	p := &jsonParser{t: &Tree{text: text}, limits: limits}
-	p.t.cells = make([]cell, 0, len(text)/16+8)
+	// Every value but the outermost stands after a comma or an opening bracket.
+	most := 1 + bytes.Count(text, []byte{','}) + bytes.Count(text, []byte{'{'}) + bytes.Count(text, []byte{'['})
+	p.t.cells = make([]cell, 0, min(most, limits.MaxValues))
 	if err := p.run(); err != nil {
 		return nil, err
 	}
@@ -203,6 +205,9 @@ func (p *jsonParser) str() (start, end int, escaped bool, err error) {
 			}
 			i += n
 		case '\n', '\r':
+			if len(bytes.TrimLeft(text[i:], " \t\r\n")) == 0 {
+				return 0, 0, false, p.fail(quote, CodeTruncated, "The document ends inside the string that starts here.")
+			}
 			return 0, 0, false, p.fail(quote, CodeMalformed, "The string that starts here is not closed on its line.")
 		default:
 			return 0, 0, false, p.fail(i, CodeMalformed, fmt.Sprintf("A control character (U+%04X) stands inside a string; JSON wants it escaped.", text[i]))

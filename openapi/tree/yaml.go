@@ -19,7 +19,7 @@ func ParseYAML(text []byte, limits Limits) (t *Tree, err error) {
 	}
 	// The library builds 150 bytes for each value and cannot be told to stop,
 	// so what it could build is bounded before it starts.
-	if most := mostValues(text); most > 4*limits.MaxValues {
+	if most := mostValues(text); most > limits.MaxValues {
 		return nil, &Error{Code: CodeTooLarge, Message: fmt.Sprintf("The document has more than %d values.", limits.MaxValues)}
 	}
 	defer func() {
@@ -35,6 +35,9 @@ func ParseYAML(text []byte, limits Limits) (t *Tree, err error) {
 		return nil, &Error{Code: CodeTruncated, Message: "The document is empty.", Line: 1, Column: 1}
 	}
 	c := &converter{t: &Tree{}, limits: limits, expanding: make(map[*yaml.Node]bool)}
+	if err := c.measure(doc.Content[0]); err != nil {
+		return nil, err
+	}
 	if err := c.value(doc.Content[0], nil, 0); err != nil {
 		return nil, err
 	}
@@ -75,6 +78,46 @@ func yamlError(err error) *Error {
 	return e
 }
 
+// extent is what a value becomes with its aliases expanded.
+type extent struct{ values, bytes int }
+
+// measure refuses, before anything is expanded, a document whose aliases
+// expand to more than the limits allow. Every node is visited once.
+func (c *converter) measure(root *yaml.Node) error {
+	known := make(map[*yaml.Node]extent) // of anchors
+	var of func(n *yaml.Node) (extent, error)
+	of = func(n *yaml.Node) (extent, error) {
+		if n.Kind == yaml.AliasNode {
+			e, ok := known[n.Alias]
+			if !ok { // an anchor is known once its value has ended
+				return e, c.fail(n, CodeAliasBomb, fmt.Sprintf("The alias *%s stands inside the value that it repeats.", n.Value))
+			}
+			if e.values > c.limits.MaxValues || e.bytes > c.limits.MaxBytes {
+				return e, c.fail(n, CodeAliasBomb, "The document's aliases expand to far more than the document has; a few lines become millions.")
+			}
+			return e, nil
+		}
+		sum := extent{1, len(n.Value)}
+		for _, inner := range n.Content {
+			e, err := of(inner)
+			if err != nil {
+				return e, err
+			}
+			sum.values += e.values
+			sum.bytes += e.bytes
+			if sum.values > 2*c.limits.MaxValues || sum.bytes > 2*c.limits.MaxBytes {
+				return sum, c.fail(inner, CodeAliasBomb, "The document's aliases expand to far more than the document has; a few lines become millions.")
+			}
+		}
+		if n.Anchor != "" {
+			known[n] = sum
+		}
+		return sum, nil
+	}
+	_, err := of(root)
+	return err
+}
+
 // converter copies the library's nodes into cells.
 type converter struct {
 	t         *Tree
@@ -92,9 +135,6 @@ func (c *converter) value(n, key *yaml.Node, depth int) error {
 			return c.fail(n, CodeAliasBomb, fmt.Sprintf("The document's aliases expand to more than %d values.", c.limits.MaxValues))
 		}
 		return c.fail(n, CodeTooLarge, fmt.Sprintf("The document has more than %d values.", c.limits.MaxValues))
-	}
-	if len(c.t.text) > 8*c.limits.MaxBytes {
-		return c.fail(n, CodeAliasBomb, "The document's aliases expand to far more text than the document has.")
 	}
 	index := c.open(n, key)
 	switch n.Kind {
