@@ -98,9 +98,16 @@ func (p *portal) signUp(c *gin.Context, r *reader) error {
 	if !r.Actor.Anonymous() {
 		return p.seeOther(c, v.Next) // the second click of a double one
 	}
-	person, err := p.Tenants.SignUp(c.Request.Context(), manager.SignUp{
-		Name: v.Name, Email: v.Email, Password: c.PostForm("password"), Organisation: v.Organisation,
-	}, r.Actor.Address)
+	ctx, password := c.Request.Context(), c.PostForm("password")
+	var person apim.Person
+	_, again, err := p.once.Do("sign-up", v.Nonce, func() (string, error) {
+		var err error
+		person, err = p.Tenants.SignUp(ctx, manager.SignUp{Name: v.Name, Email: v.Email, Password: password, Organisation: v.Organisation}, r.Actor.Address)
+		return v.Next, err
+	})
+	if err == nil && again { // a double click: the account is there, and this post knows its password
+		person, err = p.Tenants.SignIn(ctx, v.Email, password, r.Actor.Address)
+	}
 	if errs, ok := fieldsOf(err, "name", "email", "password", "organisation"); ok {
 		v.Errors = errs
 		return p.showSignUp(c, r, http.StatusUnprocessableEntity, v)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -71,8 +72,12 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 	return row
 }
 
-// mask writes what may be shown of a key: its beginning and its last four.
-func mask(s apim.Secret) string { return s.Prefix + "…" + s.LastFour }
+// mask writes as much of a key as tells it from others: its kind, the first
+// four characters of its id and its last four.
+func mask(s apim.Secret) string {
+	kind := strings.LastIndexByte(s.Prefix, '_') + 1
+	return s.Prefix[:min(kind+4, len(s.Prefix))] + "…" + s.LastFour
+}
 
 // environments returns what keys can be made for.
 func (p *portal) environmentNames(ctx context.Context, r *reader) (map[string]string, error) {

@@ -115,7 +115,7 @@ func ownState(mine []manager.SubscriptionView) (label, tone string) {
 		case s.Subscription.State == apim.Active:
 			r, l, t = 3, "Stopped by you", "off"
 		case s.Subscription.State == apim.Pending:
-			r, l, t = 2, "Waiting for approval", "warn"
+			r, l, t = 2, "Waiting", "warn"
 		case s.Subscription.State == apim.Suspended:
 			r, l, t = 1, "Suspended", "bad"
 		}

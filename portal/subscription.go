@@ -285,6 +285,11 @@ func (p *portal) act(c *gin.Context, r *reader) error {
 	default:
 		return apim.Errorf(apim.NotFound, "a subscription cannot %q", c.Param("action"))
 	}
+	if apim.KindOf(err) == apim.Conflict {
+		if _, now, reload := p.ownSubscription(c, r); reload == nil && done(c.Param("action"), now.Subscription) {
+			return p.seeOther(c, page) // another click was faster
+		}
+	}
 	if err != nil {
 		return err
 	}
