@@ -63,6 +63,7 @@ func (p *portal) routes(e *gin.Engine) {
 	e.GET("/apis/:provider/:api/:version/openapi", p.page(p.document))
 	e.GET("/apis/:provider/:api/:version/reference", p.page(p.reference))
 	e.GET("/apis/:provider/:api/:version/reference/*operation", p.page(p.reference))
+	e.GET("/apis/:provider/:api/:version/schemas/*schema", p.page(p.schema))
 	e.GET(problemsPath, p.page(p.problems))
 	e.GET(problemsPath+"/:code", p.page(p.problem))
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"portico/internal/apim"
 	"portico/manager"
 	"portico/openapi"
 )
@@ -20,6 +21,7 @@ type referenceView struct {
 	Nav       navView
 	Progress  *progressView
 	Operation *operationView
+	Schema    *schemaView
 	Found     []operationGroup // the list
 	Sample    *sampleView
 	Example   *exampleView
@@ -77,6 +79,14 @@ type operationView struct {
 	PreviousName, NextName string
 }
 
+// schemaView is a named schema of the document.
+type schemaView struct {
+	Name, Title, Text string // Text is HTML
+	Type              string
+	Props             []propView
+	Truncated         bool
+}
+
 type propGroup struct {
 	Title string
 	Props []propView
@@ -105,6 +115,8 @@ type answerView struct {
 // propView is a parameter or field, as a nested list shows it.
 type propView struct {
 	Name, Type string
+	TypeURL    string   // of the page of the schema that Type names
+	Limits     string   // after the type
 	Marks      []string // "required", "deprecated", "read only"
 	Text       string   // HTML
 	Enum       []string
@@ -196,7 +208,7 @@ func (p *portal) reference(c *gin.Context, r *reader) error {
 	view.frame = r.frame(title(line)+" · "+v.API.Name, atCatalog)
 	view.frame.Wide = true
 	view.Nav = newNav(provider, v, lines, id, c.Query("filter"), "")
-	view.Operation = p.newOperation(ref, partial, line, v.URL)
+	view.Operation = p.schemaLinks(provider, v).operation(ref, partial, line, v.URL)
 	if at > 0 {
 		view.Operation.Previous, view.Operation.PreviousName = operationLink(provider, v.API.Slug, v.Label, lines[at-1].Operation), title(lines[at-1])
 	}
@@ -304,9 +316,71 @@ func listOperations(provider string, v manager.OfferedVersion, lines []manager.O
 	return groups
 }
 
-func (p *portal) newOperation(ref openapi.Reference, partial bool, line manager.OperationLine, base string) *operationView {
+// schemaLinks lays out what a document describes, with links to the pages of
+// its named schemas.
+type schemaLinks struct {
+	markdown *markdown
+	to       func(schema string) string // "" when it has no page yet
+}
+
+func (p *portal) schemaLinks(provider string, v manager.OfferedVersion) schemaLinks {
+	loaded := v.Document.State == apim.Loaded
+	return schemaLinks{markdown: p.markdown, to: func(schema string) string {
+		if !loaded {
+			return ""
+		}
+		return schemaLink(provider, v.API.Slug, v.Label, schema)
+	}}
+}
+
+// schema shows a named schema of the document.
+func (p *portal) schema(c *gin.Context, r *reader) error {
+	ctx := c.Request.Context()
+	v, offers, err := p.offeredVersion(c, r)
+	if err != nil {
+		return err
+	}
+	schema, err := p.Catalog.OfferedSchema(ctx, r.Actor, r.Tenant.ID, v.Version, strings.TrimPrefix(c.Param("schema"), "/"))
+	if err != nil {
+		return err
+	}
+	lines, err := p.Catalog.OfferedOperations(ctx, r.Actor, r.Tenant.ID, v.Version)
+	if err != nil {
+		return err
+	}
+	provider := c.Param("provider")
+	view := referenceView{
+		frame:       r.frame(schema.Name+" · "+v.API.Name, atCatalog),
+		versionHead: p.newVersionHead(provider, v, offers, "reference"),
+		Nav:         newNav(provider, v, lines, "", "", ""),
+		Schema:      p.schemaLinks(provider, v).schema(schema),
+	}
+	view.frame.Wide = true
+	if schema.Example.Text != "" {
+		view.Example = &exampleView{Note: "application/json", Text: schema.Example.Text, Language: schema.Example.Language}
+		if schema.Example.Synthesised {
+			view.Example.Note += ", made from the schema"
+		}
+	}
+	return p.render(c, http.StatusOK, referencePageOf(view))
+}
+
+func (l schemaLinks) schema(s openapi.Schema) *schemaView {
+	whole := s.Property
+	whole.Description = "" // stands above
+	v := &schemaView{Name: s.Name, Title: s.Title, Text: l.markdown.HTML(s.Description), Type: whole.Type, Truncated: s.Truncated}
+	if len(whole.Properties) > 0 && whole.Choice == "" && len(whole.Enum) == 0 {
+		v.Props = l.props(whole.Properties, 0)
+	} else {
+		whole.Ref = ""
+		v.Props = []propView{l.prop(whole, 0)}
+	}
+	return v
+}
+
+func (l schemaLinks) operation(ref openapi.Reference, partial bool, line manager.OperationLine, base string) *operationView {
 	o := &operationView{
-		Title: title(line), Text: p.markdown.HTML(ref.Description), Method: ref.Method, Base: base, Path: ref.Path,
+		Title: title(line), Text: l.markdown.HTML(ref.Description), Method: ref.Method, Base: base, Path: ref.Path,
 		Deprecated: ref.Deprecated, DocumentationOnly: ref.DocumentationOnly, Partial: partial, Truncated: ref.Truncated,
 		DocsURL: ref.DocsURL, Public: line.Public,
 	}
@@ -319,15 +393,15 @@ func (p *portal) newOperation(ref openapi.Reference, partial bool, line manager.
 	}
 	names := map[string]string{"path": "Path", "query": "Query", "header": "Headers", "cookie": "Cookies"}
 	for _, g := range ref.Parameters {
-		o.Groups = append(o.Groups, propGroup{Title: names[g.In], Props: p.props(g.Parameters, 0)})
+		o.Groups = append(o.Groups, propGroup{Title: names[g.In], Props: l.props(g.Parameters, 0)})
 	}
 	if ref.Body != nil {
-		o.Body = &bodyView{Text: p.markdown.HTML(ref.Body.Description), Required: ref.Body.Required, Media: p.media(ref.Body.Media)}
+		o.Body = &bodyView{Text: l.markdown.HTML(ref.Body.Description), Required: ref.Body.Required, Media: l.media(ref.Body.Media)}
 	}
 	for _, a := range ref.Responses {
 		o.Answers = append(o.Answers, answerView{
-			Status: a.Status, Class: statusClass(a.Status), Text: p.markdown.HTML(a.Description),
-			Headers: p.props(a.Headers, 0), Media: p.media(a.Media),
+			Status: a.Status, Class: statusClass(a.Status), Text: l.markdown.HTML(a.Description),
+			Headers: l.props(a.Headers, 0), Media: l.media(a.Media),
 		})
 	}
 	return o
@@ -340,19 +414,19 @@ func statusClass(status string) string {
 	return ""
 }
 
-func (p *portal) media(all []openapi.Media) []mediaView {
+func (l schemaLinks) media(all []openapi.Media) []mediaView {
 	var views []mediaView
 	for _, m := range all {
 		v := mediaView{Type: m.Type}
 		if m.Schema != nil {
 			v.Kind = m.Schema.Type
 			if len(m.Schema.Properties) > 0 && m.Schema.Choice == "" {
-				v.Props = p.props(m.Schema.Properties, 0)
+				v.Props = l.props(m.Schema.Properties, 0)
 				if m.Schema.More > 0 {
 					v.Props = append(v.Props, propView{SeeAlso: count(m.Schema.More, "more field is", "more fields are") + " in the document."})
 				}
 			} else {
-				whole := p.prop(*m.Schema, 0)
+				whole := l.prop(*m.Schema, 0)
 				v.Whole = &whole
 			}
 		}
@@ -361,27 +435,30 @@ func (p *portal) media(all []openapi.Media) []mediaView {
 	return views
 }
 
-func (p *portal) props(all []openapi.Property, depth int) []propView {
+func (l schemaLinks) props(all []openapi.Property, depth int) []propView {
 	var views []propView
 	for _, prop := range all {
-		views = append(views, p.prop(prop, depth))
+		views = append(views, l.prop(prop, depth))
 	}
 	return views
 }
 
-func (p *portal) prop(prop openapi.Property, depth int) propView {
+func (l schemaLinks) prop(prop openapi.Property, depth int) propView {
 	v := propView{
-		Name: prop.Name, Type: prop.Type, Text: p.markdown.HTML(prop.Description), Enum: prop.Enum,
+		Name: prop.Name, Type: prop.Type, Text: l.markdown.HTML(prop.Description), Enum: prop.Enum,
 		Default: prop.Default, Example: prop.Example, Required: prop.Required, Deprecated: prop.Deprecated,
 	}
 	if v.Name == "*" {
 		v.Name = "any other name"
 	}
+	if prop.Ref != "" {
+		v.TypeURL = l.to(prop.Ref)
+	}
 	for _, c := range prop.Constraints {
-		v.Type += " · " + c
+		v.Limits += " · " + c
 	}
 	if prop.Nullable {
-		v.Type += " · or null"
+		v.Limits += " · or null"
 	}
 	if prop.ReadOnly {
 		v.Marks = append(v.Marks, "read only")
@@ -391,7 +468,7 @@ func (p *portal) prop(prop openapi.Property, depth int) propView {
 	}
 	switch {
 	case len(prop.Options) > 0:
-		v.Choice, v.Nested = prop.Choice, p.props(prop.Options, depth+1)
+		v.Choice, v.Nested = prop.Choice, l.props(prop.Options, depth+1)
 		v.More = fmt.Sprintf("%s %s", prop.Choice, count(len(prop.Options)+prop.More, "form", "forms"))
 		for i := range v.Nested {
 			if v.Nested[i].Name == "" {
@@ -399,7 +476,7 @@ func (p *portal) prop(prop openapi.Property, depth int) propView {
 			}
 		}
 	case len(prop.Properties) > 0:
-		v.Nested = p.props(prop.Properties, depth+1)
+		v.Nested = l.props(prop.Properties, depth+1)
 		v.More = count(len(prop.Properties), "field", "fields")
 		if prop.More > 0 {
 			v.More = fmt.Sprintf("%d of %s", len(prop.Properties), count(len(prop.Properties)+prop.More, "field", "fields"))
