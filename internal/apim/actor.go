@@ -1,0 +1,74 @@
+package apim
+
+import "slices"
+
+// Actor is who asks for something. The zero value is nobody: it may only sign
+// in and read what is public.
+type Actor struct {
+	Person   ID     // "" for the system itself and for a bootstrap token
+	Token    ID     // set when an API token speaks for the person
+	Tenant   ID     // the one tenant that the token is good for; "" is no limit
+	Name     string // for audit rows and "approved by"
+	Operator bool   // runs the installation and spans tenants
+	System   bool   // the program itself: demo, schedules
+	Address  string // of the socket peer, for the audit log
+	Request  string // request id, for the audit log
+}
+
+// Anonymous reports whether nobody is signed in.
+func (a Actor) Anonymous() bool { return a.Person == "" && !a.System && a.Token == "" }
+
+// Role is what a member may do in a tenant.
+type Role string
+
+// The roles of a tenant. Operator is no role of a tenant: it is a property of
+// a person.
+const (
+	RoleOwner    Role = "owner"    // everything, also giving roles
+	RoleAdmin    Role = "admin"    // everything but owners
+	RoleProvider Role = "provider" // APIs and products
+	RoleApprover Role = "approver" // decides on requests
+	RoleConsumer Role = "consumer" // applications, subscriptions and keys
+	RoleAuditor  Role = "auditor"  // reads everything, changes nothing
+)
+
+// Roles returns all roles of a tenant, the widest first.
+func Roles() []Role {
+	return []Role{RoleOwner, RoleAdmin, RoleProvider, RoleApprover, RoleConsumer, RoleAuditor}
+}
+
+// Verb and object kind make a permission: "approve" on "subscription".
+type (
+	Verb   string
+	Object string
+)
+
+// The verbs of permissions.
+const (
+	Read    Verb = "read"
+	Write   Verb = "write"   // make, change, end
+	Publish Verb = "publish" // publish, roll back, deprecate, retire
+	Approve Verb = "approve" // decide on another's request
+	Manage  Verb = "manage"  // members, tokens, settings
+)
+
+// The kinds of object that permissions are about.
+const (
+	ObjectTenant       Object = "tenant"
+	ObjectMember       Object = "member"
+	ObjectAPI          Object = "api"
+	ObjectProduct      Object = "product"
+	ObjectApplication  Object = "application"
+	ObjectSubscription Object = "subscription"
+	ObjectCredential   Object = "credential"
+	ObjectToken        Object = "token"
+	ObjectAudit        Object = "audit"
+	ObjectEnvironment  Object = "environment"
+	ObjectNode         Object = "node"
+)
+
+// SortRoles puts roles in the order of Roles, the widest first.
+func SortRoles(roles []Role) []Role {
+	slices.SortFunc(roles, func(a, b Role) int { return slices.Index(Roles(), a) - slices.Index(Roles(), b) })
+	return roles
+}

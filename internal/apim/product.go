@@ -1,0 +1,95 @@
+package apim
+
+import "time"
+
+// Visibility says who finds a product in the catalog.
+type Visibility string
+
+// Who finds a product.
+const (
+	VisiblePrivate Visibility = "private" // its own tenant
+	VisiblePublic  Visibility = "public"  // all, also without signing in
+)
+
+// Product is what is offered in the catalog: API versions offered together.
+type Product struct {
+	ID          ID
+	Tenant      ID
+	Slug        string
+	Name        string
+	Summary     string // one sentence
+	Description string // Markdown
+	Visibility  Visibility
+	// Listed products are in the catalog; others are being prepared.
+	Listed    bool
+	Versions  []ID // of API versions
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Lock      int64
+}
+
+// PlanState is a plan's place in its lifecycle.
+type PlanState string
+
+// The lifecycle of a plan.
+const (
+	PlanDraft      PlanState = "draft"
+	PlanPublished  PlanState = "published"
+	PlanDeprecated PlanState = "deprecated" // existing subscriptions work, no new ones
+	PlanClosed     PlanState = "closed"     // nothing works any more
+)
+
+// Approval says who decides on a request for a plan.
+type Approval string
+
+// Who decides.
+const (
+	Automatic Approval = "automatic"
+	Manual    Approval = "manual"
+)
+
+// Plan is the terms of a product.
+type Plan struct {
+	ID          ID
+	Tenant      ID
+	Product     ID
+	Slug        string
+	Name        string
+	Description string
+	Price       string // free text, "" is free of charge
+	Approval    Approval
+	Limits      []RateLimit
+	State       PlanState
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Lock        int64
+}
+
+// Move takes the plan to another state: draft → published → deprecated →
+// closed, never back, and published → closed when nobody is subscribed.
+func (p *Plan) Move(to PlanState, subscribers int) error {
+	order := map[PlanState]int{PlanDraft: 0, PlanPublished: 1, PlanDeprecated: 2, PlanClosed: 3}
+	from, target := order[p.State], order[to]
+	if _, known := order[to]; !known {
+		return &Error{Kind: Invalid, Message: "no such state of a plan", Fields: []FieldError{{"state", "unknown", "use draft, published, deprecated or closed"}}}
+	}
+	if target == from {
+		return nil
+	}
+	if target < from {
+		return Errorf(Conflict, "plan %q is %s and does not go back to %s", p.Name, p.State, to).WithCode("plan_state")
+	}
+	if to == PlanClosed && p.State == PlanPublished && subscribers > 0 {
+		return Errorf(Conflict, "%d subscriptions use plan %q; deprecate it first", subscribers, p.Name).WithCode("has_subscribers")
+	}
+	p.State = to
+	return nil
+}
+
+// Takes refuses a plan that new subscriptions cannot have.
+func (p Plan) Takes() error {
+	if p.State != PlanPublished {
+		return Errorf(Conflict, "plan %q is %s and takes no new subscriptions", p.Name, p.State).WithCode("plan_closed")
+	}
+	return nil
+}

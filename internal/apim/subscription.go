@@ -1,0 +1,192 @@
+package apim
+
+import (
+	"slices"
+	"time"
+)
+
+// SubscriptionState is where a subscription stands.
+type SubscriptionState string
+
+// The states of a subscription.
+const (
+	Pending   SubscriptionState = "pending"
+	Active    SubscriptionState = "active"
+	Rejected  SubscriptionState = "rejected"
+	Suspended SubscriptionState = "suspended"
+	Expired   SubscriptionState = "expired"
+	Cancelled SubscriptionState = "cancelled"
+)
+
+// UndoFor is how long the approver who decided may take an approval back.
+const UndoFor = 10 * time.Second
+
+// Subscription is an application's right to use a product under a plan. It has
+// two tenants: the provider's, which offers, and the application's, which uses.
+type Subscription struct {
+	ID                ID
+	Tenant            ID // the provider's
+	ApplicationTenant ID // the consumer's
+	Application       ID
+	Product           ID
+	Plan              ID
+	Environments      []string // slugs that it covers
+	State             SubscriptionState
+	// Stopped is the consumer's own switch, apart from the provider's state.
+	Stopped bool
+
+	Reason      string // of the request
+	RequestedBy ID
+	Requester   string // name
+	RequestedAt time.Time
+
+	Note      string // of the decision, suspension or cancellation; the requester sees it
+	DecidedBy ID     // person or token; "" when no person did
+	Decider   string // name
+	DecidedAt time.Time
+	Automatic bool // the plan approves by itself
+
+	StartsAt  time.Time // zero: at once
+	EndsAt    time.Time // zero: never
+	UpdatedAt time.Time
+	Lock      int64
+}
+
+// Live reports whether the subscription can still lead to calls.
+func (s Subscription) Live() bool {
+	return s.State == Pending || s.State == Active || s.State == Suspended
+}
+
+// Approve lets the application in. by is the approver's name.
+func (s *Subscription) Approve(by ID, name, note string, at time.Time) error {
+	if err := s.decidable("approved"); err != nil {
+		return err
+	}
+	s.State, s.DecidedBy, s.Decider, s.DecidedAt, s.Note = Active, by, name, at, note
+	return nil
+}
+
+// Reject turns the request down. The reason is mandatory: the requester sees it.
+func (s *Subscription) Reject(by ID, name, reason string, at time.Time) error {
+	if err := s.decidable("rejected"); err != nil {
+		return err
+	}
+	if reason == "" {
+		return needsReason("the requester sees why, and what would have let the request through")
+	}
+	s.State, s.DecidedBy, s.Decider, s.DecidedAt, s.Note = Rejected, by, name, at, reason
+	return nil
+}
+
+// Undo takes an approval back to pending, for who decided, within UndoFor.
+func (s *Subscription) Undo(by ID, at time.Time) error {
+	switch {
+	case s.State != Active:
+		return s.refuse("cannot go back to pending")
+	case s.DecidedBy == "" || s.DecidedBy != by:
+		return Errorf(Conflict, "only %s, who approved, can undo it", orSomebody(s.Decider)).WithCode("not_yours")
+	case at.Sub(s.DecidedAt) > UndoFor:
+		return Errorf(Conflict, "approved more than %d seconds ago; suspend or cancel the subscription instead", int(UndoFor.Seconds())).WithCode("too_late")
+	}
+	s.State, s.DecidedBy, s.Decider, s.DecidedAt, s.Note = Pending, "", "", time.Time{}, ""
+	return nil
+}
+
+// Withdraw takes the consumer's own request out of the approvers' inbox.
+func (s *Subscription) Withdraw(at time.Time) error {
+	if s.State != Pending {
+		return s.refuse("is not waiting any more")
+	}
+	s.State, s.DecidedAt, s.Note = Cancelled, at, "withdrawn by the requester"
+	return nil
+}
+
+// Cancel ends a subscription for good. Every node refuses its keys from the
+// acknowledgement on; calls already past the policy chain finish.
+func (s *Subscription) Cancel(note string, at time.Time) error {
+	if !s.Live() {
+		return s.refuse("cannot be cancelled")
+	}
+	s.State, s.DecidedAt, s.Note = Cancelled, at, note
+	return nil
+}
+
+// Suspend stops an active subscription until it is resumed. The reason is
+// mandatory.
+func (s *Subscription) Suspend(reason string, at time.Time) error {
+	if s.State != Active {
+		return s.refuse("cannot be suspended")
+	}
+	if reason == "" {
+		return needsReason("the application's people see why it was suspended")
+	}
+	s.State, s.Note, s.UpdatedAt = Suspended, reason, at
+	return nil
+}
+
+// Resume lets a suspended subscription work again.
+func (s *Subscription) Resume(at time.Time) error {
+	if s.State != Suspended {
+		return s.refuse("cannot be resumed")
+	}
+	s.State, s.Note, s.UpdatedAt = Active, "", at
+	return nil
+}
+
+// Stop is the consumer's own switch: a stopped subscription grants nothing
+// until it is started again.
+func (s *Subscription) Stop(stopped bool, at time.Time) error {
+	if !s.Live() {
+		if stopped {
+			return s.refuse("cannot be stopped")
+		}
+		return s.refuse("cannot be started")
+	}
+	s.Stopped, s.UpdatedAt = stopped, at
+	return nil
+}
+
+// Expire ends a subscription whose time is over.
+func (s *Subscription) Expire(at time.Time) error {
+	switch {
+	case s.State != Active && s.State != Suspended:
+		return s.refuse("cannot expire")
+	case s.EndsAt.IsZero() || at.Before(s.EndsAt):
+		return Errorf(Conflict, "the subscription's end is not reached").WithCode("not_ended")
+	}
+	s.State, s.UpdatedAt = Expired, at
+	return nil
+}
+
+// decidable refuses a decision on a request that is not waiting, and says who
+// was first.
+func (s *Subscription) decidable(verb string) error {
+	if s.State == Pending {
+		return nil
+	}
+	if s.DecidedAt.IsZero() || s.State == Cancelled {
+		return s.refuse("cannot be " + verb)
+	}
+	return Errorf(Conflict, "%s decided at %s: the request is %s", orSomebody(s.Decider), s.DecidedAt.UTC().Format("15:04:05 on 2 January 2006"), s.State).WithCode("already_decided")
+}
+
+func (s *Subscription) refuse(what string) error {
+	return Errorf(Conflict, "the subscription is %s and %s", s.State, what).WithCode("subscription_state")
+}
+
+func needsReason(why string) error {
+	return &Error{Kind: Invalid, Message: "a reason is needed", Fields: []FieldError{{"reason", "required", why}}}
+}
+
+func orSomebody(name string) string {
+	if name == "" {
+		return "the plan itself"
+	}
+	return name
+}
+
+// Covers reports whether the subscription is for an environment. One that
+// names none covers all.
+func (s Subscription) Covers(environment string) bool {
+	return len(s.Environments) == 0 || slices.Contains(s.Environments, environment)
+}

@@ -1,0 +1,74 @@
+package apim
+
+import "time"
+
+// Tenant is an organisation, the isolation boundary.
+type Tenant struct {
+	ID        ID
+	Slug      string
+	Name      string
+	CreatedAt time.Time
+	Lock      int64 // grows with every change; see CheckLock
+}
+
+// Person is somebody who signs in. A person is global; a Member joins them to
+// a tenant.
+type Person struct {
+	ID        ID
+	Email     string // lower case, unique
+	Name      string
+	Operator  bool
+	Theme     string // "light", "dark" or "" for the browser's
+	CreatedAt time.Time
+	Lock      int64
+}
+
+// Member is a person's place in a tenant.
+type Member struct {
+	Tenant   ID
+	Person   ID
+	Name     string
+	Email    string
+	Roles    []Role
+	JoinedAt time.Time
+}
+
+// Token lets a program act for a person, or, made by PORTICO_BOOTSTRAP_TOKEN,
+// as an operator. Only the hash of its text is kept.
+type Token struct {
+	ID        ID
+	Person    ID // "" for the bootstrap token
+	Tenant    ID // "" spans what its person may reach
+	Name      string
+	Hint      string // last four characters
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+	LastUsed  time.Time // zero: never
+}
+
+// Expired reports whether the token has ended.
+func (t Token) Expired(now time.Time) bool { return !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt) }
+
+// Audit is one row of a tenant's audit log, written in the transaction of the
+// change that it records.
+type Audit struct {
+	ID      ID
+	Tenant  ID // "" for the installation
+	At      time.Time
+	Actor   Actor
+	Action  string // "subscription.approve"
+	Object  ID
+	Summary string // one sentence for people
+	// Before and After are what the change was about, as JSON without secrets;
+	// "" where the summary says it all.
+	Before, After string
+}
+
+// CheckLock refuses a change that was based on an older state of an object.
+// A zero want is a caller that did not say and takes the object as it is.
+func CheckLock(noun string, have, want int64) error {
+	if want != 0 && have != want {
+		return Errorf(Conflict, "the %s was changed meanwhile; load it again and repeat the change", noun).WithCode("changed_meanwhile")
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package manager
+
+import (
+	"time"
+
+	"portico/internal/apim"
+)
+
+// Access is what consumers do with applications, subscriptions and keys, and
+// what providers decide about them.
+type Access struct {
+	Core
+}
+
+// ApplicationInput makes or changes an application. On change nil fields stay.
+type ApplicationInput struct {
+	Slug              string // on making only; "" is made from the name
+	Name, Description *string
+	Lock              int64
+}
+
+// ApplicationDetail is an application with what its page shows.
+type ApplicationDetail struct {
+	Application   apim.Application
+	Subscriptions []SubscriptionView
+	Credentials   []apim.Credential
+}
+
+// SubscriptionView is a subscription with the names of what it ties together,
+// as one side may see them. A provider's view holds of the other tenant only
+// its name and what passed between the two.
+type SubscriptionView struct {
+	Subscription apim.Subscription
+	Application  string // name
+	Consumer     string // name of the application's tenant
+	Provider     string // name of the provider's tenant
+	ProviderSlug string
+	Product      apim.Product
+	Plan         apim.Plan
+	APIs         []string // "Orders v1"
+	CanDecide    bool     // the reader may approve or reject it
+	CanUndo      bool     // until UndoUntil
+	UndoUntil    time.Time
+	// History is what was decided before between these two tenants, newest
+	// first; only in Subscription, not in lists.
+	History []HistoryLine
+}
+
+// HistoryLine is an event between a provider and a consumer's tenant.
+type HistoryLine struct {
+	At   time.Time
+	Text string // "Orders, Trial approved by Ada"
+	By   string
+}
+
+// RequestAccess asks for a plan.
+type RequestAccess struct {
+	Application  apim.ID
+	Plan         apim.ID
+	Reason       string   // needed when a person approves
+	Environments []string // "" or none: all
+}
+
+// InboxQuery filters the requests to a provider's products.
+type InboxQuery struct {
+	Tab  string // "waiting" (default), "answered", "automatic", "all"
+	Page apim.Page
+}
+
+// NewKey asks for an API key.
+type NewKey struct {
+	Name        string
+	Environment string // slug; "" is the first
+	ExpiresAt   time.Time
+}
+
+// MintedKey is a new credential with its key, which is shown this once.
+type MintedKey struct {
+	Credential apim.Credential
+	Key        string
+	Change     apim.Change
+}

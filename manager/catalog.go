@@ -1,0 +1,156 @@
+package manager
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"portico/internal/apim"
+)
+
+// Catalog is what providers do with APIs, versions, products and plans.
+type Catalog struct {
+	Core
+	// Fetch gets documents by URL; it is the egress guard's control client.
+	Fetch *http.Client
+	// DefaultUpstreamHeaderTimeout and friends live in the environment.
+	Confirm Confirmations
+
+	wakeOnce sync.Once
+	wake     chan struct{} // to the loader
+}
+
+// Upload is a document on its way in: a body with a file name, or a URL to
+// fetch through the egress guard.
+type Upload struct {
+	FileName string
+	Body     io.Reader // read to at most MaxDocumentBytes
+	URL      string    // instead of Body
+}
+
+// MaxDocumentBytes is the largest document that can be imported.
+const MaxDocumentBytes = 64 << 20
+
+// AcceptImport makes a version of a staged import. API names an existing API
+// to add a version to, or replace the draft of (when Label exists there); an
+// empty API makes a new one from Name and Slug.
+type AcceptImport struct {
+	API       apim.ID
+	Name      string
+	Slug      string
+	Label     string
+	Upstream  string // URL
+	MountPath string // "" is the default /{tenant}/{api}/{version}
+	// Access is "key" (every operation needs a key) or "document" (operations
+	// that the document leaves open are public).
+	Access string
+}
+
+// APIQuery filters a list of APIs.
+type APIQuery struct {
+	Search string // in name, slug and tags
+	State  apim.VersionState
+	Page   apim.Page
+}
+
+// APISummary is a row of the list of APIs.
+type APISummary struct {
+	API      apim.API
+	Versions []VersionSummary // newest first
+}
+
+// VersionSummary is a version without its runtime.
+type VersionSummary struct {
+	ID          apim.ID
+	Label       string
+	State       apim.VersionState
+	Revision    int
+	Unpublished bool
+	Operations  int
+	Score       int // lint, -1 until loaded
+	Live        []apim.Deployment
+}
+
+// VersionDetail is everything about a version that its page shows.
+type VersionDetail struct {
+	API         apim.API
+	Version     apim.Version
+	Document    apim.Document // of the draft; zero when there is none
+	Deployments []apim.Deployment
+	// URL is where it answers in the first environment, "" before a publish.
+	URL string
+	// Subscribers counts live subscriptions to products with this version.
+	Subscribers int
+	Products    []apim.Product
+	Siblings    []VersionSummary // all versions of the API
+}
+
+// DraftChange changes a version's draft. Nil fields stay.
+type DraftChange struct {
+	Mount        *apim.Mount
+	UpstreamURLs *[]string // of the upstream "main"
+	Timeouts     *UpstreamTimeouts
+	Credentials  *apim.CredentialPlaces
+	Limits       *[]apim.RateLimit
+	MaxBodyBytes *int64
+	// Public and Off set these flags of the named operations; others keep theirs.
+	Public map[string]bool
+	Off    map[string]bool
+	Lock   int64
+}
+
+// UpstreamTimeouts are an upstream's times in milliseconds; 0 is the default.
+type UpstreamTimeouts struct{ ConnectMS, HeaderMS, IdleMS int }
+
+// PublishResult is a revision and where it was published.
+type PublishResult struct {
+	Version  apim.Version
+	Revision apim.Revision
+	Change   apim.Change
+}
+
+// APIChange changes what an API says of itself. Nil fields stay.
+type APIChange struct {
+	Name, Description, Contact *string
+	Tags                       *[]string
+	Lock                       int64
+}
+
+// Offer is a product as the catalog shows it to a reader.
+type Offer struct {
+	Product  apim.Product
+	Provider apim.Tenant // only what is public of it: slug and name
+	Plans    []apim.Plan // published and deprecated ones
+	Versions []OfferedVersion
+	// Mine are the reader's own subscriptions to it.
+	Mine []SubscriptionView
+}
+
+// OfferedVersion is a version as the catalog shows it.
+type OfferedVersion struct {
+	API         apim.API
+	Version     apim.ID
+	Label       string
+	State       apim.VersionState
+	StateReason string
+	SunsetAt    time.Time
+	Revision    int
+	Document    apim.Document
+	Operations  int
+	URL         string // base URL on the gateway
+	Credentials apim.CredentialPlaces
+	Siblings    []string // labels of the API's other visible versions, newest first
+}
+
+// OfferQuery filters the catalog.
+type OfferQuery struct {
+	Search string // products, APIs, operations (summary, path)
+	Page   apim.Page
+}
+
+// OperationLine is a line of the operation navigation, or a search hit.
+type OperationLine struct {
+	Operation, Slug, Method, Path, Summary, Tag string
+	Deprecated, Public                          bool
+}

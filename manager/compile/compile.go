@@ -1,0 +1,168 @@
+// Package compile turns the control plane's state into entries for gateway
+// nodes. It is pure: the same state gives the same entries, and nothing is
+// read or written.
+//
+// It flattens what nodes need not know: products become the API versions in a
+// plan's terms, and people do not appear. Whether nodes can serve the result
+// is entry/check's to say.
+package compile
+
+import (
+	"time"
+
+	"portico/internal/apim"
+	"portico/internal/entry"
+)
+
+// Settings are an environment's defaults on its nodes; times in milliseconds.
+type Settings struct {
+	ProblemURL       string // page that explains an error; the code is appended
+	TrustedProxies   []string
+	MaxBodyBytes     int64
+	ConnectTimeoutMS int
+	HeaderTimeoutMS  int
+	IdleTimeoutMS    int
+	MaxStaleMS       int64
+	RefuseStale      bool
+}
+
+// DefaultSettings returns what an environment starts with.
+func DefaultSettings() Settings {
+	return Settings{
+		MaxBodyBytes: 10 << 20, ConnectTimeoutMS: 5_000, HeaderTimeoutMS: 30_000,
+		IdleTimeoutMS: 60_000, MaxStaleMS: 60_000,
+	}
+}
+
+// Env compiles an environment.
+func Env(e apim.Environment, s Settings) entry.Env {
+	return entry.Env{
+		Name: e.Slug, Kind: string(e.Kind), GatewayURL: e.GatewayURL, ProblemURL: s.ProblemURL,
+		TrustedProxies: s.TrustedProxies, MaxBodyBytes: s.MaxBodyBytes,
+		ConnectTimeoutMS: s.ConnectTimeoutMS, HeaderTimeoutMS: s.HeaderTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
+		MaxStaleMS: s.MaxStaleMS, RefuseStale: s.RefuseStale,
+	}
+}
+
+// API compiles a revision of a version. tenantSlug and a name it in logs.
+func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.API {
+	rt := r.Runtime
+	out := entry.API{
+		Version: v.ID.UUID(), API: a.ID.UUID(), Tenant: a.Tenant.UUID(),
+		Name: tenantSlug + "/" + a.Slug + " " + v.Label, Revision: r.Number,
+		MaxBodyBytes: rt.MaxBodyBytes,
+		DeprecatedAt: unix(v.DeprecatedAt), SunsetAt: unix(v.SunsetAt),
+	}
+	for _, m := range rt.Mounts {
+		out.Mounts = append(out.Mounts, entry.Mount{Host: m.Host, BasePath: m.BasePath})
+	}
+	for _, u := range rt.Upstreams {
+		up := entry.Upstream{
+			Name: u.Name, ConnectTimeoutMS: u.ConnectTimeoutMS,
+			HeaderTimeoutMS: u.HeaderTimeoutMS, IdleTimeoutMS: u.IdleTimeoutMS,
+		}
+		for _, url := range u.URLs {
+			up.Targets = append(up.Targets, entry.Target{URL: url})
+		}
+		out.Upstreams = append(out.Upstreams, up)
+	}
+	out.Policies = Limits(rt.Limits)
+	identify := places(rt.Credentials)
+	for _, route := range rt.Routes {
+		if !route.Off {
+			out.Routes = append(out.Routes, compileRoute(route, identify))
+		}
+	}
+	return out
+}
+
+// Limits compiles an API's own limits, which its routes share.
+func Limits(limits []apim.RateLimit) []entry.Policy {
+	var out []entry.Policy
+	for _, l := range limits {
+		limit := rateLimit(l)
+		out = append(out, entry.Policy{RateLimit: &limit})
+	}
+	return out
+}
+
+// Terms compiles a plan of a product.
+func Terms(p apim.Plan, product apim.Product) entry.Terms {
+	out := entry.Terms{Plan: p.ID.UUID(), Name: product.Name + ", " + p.Name, APIs: []entry.TermsAPI{}, Limits: []entry.RateLimit{}}
+	for _, v := range product.Versions {
+		out.APIs = append(out.APIs, entry.TermsAPI{Version: v.UUID()})
+	}
+	for _, l := range p.Limits {
+		out.Limits = append(out.Limits, rateLimit(l))
+	}
+	return out
+}
+
+// Grant compiles one secret of a credential with the application's
+// subscriptions. Of these only what covers the credential's environment and
+// can explain an answer travels: the rest grants nothing.
+func Grant(c apim.Credential, s apim.Secret, app apim.Application, subs []apim.Subscription) entry.Grant {
+	out := entry.Grant{
+		Credential: c.ID.UUID(), Application: app.ID.UUID(), Name: app.Name, Tenant: app.Tenant.UUID(),
+		ExpiresAt: unix(s.ExpiresAt), Subscriptions: []entry.Subscription{},
+	}
+	for _, sub := range subs {
+		state, travels := subscriptionState(sub)
+		if !travels || !sub.Covers(c.Environment) {
+			continue
+		}
+		out.Subscriptions = append(out.Subscriptions, entry.Subscription{
+			ID: sub.ID.UUID(), Terms: sub.Plan.UUID(), State: state,
+			StartsAt: unix(sub.StartsAt), EndsAt: unix(sub.EndsAt),
+		})
+	}
+	return out
+}
+
+func subscriptionState(s apim.Subscription) (entry.SubscriptionState, bool) {
+	switch s.State {
+	case apim.Active:
+		if s.Stopped {
+			return entry.Stopped, true
+		}
+		return entry.Active, true
+	case apim.Pending:
+		return entry.Pending, true
+	case apim.Suspended:
+		return entry.Suspended, true
+	case apim.Expired:
+		return entry.Expired, true
+	}
+	return "", false
+}
+
+func compileRoute(r apim.Route, identify *entry.KeyPolicy) entry.Route {
+	out := entry.Route{
+		Operation: r.Operation, Method: r.Method, Path: r.Path, Upstream: r.Upstream, Public: r.Public,
+	}
+	for _, p := range r.Predicates {
+		out.Predicates = append(out.Predicates, entry.Predicate{In: p.In, Name: p.Name, Value: p.Value})
+	}
+	if !r.Public && identify != nil {
+		out.Policies = []entry.Policy{{Key: identify}}
+	}
+	return out
+}
+
+func places(p apim.CredentialPlaces) *entry.KeyPolicy {
+	if p == (apim.CredentialPlaces{}) {
+		return nil
+	}
+	return &entry.KeyPolicy{Bearer: p.Bearer, Header: p.Header, Query: p.Query}
+}
+
+func rateLimit(l apim.RateLimit) entry.RateLimit {
+	return entry.RateLimit{Requests: l.Requests, PeriodMS: l.Period.Milliseconds(), Burst: l.Burst, By: l.By}
+}
+
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}

@@ -1,0 +1,50 @@
+// Package manager holds the control plane's use cases: what people and
+// programs can do with Portico, one method each.
+//
+// Every method has the same shape: check the actor, load, let the domain
+// (internal/apim) decide, save and emit, all in one transaction. Nothing
+// remote happens inside it. What the gateway nodes need is compiled in that
+// transaction and lies in the environment's entry rows, which manager/publish
+// delivers afterwards; a returned apim.Change says where, and Fleet tells when
+// the nodes have confirmed it.
+//
+// The package deliberately knows no HTTP, no page and no bus. Errors that
+// callers may show are *apim.Error; anything else is an internal failure.
+// All types are safe for concurrent use after construction.
+package manager
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"portico/internal/apim"
+	"portico/manager/authz"
+	"portico/manager/store"
+)
+
+// Core is what every group of use cases works with. All fields are needed.
+type Core struct {
+	Store *store.Store
+	Authz *authz.Authorizer
+	Now   func() time.Time
+	Log   *slog.Logger
+	// Nudge tells the publisher that an environment has something to deliver.
+	// It must not block.
+	Nudge func(environment string)
+	// PortalURL and ConsoleURL are the addresses people use, without a slash
+	// at the end.
+	PortalURL, ConsoleURL string
+}
+
+// Confirmations tells what gateway nodes have applied. manager/collect
+// implements it.
+type Confirmations interface {
+	// Applied returns what the nodes confirm of a change now.
+	Applied(ctx context.Context, c apim.Change) (apim.Applied, error)
+	// Wait returns when every enrolled node has confirmed, or when ctx ends;
+	// then Done is false and the answer names who has not.
+	Wait(ctx context.Context, c apim.Change) (apim.Applied, error)
+	// Nodes returns the environment's nodes with what they last said.
+	Nodes(ctx context.Context, environment string) ([]apim.Node, error)
+}
