@@ -113,7 +113,7 @@ type OfferedVersion struct {
 }
 
 type offeredRow struct {
-	versionRow  `gorm:"embedded"`
+	Line        versionRow `gorm:"embedded"`
 	Number      int
 	LiveDoc     *apim.ID
 	GatewayURL  string
@@ -171,7 +171,7 @@ func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]Offere
 	}
 	var apiIDs, docIDs []apim.ID
 	for _, r := range rows {
-		apiIDs = append(apiIDs, r.APIID)
+		apiIDs = append(apiIDs, r.Line.APIID)
 		docIDs = append(docIDs, required(r.LiveDoc))
 	}
 	apis, err := many[apiRow](c.in(ctx).Where("id IN ?", apiIDs), "APIs")
@@ -184,15 +184,15 @@ func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]Offere
 	}
 	var out []OfferedVersion
 	for _, r := range rows {
-		if len(out) > 0 && out[len(out)-1].Version.ID == r.ID {
+		if len(out) > 0 && out[len(out)-1].Version.ID == r.Line.ID {
 			continue // live in a further environment
 		}
 		v := OfferedVersion{
-			Version: r.versionRow.domain(), Operations: r.Operations, Revision: r.Number, GatewayURL: r.GatewayURL,
+			Version: r.Line.domain(), Operations: r.Line.Operations, Revision: r.Number, GatewayURL: r.GatewayURL,
 			Mounts: r.Mounts.V, Credentials: r.Credentials.V,
 		}
 		for _, a := range apis {
-			if a.ID == r.APIID {
+			if a.ID == r.Line.APIID {
 				v.API = a.domain()
 			}
 		}
