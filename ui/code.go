@@ -23,6 +23,18 @@ func token(t Token) templ.Component {
 	})
 }
 
+// paletteLabel writes a result's label with its match marked, and no space between the parts.
+func paletteLabel(item PaletteItem) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		label := `<span>` + templ.EscapeString(item.Before)
+		if item.Match != "" {
+			label += `<mark>` + templ.EscapeString(item.Match) + `</mark>`
+		}
+		_, err := io.WriteString(w, label+templ.EscapeString(item.After)+`</span>`)
+		return err
+	})
+}
+
 func listingLabel(v CodeView) templ.Attributes {
 	if v.Title == "" {
 		return nil

@@ -980,7 +980,7 @@ func kitPanels() templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = Timeline([]TimelineItem{{Title: "Asked for Growth", Time: "today 13:53", Now: true}, {Title: "Joined", Text: ", contract 2291", Time: "4 Feb 2026"}}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Timeline([]TimelineItem{{Title: "Asked for Growth", Time: "today 13:53", Now: true}, {Title: "Joined", Text: "with contract 2291", Time: "4 Feb 2026"}}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -686,7 +686,7 @@ func Cards(cards []Card) templ.Component {
 	})
 }
 
-// Timeline is what happened, latest first.
+// TimelineItem is one thing that happened.
 type TimelineItem struct {
 	Title string
 	Text  string // after the title, in the same line

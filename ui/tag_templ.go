@@ -202,7 +202,7 @@ func LiveState(label string, tone Tone) templ.Component {
 	})
 }
 
-// StatusChip is a small framed status with a code, such as a position and
+// StatusChipView is a small framed status with a code, such as a position and
 // how many have it. Give Attrs to let it swap itself.
 type StatusChipView struct {
 	ID    string

@@ -76,9 +76,9 @@ func attrs(all ...templ.Attributes) templ.Attributes {
 }
 
 // swap is the htmx attributes with which a link or form loads its own URL
-// into target and keeps the address bar right. No target, no attributes.
+// into target and keeps the address bar right. No target or no URL, no attributes.
 func swap(href, target string) templ.Attributes {
-	if target == "" {
+	if target == "" || href == "" {
 		return nil
 	}
 	return templ.Attributes{"hx-get": href, "hx-target": target, "hx-swap": "outerHTML", "hx-select": target, "hx-push-url": "true"}
@@ -98,13 +98,14 @@ func initials(name string) string {
 	return strings.ToUpper(string([]rune(words[0])[:1]) + string([]rune(words[len(words)-1])[:1]))
 }
 
-// hue is the avatar colour of a name: always the same for the same name.
+// hue is the avatar colour of a name: always the same for the same name, and
+// never the accent, which means something.
 func hue(name string) string {
 	sum := 0
 	for _, r := range name {
 		sum = (sum*31 + int(r)) % 1021
 	}
-	return string("abcde"[sum%5])
+	return string("bcde"[sum%4])
 }
 
 // toneIcon is the icon that stands for a tone in banners and toasts.

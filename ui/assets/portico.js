@@ -24,7 +24,10 @@
     if (node.matches?.('.toast')) expire(node);
     $$('.toast', node).forEach(expire);
     $$('.range', node).forEach(fill);
+    reach();
   };
+  // What scrolls sideways must be reachable by keyboard; what does not needs no stop.
+  const reach = () => $$('.tw').forEach(w => w.scrollWidth > w.clientWidth ? w.tabIndex = 0 : w.removeAttribute('tabindex'));
 
   // ── toasts ──
   const expire = t => {
@@ -126,6 +129,7 @@
     const b = e.submitter;
     if (b?.matches('.btn')) setTimeout(() => b.setAttribute('aria-busy', 'true'));
   });
+  addEventListener('resize', reach);
   addEventListener('pageshow', () => $$('.btn[aria-busy=true][type=submit]').forEach(b => b.removeAttribute('aria-busy')));
 
   // ── keys ──

@@ -1,0 +1,99 @@
+package secret
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// Box seals values with AES-256-GCM. The associated data names where a value
+// lives (tenant, table, row, column): a sealed value that was moved does not
+// open. It is safe for concurrent use.
+type Box struct{ aead tink.AEAD }
+
+// NewBox returns a box with the given key.
+func NewBox(key [32]byte) (*Box, error) {
+	aead, err := subtle.NewAESGCM(key[:])
+	if err != nil {
+		return nil, fmt.Errorf("make a box: %w", err)
+	}
+	return &Box{aead: aead}, nil
+}
+
+// Seal encrypts plain under a fresh nonce.
+func (b *Box) Seal(plain []byte, associated string) ([]byte, error) {
+	sealed, err := b.aead.Encrypt(plain, []byte(associated))
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts what Seal made with the same key and associated data.
+func (b *Box) Open(sealed []byte, associated string) ([]byte, error) {
+	plain, err := b.aead.Decrypt(sealed, []byte(associated))
+	if err != nil {
+		return nil, errors.New("open: the key, the place or the bytes are not those it was sealed with")
+	}
+	return plain, nil
+}
+
+// KeyFile reads a 256-bit key, 64 hexadecimal digits, from a file that only
+// its owner may read; where there is none it makes one and says so. The
+// file's folder must exist.
+func KeyFile(path string) (key [32]byte, made bool, err error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err = makeKeyFile(path)
+		return key, err == nil, err
+	}
+	if err != nil {
+		return key, false, fmt.Errorf("read the key file: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return key, false, fmt.Errorf("read the key file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return key, false, fmt.Errorf("key file %s may be read by others (%#o): chmod 600 it, and think of replacing the key", path, info.Mode().Perm())
+	}
+	digits := strings.TrimSpace(string(raw))
+	decoded, err := hex.DecodeString(digits)
+	if err != nil || len(decoded) != len(key) {
+		return key, false, fmt.Errorf("key file %s does not hold 64 hexadecimal digits", path)
+	}
+	copy(key[:], decoded)
+	return key, false, nil
+}
+
+// makeKeyFile writes the key under another name first, so that a crash leaves
+// a whole file or none.
+func makeKeyFile(path string) (key [32]byte, err error) {
+	_, _ = rand.Read(key[:])                                // never returns an error since Go 1.24
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-*") // made 0600
+	if err != nil {
+		return key, fmt.Errorf("make the key file: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	if _, err = tmp.WriteString(hex.EncodeToString(key[:]) + "\n"); err == nil {
+		err = tmp.Sync()
+	}
+	if closeErr := tmp.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return key, fmt.Errorf("make the key file: %w", err)
+	}
+	return key, nil
+}
