@@ -85,8 +85,10 @@ func (s *source) textFor(raw []byte) []byte {
 
 // newerFields are OpenAPI 3.2's, some of which the library does not know.
 func newerFields() []string {
-	return []string{"$self", "name", "summary", "kind", "parent", "query", "additionalOperations", "itemSchema", "prefixEncoding",
-		"itemEncoding", "mediaTypes", "dataValue", "serializedValue", "defaultMapping", "nodeType", "oauth2MetadataUrl", "deviceAuthorization", "deprecated"}
+	return []string{
+		"$self", "name", "summary", "kind", "parent", "query", "additionalOperations", "itemSchema", "prefixEncoding",
+		"itemEncoding", "mediaTypes", "dataValue", "serializedValue", "defaultMapping", "nodeType", "oauth2MetadataUrl", "deviceAuthorization", "deprecated",
+	}
 }
 
 // mostDeep is how deep references may lead before kin-openapi takes more than
@@ -138,7 +140,7 @@ func (s *source) invalid(out *findings, err error) {
 	}
 	for {
 		var cause error
-		switch e := err.(type) { // each layer in turn, so no errors.As
+		switch e := any(err).(type) { // each layer in turn, so no errors.As
 		case *openapi3.SectionValidationError:
 			step(e.Section)
 			cause = e.Cause
