@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -132,18 +131,17 @@ func (e *Environment) forget(consumer jetstream.Consumer) {
 // onLoss calls lost when the connection is, until the returned function is
 // called, which waits.
 func (e *Environment) onLoss(lost func()) (stop func()) {
-	changes := e.bus.conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	loss := e.bus.untilLoss()
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		select {
-		case <-changes:
+		case <-loss:
 			lost()
 		case <-quit:
 		}
 	}()
 	return func() {
-		e.bus.conn.RemoveStatusListener(changes)
 		close(quit)
 		<-done
 	}

@@ -91,8 +91,8 @@ func (e *Environment) SweepBodies(ctx context.Context, before time.Time) (int, e
 		return 0, fmt.Errorf("sweep bodies of %s: %w", e.slug, ErrNoSnapshot)
 	}
 	named := map[string]bool{}
-	for _, digest := range e.holds {
-		named[digest] = true
+	for _, h := range e.holds {
+		named[h.digest] = true
 	}
 	stored, err := e.stored(ctx)
 	if err != nil {
