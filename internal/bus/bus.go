@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -125,11 +126,35 @@ func (b *Bus) turn(up bool) {
 	b.log.Info("bus connection changed", "connected", up)
 }
 
+// errLost says that the connection went in the middle of something.
+var errLost = errors.New("the connection to the bus was lost")
+
 // untilLoss returns a channel that is closed when the connection is lost next.
 func (b *Bus) untilLoss() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.loss
+}
+
+// connected calls do with a context that ends also when the connection is lost:
+// no answer comes after that.
+func (b *Bus) connected(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	loss, done := b.untilLoss(), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-loss:
+			cancel(errLost)
+		case <-ctx.Done():
+		}
+	}()
+	defer func() { cancel(nil); <-done }()
+	err := do(ctx)
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return err
 }
 
 // pause returns how long to wait before an attempt: doubling from minPause to

@@ -60,6 +60,14 @@ func (e *Environment) Connected() (since time.Time, ok bool) { return e.bus.Conn
 // Prepare makes the environment's bucket and object store where they are not,
 // and reports whether it made the bucket.
 func (e *Environment) Prepare(ctx context.Context) (made bool, err error) {
+	err = e.bus.connected(ctx, func(ctx context.Context) error {
+		made, err = e.prepare(ctx)
+		return err
+	})
+	return made, err
+}
+
+func (e *Environment) prepare(ctx context.Context) (made bool, err error) {
 	_, err = e.bus.js.Stream(ctx, e.stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		_, err = e.bus.js.CreateStream(ctx, e.config())
@@ -99,7 +107,11 @@ func (e *Environment) Untouched(ctx context.Context) (bool, error) {
 	if !e.known {
 		return false, nil
 	}
-	stream, err := e.bus.js.Stream(ctx, e.stream())
+	var stream jetstream.Stream
+	err := e.bus.connected(ctx, func(ctx context.Context) (err error) {
+		stream, err = e.bus.js.Stream(ctx, e.stream())
+		return err
+	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
 	}

@@ -42,7 +42,11 @@ func (e *Environment) Put(ctx context.Context, items []entry.Item) error {
 			return err
 		}
 		if large != nil {
-			if digests[i], err = e.store(ctx, large); err != nil {
+			err := e.bus.connected(ctx, func(ctx context.Context) (err error) {
+				digests[i], err = e.store(ctx, large)
+				return err
+			})
+			if err != nil {
 				return fmt.Errorf("put entry %s: %w", it.Key, err)
 			}
 		}
@@ -90,7 +94,7 @@ func (e *Environment) Remove(ctx context.Context, keys []string) error {
 	for i, key := range marked {
 		e.holds[key] = held{number: first + uint64(i), marker: true}
 	}
-	if err := e.drop(ctx, gone); err != nil {
+	if err := e.bus.connected(ctx, func(ctx context.Context) error { return e.drop(ctx, gone) }); err != nil {
 		e.known = false
 		return fmt.Errorf("remove from the bucket of %s: %w", e.slug, err)
 	}

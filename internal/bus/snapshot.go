@@ -39,7 +39,7 @@ func (e *Environment) Snapshot(ctx context.Context, yield func(Found) error) err
 			return errDone
 		}
 		return nil
-	}, func(d delivery) error {
+	}, func(ctx context.Context, d delivery) error {
 		last, left = max(last, d.number), left-1
 		it, err := decode(d.key, d.value)
 		holds[d.key] = held{number: d.number, marker: d.removed}
