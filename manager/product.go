@@ -2,8 +2,13 @@ package manager
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/manager/store"
 )
 
 // ProductInput makes or changes a product. On change nil fields stay.
@@ -42,43 +47,339 @@ type ProductVersion struct {
 
 // CreateProduct makes a product of the tenant.
 func (c *Catalog) CreateProduct(ctx context.Context, actor apim.Actor, tenant apim.ID, in ProductInput) (apim.Product, error) {
-	return apim.Product{}, errUnbuilt
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+		return apim.Product{}, err
+	}
+	var p apim.Product
+	err := c.write(ctx, actor, func(u *unit) error {
+		t := u.Tenant(tenant)
+		p = apim.Product{
+			ID: apim.NewID(apim.PrefixProduct, u.now), Tenant: tenant, Slug: in.Slug, Visibility: apim.VisiblePrivate,
+			CreatedAt: u.now, UpdatedAt: u.now, Lock: 1,
+		}
+		if p.Slug == "" {
+			p.Slug = apim.Slugify(value(in.Name))
+		}
+		var check apim.Check
+		if err := fillProduct(ctx, &check, t, &p, in); err != nil {
+			return err
+		}
+		check.Slug("slug", p.Slug)
+		switch _, err := t.Product(ctx, p.Slug); {
+		case err == nil:
+			check.Fail("slug", "taken", "you have a product %q already", p.Slug)
+		case apim.KindOf(err) != apim.NotFound:
+			return err
+		}
+		if err := check.Err(); err != nil {
+			return err
+		}
+		if err := t.InsertProduct(ctx, p); err != nil {
+			return err
+		}
+		return u.record(ctx, tenant, "product.create", p.ID, "product %s made", p.Name)
+	})
+	return p, err
 }
 
 // UpdateProduct changes a product. Its versions are in its plans' terms, so
 // the change may reach the nodes; Change is zero when it does not.
 func (c *Catalog) UpdateProduct(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in ProductInput) (apim.Product, apim.Change, error) {
-	return apim.Product{}, apim.Change{}, errUnbuilt
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+		return apim.Product{}, apim.Change{}, err
+	}
+	var p apim.Product
+	var change apim.Change
+	err := c.write(ctx, actor, func(u *unit) (err error) {
+		t := u.Tenant(tenant)
+		if p, err = t.Product(ctx, string(id)); err != nil {
+			return err
+		}
+		if err := apim.CheckLock("product", p.Lock, in.Lock); err != nil {
+			return err
+		}
+		before := p
+		var check apim.Check
+		if err := fillProduct(ctx, &check, t, &p, in); err != nil {
+			return err
+		}
+		if in.Slug != "" && in.Slug != p.Slug {
+			check.Fail("slug", "immutable", "a slug stays as it was made: %q", p.Slug)
+		}
+		if err := check.Err(); err != nil {
+			return err
+		}
+		if err := noSecondAccess(ctx, u, before, p); err != nil {
+			return err
+		}
+		p.UpdatedAt = u.now
+		if err := t.UpdateProduct(ctx, &p); err != nil {
+			return err
+		}
+		if err := u.recordChange(ctx, tenant, "product.change", p.ID, productFacts(before), productFacts(p), "product %s changed", p.Name); err != nil {
+			return err
+		}
+		if slices.Equal(before.Versions, p.Versions) && before.Name == p.Name {
+			return nil
+		}
+		plans, err := t.Plans(ctx, []apim.ID{p.ID})
+		if err != nil {
+			return err
+		}
+		var items []entry.Item
+		for _, plan := range plans {
+			if plan.State == apim.PlanDraft || plan.State == apim.PlanClosed {
+				continue
+			}
+			it, err := termsItem(plan, p)
+			if err != nil {
+				return err
+			}
+			items = append(items, it)
+		}
+		if len(items) > 0 {
+			change, err = u.emitEverywhere(ctx, items)
+		}
+		return err
+	})
+	return p, change, err
+}
+
+func productFacts(p apim.Product) any {
+	return map[string]any{"visibility": p.Visibility, "listed": p.Listed, "versions": p.Versions}
+}
+
+// noSecondAccess refuses to add versions that would give an application a
+// second live subscription to one of them, naming the applications.
+func noSecondAccess(ctx context.Context, u *unit, before, after apim.Product) error {
+	var added []apim.ID
+	for _, v := range after.Versions {
+		if !slices.Contains(before.Versions, v) {
+			added = append(added, v)
+		}
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	live, err := u.Tenant(after.Tenant).LiveTo(ctx, after.ID)
+	if err != nil {
+		return err
+	}
+	byApplication := map[apim.ID]apim.Subscription{}
+	for _, s := range live {
+		byApplication[s.Application] = s
+	}
+	overlaps, err := u.System().Overlaps(ctx, ids(live, func(s apim.Subscription) apim.ID { return s.Application }), added, after.ID)
+	if err != nil {
+		return err
+	}
+	var twice []apim.ID
+	for _, o := range overlaps {
+		if here := byApplication[o.Subscription.Application]; o.Subscription.Tenant == after.Tenant && overlap(here.Environments, o.Subscription.Environments) {
+			twice = append(twice, o.Subscription.Application)
+		}
+	}
+	if len(twice) == 0 {
+		return nil
+	}
+	names, err := u.System().ApplicationNames(ctx, twice)
+	if err != nil {
+		return err
+	}
+	var list []string
+	for _, id := range twice {
+		if !slices.Contains(list, names[id]) {
+			list = append(list, names[id])
+		}
+	}
+	return apim.Errorf(apim.Conflict, "this would give applications the same API twice, by two products: %s; they have to leave one of them first", strings.Join(list, ", ")).WithCode("second_access")
+}
+
+// overlap reports whether two lists of environments, where none is all, have
+// one in common.
+func overlap(a, b []string) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(a, func(e string) bool { return slices.Contains(b, e) })
+}
+
+func fillProduct(ctx context.Context, check *apim.Check, t store.Tenant, p *apim.Product, in ProductInput) error {
+	set(&p.Name, in.Name)
+	set(&p.Summary, in.Summary)
+	set(&p.Description, in.Description)
+	set(&p.Visibility, in.Visibility)
+	set(&p.Listed, in.Listed)
+	checkName(check, p.Name)
+	check.Length("summary", p.Summary, 200)
+	check.Length("description", p.Description, 20_000)
+	if p.Visibility != apim.VisiblePrivate && p.Visibility != apim.VisiblePublic {
+		check.Fail("visibility", "unknown", "is %q; use private or public", p.Visibility)
+	}
+	if in.Versions == nil {
+		return nil
+	}
+	p.Versions = nil
+	if len(*in.Versions) > 100 {
+		check.Fail("versions", "too_many", "has %d versions, the most is 100", len(*in.Versions))
+		return nil
+	}
+	known, err := t.VersionLinesByID(ctx, *in.Versions)
+	if err != nil {
+		return err
+	}
+	for i, id := range *in.Versions {
+		field := fmt.Sprintf("versions[%d]", i)
+		at := slices.IndexFunc(known, func(v store.VersionLine) bool { return v.ID == id })
+		switch {
+		case at < 0:
+			check.Fail(field, "unknown", "you have no version %q", id)
+		case slices.Contains(p.Versions, id):
+			check.Fail(field, "twice", "the version is in the list already")
+		case known[at].State == apim.Retired:
+			check.Fail(field, "retired", "version %s is retired", known[at].Label)
+		default:
+			p.Versions = append(p.Versions, id)
+		}
+	}
+	return nil
 }
 
 // DeleteProduct removes a product that nobody has ever subscribed to.
 func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, id apim.ID) error {
-	return errUnbuilt
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+		return err
+	}
+	return c.write(ctx, actor, func(u *unit) error {
+		t := u.Tenant(tenant)
+		p, err := t.Product(ctx, string(id))
+		if err != nil {
+			return err
+		}
+		plans, err := t.Plans(ctx, []apim.ID{p.ID})
+		if err != nil {
+			return err
+		}
+		ever, err := t.EverSubscribed(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		if ever {
+			return apim.Errorf(apim.Conflict, "%s has had subscriptions, and what was decided stays on record; take it out of the catalog and close its plans instead", p.Name).WithCode("has_subscriptions")
+		}
+		if err := t.DeleteProduct(ctx, p.ID); err != nil {
+			return err
+		}
+		if err := u.record(ctx, tenant, "product.delete", p.ID, "product %s deleted", p.Name); err != nil {
+			return err
+		}
+		var items []entry.Item
+		for _, plan := range plans {
+			key, err := entry.TermsKey(plan.ID.UUID())
+			if err != nil {
+				return err
+			}
+			items = append(items, entry.Tombstone(key, entry.Position{}))
+		}
+		_, err = u.emitEverywhere(ctx, items)
+		return err
+	})
 }
 
 // Products lists the tenant's products, by name.
 func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[ProductDetail], error) {
-	return apim.List[ProductDetail]{}, errUnbuilt
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
+		return apim.List[ProductDetail]{}, err
+	}
+	var out apim.List[ProductDetail]
+	err := c.Store.Read(ctx, func(tx *store.Tx) error {
+		list, err := tx.Tenant(tenant).Products(ctx, page)
+		if err != nil {
+			return err
+		}
+		out.NextCursor = list.NextCursor
+		out.Items, err = productDetails(ctx, tx.Tenant(tenant), list.Items)
+		return err
+	})
+	return out, err
 }
 
 // Product returns a product of the tenant by id or slug.
 func (c *Catalog) Product(ctx context.Context, actor apim.Actor, tenant apim.ID, ref string) (ProductDetail, error) {
-	return ProductDetail{}, errUnbuilt
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
+		return ProductDetail{}, err
+	}
+	var out ProductDetail
+	err := c.Store.Read(ctx, func(tx *store.Tx) error {
+		p, err := tx.Tenant(tenant).Product(ctx, ref)
+		if err != nil {
+			return err
+		}
+		all, err := productDetails(ctx, tx.Tenant(tenant), []apim.Product{p})
+		if err == nil {
+			out = all[0]
+		}
+		return err
+	})
+	return out, err
 }
 
-// CreatePlan adds a plan to a product. It starts as a draft unless State says
-// published.
-func (c *Catalog) CreatePlan(ctx context.Context, actor apim.Actor, tenant, product apim.ID, in PlanInput) (apim.Plan, apim.Change, error) {
-	return apim.Plan{}, apim.Change{}, errUnbuilt
+func productDetails(ctx context.Context, t store.Tenant, products []apim.Product) ([]ProductDetail, error) {
+	productIDs := ids(products, func(p apim.Product) apim.ID { return p.ID })
+	plans, err := t.Plans(ctx, productIDs)
+	if err != nil {
+		return nil, err
+	}
+	using, err := t.LiveSubscribers(ctx, productIDs)
+	if err != nil {
+		return nil, err
+	}
+	var versionIDs []apim.ID
+	for _, p := range products {
+		versionIDs = append(versionIDs, p.Versions...)
+	}
+	versions, err := productVersions(ctx, t, versionIDs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ProductDetail, len(products))
+	for i, p := range products {
+		d := ProductDetail{Product: p, Subscribers: using[p.ID]}
+		for _, plan := range plans {
+			if plan.Product == p.ID {
+				d.Plans = append(d.Plans, plan)
+			}
+		}
+		for _, id := range p.Versions {
+			if v, ok := versions[id]; ok {
+				d.Versions = append(d.Versions, v)
+			}
+		}
+		out[i] = d
+	}
+	return out, nil
 }
 
-// UpdatePlan changes a plan; its limits are in force for existing
-// subscriptions as soon as the nodes confirm.
-func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, plan apim.ID, in PlanInput) (apim.Plan, apim.Change, error) {
-	return apim.Plan{}, apim.Change{}, errUnbuilt
-}
-
-// Plan returns a plan of the tenant.
-func (c *Catalog) Plan(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Plan, error) {
-	return apim.Plan{}, errUnbuilt
+func productVersions(ctx context.Context, t store.Tenant, versionIDs []apim.ID) (map[apim.ID]ProductVersion, error) {
+	lines, err := t.VersionLinesByID(ctx, versionIDs)
+	if err != nil {
+		return nil, err
+	}
+	summaries, err := versionSummaries(ctx, t, lines)
+	if err != nil {
+		return nil, err
+	}
+	apis, err := t.APIsByID(ctx, ids(lines, func(v store.VersionLine) apim.ID { return v.API }))
+	if err != nil {
+		return nil, err
+	}
+	byID := map[apim.ID]apim.API{}
+	for _, a := range apis {
+		byID[a.ID] = a
+	}
+	out := map[apim.ID]ProductVersion{}
+	for i, line := range lines {
+		out[line.ID] = ProductVersion{API: byID[line.API], Version: summaries[i]}
+	}
+	return out, nil
 }

@@ -1,10 +1,13 @@
 package apim
 
+import "slices"
+
 // Actor is who asks for something. The zero value is nobody: it may only sign
 // in and read what is public.
 type Actor struct {
 	Person   ID     // "" for the system itself and for a bootstrap token
 	Token    ID     // set when an API token speaks for the person
+	Tenant   ID     // the one tenant that the token is good for; "" is no limit
 	Name     string // for audit rows and "approved by"
 	Operator bool   // runs the installation and spans tenants
 	System   bool   // the program itself: demo, schedules
@@ -63,3 +66,9 @@ const (
 	ObjectEnvironment  Object = "environment"
 	ObjectNode         Object = "node"
 )
+
+// SortRoles puts roles in the order of Roles, the widest first.
+func SortRoles(roles []Role) []Role {
+	slices.SortFunc(roles, func(a, b Role) int { return slices.Index(Roles(), a) - slices.Index(Roles(), b) })
+	return roles
+}

@@ -1,6 +1,9 @@
 package apim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // API is a named HTTP interface owned by a tenant.
 type API struct {
@@ -160,7 +163,8 @@ type Upstream struct {
 
 // Route is one operation as the gateway is to match it.
 type Route struct {
-	Operation  string           `json:"operation"` // operation id, unique in the version
+	Operation  string           `json:"operation"`      // operation id, unique in the version
+	Slug       string           `json:"slug,omitempty"` // the operation id as a part of a URL, unique as well
 	Method     string           `json:"method"`
 	Path       string           `json:"path"`
 	Predicates []RoutePredicate `json:"predicates,omitempty"`
@@ -259,7 +263,8 @@ type Import struct {
 	Tenant    ID
 	Document  Document
 	Servers   []ImportServer
-	Routes    []Route // as they would be made
+	Routes    []Route    // as they would be made
+	Upstreams []Upstream // of operations with servers of their own
 	Security  []SecurityMapping
 	Findings  []Finding
 	Proposed  ImportProposal
@@ -277,9 +282,31 @@ type ImportServer struct {
 
 // ImportProposal is how an import fills its form.
 type ImportProposal struct {
-	Name     string
-	Slug     string
-	Label    string
-	Upstream string // "" when the document gives none
-	Mount    Mount
+	Name        string
+	Slug        string
+	Label       string
+	Description string // the document's own, Markdown
+	Upstream    string // "" when the document gives none
+	Mount       Mount
+}
+
+// Served counts the routes that are not off.
+func (r Runtime) Served() int {
+	n := 0
+	for _, route := range r.Routes {
+		if !route.Off {
+			n++
+		}
+	}
+	return n
+}
+
+// URL returns where a mount is found under an environment's gateway URL, or
+// under its own host with the scheme of that.
+func (m Mount) URL(gateway string) string {
+	if m.Host == "" {
+		return gateway + m.BasePath
+	}
+	scheme, _, _ := strings.Cut(gateway, "://")
+	return scheme + "://" + m.Host + m.BasePath
 }

@@ -41,9 +41,10 @@ type Subscription struct {
 	RequestedAt time.Time
 
 	Note      string // of the decision, suspension or cancellation; the requester sees it
-	DecidedBy ID     // "" when the plan approved by itself
+	DecidedBy ID     // person or token; "" when no person did
 	Decider   string // name
 	DecidedAt time.Time
+	Automatic bool // the plan approves by itself
 
 	StartsAt  time.Time // zero: at once
 	EndsAt    time.Time // zero: never
@@ -129,6 +130,19 @@ func (s *Subscription) Resume(at time.Time) error {
 		return s.refuse("cannot be resumed")
 	}
 	s.State, s.Note, s.UpdatedAt = Active, "", at
+	return nil
+}
+
+// Stop is the consumer's own switch: a stopped subscription grants nothing
+// until it is started again.
+func (s *Subscription) Stop(stopped bool, at time.Time) error {
+	if !s.Live() {
+		if stopped {
+			return s.refuse("cannot be stopped")
+		}
+		return s.refuse("cannot be started")
+	}
+	s.Stopped, s.UpdatedAt = stopped, at
 	return nil
 }
 

@@ -59,6 +59,9 @@ type Audit struct {
 	Action  string // "subscription.approve"
 	Object  ID
 	Summary string // one sentence for people
+	// Before and After are what the change was about, as JSON without secrets;
+	// "" where the summary says it all.
+	Before, After string
 }
 
 // CheckLock refuses a change that was based on an older state of an object.

@@ -1,5 +1,107 @@
 // Package store keeps the control plane's state in a database.
+//
+// A store is used in one of three named scopes. Tenant is what people work in:
+// every query carries the tenant, another tenant's row is NotFound. Catalog
+// reads what is visible to a tenant across tenants. System spans tenants, for
+// the publisher, the collector and what joins two tenants. Outside a
+// transaction scopes read only; Store.Write gives one that writes.
+//
+// Rows are unexported and apart from the domain's structs. gorm's conveniences
+// stay in here and are mostly unused: no Save, no associations, no hooks, no
+// soft delete, no AutoMigrate. The package decides nothing about the product:
+// it does not know which change is allowed, only which tenant a row belongs to.
+//
+// # Why one writer
+//
+// SQLite has one writer at a time. Two pools, one connection that writes and a
+// few that read, queue writers in Go, where they respect their contexts,
+// instead of in SQLite's busy handler, and readers never wait (WAL).
 package store
 
-// Store is an open database.
-type Store struct{}
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"portico/internal/apim"
+)
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	writer, reader       *gorm.DB
+	writerPool, readPool *sql.DB
+}
+
+// Tx is a transaction. Its scopes read what it has written. It is for one
+// goroutine, and of no use after the function it was given to returns.
+type Tx struct{ db *gorm.DB }
+
+// Tenant is the scope of one tenant.
+type Tenant struct {
+	db *gorm.DB
+	id apim.ID
+}
+
+// Catalog is the scope of what a tenant sees across tenants. An empty reader
+// sees what is public.
+type Catalog struct {
+	db     *gorm.DB
+	reader apim.ID
+}
+
+// System is the scope that spans tenants.
+type System struct{ db *gorm.DB }
+
+// Tenant returns the read-only scope of one tenant.
+func (s *Store) Tenant(id apim.ID) Tenant { return Tenant{s.reader, id} }
+
+// Catalog returns the scope of what a tenant sees, read-only by nature.
+func (s *Store) Catalog(reader apim.ID) Catalog { return Catalog{s.reader, reader} }
+
+// System returns the read-only scope that spans tenants.
+func (s *Store) System() System { return System{s.reader} }
+
+// Tenant returns the scope of one tenant within the transaction.
+func (tx *Tx) Tenant(id apim.ID) Tenant { return Tenant{tx.db, id} }
+
+// Catalog returns the catalog's scope within the transaction.
+func (tx *Tx) Catalog(reader apim.ID) Catalog { return Catalog{tx.db, reader} }
+
+// System returns the scope that spans tenants within the transaction.
+func (tx *Tx) System() System { return System{tx.db} }
+
+// Write runs fn in a transaction, which is committed when fn returns nil and
+// rolled back otherwise. Nothing remote may happen in fn. Once Write has
+// returned nil the change outlives a kill of the process.
+func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	return transact(ctx, s.writer, fn)
+}
+
+// Read runs fn on one unchanging state of the database. Its scopes cannot
+// write.
+func (s *Store) Read(ctx context.Context, fn func(tx *Tx) error) error {
+	return transact(ctx, s.reader, fn)
+}
+
+func transact(ctx context.Context, db *gorm.DB, fn func(tx *Tx) error) error {
+	err := db.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(&Tx{db}) })
+	if err == nil || apim.KindOf(err) != "" {
+		return err
+	}
+	return fmt.Errorf("transaction: %w", err)
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	if err := s.readPool.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("ask the database: %w", err)
+	}
+	return nil
+}
+
+// Close closes the database. Transactions that run are waited for.
+func (s *Store) Close() error { return errors.Join(s.readPool.Close(), s.writerPool.Close()) }

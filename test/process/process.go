@@ -1,8 +1,8 @@
 // Package process builds and runs the portico binary for tests and benchmarks,
 // as a user would: with settings in the environment, reading what it prints.
 //
-// It only starts, finds and ends processes. It deliberately knows nothing of
-// what they do; requests are the tests' own.
+// It starts, finds and ends processes and talks to their management API. What
+// they should do it deliberately does not know: that is the tests' to say.
 package process
 
 import (

@@ -1,0 +1,311 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"portico/gateway/policy"
+	"portico/gateway/table"
+	"portico/gateway/upstream"
+	"portico/internal/entry"
+	"portico/internal/entry/check"
+)
+
+// environment is the environment's own entry, compiled.
+type environment struct {
+	entry.Env
+	at      entry.Position
+	trusted []netip.Prefix
+}
+
+// Apply takes entries as a carrier brings them. Those that are not newer than
+// what the node has change nothing; those that cannot be served are refused one
+// by one. It never fails; the error is the carrier's to fit.
+func (n *Node) Apply(items []entry.Item, caughtUp bool) error {
+	n.mu.Lock()
+	good, changed := n.applyAll(items)
+	if caughtUp && !n.caughtUp {
+		n.caughtUp, changed = true, true
+	}
+	whole := n.caughtUp
+	n.mu.Unlock()
+	if n.copy != nil && (len(good) > 0 || changed) {
+		n.copy.Append(good, whole)
+	}
+	if changed {
+		n.wake()
+	}
+	return nil
+}
+
+// applyAll returns what was applied. mu is held.
+func (n *Node) applyAll(items []entry.Item) (good []entry.Item, changed bool) {
+	freed := false
+	for _, it := range items {
+		if !it.Position.After(n.last(it.Key)) {
+			continue
+		}
+		changed = true
+		released, err := n.applyOne(it)
+		if err != nil {
+			n.refused[it.Key] = refusal{it, err.Error()}
+			n.config.Log.Warn("entry refused", "key", it.Key, "sequence", it.Sequence, "error", err)
+			continue
+		}
+		delete(n.refused, it.Key)
+		freed = freed || released
+		good = append(good, it)
+	}
+	for freed && len(n.refused) > 0 { // a mount that was taken may be free now
+		freed = false
+		for key, r := range n.refused {
+			if r.item.Kind != entry.KindAPI {
+				continue
+			}
+			if released, err := n.applyOne(r.item); err == nil {
+				delete(n.refused, key)
+				good = append(good, r.item)
+				freed = freed || released
+			}
+		}
+	}
+	return good, changed
+}
+
+// last returns the position of what was applied or refused under a key.
+func (n *Node) last(key entry.Key) entry.Position {
+	var at entry.Position
+	switch key.Kind() {
+	case entry.KindEnv:
+		if env := n.env.Load(); env != nil {
+			at = env.at
+		}
+	case entry.KindTerms:
+		if t := n.terms[key.ID()]; t != nil {
+			at = t.at
+		}
+	case entry.KindAPI:
+		at = n.apis[key].at
+	case entry.KindGrant:
+		if hash, ok := hashOf(key); ok {
+			if g := n.grants.Last(hash); g != nil {
+				at = g.At
+			}
+		}
+	case entry.KindHead:
+		at = n.applied
+	case entry.KindComplete:
+		at = n.complete
+	}
+	if r, ok := n.refused[key]; ok && r.item.Position.After(at) {
+		at = r.item.Position
+	}
+	return at
+}
+
+// applyOne applies an entry that is newer, and reports whether a mount became
+// free. mu is held.
+func (n *Node) applyOne(it entry.Item) (freed bool, err error) {
+	if it.Digest != "" && len(it.Body) == 0 {
+		return false, fmt.Errorf("its body %s was not fetched", it.Digest)
+	}
+	if wrong := check.Envelope(it); len(wrong) > 0 {
+		return false, problemsError(wrong)
+	}
+	switch it.Kind {
+	case entry.KindEnv:
+		return false, n.applyEnv(it)
+	case entry.KindTerms:
+		return false, n.applyTerms(it)
+	case entry.KindGrant:
+		return false, n.applyGrant(it)
+	case entry.KindAPI:
+		return n.applyAPI(it)
+	case entry.KindHead:
+		n.applied = it.Position
+	case entry.KindComplete:
+		n.complete = it.Position
+		freed = n.dropBefore(it.Epoch)
+	}
+	return freed, nil
+}
+
+// problemsError says everything that is wrong, within reason.
+func problemsError(wrong []check.Problem) error {
+	var b strings.Builder
+	for i, p := range wrong {
+		if i == 10 {
+			fmt.Fprintf(&b, "; and %d more", len(wrong)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if p.Field != "" {
+			b.WriteString(p.Field + ": ")
+		}
+		b.WriteString(p.Reason)
+	}
+	return fmt.Errorf("%s", b.String())
+}
+
+func (n *Node) applyEnv(it entry.Item) error {
+	if it.Ended {
+		return fmt.Errorf("an environment cannot end while nodes serve it")
+	}
+	body, wrong := check.Decode[entry.Env](it)
+	if len(wrong) > 0 {
+		return problemsError(wrong)
+	}
+	if body.Name != n.config.Environment {
+		return fmt.Errorf("is of environment %q, this node serves %q", body.Name, n.config.Environment)
+	}
+	env := &environment{Env: body, at: it.Position}
+	for _, p := range body.TrustedProxies {
+		prefix, err := netip.ParsePrefix(p)
+		if err != nil {
+			return err
+		}
+		env.trusted = append(env.trusted, prefix)
+	}
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	n.upstreams.SetDefaults(upstream.Timeouts{Connect: ms(body.ConnectTimeoutMS), Header: ms(body.HeaderTimeoutMS), Idle: ms(body.IdleTimeoutMS)})
+	n.env.Store(env)
+	return nil
+}
+
+func (n *Node) termsOf(plan string) *termsState {
+	t := n.terms[plan]
+	if t == nil {
+		t = &termsState{}
+		n.terms[strings.Clone(plan)] = t
+	}
+	return t
+}
+
+func (n *Node) applyTerms(it entry.Item) error {
+	state := n.termsOf(it.Key.ID())
+	if it.Ended {
+		state.slot.Store(nil)
+	} else {
+		body, wrong := check.Decode[entry.Terms](it)
+		if len(wrong) > 0 {
+			return problemsError(wrong)
+		}
+		state.slot.Store(policy.NewTerms(body))
+	}
+	state.at = it.Position
+	return nil
+}
+
+func (n *Node) applyGrant(it entry.Item) error {
+	hash, ok := hashOf(it.Key)
+	if !ok {
+		return fmt.Errorf("its key is not a hash")
+	}
+	if it.Ended {
+		n.grants.Put(hash, &policy.Grant{At: it.Position, Ended: true})
+		return nil
+	}
+	body, wrong := check.Decode[entry.Grant](it)
+	if len(wrong) > 0 {
+		return problemsError(wrong)
+	}
+	n.grants.Put(hash, policy.NewGrant(it.Position, body, func(plan string) *policy.TermsSlot { return &n.termsOf(plan).slot }))
+	return nil
+}
+
+func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
+	version, ok := policy.ParseID(it.Key.ID())
+	if !ok {
+		return false, fmt.Errorf("its key is not a uuid")
+	}
+	if it.Ended {
+		freed = n.index.Remove(it.Key.ID())
+		n.table.Remove(version)
+		n.upstreams.Drop(it.Key.ID())
+		n.apis[it.Key] = apiState{it.Position, true}
+		return freed, nil
+	}
+	body, wrong := check.Decode[entry.API](it)
+	if len(wrong) > 0 {
+		return false, problemsError(wrong)
+	}
+	if wrong := n.index.Conflicts(body); len(wrong) > 0 {
+		return false, problemsError(wrong)
+	}
+	ups := n.upstreams.Upstreams(body)
+	api := table.Compile(body, it.Position, n.tools, func(name string) policy.Destination { return ups[name] })
+	n.index.Put(body)
+	n.table.Put(api)
+	n.apis[it.Key] = apiState{at: it.Position}
+	return true, nil
+}
+
+// dropBefore ends everything of older epochs: a rebuilt bucket that is complete
+// does not hold it any more. mu is held.
+func (n *Node) dropBefore(epoch uint64) (freed bool) {
+	for key, state := range n.apis {
+		if state.at.Epoch < epoch {
+			if version, ok := policy.ParseID(key.ID()); ok {
+				n.table.Remove(version)
+			}
+			freed = n.index.Remove(key.ID()) || freed
+			n.upstreams.Drop(key.ID())
+			delete(n.apis, key)
+		}
+	}
+	for _, state := range n.terms {
+		if state.at.Epoch < epoch {
+			state.slot.Store(nil)
+			state.at = entry.Position{}
+		}
+	}
+	var gone [][32]byte
+	n.grants.Each(func(hash [32]byte, g *policy.Grant) {
+		if g.At.Epoch < epoch {
+			gone = append(gone, hash)
+		}
+	})
+	for _, hash := range gone {
+		n.grants.Forget(hash)
+	}
+	for key, r := range n.refused {
+		if r.item.Epoch < epoch {
+			delete(n.refused, key)
+		}
+	}
+	return freed
+}
+
+// Status says how the node is.
+func (n *Node) Status() entry.Status {
+	ready, _ := n.readiness()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := entry.Status{
+		Node: n.config.Node, Name: n.config.Name, Environment: n.config.Environment, Build: n.config.Build,
+		Schema: entry.Schema, Kinds: entry.PolicyKinds(), Applied: n.applied,
+		APIs: n.table.Len(), Grants: n.grants.Len(),
+		StartedAt: n.started.UnixMilli(), SentAt: n.config.Now().UnixMilli(),
+		Ready: ready, Draining: n.draining.Load(), FromDisk: !n.caughtUp && n.env.Load() != nil,
+	}
+	for key, r := range n.refused {
+		s.Refused = append(s.Refused, entry.Refusal{Key: key, At: r.item.Position, Reason: r.reason})
+	}
+	slices.SortFunc(s.Refused, func(a, b entry.Refusal) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	return s
+}
+
+func hashOf(key entry.Key) (hash [32]byte, ok bool) {
+	id := key.ID()
+	if len(id) != 64 {
+		return hash, false
+	}
+	_, err := hex.Decode(hash[:], []byte(id))
+	return hash, err == nil
+}

@@ -1,0 +1,25 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"portico/internal/entry"
+)
+
+// Carrier brings a node its entries and takes its status away. internal/bus
+// has the real one, test/fake one in memory.
+type Carrier interface {
+	// Watch calls apply with what the environment holds, in pieces of any size
+	// and in the order of writing, and after that with every change. caughtUp is
+	// true on the call that completes what was there when it connected, and on
+	// all later ones. It reconnects by itself, beginning anew each time, and
+	// returns when ctx ends, or with the error that apply returned. It calls
+	// apply from one goroutine at a time.
+	Watch(ctx context.Context, apply func(items []entry.Item, caughtUp bool) error) error
+	// Report sends a status. It does not wait for anybody to read it.
+	Report(ctx context.Context, status entry.Status) error
+	// Connected says whether the bus is there now, and since when it is or is
+	// not; the zero time when it never was.
+	Connected() (since time.Time, ok bool)
+}

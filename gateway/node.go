@@ -1,0 +1,218 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"portico/gateway/diskcopy"
+	"portico/gateway/lane"
+	"portico/gateway/policy"
+	"portico/gateway/table"
+	"portico/gateway/upstream"
+	"portico/internal/entry"
+	"portico/internal/entry/check"
+)
+
+// Config is what a node is made of. Fields without a word on their zero value
+// must be set.
+type Config struct {
+	Node        string // uuid
+	Name        string
+	Environment string // slug
+	Build       string // version of the program, for its status
+
+	Carrier     Carrier
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
+
+	CopyDir string   // of the copy on disk; "" keeps none
+	CopyKey [32]byte // which encrypts it
+
+	Log *slog.Logger
+	Now func() time.Time // nil: time.Now
+
+	Times        lane.Times    // zero: its defaults
+	LimiterCells int           // rate limits live at once; 0: 1,048,576
+	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
+	DrainLimit   time.Duration // after which a drain gives up; 0: 30 s
+}
+
+// Node is one gateway process. Make it with New and call Run once.
+type Node struct {
+	config  Config
+	lane    *lane.Full
+	started time.Time
+
+	// The path of a request reads only these.
+	table     *table.Table
+	grants    *table.Grants
+	tools     policy.Tools
+	upstreams *upstream.Set
+	env       atomic.Pointer[environment]
+	stale     atomic.Bool // refuse calls: too long without the bus
+	draining  atomic.Bool
+	durations durations
+	unmatched policy.Stats // calls that reached no API
+
+	copy    *diskcopy.Copy // nil for none
+	changed chan struct{}  // wakes the reporter; capacity 1
+
+	mu       sync.Mutex // guards what follows
+	index    *check.Index
+	terms    map[string]*termsState
+	apis     map[entry.Key]apiState
+	applied  entry.Position // of head
+	complete entry.Position
+	refused  map[entry.Key]refusal
+	caughtUp bool
+	heardAt  time.Time // when the bus was last known to be there
+}
+
+type termsState struct {
+	slot policy.TermsSlot
+	at   entry.Position
+}
+
+type apiState struct {
+	at    entry.Position
+	ended bool
+}
+
+type refusal struct {
+	item   entry.Item
+	reason string
+}
+
+// New returns a node that has read its copy on disk, and is ready to serve from
+// it. A copy that cannot be used is reported in the log and does not stop the
+// node; a folder that cannot be written does.
+func New(config Config) (*Node, error) {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.LimiterCells == 0 {
+		config.LimiterCells = 1 << 20
+	}
+	if config.DrainLimit == 0 {
+		config.DrainLimit = 30 * time.Second
+	}
+	n := &Node{
+		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
+		changed: make(chan struct{}, 1), index: check.NewIndex(), terms: map[string]*termsState{},
+		apis: map[entry.Key]apiState{}, refused: map[entry.Key]refusal{},
+	}
+	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
+	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.lane = lane.NewFull(n, config.Times, config.Log)
+	if err := n.openCopy(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) openCopy() error {
+	if n.config.CopyDir == "" {
+		return nil
+	}
+	start := time.Now()
+	kept, err := diskcopy.Open(n.config.CopyDir, n.config.CopyKey, n.config.Environment, n.config.Log, func(items []entry.Item) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.applyAll(items)
+	})
+	if err != nil {
+		return fmt.Errorf("open copy on disk: %w", err)
+	}
+	n.copy, n.heardAt = kept, kept.HeardAt()
+	if n.env.Load() != nil {
+		n.config.Log.Info("serving from copy on disk", "apis", n.table.Len(), "grants", n.grants.Len(), "sequence", n.applied.Sequence, "took", time.Since(start))
+	}
+	return nil
+}
+
+// Run serves calls on the listener, which it owns, follows the carrier, and
+// reports. When ctx ends it drains, and returns when all has stopped. The error
+// says what failed; nil means that it was told to end.
+func (n *Node) Run(ctx context.Context, listener net.Listener) error {
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, following := errgroup.WithContext(following)
+	group.Go(func() error { return n.lane.Serve(listener) })
+	group.Go(func() error { return n.follow(following) })
+	group.Go(func() error { return n.report(following) })
+	if n.copy != nil {
+		group.Go(func() error { return n.copy.Run(following) })
+	}
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-following.Done():
+		}
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.config.DrainLimit)
+		defer cancel()
+		err := n.Drain(limit)
+		stop()
+		return err
+	})
+	err := group.Wait()
+	n.upstreams.Close()
+	return err
+}
+
+// Drain makes the node not ready, lets clients move on for DrainNotice, stops
+// accepting, and waits for the calls under way. When ctx ends first it gives up
+// those that are left and returns an error. A second call waits like the first.
+func (n *Node) Drain(ctx context.Context) error {
+	n.draining.Store(true)
+	n.wake()
+	n.lane.EndConnections()
+	if n.config.DrainNotice > 0 {
+		timer := time.NewTimer(n.config.DrainNotice)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return n.lane.Drain(ctx)
+}
+
+func (n *Node) follow(ctx context.Context) error {
+	err := n.config.Carrier.Watch(ctx, n.Apply)
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("follow entries: %w", err)
+}
+
+func (n *Node) report(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		n.observe()
+		if err := n.config.Carrier.Report(ctx, n.Status()); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+			n.config.Log.Debug("report status", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-n.changed:
+		}
+	}
+}
+
+// wake lets the reporter report at once.
+func (n *Node) wake() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,86 @@
+package policy
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+// Body is a request's body as it streams in; nil is an empty one. Its reader
+// side may run beside the rest of the exchange, and outlive it, as it does when
+// an upstream answers before it has read everything.
+type Body struct {
+	// Trailer holds the names of announced trailers when the head was read, and
+	// their values when Read has returned io.EOF.
+	Trailer Header
+
+	source io.Reader
+	limit  int64 // in bytes; 0 none
+	read   atomic.Int64
+	ended  atomic.Bool
+	failed atomic.Pointer[failure]
+}
+
+type failure struct{ error }
+
+// NewBody returns a body that is read from source.
+func NewBody(source io.Reader) *Body { return &Body{source: source} }
+
+// Limit bounds the body to n bytes; reading more fails with a *Denied.
+func (b *Body) Limit(n int64) { b.limit = n }
+
+// Count returns how many bytes were read.
+func (b *Body) Count() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.read.Load()
+}
+
+// Ended reports whether the body was read to its end, or is empty.
+func (b *Body) Ended() bool { return b == nil || b.ended.Load() }
+
+// Err returns why reading failed: a *Denied or a *Broken, nil if it did not.
+func (b *Body) Err() error {
+	if b == nil {
+		return nil
+	}
+	if f := b.failed.Load(); f != nil {
+		return f.error
+	}
+	return nil
+}
+
+// Read implements io.Reader. The error of a caller that goes away is a *Broken,
+// that of one who sends nonsense or too much a *Denied.
+func (b *Body) Read(p []byte) (int, error) {
+	if err := b.Err(); err != nil {
+		return 0, err
+	}
+	n, err := b.source.Read(p)
+	switch total := b.read.Add(int64(n)); {
+	case b.limit > 0 && total > b.limit:
+		n, err = 0, TooLarge(b.limit)
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
+		return n, err
+	default:
+		if denied := (*Denied)(nil); !errors.As(err, &denied) {
+			err = &Broken{err}
+		}
+	}
+	b.failed.Store(&failure{err})
+	return n, err
+}
+
+// Broken is the failure of the caller's side: it went away or stalled. It
+// is not the upstream's fault.
+type Broken struct{ Cause error }
+
+// Error implements error.
+func (e *Broken) Error() string { return "caller: " + e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *Broken) Unwrap() error { return e.Cause }

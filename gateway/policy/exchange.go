@@ -1,0 +1,130 @@
+package policy
+
+import (
+	"io"
+	"net/netip"
+	"strconv"
+	"time"
+	"unsafe"
+)
+
+// Exchange is one request and its answer, as policies and destinations see
+// them, whichever lane it came in by. A lane takes one from a Pool, fills the
+// request's part, and puts it back when the answer is written; nobody else may
+// hold it, or a string of it, beyond that. It is not safe for concurrent use,
+// but for Body, which a destination may read beside the rest.
+type Exchange struct {
+	// What the lane fills in.
+	Method     string
+	Target     string // the path and query of the request line, as they came
+	Authority  string // host and port, as they came
+	Host       string // of Authority: lower case, without a port
+	Proto      string // "HTTP/1.1"
+	Secure     bool   // the caller's connection is encrypted
+	Header     Header // edits reach the upstream
+	Body       *Body  // nil for none
+	BodyLength int64  // in bytes; 0 none, -1 not known
+	Peer       netip.Addr
+	Expects    bool // the caller waits for 100 Continue
+
+	// What the node adds before the chain.
+	Now       time.Time // the one clock reading on entry
+	Mono      int64     // the same in nanoseconds that never run backwards
+	Client    netip.Addr
+	Trusted   bool // the peer is a trusted proxy
+	RequestID string
+	// MaxBodyBytes is the environment's, for routes that set none.
+	MaxBodyBytes int64
+	Path         Path
+	Query        string // raw, without the question mark; edits reach the upstream
+	Scope        *Scope // which route; nil when none matched
+	Params       Params
+
+	// What the chain learns.
+	Caller Caller
+	Limits LimitReports
+
+	// UpstreamPath is what the destination calls: escaped, without a query.
+	UpstreamPath string
+
+	Answer Answer
+
+	// Stats and Announced belong to the API, once it is known: what counts the
+	// answer, and what every answer says.
+	Stats     *Stats
+	Announced []Field
+
+	// Explain is nil unless the request's way is to be recorded.
+	Explain *Explain
+
+	// Shard spreads counters over cores; it is set by the Pool.
+	Shard uint32
+
+	scratch []byte
+	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
+}
+
+// Answer is what goes back. The lane writes it.
+type Answer struct {
+	Status  int
+	Header  Header
+	Body    io.ReadCloser // nil for none
+	Length  int64         // of the body; -1 not known
+	Trailer Header        // complete when Body has ended
+	// Local says that the gateway itself answers, not an upstream.
+	Local bool
+	// Close says that the connection ends with this answer.
+	Close bool
+}
+
+// Caller is the authenticated application of a request. Both are nil for a
+// public route.
+type Caller struct {
+	Grant        *Grant
+	Subscription *Subscription
+}
+
+// Scratch lends the exchange's buffer for appending. Give the grown slice back
+// with Keep before anybody else asks.
+func (ex *Exchange) Scratch() []byte { return ex.scratch }
+
+// Keep stores what was appended since Scratch and returns it as a string that
+// holds as long as the exchange.
+func (ex *Exchange) Keep(grown []byte) string {
+	s := view(grown[len(ex.scratch):])
+	ex.scratch = grown
+	return s
+}
+
+// Grow stores a grown buffer whose contents others point into already.
+func (ex *Exchange) Grow(grown []byte) { ex.scratch = grown }
+
+// Reset forgets the request and keeps the memory.
+func (ex *Exchange) Reset() {
+	header, params := ex.Header, ex.Params
+	params.Begin(nil)
+	answer, answerTrailer := ex.Answer.Header, ex.Answer.Trailer
+	header.Reset()
+	answer.Reset()
+	answerTrailer.Reset()
+	scratch := ex.scratch[:0]
+	if cap(scratch) > 64<<10 {
+		scratch = nil
+	}
+	*ex = Exchange{Header: header, Params: params, Shard: ex.Shard, scratch: scratch}
+	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
+}
+
+// view reads bytes as a string without copying them. The bytes must not change
+// as long as the string is used.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + " MiB"
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return strconv.FormatInt(n>>10, 10) + " KiB"
+	}
+	return strconv.FormatInt(n, 10) + " bytes"
+}

@@ -1,0 +1,84 @@
+package policy
+
+import "strings"
+
+// StripHop removes what concerns one connection only (RFC 9110 section 7.6.1):
+// the fields known for it, and those that Connection names.
+func StripHop(h *Header) {
+	for {
+		value, ok := h.Value("Connection")
+		if !ok {
+			break
+		}
+		delFirst(h, "Connection")
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.Trim(name, " \t"); name != "" && !FoldEqual(name, "Connection") {
+				h.Del(name)
+			}
+		}
+	}
+	h.DelFunc(func(f Field) bool {
+		switch len(f.Name) {
+		case 2:
+			return FoldEqual(f.Name, "TE")
+		case 6:
+			return FoldEqual(f.Name, "Expect")
+		case 7:
+			return FoldEqual(f.Name, "Upgrade") || FoldEqual(f.Name, "Trailer")
+		case 10:
+			return FoldEqual(f.Name, "Keep-Alive")
+		case 16:
+			return FoldEqual(f.Name, "Proxy-Connection")
+		case 17:
+			return FoldEqual(f.Name, "Transfer-Encoding")
+		case 18:
+			return FoldEqual(f.Name, "Proxy-Authenticate")
+		case 19:
+			return FoldEqual(f.Name, "Proxy-Authorization")
+		}
+		return false
+	})
+}
+
+func delFirst(h *Header, name string) {
+	for i := range h.fields {
+		if FoldEqual(h.fields[i].Name, name) {
+			h.fields = append(h.fields[:i], h.fields[i+1:]...)
+			return
+		}
+	}
+}
+
+// Managed reports whether a header is rebuilt by the gateway and never passed
+// on from a caller: Forwarded, X-Forwarded-*, X-Real-IP, X-Request-Id,
+// X-Portico-*, and their aliases with underscores, which some servers read as
+// the same names.
+func Managed(name string) bool {
+	switch len(name) {
+	case 9:
+		if aliasEqual(name, "Forwarded") || aliasEqual(name, "X-Real-IP") {
+			return true
+		}
+	case 12:
+		if aliasEqual(name, "X-Request-Id") {
+			return true
+		}
+	}
+	return len(name) > 10 && (aliasEqual(name[:10], "X-Portico-") || len(name) > 12 && aliasEqual(name[:12], "X-Forwarded-"))
+}
+
+func aliasEqual(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		x, y := a[i], b[i]
+		if x == '_' {
+			x = '-'
+		}
+		if x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}

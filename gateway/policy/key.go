@@ -1,0 +1,219 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"hash/crc32"
+	"net/http"
+	"strings"
+	"unsafe"
+
+	"portico/internal/entry"
+)
+
+// keyStep identifies the caller by an API key. Where a key may stand is read
+// and then removed, whatever was there: an application's key opens products of
+// several tenants, and no upstream may see it.
+type keyStep struct {
+	config    entry.KeyPolicy
+	challenge string
+	places    string
+	grants    Grants
+}
+
+func newKeyStep(config entry.KeyPolicy, grants Grants) *keyStep {
+	s := &keyStep{config: config, grants: grants, challenge: `ApiKey realm="portico"`}
+	var places []string
+	if config.Bearer {
+		s.challenge = `Bearer realm="portico"`
+		places = append(places, `"Authorization: Bearer …"`)
+	}
+	if config.Header != "" {
+		places = append(places, "the header "+config.Header)
+	}
+	if config.Query != "" {
+		places = append(places, "the query parameter "+config.Query)
+	}
+	s.places = strings.Join(places, " or ")
+	return s
+}
+
+// Run implements Step.
+func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
+	key, count := s.take(ex)
+	switch {
+	case count == 0:
+		return s.denied("credential_missing", "This call needs an API key. Send one as "+s.places+".")
+	case count > 1:
+		return s.denied("credential_invalid", "The request carries several different API keys. Send one only.")
+	case !wellFormedKey(key):
+		return s.denied("credential_invalid", "The API key is not complete or mistyped. Copy it again as it was shown.")
+	}
+	ex.keyHash = sha256.Sum256(bytesOf(key))
+	grant := s.grants.Grant(&ex.keyHash)
+	switch {
+	case grant == nil:
+		return s.denied("credential_invalid", "The API key is not known here. It may have been revoked, or belong to another environment. Create a new one in the portal.")
+	case grant.ExpiresAt != 0 && ex.Now.Unix() >= grant.ExpiresAt:
+		return s.denied("credential_expired", "The API key has expired. Create a new one in the portal.")
+	}
+	ex.Caller.Grant = grant
+	return nil
+}
+
+func (s *keyStep) denied(code, detail string) error {
+	return &Denied{Status: http.StatusUnauthorized, Code: code, Detail: detail, Challenge: s.challenge}
+}
+
+// stripStep removes keys on a public route without asking whose they are.
+type stripStep struct{ key *keyStep }
+
+// Run implements Step.
+func (s stripStep) Run(_ context.Context, ex *Exchange) error {
+	s.key.take(ex)
+	return nil
+}
+
+// take reads and removes every key. It returns one of them and how many
+// different ones there were.
+func (s *keyStep) take(ex *Exchange) (key string, count int) {
+	found := func(value string) {
+		switch {
+		case count == 0:
+			key, count = value, 1
+		case value != key:
+			count++
+		}
+	}
+	drop := false
+	for _, f := range ex.Header.Fields() {
+		if s.config.Header != "" && FoldEqual(f.Name, s.config.Header) {
+			found(f.Value)
+			drop = true
+		} else if s.config.Bearer && FoldEqual(f.Name, "Authorization") {
+			if token, ok := bearer(f.Value); ok {
+				found(token)
+				drop = true
+			}
+		}
+	}
+	if drop {
+		ex.Header.DelFunc(func(f Field) bool {
+			if s.config.Header != "" && FoldEqual(f.Name, s.config.Header) {
+				return true
+			}
+			if s.config.Bearer && FoldEqual(f.Name, "Authorization") {
+				_, ok := bearer(f.Value)
+				return ok
+			}
+			return false
+		})
+	}
+	if s.config.Query != "" && ex.Query != "" {
+		takeQuery(ex, s.config.Query, found)
+	}
+	return key, count
+}
+
+func bearer(value string) (token string, ok bool) {
+	const scheme = "bearer"
+	if len(value) <= len(scheme) || !FoldEqual(value[:len(scheme)], scheme) || value[len(scheme)] != ' ' {
+		return "", false
+	}
+	return strings.Trim(value[len(scheme):], " \t"), true
+}
+
+// takeQuery removes a parameter, however its name is encoded, and leaves the
+// rest of the query byte for byte.
+func takeQuery(ex *Exchange, name string, found func(string)) {
+	if _, count := QueryValue(ex.Query, name); count == 0 {
+		return
+	}
+	grown := ex.Scratch()
+	for rest := ex.Query; rest != ""; {
+		pair := rest
+		if i := strings.IndexByte(rest, '&'); i >= 0 {
+			pair, rest = rest[:i], rest[i+1:]
+		} else {
+			rest = ""
+		}
+		k, v, _ := strings.Cut(pair, "=")
+		if QueryEqual(k, name) {
+			found(v)
+			continue
+		}
+		if len(grown) > len(ex.Scratch()) {
+			grown = append(grown, '&')
+		}
+		grown = append(grown, pair...)
+	}
+	ex.Query = ex.Keep(grown)
+}
+
+// The parts of a key: {prefix}_{id}_{secret}_{crc}.
+const (
+	maxKeyBytes    = 160
+	keyIDBytes     = 12
+	keySecretBytes = 43
+)
+
+// wellFormedKey checks form and checksum, which costs less than looking a
+// mistyped key up.
+func wellFormedKey(key string) bool {
+	if len(key) > maxKeyBytes {
+		return false
+	}
+	i := strings.LastIndexByte(key, '_')
+	if i < 0 {
+		return false
+	}
+	sum, ok := base62(key[i+1:])
+	if !ok {
+		return false
+	}
+	body := key[:i]
+	id := len(body) - keySecretBytes - 1 - keyIDBytes
+	if id < 2 || body[id-1] != '_' || body[id+keyIDBytes] != '_' ||
+		!isBase62(body[id:id+keyIDBytes]) || !isBase62(body[id+keyIDBytes+1:]) {
+		return false
+	}
+	return uint64(crc32.ChecksumIEEE(bytesOf(body))) == sum
+}
+
+func isBase62(s string) bool {
+	for i := range len(s) {
+		if digit62(s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func base62(s string) (n uint64, ok bool) {
+	if s == "" || len(s) > 6 {
+		return 0, false
+	}
+	for i := range len(s) {
+		d := digit62(s[i])
+		if d < 0 {
+			return 0, false
+		}
+		n = n*62 + uint64(d)
+	}
+	return n, true
+}
+
+func digit62(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'A' <= c && c <= 'Z':
+		return int(c-'A') + 10
+	case 'a' <= c && c <= 'z':
+		return int(c-'a') + 36
+	}
+	return -1
+}
+
+// bytesOf reads a string as bytes without copying it. Nobody may write to them.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

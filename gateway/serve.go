@@ -1,0 +1,217 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"portico/gateway/policy"
+)
+
+// Serve implements lane.Handler: match, chain, destination, and one rendering
+// of whatever goes wrong.
+func (n *Node) Serve(ctx context.Context, ex *policy.Exchange) error {
+	n.begin(ex)
+	err := n.answer(ctx, ex)
+	if broken := (*policy.Broken)(nil); errors.As(err, &broken) {
+		if ex.Body.Err() == nil { // the caller went away while it waited
+			return err
+		}
+		err = policy.BadRequest("The request's body did not arrive whole. Send it again.")
+	}
+	if err != nil {
+		n.refuse(ctx, ex, err)
+	}
+	n.finish(ex)
+	return nil
+}
+
+// Refuse implements lane.Handler.
+func (n *Node) Refuse(ex *policy.Exchange, denied *policy.Denied) {
+	n.begin(ex)
+	n.refuse(context.Background(), ex, denied)
+	n.finish(ex)
+}
+
+// begin reads the clock and settles who is calling.
+func (n *Node) begin(ex *policy.Exchange) {
+	ex.Now = n.config.Now()
+	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
+	ex.Client = ex.Peer
+	if env := n.env.Load(); env != nil {
+		ex.MaxBodyBytes = env.MaxBodyBytes
+		if ex.Trusted = trusts(env.trusted, ex.Peer); ex.Trusted {
+			ex.Client = clientOf(env.trusted, &ex.Header, ex.Peer)
+			if id, ok := ex.Header.Value("X-Request-Id"); ok && usableID(id) {
+				ex.RequestID = id
+			}
+			if proto, ok := ex.Header.Value("X-Forwarded-Proto"); ok {
+				ex.Secure = policy.FoldEqual(proto, "https")
+			}
+		}
+	}
+	if ex.RequestID == "" {
+		ex.RequestID = newRequestID(ex)
+	}
+	ex.Header.DelFunc(func(f policy.Field) bool { return policy.Managed(f.Name) })
+}
+
+// monoStart keeps the monotonic clock above zero, which limiters take for "at
+// rest", also when the clock is set back before the node has run for long.
+const monoStart = int64(1) << 40
+
+func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
+	switch {
+	case n.env.Load() == nil:
+		return &policy.Denied{Status: http.StatusServiceUnavailable, Code: "not_ready",
+			Detail: "This gateway node has no configuration yet. Call again in a moment.", RetryAfter: second}
+	case n.stale.Load():
+		return &policy.Denied{Status: http.StatusServiceUnavailable, Code: "not_ready",
+			Detail: "This gateway node has not heard of changes for too long and refuses calls until it has. Call again in a moment.", RetryAfter: second}
+	}
+	if _, upgrade := ex.Header.Value("Upgrade"); upgrade {
+		return &policy.Denied{Status: http.StatusNotImplemented, Code: "upgrade_not_supported",
+			Detail: "This gateway does not switch protocols yet. Send the request without the header Upgrade.", Close: true}
+	}
+	policy.StripHop(&ex.Header)
+	if err := canonical(ex); err != nil {
+		return err
+	}
+	route, api, err := n.table.Match(ex)
+	if api != nil {
+		ex.Stats, ex.Announced = api.Stats, api.Announced
+	}
+	if err != nil {
+		return err
+	}
+	if err := route.Chain.Run(ctx, ex); err != nil {
+		return err
+	}
+	return route.Destination.Call(ctx, ex)
+}
+
+// canonical reads the target into its one form.
+func canonical(ex *policy.Exchange) error {
+	target := ex.Target
+	if target != "" && target[0] != '/' { // absolute-form; the lane has compared its host
+		if i := strings.Index(target, "://"); i >= 0 {
+			target = target[i+3:]
+			if i := strings.IndexAny(target, "/?"); i >= 0 {
+				target = target[i:]
+			} else {
+				target = "/"
+			}
+			if target[0] == '?' {
+				target = "/" + target
+			}
+		}
+	}
+	raw, query, _ := strings.Cut(target, "?")
+	ex.Query = query
+	if raw == "*" {
+		return &policy.Denied{Status: http.StatusNotFound, Code: "no_route", Detail: "No API answers for the gateway as a whole. Ask for a path."}
+	}
+	path, scratch, err := policy.Canonical(raw, ex.Scratch())
+	ex.Grow(scratch)
+	if err != nil {
+		return policy.BadRequest(err.Error())
+	}
+	ex.Path = path
+	return nil
+}
+
+func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
+	url := ""
+	if env := n.env.Load(); env != nil {
+		url = env.ProblemURL
+	}
+	denied := render(ex, url, err)
+	if denied.Status >= 500 {
+		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
+	}
+}
+
+// finish adds what every answer says.
+func (n *Node) finish(ex *policy.Exchange) {
+	h := &ex.Answer.Header
+	h.Set("X-Request-Id", ex.RequestID)
+	ex.Limits.SetHeaders(ex)
+	for _, f := range ex.Announced {
+		h.Add(f.Name, f.Value)
+	}
+}
+
+// Done implements lane.Handler.
+func (n *Node) Done(ex *policy.Exchange, err error) {
+	status := ex.Answer.Status
+	if err != nil && status == 0 {
+		status = statusGone
+	}
+	n.durations.add(ex.Shard, n.config.Now().Sub(ex.Now))
+	if ex.Stats != nil {
+		ex.Stats.Add(ex.Shard, status)
+	} else {
+		n.unmatched.Add(ex.Shard, status)
+	}
+}
+
+// statusGone counts callers that did not wait for an answer, as others do.
+const statusGone = 499
+
+func trusts(trusted []netip.Prefix, a netip.Addr) bool {
+	for _, p := range trusted {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// clientOf walks X-Forwarded-For from the right past our own proxies. What
+// stands further left was written by somebody whom nobody vouches for.
+func clientOf(trusted []netip.Prefix, h *policy.Header, peer netip.Addr) netip.Addr {
+	client := peer
+	fields := h.Fields()
+	for i := len(fields) - 1; i >= 0; i-- {
+		if !policy.FoldEqual(fields[i].Name, "X-Forwarded-For") {
+			continue
+		}
+		for rest := fields[i].Value; rest != ""; {
+			last := rest
+			if j := strings.LastIndexByte(rest, ','); j >= 0 {
+				last, rest = rest[j+1:], rest[:j]
+			} else {
+				rest = ""
+			}
+			a, err := netip.ParseAddr(strings.Trim(last, " \t"))
+			if err != nil {
+				return client
+			}
+			if client = a.Unmap(); !trusts(trusted, client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+func usableID(id string) bool {
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 128
+}
+
+func newRequestID(ex *policy.Exchange) string {
+	var raw [16]byte
+	binary.LittleEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
+	return ex.Keep(hex.AppendEncode(ex.Scratch(), raw[:]))
+}

@@ -1,0 +1,264 @@
+package gateway_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/gateway"
+	"portico/gateway/lane"
+	"portico/internal/entry"
+	"portico/test/fake"
+)
+
+// running is a node under test with its surroundings.
+type running struct {
+	*gateway.Node
+	url      string
+	address  string
+	carrier  *fake.Carrier
+	upstream *fake.Upstream
+	stop     func() error
+}
+
+// start runs a node until the test ends.
+func start(t *testing.T, carrier *fake.Carrier, change ...func(*gateway.Config)) *running {
+	t.Helper()
+	config := gateway.Config{
+		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
+		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	node, err := gateway.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx, listener) }()
+	stopped := false
+	stop := func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(40 * time.Second):
+			return fmt.Errorf("the node did not stop")
+		}
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &running{Node: node, url: "http://" + listener.Addr().String(), address: listener.Addr().String(), carrier: carrier, stop: stop}
+}
+
+// startDemo runs a node that serves one API from a fake upstream, to a caller
+// with the key goodKey.
+func startDemo(t *testing.T, change ...func(*gateway.Config)) *running {
+	t.Helper()
+	up := fake.NewUpstream(t)
+	carrier := fake.NewCarrier()
+	carrier.Put(demo(t, up.URL)...)
+	r := start(t, carrier, change...)
+	r.upstream = up
+	wait(t, "ready", func() bool { return r.Status().Ready && r.Status().Applied.Sequence == 1 })
+	return r
+}
+
+var goodKey = mint(1)
+
+// mint makes a key as internal/secret does.
+func mint(n int) string {
+	body := fmt.Sprintf("portico_live_%012d_%043d", n, n)
+	sum, text := crc32.ChecksumIEEE([]byte(body)), ""
+	for range 6 {
+		text = string("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[sum%62]) + text
+		sum /= 62
+	}
+	return body + "_" + text
+}
+
+func uuid(n int) string { return fmt.Sprintf("%032x", n) }
+
+func at(sequence uint64) entry.Position { return entry.Position{Epoch: 1, Sequence: sequence} }
+
+func environment() entry.Env {
+	return entry.Env{
+		Name: "production", Kind: "production", GatewayURL: "http://127.0.0.1:8080",
+		ProblemURL: "http://127.0.0.1:8081/problems/", MaxBodyBytes: 1 << 20,
+		ConnectTimeoutMS: 1000, HeaderTimeoutMS: 2000, IdleTimeoutMS: 2000,
+	}
+}
+
+func demoAPI(upstream string) entry.API {
+	return entry.API{
+		Version: uuid(100), API: uuid(101), Tenant: uuid(102), Name: "demo/orders v1", Revision: 1,
+		Mounts:    []entry.Mount{{BasePath: "/demo/orders/v1"}},
+		Upstreams: []entry.Upstream{{Name: "main", Targets: []entry.Target{{URL: upstream}}}},
+		Policies:  []entry.Policy{{Key: &entry.KeyPolicy{Bearer: true, Header: "X-API-Key", Query: "api_key"}}},
+		Routes: []entry.Route{
+			{Operation: "list", Method: "GET", Path: "/orders", Upstream: "main"},
+			{Operation: "create", Method: "POST", Path: "/orders", Upstream: "main"},
+			{Operation: "show", Method: "GET", Path: "/orders/{id}", Upstream: "main"},
+			{Operation: "hidden", Method: "GET", Path: "/hidden", Upstream: "main"},
+			{Operation: "open", Method: "GET", Path: "/open", Upstream: "main", Public: true},
+			{Operation: "get", Method: "GET", Path: "/do/{what}", Upstream: "main", Public: true},
+			{Operation: "do", Method: "POST", Path: "/do/{what}", Upstream: "main", Public: true},
+			{Operation: "files", Method: "GET", Path: "/files/{rest...}", Upstream: "main", Public: true},
+		},
+	}
+}
+
+func demoTerms() entry.Terms {
+	return entry.Terms{Plan: uuid(200), Name: "Orders, Trial", APIs: []entry.TermsAPI{
+		{Version: uuid(100), Operations: []string{"list", "create", "show"}},
+	}}
+}
+
+func demoGrant() entry.Grant {
+	return entry.Grant{Credential: uuid(300), Application: uuid(301), Name: "App", Tenant: uuid(302), Subscriptions: []entry.Subscription{
+		{ID: uuid(303), Terms: uuid(200), State: entry.Active},
+	}}
+}
+
+func demo(t *testing.T, upstream string) []entry.Item {
+	return []entry.Item{
+		item(t, 1, environment()), item(t, 1, demoTerms()), item(t, 1, demoAPI(upstream)),
+		grantItem(t, 1, goodKey, demoGrant()),
+		entry.Mark(entry.CompleteKey, at(1)), entry.Mark(entry.HeadKey, at(1)),
+	}
+}
+
+// item encodes a body that names its own key.
+func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
+	t.Helper()
+	var key entry.Key
+	var err error
+	switch b := any(body).(type) {
+	case entry.Env:
+		key = entry.EnvKey
+	case entry.API:
+		key, err = entry.APIKey(b.Version)
+	case entry.Terms:
+		key, err = entry.TermsKey(b.Plan)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := entry.Encode(key, at(sequence), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return it
+}
+
+func grantKey(t *testing.T, secret string) entry.Key {
+	t.Helper()
+	sum := sha256.Sum256([]byte(secret))
+	key, err := entry.GrantKey(hex.EncodeToString(sum[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func grantItem(t *testing.T, sequence uint64, secret string, g entry.Grant) entry.Item {
+	t.Helper()
+	it, err := entry.Encode(grantKey(t, secret), at(sequence), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return it
+}
+
+// wait fails the test when a condition does not come true in ten seconds.
+func wait(t testing.TB, what string, true func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !true() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for: %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// reply is an answer, read.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	closes bool // the connection ends with it
+}
+
+func (r reply) code() string {
+	var p struct{ Code string }
+	if json.Unmarshal([]byte(r.body), &p) != nil {
+		return ""
+	}
+	return p.Code
+}
+
+func (r reply) echo(t *testing.T) fake.Echo {
+	t.Helper()
+	var e fake.Echo
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		t.Fatalf("not an echo: %v: %d %s", err, r.status, r.body)
+	}
+	return e
+}
+
+// call makes one request; headers are "Name: value".
+func (r *running) call(t *testing.T, method, path, body string, headers ...string) reply {
+	t.Helper()
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, r.url+path, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if name == "Host" {
+			req.Host = value
+			continue
+		}
+		req.Header.Add(name, value)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, string(text), res.Close}
+}

@@ -1,0 +1,87 @@
+package table
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"portico/gateway/policy"
+	"portico/internal/entry"
+	"portico/internal/entry/template"
+)
+
+// API is one version's live revision, compiled. It never changes, but for its
+// counters.
+type API struct {
+	Version  policy.ID
+	Name     string
+	Revision int
+	At       entry.Position
+	Stats    *policy.Stats
+
+	// Announced is what every answer says of the version's life: Deprecation
+	// (RFC 9745), Sunset (RFC 8594) and the successor's Link.
+	Announced []policy.Field
+
+	mounts  []entry.Mount
+	matcher matcher
+}
+
+// Route is what a request is served by.
+type Route struct {
+	Scope       policy.Scope
+	Chain       *policy.Chain
+	Destination policy.Destination
+
+	path       template.Path
+	upstream   *template.Path // nil: as the caller wrote it, below the mount
+	method     string
+	predicates []entry.Predicate
+}
+
+// Compile makes an API ready to serve. The entry must have passed entry/check.
+// destination gives what a route calls, by the name of its upstream.
+func Compile(a entry.API, at entry.Position, tools policy.Tools, destination func(upstream string) policy.Destination) *API {
+	out := &API{
+		Name: a.Name, Revision: a.Revision, At: at, Stats: &policy.Stats{}, mounts: slices.Clone(a.Mounts),
+		Announced: announced(a),
+	}
+	scope := policy.Scope{Name: a.Name, MaxBodyBytes: a.MaxBodyBytes}
+	scope.Version, _ = policy.ParseID(a.Version)
+	scope.API, _ = policy.ParseID(a.API)
+	scope.Tenant, _ = policy.ParseID(a.Tenant)
+	out.Version = scope.Version
+	chains := policy.NewCompiler(a, tools)
+	routes := make([]Route, len(a.Routes))
+	for i, r := range a.Routes {
+		path, _ := template.Parse(r.Path)
+		routes[i] = Route{
+			Scope: scope, Chain: chains.Route(r), Destination: destination(r.Upstream),
+			path: path, method: r.Method, predicates: r.Predicates,
+		}
+		routes[i].Scope.Operation = r.Operation
+		if r.UpstreamPath != "" {
+			if up, err := template.Parse(r.UpstreamPath); err == nil {
+				routes[i].upstream = &up
+			}
+		}
+	}
+	out.matcher = newMatcher(routes)
+	return out
+}
+
+func announced(a entry.API) (fields []policy.Field) {
+	if a.DeprecatedAt != 0 {
+		fields = append(fields, policy.Field{Name: "Deprecation", Value: "@" + strconv.FormatInt(a.DeprecatedAt, 10)})
+	}
+	if a.SunsetAt != 0 {
+		fields = append(fields, policy.Field{Name: "Sunset", Value: time.Unix(a.SunsetAt, 0).UTC().Format(http.TimeFormat)})
+	}
+	if a.SuccessorURL != "" {
+		fields = append(fields, policy.Field{Name: "Link", Value: "<" + a.SuccessorURL + `>; rel="successor-version"`})
+	}
+	return fields
+}
+
+func (a *API) has(m entry.Mount) bool { return a != nil && slices.Contains(a.mounts, m) }

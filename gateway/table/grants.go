@@ -1,0 +1,66 @@
+package table
+
+import (
+	"encoding/binary"
+
+	"portico/gateway/policy"
+)
+
+// Grants holds every credential of an environment by the SHA-256 of its secret.
+// It is read without a lock; changes are for one goroutine at a time.
+type Grants struct {
+	byHash *shards[[32]byte, *policy.Grant]
+	ended  int
+}
+
+// NewGrants returns an empty set.
+func NewGrants() *Grants {
+	return &Grants{byHash: newShards[[32]byte, *policy.Grant](4096, func(h [32]byte) uint32 {
+		return binary.LittleEndian.Uint32(h[:])
+	})}
+}
+
+// Grant implements policy.Grants.
+func (g *Grants) Grant(hash *[32]byte) *policy.Grant {
+	part := g.byHash.parts[binary.LittleEndian.Uint32(hash[:])&uint32(len(g.byHash.parts)-1)].Load()
+	if part == nil {
+		return nil
+	}
+	if grant := (*part)[*hash]; grant != nil && !grant.Ended {
+		return grant
+	}
+	return nil
+}
+
+// Last returns what is known of a hash, tombstones included. It is for the
+// writer.
+func (g *Grants) Last(hash [32]byte) *policy.Grant {
+	grant, _ := g.byHash.load(hash)
+	return grant
+}
+
+// Put stores a grant or its tombstone.
+func (g *Grants) Put(hash [32]byte, grant *policy.Grant) {
+	if old := g.Last(hash); old != nil && old.Ended {
+		g.ended--
+	}
+	if grant.Ended {
+		g.ended++
+	}
+	g.byHash.store(hash, grant)
+}
+
+// Forget drops what is known of a hash.
+func (g *Grants) Forget(hash [32]byte) {
+	if old := g.Last(hash); old != nil && old.Ended {
+		g.ended--
+	}
+	g.byHash.remove(hash)
+}
+
+// Each visits everything, tombstones included. It is for the writer, which may
+// not change the set meanwhile.
+func (g *Grants) Each(visit func([32]byte, *policy.Grant)) { g.byHash.each(visit) }
+
+// Len returns how many grants admit somebody. It is for the writer.
+func (g *Grants) Len() int { return g.byHash.count - g.ended }

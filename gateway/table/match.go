@@ -1,0 +1,303 @@
+package table
+
+import (
+	"math"
+	"net/http"
+	"strings"
+
+	"portico/gateway/policy"
+	"portico/internal/entry"
+	"portico/internal/entry/template"
+)
+
+// Match finds a request's route and writes it into the exchange: scope,
+// parameters and the path for the upstream. A *policy.Denied says that there is
+// none, or none for the method; the API is returned even then, once it is known.
+func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
+	path := ex.Path.Decoded
+	api, base := t.find(ex.Host, path)
+	if api == nil {
+		return nil, nil, noRoute("No API is published under this address. Compare the host and the path with those in the API's reference.")
+	}
+	below := path[base:]
+	if below == "" {
+		below = "/"
+	}
+	s := search{ex: ex, path: below, rank: math.MaxInt32, method: api.matcher.bit(ex.Method, false)}
+	s.walk(&api.matcher.root, 0)
+	if s.route == nil && ex.Method == http.MethodHead {
+		s.method = api.matcher.bit(http.MethodGet, false)
+		s.walk(&api.matcher.root, 0)
+	}
+	switch {
+	case s.route != nil:
+	case s.others != 0:
+		return nil, api, &policy.Denied{
+			Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Allow: api.matcher.allow(s.others),
+			Detail: api.Name + " has no operation with this method at this path. The header Allow lists those it has.",
+		}
+	default:
+		return nil, api, noRoute(api.Name + " has no operation at this path. Compare it, trailing slash included, with the API's reference.")
+	}
+	ex.Scope = &s.route.Scope
+	s.route.bind(&ex.Params, below)
+	return s.route, api, s.route.upstreamPath(ex, base, below)
+}
+
+func noRoute(detail string) *policy.Denied {
+	return &policy.Denied{Status: http.StatusNotFound, Code: "no_route", Detail: detail}
+}
+
+type search struct {
+	ex     *policy.Exchange
+	path   string
+	method uint64
+	route  *Route
+	rank   int32
+	others uint64 // methods of routes that would match but for theirs
+}
+
+// walk searches below a node; at is the slash before the next segment.
+func (s *search) walk(n *node, at int) {
+	if n.best >= s.rank {
+		return
+	}
+	end := strings.IndexByte(s.path[at+1:], '/')
+	last := end < 0
+	if last {
+		end = len(s.path)
+	} else {
+		end += at + 1
+	}
+	segment := s.path[at+1 : end]
+	if next := n.literal(segment); next != nil {
+		s.step(next, end, last)
+	}
+	for i := range n.partials {
+		if e := &n.partials[i]; e.node.best < s.rank && matchPartial(e.segment.Literals, segment, nil) {
+			s.step(e.node, end, last)
+		}
+	}
+	if n.whole != nil && segment != "" {
+		s.step(n.whole, end, last)
+	}
+	if n.rest != nil {
+		s.try(n.rest)
+	}
+}
+
+func (s *search) step(n *node, end int, last bool) {
+	if !last {
+		s.walk(n, end)
+	} else if n.leaf != nil {
+		s.try(n.leaf)
+	}
+}
+
+func (s *search) try(l *leaf) {
+	if l.rank >= s.rank {
+		return
+	}
+	for i := range l.methods {
+		mr := &l.methods[i]
+		r := mr.pick(s.ex)
+		if r == nil {
+			continue
+		}
+		if mr.bit == s.method {
+			s.route, s.rank = r, l.rank
+			return
+		}
+		s.others |= mr.bit
+	}
+}
+
+// matchPartial matches one segment and, when params is set, adds the values.
+// A parameter takes as little as it can, and at least one byte.
+func matchPartial(literals []string, segment string, params *policy.Params) bool {
+	if !strings.HasPrefix(segment, literals[0]) {
+		return false
+	}
+	at, last := len(literals[0]), len(literals)-1
+	for _, lit := range literals[1:last] {
+		if at+1 > len(segment) {
+			return false
+		}
+		i := strings.Index(segment[at+1:], lit)
+		if i < 0 {
+			return false
+		}
+		if params != nil {
+			params.Add(segment[at : at+1+i])
+		}
+		at += 1 + i + len(lit)
+	}
+	end := len(segment) - len(literals[last])
+	if end < at+1 || segment[end:] != literals[last] {
+		return false
+	}
+	if params != nil {
+		params.Add(segment[at:end])
+	}
+	return true
+}
+
+// bind reads the parameters of a path that the route is known to match.
+func (r *Route) bind(params *policy.Params, path string) {
+	params.Begin(r.path.Names)
+	if len(r.path.Names) == 0 {
+		return
+	}
+	rest := path[1:]
+	for i := range r.path.Segments {
+		seg := &r.path.Segments[i]
+		if seg.Kind == template.Rest {
+			params.Add(rest)
+			return
+		}
+		segment := rest
+		if end := strings.IndexByte(rest, '/'); end >= 0 {
+			segment, rest = rest[:end], rest[end+1:]
+		}
+		switch seg.Kind {
+		case template.Whole:
+			params.Add(segment)
+		case template.Partial:
+			matchPartial(seg.Literals, segment, params)
+		}
+	}
+}
+
+// upstreamPath writes the path that the destination calls. A path that is not
+// rewritten stays byte for byte what the canonical form has below the mount.
+func (r *Route) upstreamPath(ex *policy.Exchange, base int, below string) error {
+	if r.upstream == nil {
+		wire := ex.Path.Wire
+		if skip := segments(ex.Path.Decoded[:base]); len(wire) != len(ex.Path.Decoded) {
+			for base = 0; skip > 0; skip-- {
+				if i := strings.IndexByte(wire[base+1:], '/'); i >= 0 {
+					base += 1 + i
+				} else {
+					base = len(wire)
+				}
+			}
+		}
+		if ex.UpstreamPath = wire[base:]; ex.UpstreamPath == "" {
+			ex.UpstreamPath = below
+		}
+		return nil
+	}
+	grown := ex.Scratch()
+	at := 0
+	for _, seg := range r.upstream.Segments {
+		grown = append(grown, '/')
+		switch seg.Kind {
+		case template.Literal:
+			grown = policy.AppendEscaped(grown, seg.Text())
+		case template.Rest:
+			value, _ := ex.Params.Value(r.upstream.Names[at])
+			for part := range strings.SplitSeq(value, "/") {
+				grown = append(policy.AppendEscaped(grown, part), '/')
+			}
+			grown = grown[:len(grown)-1]
+		default:
+			literals := seg.Literals
+			if seg.Kind == template.Whole {
+				literals = []string{"", ""}
+			}
+			for i, lit := range literals {
+				if i > 0 {
+					value, _ := ex.Params.Value(r.upstream.Names[at])
+					grown = policy.AppendEscaped(grown, value)
+					at++
+				}
+				grown = policy.AppendEscaped(grown, lit)
+			}
+		}
+	}
+	ex.UpstreamPath = ex.Keep(grown)
+	if policy.HasDots(ex.UpstreamPath) {
+		return policy.BadRequest("The path holds a dot segment.")
+	}
+	return nil
+}
+
+// pick returns the first route whose predicates hold.
+func (mr *methodRoutes) pick(ex *policy.Exchange) *Route {
+	routes := mr.routes
+	if mr.index != nil {
+		if value, plain := predicateValue(ex, routes[0].predicates[0]); plain {
+			for _, r := range mr.index[value] {
+				if holds(ex, r.predicates) {
+					return r
+				}
+			}
+			routes = mr.index[""]
+		}
+	}
+	for _, r := range routes {
+		if holds(ex, r.predicates) {
+			return r
+		}
+	}
+	return nil
+}
+
+// indexPredicates makes a long list of routes that all ask for a value of one
+// header or parameter (X-Amz-Target) as cheap as one. Those without a predicate
+// stand under "".
+func indexPredicates(routes []*Route) map[string][]*Route {
+	if len(routes) <= 8 || len(routes[0].predicates) == 0 {
+		return nil
+	}
+	first := routes[0].predicates[0]
+	index := map[string][]*Route{}
+	for _, r := range routes {
+		value := ""
+		if len(r.predicates) > 0 {
+			p := r.predicates[0]
+			if value = p.Value; value == "" || p.In != first.In || p.Name != first.Name {
+				return nil
+			}
+		}
+		index[value] = append(index[value], r)
+	}
+	return index
+}
+
+// predicateValue returns the value that the request has, and whether it can be
+// looked up as it stands.
+func predicateValue(ex *policy.Exchange, p entry.Predicate) (value string, plain bool) {
+	if p.In == "header" {
+		value, _ = ex.Header.Value(p.Name)
+		return value, true
+	}
+	value, _ = policy.QueryValue(ex.Query, p.Name)
+	return value, !strings.ContainsAny(value, "%+")
+}
+
+// holds asks that each name is there exactly once: of several, the upstream
+// might read another than the gateway.
+func holds(ex *policy.Exchange, predicates []entry.Predicate) bool {
+	for i := range predicates {
+		p := &predicates[i]
+		if p.In == "query" {
+			raw, count := policy.QueryValue(ex.Query, p.Name)
+			if count != 1 || p.Value != "" && !policy.QueryEqual(raw, p.Value) {
+				return false
+			}
+			continue
+		}
+		count, value := 0, ""
+		for _, f := range ex.Header.Fields() {
+			if policy.FoldEqual(f.Name, p.Name) {
+				count++
+				value = f.Value
+			}
+		}
+		if count != 1 || p.Value != "" && value != p.Value {
+			return false
+		}
+	}
+	return true
+}

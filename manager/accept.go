@@ -1,0 +1,226 @@
+package manager
+
+import (
+	"context"
+	"strings"
+
+	"portico/internal/apim"
+	"portico/manager/store"
+)
+
+// AcceptImport makes a draft version, and its API where it is new, of a staged
+// import, and starts the second phase. A second accept of the same import
+// returns the version that the first one made.
+func (c *Catalog) AcceptImport(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in AcceptImport) (apim.Version, error) {
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+		return apim.Version{}, err
+	}
+	var v apim.Version
+	err := c.write(ctx, actor, func(u *unit) error {
+		t := u.Tenant(tenant)
+		staged, made, err := t.Import(ctx, id, u.now)
+		if err != nil {
+			return err
+		}
+		if made != "" {
+			v, err = t.Version(ctx, made)
+			return err
+		}
+		if v, err = c.accept(ctx, u, staged, in); err != nil {
+			return err
+		}
+		if err := t.ImportAccepted(ctx, staged.ID, v.ID); err != nil {
+			return err
+		}
+		return t.QueueDocument(ctx, staged.Document.ID)
+	})
+	if err != nil {
+		return apim.Version{}, err
+	}
+	c.wakeLoader()
+	return v, nil
+}
+
+// accept checks the whole form before it writes any of it, so that everything
+// that is wrong is said at once.
+func (c *Catalog) accept(ctx context.Context, u *unit, staged apim.Import, in AcceptImport) (apim.Version, error) {
+	t := u.Tenant(staged.Tenant)
+	var check apim.Check
+	api, fresh, err := acceptedAPI(ctx, u, t, staged, in, &check)
+	if err != nil {
+		return apim.Version{}, err
+	}
+	label := in.Label
+	if label == "" {
+		label = staged.Proposed.Label
+	}
+	if err := apim.CheckLabel(label); err != nil {
+		check.Fail("label", "label", "%s", err)
+	}
+	v := apim.Version{
+		ID: apim.NewID(apim.PrefixVersion, u.now), Tenant: staged.Tenant, API: api.ID, Label: label, State: apim.Draft,
+		CreatedAt: u.now, Lock: 1,
+	}
+	replaces := false
+	if !fresh {
+		have, err := t.VersionByLabel(ctx, api.ID, label)
+		switch {
+		case err == nil && have.State == apim.Retired:
+			check.Fail("label", "retired", "version %s is retired; choose another label", label)
+		case err == nil:
+			v, replaces = have, true
+		case apim.KindOf(err) != apim.NotFound:
+			return apim.Version{}, err
+		}
+	}
+	tenant, err := u.System().Tenant(ctx, string(staged.Tenant))
+	if err != nil {
+		return apim.Version{}, err
+	}
+	acceptedRuntime(&check, &v, staged, in, defaultMount(tenant.Slug, api.Slug, label))
+	if err := check.Err(); err != nil {
+		return apim.Version{}, err
+	}
+	if err := checkRuntime(v); err != nil {
+		return apim.Version{}, err
+	}
+	v.Document, v.Unpublished, v.UpdatedAt = staged.Document.ID, true, u.now
+	if fresh {
+		if err := t.InsertAPI(ctx, api); err != nil {
+			return apim.Version{}, err
+		}
+		if err := u.record(ctx, staged.Tenant, "api.create", api.ID, "API %s made", api.Slug); err != nil {
+			return apim.Version{}, err
+		}
+	}
+	return v, saveAccepted(ctx, c, u, &v, api, replaces)
+}
+
+func saveAccepted(ctx context.Context, c *Catalog, u *unit, v *apim.Version, api apim.API, replaces bool) error {
+	t := u.Tenant(v.Tenant)
+	action, what := "version.create", "made"
+	if replaces {
+		action, what = "version.draft", "replaced in its draft"
+		if err := t.UpdateVersion(ctx, v, true); err != nil {
+			return err
+		}
+	} else if err := t.InsertVersion(ctx, *v); err != nil {
+		return err
+	}
+	if err := c.holdMounts(ctx, u, *v, "mount_path"); err != nil {
+		return err
+	}
+	return u.record(ctx, v.Tenant, action, v.ID, "%s %s %s from a document with %d operations", api.Slug, v.Label, what, len(v.Runtime.Routes))
+}
+
+// acceptedAPI returns the API that an import goes into; fresh says that it is
+// still to be made.
+func acceptedAPI(ctx context.Context, u *unit, t store.Tenant, staged apim.Import, in AcceptImport, check *apim.Check) (api apim.API, fresh bool, err error) {
+	if in.API != "" {
+		api, err = t.API(ctx, string(in.API))
+		return api, false, err
+	}
+	api = apim.API{
+		ID: apim.NewID(apim.PrefixAPI, u.now), Tenant: staged.Tenant, Name: in.Name, Slug: in.Slug, Description: staged.Proposed.Description, Tags: []string{},
+		CreatedAt: u.now, UpdatedAt: u.now, Lock: 1,
+	}
+	if strings.TrimSpace(api.Name) == "" {
+		api.Name = staged.Proposed.Name
+	}
+	if api.Slug == "" {
+		if api.Slug = apim.Slugify(api.Name); api.Slug == "" {
+			api.Slug = staged.Proposed.Slug
+		}
+	}
+	checkName(check, api.Name)
+	check.Slug("slug", api.Slug)
+	switch _, err := t.API(ctx, api.Slug); apim.KindOf(err) {
+	case apim.NotFound:
+	case "":
+		if err != nil {
+			return api, true, err
+		}
+		check.Fail("slug", "taken", "you have an API %q already; choose another slug, or add a version to that API", api.Slug)
+	default:
+		return api, true, err
+	}
+	return api, true, nil
+}
+
+// acceptedRuntime fills a version's draft from a staged import. What was
+// edited by hand in a draft that is replaced stays, operation by operation.
+func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, in AcceptImport, mount apim.Mount) {
+	old := v.Runtime
+	rt := apim.Runtime{
+		Mounts: old.Mounts, Limits: old.Limits, MaxBodyBytes: old.MaxBodyBytes, Credentials: old.Credentials,
+		Security: append([]apim.SecurityMapping(nil), staged.Security...),
+	}
+	if len(old.Routes) == 0 {
+		rt.Credentials = apim.DefaultCredentialPlaces()
+	}
+	if len(rt.Mounts) == 0 {
+		rt.Mounts = []apim.Mount{mount}
+	}
+	if in.MountPath != "" {
+		rt.Mounts = []apim.Mount{{BasePath: in.MountPath}}
+		if err := checkMount(rt.Mounts[0]); err != nil {
+			check.Fail("mount_path", "mount", "%s", err)
+		}
+	}
+	public := in.Access == "document"
+	if in.Access != "" && in.Access != "key" && !public {
+		check.Fail("access", "unknown", "is %q; use key or document", in.Access)
+	}
+	for i := range rt.Security {
+		if rt.Security[i].Becomes == "public" && !public {
+			rt.Security[i].Becomes = "key"
+		}
+	}
+	rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, old, staged, in.Upstream)}, staged.Upstreams...)
+	rt.Routes = mergedRoutes(old.Routes, staged.Routes, public)
+	v.Runtime = rt
+}
+
+// acceptedUpstream is the upstream that was typed, else the draft's, else the
+// document's; with none of them it has to be given.
+func acceptedUpstream(check *apim.Check, old apim.Runtime, staged apim.Import, typed string) apim.Upstream {
+	out := apim.Upstream{Name: mainUpstream}
+	for _, u := range old.Upstreams {
+		if u.Name == mainUpstream {
+			out = u
+		}
+	}
+	typed = strings.TrimRight(strings.TrimSpace(typed), "/")
+	switch {
+	case typed != "":
+		if err := targetURL(typed); err != nil {
+			check.Fail("upstream", "url", "%s", err)
+		}
+		out.URLs = []string{typed}
+	case len(out.URLs) > 0:
+	case staged.Proposed.Upstream != "":
+		out.URLs = []string{staged.Proposed.Upstream}
+	default:
+		check.Fail("upstream", "required", "the document gives no address that can be called; give the one of the service behind this API, such as https://orders.internal:8443")
+	}
+	return out
+}
+
+// mergedRoutes are a document's routes. An operation that the draft had keeps
+// whether it is public and whether it is served; a new one is public when the
+// document leaves it open and that is to count.
+func mergedRoutes(old, found []apim.Route, public bool) []apim.Route {
+	have := map[string]apim.Route{}
+	for _, r := range old {
+		have[r.Operation] = r
+	}
+	out := append([]apim.Route(nil), found...)
+	for i, r := range out {
+		out[i].Public = r.Public && public
+		if was, known := have[r.Operation]; known {
+			out[i].Public = was.Public
+			out[i].Off = was.Off || r.Off
+		}
+	}
+	return out
+}

@@ -1,0 +1,336 @@
+package manager
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/internal/entry/check"
+	"portico/manager/compile"
+)
+
+// Publish makes the draft the next revision and deploys it. A draft that the
+// nodes could not serve is refused with everything that is wrong. Publishing
+// what is published already changes nothing.
+func (c *Catalog) Publish(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug, note string) (PublishResult, error) {
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+		return PublishResult{}, err
+	}
+	var fields apim.Check
+	fields.Length("note", note, 1000)
+	if err := fields.Err(); err != nil {
+		return PublishResult{}, err
+	}
+	var out PublishResult
+	err := c.write(ctx, actor, func(u *unit) error {
+		env, err := environment(ctx, u.System(), environmentSlug, "environment")
+		if err != nil {
+			return err
+		}
+		t := u.Tenant(tenant)
+		v, err := t.Version(ctx, version)
+		if err != nil {
+			return err
+		}
+		if v.Revision > 0 && !v.Unpublished && v.State != apim.Retired {
+			rev, err := t.Revision(ctx, v.ID, v.Revision)
+			if err != nil {
+				return err
+			}
+			out, err = c.deploy(ctx, u, v, rev, env, "version.publish")
+			return err
+		}
+		number, err := v.Publish()
+		if err != nil {
+			return err
+		}
+		if err := checkRuntime(v); err != nil {
+			return err
+		}
+		rev := apim.Revision{
+			ID: apim.NewID(apim.PrefixRevision, u.now), Tenant: tenant, Version: v.ID, Number: number, Document: v.Document,
+			Runtime: v.Runtime, Note: note, By: who(actor), CreatedAt: u.now,
+		}
+		if err := t.InsertRevision(ctx, rev); err != nil {
+			return err
+		}
+		v.UpdatedAt = u.now
+		if err := t.UpdateVersion(ctx, &v, false); err != nil {
+			return err
+		}
+		out, err = c.deploy(ctx, u, v, rev, env, "version.publish")
+		return err
+	})
+	return out, err
+}
+
+// RollBack deploys an earlier revision again.
+func (c *Catalog) RollBack(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string, number int) (PublishResult, error) {
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+		return PublishResult{}, err
+	}
+	var out PublishResult
+	err := c.write(ctx, actor, func(u *unit) error {
+		env, err := environment(ctx, u.System(), environmentSlug, "environment")
+		if err != nil {
+			return err
+		}
+		v, err := u.Tenant(tenant).Version(ctx, version)
+		if err != nil {
+			return err
+		}
+		if err := v.RollBack(number); err != nil {
+			return err
+		}
+		rev, err := u.Tenant(tenant).Revision(ctx, version, number)
+		if err != nil {
+			return err
+		}
+		out, err = c.deploy(ctx, u, v, rev, env, "version.roll_back")
+		return err
+	})
+	return out, err
+}
+
+// deploy makes a revision live in an environment.
+func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.Revision, env apim.Environment, action string) (PublishResult, error) {
+	out := PublishResult{Version: v, Revision: rev}
+	t := u.Tenant(v.Tenant)
+	live, err := t.Deployments(ctx, []apim.ID{v.ID})
+	if err != nil {
+		return out, err
+	}
+	previous := 0
+	for _, d := range live[v.ID] {
+		if d.Environment == env.Slug {
+			previous = d.Revision
+			if d.Revision == rev.Number {
+				out.Change = apim.Change{Environment: env.Slug, Sequence: d.Sequence}
+				return out, nil
+			}
+		}
+	}
+	if err := c.holdMounts(ctx, u, v, "mount", rev.Runtime.Mounts...); err != nil {
+		return out, err
+	}
+	it, err := c.apiItem(ctx, u, v, rev)
+	if err != nil {
+		return out, err
+	}
+	if out.Change, err = u.emit(ctx, env.Slug, []entry.Item{it}); err != nil {
+		return out, err
+	}
+	err = t.Deploy(ctx, apim.Deployment{Version: v.ID, Environment: env.Slug, Revision: rev.Number, Sequence: out.Change.Sequence, At: u.now})
+	if err != nil {
+		return out, err
+	}
+	if err := t.SetOperations(ctx, v.ID, rev.Runtime.Routes); err != nil {
+		return out, err
+	}
+	return out, u.recordChange(ctx, v.Tenant, action, v.ID, map[string]int{"revision": previous}, map[string]int{"revision": rev.Number},
+		"%s r%d made live in %s", v.Label, rev.Number, env.Slug)
+}
+
+// apiItem compiles a revision and checks it as the nodes will.
+func (c *Catalog) apiItem(ctx context.Context, u *unit, v apim.Version, rev apim.Revision) (entry.Item, error) {
+	api, err := u.Tenant(v.Tenant).API(ctx, string(v.API))
+	if err != nil {
+		return entry.Item{}, err
+	}
+	tenant, err := u.System().Tenant(ctx, string(v.Tenant))
+	if err != nil {
+		return entry.Item{}, err
+	}
+	body := compile.API(tenant.Slug, api, v, rev)
+	if err := servable(rev.Runtime, check.API(body)); err != nil {
+		return entry.Item{}, err
+	}
+	key, err := entry.APIKey(v.ID.UUID())
+	if err != nil {
+		return entry.Item{}, err
+	}
+	return entry.Encode(key, entry.Position{}, body)
+}
+
+// checkRuntime refuses a version's draft that nodes could not serve.
+func checkRuntime(v apim.Version) error {
+	body := compile.API("", apim.API{ID: v.API, Tenant: v.Tenant}, v, apim.Revision{Number: max(1, v.Revision), Runtime: v.Runtime})
+	return servable(v.Runtime, check.API(body))
+}
+
+// servable turns what nodes would refuse into a refusal that names the fields
+// of the draft.
+func servable(rt apim.Runtime, problems []check.Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	var served []string // operations, by their index in the entry
+	for _, r := range rt.Routes {
+		if !r.Off {
+			served = append(served, r.Operation)
+		}
+	}
+	fields := make([]apim.FieldError, 0, len(problems))
+	for _, p := range problems {
+		fields = append(fields, apim.FieldError{Field: draftField(p.Field, served), Code: "not_servable", Detail: p.Reason})
+	}
+	return &apim.Error{Kind: apim.Invalid, Code: "not_servable", Message: "gateway nodes could not serve this", Fields: fields}
+}
+
+var (
+	routeIndex  = regexp.MustCompile(`^routes\[(\d+)\]`)
+	targetIndex = regexp.MustCompile(`\.targets(\[\d+\])\.url$`)
+)
+
+// draftField returns the draft's name of a field of its entry.
+func draftField(field string, served []string) string {
+	if m := routeIndex.FindStringSubmatch(field); m != nil {
+		if i, err := strconv.Atoi(m[1]); err == nil && i < len(served) {
+			field = "routes[" + served[i] + "]" + strings.TrimPrefix(field, m[0])
+		}
+	}
+	field = targetIndex.ReplaceAllString(field, ".urls$1")
+	if rest, ok := strings.CutPrefix(field, "policies"); ok {
+		field = "limits" + rest
+	}
+	return field
+}
+
+// Deprecate says that consumers should leave; a zero sunset names no date.
+func (c *Catalog) Deprecate(ctx context.Context, actor apim.Actor, tenant, version apim.ID, sunset time.Time, reason string) (apim.Version, apim.Change, error) {
+	return c.end(ctx, actor, tenant, version, func(u *unit, v *apim.Version) (apim.Change, error) {
+		before := v.State
+		if err := v.Deprecate(u.now, sunset, reason); err != nil {
+			return apim.Change{}, err
+		}
+		change, err := c.again(ctx, u, *v)
+		if err != nil {
+			return change, err
+		}
+		return change, u.recordChange(ctx, tenant, "version.deprecate", v.ID, map[string]any{"state": before}, map[string]any{"state": v.State, "sunset_at": v.SunsetAt},
+			"version %s deprecated: %s", v.Label, orNone(reason))
+	})
+}
+
+// Retire takes a version off every environment for good.
+func (c *Catalog) Retire(ctx context.Context, actor apim.Actor, tenant, version apim.ID, reason string) (apim.Version, apim.Change, error) {
+	return c.end(ctx, actor, tenant, version, func(u *unit, v *apim.Version) (apim.Change, error) {
+		t := u.Tenant(tenant)
+		products, err := t.ProductsWith(ctx, []apim.ID{v.ID})
+		if err != nil {
+			return apim.Change{}, err
+		}
+		using, err := subscribers(ctx, t, products)
+		if err != nil {
+			return apim.Change{}, err
+		}
+		before := v.State
+		if err := v.Retire(using, reason); err != nil {
+			return apim.Change{}, err
+		}
+		change, err := c.takeOff(ctx, u, *v)
+		if err != nil {
+			return change, err
+		}
+		return change, u.recordChange(ctx, tenant, "version.retire", v.ID, map[string]any{"state": before}, map[string]any{"state": v.State},
+			"version %s retired with %d subscriptions: %s", v.Label, using, orNone(reason))
+	})
+}
+
+// end moves a version along its lifecycle.
+func (c *Catalog) end(ctx context.Context, actor apim.Actor, tenant, version apim.ID, move func(*unit, *apim.Version) (apim.Change, error)) (v apim.Version, change apim.Change, err error) {
+	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+		return apim.Version{}, apim.Change{}, err
+	}
+	err = c.write(ctx, actor, func(u *unit) error {
+		t := u.Tenant(tenant)
+		if v, err = t.Version(ctx, version); err != nil {
+			return err
+		}
+		if change, err = move(u, &v); err != nil {
+			return err
+		}
+		var check apim.Check
+		check.Length("reason", v.StateReason, 1000)
+		if err := check.Err(); err != nil {
+			return err
+		}
+		v.UpdatedAt = u.now
+		return t.UpdateVersion(ctx, &v, false)
+	})
+	if err != nil {
+		return apim.Version{}, apim.Change{}, err
+	}
+	return v, change, nil
+}
+
+// again emits what is live of a version with its new state.
+func (c *Catalog) again(ctx context.Context, u *unit, v apim.Version) (apim.Change, error) {
+	return c.inEach(ctx, u, v, func(d apim.Deployment) (entry.Item, error) {
+		rev, err := u.Tenant(v.Tenant).Revision(ctx, v.ID, d.Revision)
+		if err != nil {
+			return entry.Item{}, err
+		}
+		return c.apiItem(ctx, u, v, rev)
+	})
+}
+
+// takeOff ends what is live of a version and frees its mounts.
+func (c *Catalog) takeOff(ctx context.Context, u *unit, v apim.Version) (apim.Change, error) {
+	key, err := entry.APIKey(v.ID.UUID())
+	if err != nil {
+		return apim.Change{}, err
+	}
+	change, err := c.inEach(ctx, u, v, func(apim.Deployment) (entry.Item, error) { return entry.Tombstone(key, entry.Position{}), nil })
+	if err != nil {
+		return change, err
+	}
+	if err := u.Tenant(v.Tenant).Undeploy(ctx, v.ID); err != nil {
+		return change, err
+	}
+	return change, u.Tenant(v.Tenant).SetMounts(ctx, v.ID, nil)
+}
+
+// inEach emits one item for each environment that a version is live in, and
+// returns the change in the first that was made.
+func (c *Catalog) inEach(ctx context.Context, u *unit, v apim.Version, item func(apim.Deployment) (entry.Item, error)) (apim.Change, error) {
+	live, err := u.Tenant(v.Tenant).Deployments(ctx, []apim.ID{v.ID})
+	if err != nil {
+		return apim.Change{}, err
+	}
+	environments, err := u.System().Environments(ctx)
+	if err != nil {
+		return apim.Change{}, err
+	}
+	var first apim.Change
+	for _, e := range environments {
+		for _, d := range live[v.ID] {
+			if d.Environment != e.Slug {
+				continue
+			}
+			it, err := item(d)
+			if err != nil {
+				return apim.Change{}, err
+			}
+			change, err := u.emit(ctx, d.Environment, []entry.Item{it})
+			if err != nil {
+				return apim.Change{}, err
+			}
+			if first.Environment == "" {
+				first = change
+			}
+		}
+	}
+	return first, nil
+}
+
+func orNone(reason string) string {
+	if reason == "" {
+		return "no reason given"
+	}
+	return reason
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"portico/internal/apim"
+)
+
+type apiRow struct {
+	ID          apim.ID `gorm:"primaryKey"`
+	TenantID    apim.ID
+	Slug        string
+	Name        string
+	NameKey     string
+	SearchKey   string
+	Description string
+	Contact     string
+	Tags        jsonOf[[]string]
+	Created     int64 `gorm:"column:created_at"`
+	Updated     int64 `gorm:"column:updated_at"`
+	Lock        int64
+}
+
+func (apiRow) TableName() string { return "api" }
+
+func newAPIRow(a apim.API) apiRow {
+	return apiRow{
+		ID: a.ID, TenantID: a.Tenant, Slug: a.Slug, Name: a.Name, NameKey: strings.ToLower(a.Name),
+		SearchKey: strings.ToLower(a.Name + "\n" + a.Slug + "\n" + strings.Join(a.Tags, "\n")), Description: a.Description,
+		Contact: a.Contact, Tags: jsonOf[[]string]{a.Tags}, Created: micros(a.CreatedAt), Updated: micros(a.UpdatedAt), Lock: a.Lock,
+	}
+}
+
+func (r apiRow) domain() apim.API {
+	return apim.API{
+		ID: r.ID, Tenant: r.TenantID, Slug: r.Slug, Name: r.Name, Description: r.Description, Contact: r.Contact,
+		Tags: r.Tags.V, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
+	}
+}
+
+// InsertAPI adds an API of the tenant.
+func (t Tenant) InsertAPI(ctx context.Context, a apim.API) error {
+	row := newAPIRow(a)
+	return insert(t.in(ctx), "API", &row)
+}
+
+// UpdateAPI writes what an API says of itself.
+func (t Tenant) UpdateAPI(ctx context.Context, a *apim.API) error {
+	row := newAPIRow(*a)
+	row.Lock++
+	err := update(t.own(ctx).Where("id = ?", a.ID), "API", &row, a.Lock, "name", "name_key", "search_key", "description", "contact", "tags", "updated_at")
+	if err == nil {
+		a.Lock++
+	}
+	return err
+}
+
+// DeleteAPI removes an API with its versions and revisions.
+func (t Tenant) DeleteAPI(ctx context.Context, id apim.ID) error {
+	versions := "SELECT id FROM version WHERE tenant_id = ? AND api_id = ?"
+	if _, err := change(t.own(ctx).Where("version_id IN ("+versions+")", t.id, id), "import", &importRow{}, "version_id"); err != nil {
+		return err
+	}
+	n, err := remove[apiRow](t.own(ctx).Where("id = ?", id), "API")
+	if err == nil && n == 0 {
+		return apim.Errorf(apim.NotFound, "no such API")
+	}
+	return err
+}
+
+// API returns an API of the tenant by id or slug.
+func (t Tenant) API(ctx context.Context, ref string) (apim.API, error) {
+	column := "slug = ?"
+	if strings.HasPrefix(ref, apim.PrefixAPI+"_") {
+		column = "id = ?"
+	}
+	row, err := one[apiRow](t.own(ctx).Where(column, ref), "API")
+	return row.domain(), err
+}
+
+// APIs returns a page of the tenant's APIs by name, those with text in name,
+// slug or tags and with a version in a state.
+func (t Tenant) APIs(ctx context.Context, search string, state apim.VersionState, page apim.Page) (apim.List[apim.API], error) {
+	db := t.own(ctx)
+	if search != "" {
+		db = db.Where(`search_key LIKE ? ESCAPE '\'`, like(search))
+	}
+	if state != "" {
+		db = db.Where("EXISTS (SELECT 1 FROM version v WHERE v.tenant_id = api.tenant_id AND v.api_id = api.id AND v.state = ?)", state)
+	}
+	rows, next, err := paged(db, "APIs", page, order{"api", "name_key", "id", false}, func(r apiRow) (any, any) { return r.NameKey, r.ID })
+	return apim.List[apim.API]{Items: sliceOf(rows, apiRow.domain), NextCursor: next}, err
+}
+
+// APIsByID returns those of the tenant's APIs, in no order.
+func (t Tenant) APIsByID(ctx context.Context, ids []apim.ID) ([]apim.API, error) {
+	rows, err := many[apiRow](t.own(ctx).Where("id IN ?", ids), "APIs")
+	return sliceOf(rows, apiRow.domain), err
+}

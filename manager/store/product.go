@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"portico/internal/apim"
+)
+
+type productRow struct {
+	ID          apim.ID `gorm:"primaryKey"`
+	TenantID    apim.ID
+	Slug        string
+	Name        string
+	NameKey     string
+	SearchKey   string
+	Summary     string
+	Description string
+	Visibility  apim.Visibility
+	Listed      bool
+	Created     int64 `gorm:"column:created_at"`
+	Updated     int64 `gorm:"column:updated_at"`
+	Lock        int64
+}
+
+func (productRow) TableName() string { return "product" }
+
+func newProductRow(p apim.Product) productRow {
+	return productRow{
+		ID: p.ID, TenantID: p.Tenant, Slug: p.Slug, Name: p.Name, NameKey: strings.ToLower(p.Name),
+		SearchKey: strings.ToLower(p.Name + "\n" + p.Slug + "\n" + p.Summary), Summary: p.Summary, Description: p.Description,
+		Visibility: p.Visibility, Listed: p.Listed, Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
+	}
+}
+
+func (r productRow) domain() apim.Product {
+	return apim.Product{
+		ID: r.ID, Tenant: r.TenantID, Slug: r.Slug, Name: r.Name, Summary: r.Summary, Description: r.Description,
+		Visibility: r.Visibility, Listed: r.Listed, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
+	}
+}
+
+type productVersionRow struct {
+	TenantID  apim.ID
+	ProductID apim.ID `gorm:"primaryKey"`
+	VersionID apim.ID `gorm:"primaryKey"`
+	Position  int
+}
+
+func (productVersionRow) TableName() string { return "product_version" }
+
+// withVersions fills the versions of products from their rows.
+func withVersions(rows []productRow, versions []productVersionRow) []apim.Product {
+	byProduct := map[apim.ID][]apim.ID{}
+	for _, v := range versions {
+		byProduct[v.ProductID] = append(byProduct[v.ProductID], v.VersionID)
+	}
+	return sliceOf(rows, func(r productRow) apim.Product {
+		p := r.domain()
+		p.Versions = byProduct[r.ID]
+		return p
+	})
+}
+
+func productIDs(rows []productRow) []apim.ID {
+	return sliceOf(rows, func(r productRow) apim.ID { return r.ID })
+}
+
+func (t Tenant) products(ctx context.Context, rows []productRow) ([]apim.Product, error) {
+	versions, err := many[productVersionRow](t.own(ctx).Where("product_id IN ?", productIDs(rows)).Order("product_id, position"), "products")
+	return withVersions(rows, versions), err
+}
+
+// InsertProduct adds a product with its versions.
+func (t Tenant) InsertProduct(ctx context.Context, p apim.Product) error {
+	row := newProductRow(p)
+	if err := insert(t.in(ctx), "product", &row); err != nil {
+		return err
+	}
+	return t.setVersions(ctx, p)
+}
+
+func (t Tenant) setVersions(ctx context.Context, p apim.Product) error {
+	if len(p.Versions) == 0 {
+		return nil
+	}
+	rows := make([]productVersionRow, len(p.Versions))
+	for i, v := range p.Versions {
+		rows[i] = productVersionRow{TenantID: p.Tenant, ProductID: p.ID, VersionID: v, Position: i}
+	}
+	return insert(t.in(ctx), "product", rows)
+}
+
+// UpdateProduct writes a product and the list of its versions.
+func (t Tenant) UpdateProduct(ctx context.Context, p *apim.Product) error {
+	row := newProductRow(*p)
+	row.Lock++
+	err := update(t.own(ctx).Where("id = ?", p.ID), "product", &row, p.Lock,
+		"name", "name_key", "search_key", "summary", "description", "visibility", "listed", "updated_at")
+	if err != nil {
+		return err
+	}
+	p.Lock++
+	if _, err := remove[productVersionRow](t.own(ctx).Where("product_id = ?", p.ID), "product"); err != nil {
+		return err
+	}
+	return t.setVersions(ctx, *p)
+}
+
+// DeleteProduct removes a product with its plans. One with subscriptions is
+// still in use.
+func (t Tenant) DeleteProduct(ctx context.Context, id apim.ID) error {
+	n, err := remove[productRow](t.own(ctx).Where("id = ?", id), "product")
+	if err == nil && n == 0 {
+		return apim.Errorf(apim.NotFound, "no such product")
+	}
+	return err
+}
+
+// Product returns a product of the tenant by id or slug.
+func (t Tenant) Product(ctx context.Context, ref string) (apim.Product, error) {
+	column := "slug = ?"
+	if strings.HasPrefix(ref, apim.PrefixProduct+"_") {
+		column = "id = ?"
+	}
+	row, err := one[productRow](t.own(ctx).Where(column, ref), "product")
+	if err != nil {
+		return apim.Product{}, err
+	}
+	products, err := t.products(ctx, []productRow{row})
+	if err != nil {
+		return apim.Product{}, err
+	}
+	return products[0], nil
+}
+
+// Products returns a page of the tenant's products, by name.
+func (t Tenant) Products(ctx context.Context, page apim.Page) (apim.List[apim.Product], error) {
+	rows, next, err := paged(t.own(ctx), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
+	if err != nil {
+		return apim.List[apim.Product]{}, err
+	}
+	products, err := t.products(ctx, rows)
+	return apim.List[apim.Product]{Items: products, NextCursor: next}, err
+}
+
+// ProductsWith returns the tenant's products that have any of these versions.
+func (t Tenant) ProductsWith(ctx context.Context, versions []apim.ID) ([]apim.Product, error) {
+	rows, err := many[productRow](t.own(ctx).Where("id IN (SELECT product_id FROM product_version WHERE tenant_id = ? AND version_id IN ?)", t.id, versions).Order("name_key, id"), "products")
+	if err != nil {
+		return nil, err
+	}
+	return t.products(ctx, rows)
+}
+
+type planRow struct {
+	ID          apim.ID `gorm:"primaryKey"`
+	TenantID    apim.ID
+	ProductID   apim.ID
+	Slug        string
+	Name        string
+	Description string
+	Price       string
+	Approval    apim.Approval
+	Limits      jsonOf[[]apim.RateLimit]
+	State       apim.PlanState
+	Created     int64 `gorm:"column:created_at"`
+	Updated     int64 `gorm:"column:updated_at"`
+	Lock        int64
+}
+
+func (planRow) TableName() string { return "plan" }
+
+func newPlanRow(p apim.Plan) planRow {
+	return planRow{
+		ID: p.ID, TenantID: p.Tenant, ProductID: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
+		Approval: p.Approval, Limits: jsonOf[[]apim.RateLimit]{p.Limits}, State: p.State, Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
+	}
+}
+
+func (r planRow) domain() apim.Plan {
+	return apim.Plan{
+		ID: r.ID, Tenant: r.TenantID, Product: r.ProductID, Slug: r.Slug, Name: r.Name, Description: r.Description, Price: r.Price,
+		Approval: r.Approval, Limits: r.Limits.V, State: r.State, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
+	}
+}
+
+// InsertPlan adds a plan to a product of the tenant.
+func (t Tenant) InsertPlan(ctx context.Context, p apim.Plan) error {
+	row := newPlanRow(p)
+	return insert(t.in(ctx), "plan", &row)
+}
+
+// UpdatePlan writes a plan.
+func (t Tenant) UpdatePlan(ctx context.Context, p *apim.Plan) error {
+	row := newPlanRow(*p)
+	row.Lock++
+	err := update(t.own(ctx).Where("id = ?", p.ID), "plan", &row, p.Lock, "name", "description", "price", "approval", "limits", "state", "updated_at")
+	if err == nil {
+		p.Lock++
+	}
+	return err
+}
+
+// Plan returns a plan of the tenant.
+func (t Tenant) Plan(ctx context.Context, id apim.ID) (apim.Plan, error) {
+	row, err := one[planRow](t.own(ctx).Where("id = ?", id), "plan")
+	return row.domain(), err
+}
+
+// Plans returns the plans of products of the tenant in the order they were
+// made.
+func (t Tenant) Plans(ctx context.Context, products []apim.ID) ([]apim.Plan, error) {
+	rows, err := many[planRow](t.own(ctx).Where("product_id IN ?", products).Order("id"), "plans")
+	return sliceOf(rows, planRow.domain), err
+}

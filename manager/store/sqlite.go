@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"runtime"
+
+	"github.com/pressly/goose/v3"
+	"gorm.io/gorm"
+	"gorm.io/gorm/callbacks"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/logger"
+	"gorm.io/gorm/schema"
+	"modernc.org/sqlite"
+
+	"portico/internal/apim"
+	"portico/migrations"
+)
+
+// Open opens the SQLite database in the file at path, which is made when it is
+// not there, and brings its schema up to date.
+func Open(ctx context.Context, path string) (*Store, error) {
+	s := &Store{}
+	var err error
+	if s.writerPool, err = sql.Open("sqlite", dataSource(path, "_txlock=immediate")); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.writerPool.SetMaxOpenConns(1)
+	s.writerPool.SetMaxIdleConns(1)
+	if err := migrate(ctx, s.writerPool); err != nil {
+		return nil, errors.Join(err, s.writerPool.Close())
+	}
+	if s.readPool, err = sql.Open("sqlite", dataSource(path, "_pragma=query_only(1)")); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), s.writerPool.Close())
+	}
+	readers := max(4, runtime.GOMAXPROCS(0))
+	s.readPool.SetMaxOpenConns(readers)
+	s.readPool.SetMaxIdleConns(readers)
+	if s.writer, err = open(s.writerPool); err == nil {
+		s.reader, err = open(s.readPool)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// dataSource names the file with the settings of every connection. In WAL mode
+// synchronous=NORMAL keeps every committed transaction through a kill of the
+// process: the write-ahead log is the kernel's by then. Only a loss of power
+// may take the newest transactions, and it never corrupts; what it takes,
+// gateway nodes that had heard of it are told again by the reconcile pass.
+func dataSource(path, extra string) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() +
+		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
+		"&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)&_pragma=cache_size(-8000)&" + extra
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	steps, err := fs.Sub(migrations.Files, "sqlite")
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, steps, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
+}
+
+func open(pool *sql.DB) (*gorm.DB, error) {
+	db, err := gorm.Open(dialector{pool}, &gorm.Config{
+		SkipDefaultTransaction:   true, // Store.Write is the one way
+		DisableNestedTransaction: true,
+		PrepareStmt:              true,
+		PrepareStmtMaxSize:       500,
+		Logger:                   logger.Discard, // errors are returned, with what was done
+		DisableAutomaticPing:     true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := guard(db); err != nil {
+		return nil, fmt.Errorf("guard the database: %w", err)
+	}
+	return db, nil
+}
+
+// dialector is gorm's view of SQLite through modernc.org/sqlite: placeholders,
+// quoting and clauses. It has no migrator.
+type dialector struct{ pool *sql.DB }
+
+func (dialector) Name() string { return "sqlite" }
+
+func (d dialector) Initialize(db *gorm.DB) error {
+	db.ConnPool = d.pool
+	callbacks.RegisterDefaultCallbacks(db, &callbacks.Config{
+		CreateClauses: []string{"INSERT", "VALUES", "ON CONFLICT", "RETURNING"},
+		UpdateClauses: []string{"UPDATE", "SET", "FROM", "WHERE", "RETURNING"},
+		DeleteClauses: []string{"DELETE", "FROM", "WHERE", "RETURNING"},
+	})
+	return nil
+}
+
+// Migrator returns none: goose runs the migrations.
+func (dialector) Migrator(*gorm.DB) gorm.Migrator { return nil }
+
+func (dialector) DataTypeOf(*schema.Field) string { return "" }
+
+func (dialector) DefaultValueOf(*schema.Field) clause.Expression {
+	return clause.Expr{SQL: "NULL"}
+}
+
+func (dialector) BindVarTo(w clause.Writer, _ *gorm.Statement, _ any) { _ = w.WriteByte('?') }
+
+// QuoteTo quotes a name, each part of a dotted one by itself.
+func (dialector) QuoteTo(w clause.Writer, name string) {
+	_ = w.WriteByte('"')
+	for i := range len(name) {
+		switch c := name[i]; c {
+		case '.':
+			_, _ = w.WriteString(`"."`)
+		case '"':
+			_, _ = w.WriteString(`""`)
+		default:
+			_ = w.WriteByte(c)
+		}
+	}
+	_ = w.WriteByte('"')
+}
+
+func (dialector) Explain(sql string, vars ...any) string {
+	return logger.ExplainSQL(sql, nil, `'`, vars...)
+}
+
+// SQLite's extended result codes of a broken UNIQUE or PRIMARY KEY, and of a
+// broken foreign key.
+const (
+	codeUnique     = 2067
+	codePrimaryKey = 1555
+	codeForeignKey = 787
+)
+
+// refuse turns a broken constraint into a refusal; other errors stay.
+func refuse(err error, noun string) error {
+	var broken *sqlite.Error
+	if !errors.As(err, &broken) {
+		return err
+	}
+	switch broken.Code() {
+	case codeUnique, codePrimaryKey:
+		e := apim.Errorf(apim.Conflict, "this %s exists already; load it again", noun).WithCode("exists")
+		e.Cause = err
+		return e
+	case codeForeignKey:
+		e := apim.Errorf(apim.Conflict, "the %s is still in use, or what it refers to is gone; load it again", noun).WithCode("in_use")
+		e.Cause = err
+		return e
+	}
+	return err
+}

@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"portico/internal/apim"
+)
+
+type subscriptionRow struct {
+	ID                  apim.ID `gorm:"primaryKey"`
+	TenantID            apim.ID
+	ApplicationTenantID apim.ID
+	ApplicationID       apim.ID
+	ProductID           apim.ID
+	PlanID              apim.ID
+	Environments        jsonOf[[]string]
+	State               apim.SubscriptionState
+	Stopped             bool
+	Reason              string
+	RequestedBy         apim.ID
+	Requester           string
+	Requested           int64 `gorm:"column:requested_at"`
+	Note                string
+	DecidedBy           apim.ID
+	Decider             string
+	Decided             int64 `gorm:"column:decided_at"`
+	Automatic           bool
+	Starts              int64 `gorm:"column:starts_at"`
+	Ends                int64 `gorm:"column:ends_at"`
+	Updated             int64 `gorm:"column:updated_at"`
+	Lock                int64
+}
+
+func (subscriptionRow) TableName() string { return "subscription" }
+
+func newSubscriptionRow(s apim.Subscription) subscriptionRow {
+	return subscriptionRow{
+		ID: s.ID, TenantID: s.Tenant, ApplicationTenantID: s.ApplicationTenant, ApplicationID: s.Application, ProductID: s.Product,
+		PlanID: s.Plan, Environments: jsonOf[[]string]{s.Environments}, State: s.State, Stopped: s.Stopped, Reason: s.Reason,
+		RequestedBy: s.RequestedBy, Requester: s.Requester, Requested: micros(s.RequestedAt), Note: s.Note, DecidedBy: s.DecidedBy,
+		Decider: s.Decider, Decided: micros(s.DecidedAt), Automatic: s.Automatic, Starts: micros(s.StartsAt), Ends: micros(s.EndsAt),
+		Updated: micros(s.UpdatedAt), Lock: s.Lock,
+	}
+}
+
+func (r subscriptionRow) domain() apim.Subscription {
+	return apim.Subscription{
+		ID: r.ID, Tenant: r.TenantID, ApplicationTenant: r.ApplicationTenantID, Application: r.ApplicationID, Product: r.ProductID,
+		Plan: r.PlanID, Environments: r.Environments.V, State: r.State, Stopped: r.Stopped, Reason: r.Reason, RequestedBy: r.RequestedBy,
+		Requester: r.Requester, RequestedAt: when(r.Requested), Note: r.Note, DecidedBy: r.DecidedBy, Decider: r.Decider,
+		DecidedAt: when(r.Decided), Automatic: r.Automatic, StartsAt: when(r.Starts), EndsAt: when(r.Ends), UpdatedAt: when(r.Updated), Lock: r.Lock,
+	}
+}
+
+// using begins a query on subscriptions of the tenant's applications, as own
+// does on those to its products.
+func (t Tenant) using(ctx context.Context) *gorm.DB {
+	return t.in(ctx).Where(clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: "application_tenant_id"}, Value: t.id})
+}
+
+// InsertSubscription adds a subscription of one of the tenant's applications.
+func (t Tenant) InsertSubscription(ctx context.Context, s apim.Subscription) error {
+	row := newSubscriptionRow(s)
+	return insert(t.in(ctx), "subscription", &row)
+}
+
+// UpdateSubscription writes what may change of a subscription, as its provider
+// or as its consumer, whichever the tenant is.
+func (t Tenant) UpdateSubscription(ctx context.Context, s *apim.Subscription) error {
+	row := newSubscriptionRow(*s)
+	row.Lock++
+	db := t.using(ctx)
+	if s.Tenant == t.id {
+		db = t.own(ctx)
+	}
+	err := update(db.Where("id = ?", s.ID), "subscription", &row, s.Lock,
+		"state", "stopped", "note", "decided_by", "decider", "decided_at", "starts_at", "ends_at", "updated_at")
+	if err == nil {
+		s.Lock++
+	}
+	return err
+}
+
+// SubscriptionTo returns a subscription to one of the tenant's products.
+func (t Tenant) SubscriptionTo(ctx context.Context, id apim.ID) (apim.Subscription, error) {
+	row, err := one[subscriptionRow](t.own(ctx).Where("id = ?", id), "subscription")
+	return row.domain(), err
+}
+
+// SubscriptionOf returns a subscription of one of the tenant's applications.
+func (t Tenant) SubscriptionOf(ctx context.Context, id apim.ID) (apim.Subscription, error) {
+	row, err := one[subscriptionRow](t.using(ctx).Where("id = ?", id), "subscription")
+	return row.domain(), err
+}
+
+// SubscriptionsOf returns the subscriptions of applications of the tenant,
+// newest first.
+func (t Tenant) SubscriptionsOf(ctx context.Context, applications []apim.ID) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.using(ctx).Where("application_id IN ?", applications).Order("id DESC"), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+// SubscriptionsToProducts returns the tenant's own subscriptions to products
+// of any tenant, newest first.
+func (t Tenant) SubscriptionsToProducts(ctx context.Context, products []apim.ID) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.using(ctx).Where("product_id IN ?", products).Order("id DESC").Limit(500), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+// LiveSubscribers counts the live subscriptions to each of the products.
+func (t Tenant) LiveSubscribers(ctx context.Context, products []apim.ID) (map[apim.ID]int, error) {
+	var rows []struct {
+		ProductID apim.ID
+		N         int
+	}
+	err := t.own(ctx).Model(&subscriptionRow{}).Select("product_id, count(*) AS n").
+		Where("product_id IN ? AND state IN ?", products, liveStates()).Group("product_id").Find(&rows).Error
+	out := map[apim.ID]int{}
+	for _, r := range rows {
+		out[r.ProductID] = r.N
+	}
+	return out, err
+}
+
+// LiveOnPlan counts the live subscriptions on a plan.
+func (t Tenant) LiveOnPlan(ctx context.Context, plan apim.ID) (int, error) {
+	return count[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()), "subscriptions")
+}
+
+// EverSubscribed reports whether there is or was a subscription to a product.
+func (t Tenant) EverSubscribed(ctx context.Context, product apim.ID) (bool, error) {
+	rows, err := many[subscriptionRow](t.own(ctx).Select("id").Where("product_id = ?", product).Limit(1), "subscriptions")
+	return len(rows) > 0, err
+}
+
+// LiveTo returns the live subscriptions to a product.
+func (t Tenant) LiveTo(ctx context.Context, product apim.ID) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.own(ctx).Where("product_id = ? AND state IN ?", product, liveStates()), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+// Inbox is a part of the requests to a tenant's products.
+type Inbox int
+
+// The parts of the inbox.
+const (
+	InboxWaiting   Inbox = iota // oldest first
+	InboxAnswered               // by a person; newest first
+	InboxAutomatic              // by the plan itself; newest first
+	InboxAll                    // newest first
+)
+
+// Requests returns a page of the requests to the tenant's products.
+func (t Tenant) Requests(ctx context.Context, part Inbox, page apim.Page) (apim.List[apim.Subscription], error) {
+	db, o := t.own(ctx), order{"subscription", "requested_at", "id", part != InboxWaiting}
+	switch part {
+	case InboxWaiting:
+		db = db.Where("state = ?", apim.Pending)
+	case InboxAnswered:
+		db = db.Where("state <> ? AND NOT automatic AND decided_at > 0", apim.Pending)
+		o.by = "decided_at"
+	case InboxAutomatic:
+		db = db.Where("automatic")
+	}
+	rows, next, err := paged(db, "requests", page, o, func(r subscriptionRow) (any, any) {
+		if part == InboxAnswered {
+			return r.Decided, r.ID
+		}
+		return r.Requested, r.ID
+	})
+	return apim.List[apim.Subscription]{Items: sliceOf(rows, subscriptionRow.domain), NextCursor: next}, err
+}
+
+// WaitingRequests counts the requests that wait for a decision.
+func (t Tenant) WaitingRequests(ctx context.Context) (int, error) {
+	return count[subscriptionRow](t.own(ctx).Where("state = ?", apim.Pending), "requests")
+}
+
+// Between returns the newest subscriptions between the tenant as provider and
+// a consumer's tenant.
+func (t Tenant) Between(ctx context.Context, consumer apim.ID, limit int) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.own(ctx).Where("application_tenant_id = ?", consumer).Order("id DESC").Limit(limit), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+// LiveOverlap is a live subscription of an application that has one of the
+// versions asked about.
+type LiveOverlap struct {
+	Subscription apim.Subscription
+	Version      apim.ID
+}
+
+// Overlaps returns the live subscriptions of applications to products, but
+// one, that have any of the versions. The products may be any tenant's.
+func (s System) Overlaps(ctx context.Context, applications, versions []apim.ID, but apim.ID) ([]LiveOverlap, error) {
+	if len(applications) == 0 || len(versions) == 0 {
+		return nil, nil
+	}
+	rows, err := many[subscriptionRow](s.in(ctx).Where(`application_id IN ? AND state IN ? AND product_id <> ?
+		AND EXISTS (SELECT 1 FROM product_version pv WHERE pv.product_id = subscription.product_id AND pv.version_id IN ?)`,
+		applications, liveStates(), but, versions).Order("id"), "subscriptions")
+	if err != nil {
+		return nil, err
+	}
+	var out []LiveOverlap
+	for _, r := range rows {
+		shared, err := many[productVersionRow](s.in(ctx).Where("product_id = ? AND version_id IN ?", r.ProductID, versions).Order("position").Limit(1), "products")
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range shared {
+			out = append(out, LiveOverlap{r.domain(), v.VersionID})
+		}
+	}
+	return out, nil
+}
+
+// ToExpire returns subscriptions whose end has come, at most limit.
+func (s System) ToExpire(ctx context.Context, now time.Time, limit int) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](s.in(ctx).Where("ends_at > 0 AND ends_at <= ? AND state IN ('active', 'suspended')", micros(now)).
+		Order("ends_at").Limit(limit), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+func liveStates() []apim.SubscriptionState {
+	return []apim.SubscriptionState{apim.Pending, apim.Active, apim.Suspended}
+}

@@ -1,0 +1,103 @@
+package manager
+
+import (
+	"context"
+
+	"portico/internal/apim"
+	"portico/manager/store"
+)
+
+// Memberships returns the tenants that the actor belongs to, by name; an
+// operator's are all tenants.
+func (t *Tenants) Memberships(ctx context.Context, actor apim.Actor) ([]Membership, error) {
+	if err := signedIn(actor); err != nil {
+		return nil, err
+	}
+	var out []Membership
+	err := t.Store.Read(ctx, func(tx *store.Tx) error {
+		tenants, roles, err := tx.System().MembershipsOf(ctx, actor.Person)
+		if err != nil {
+			return err
+		}
+		if actor.Operator || actor.System {
+			if tenants, err = tx.System().Tenants(ctx); err != nil {
+				return err
+			}
+		}
+		for _, tenant := range tenants {
+			if actor.Tenant == "" || actor.Tenant == tenant.ID {
+				out = append(out, Membership{Tenant: tenant, Roles: roles[tenant.ID]})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Tenant returns a tenant by slug or id that the actor belongs to. Another's
+// is NotFound.
+func (t *Tenants) Tenant(ctx context.Context, actor apim.Actor, ref string) (apim.Tenant, error) {
+	if err := signedIn(actor); err != nil {
+		return apim.Tenant{}, err
+	}
+	tenant, err := t.Store.System().Tenant(ctx, ref)
+	if err != nil {
+		return apim.Tenant{}, err
+	}
+	if err := t.Authz.Allow(ctx, actor, tenant.ID, apim.Read, apim.ObjectTenant); err != nil {
+		return apim.Tenant{}, err
+	}
+	return tenant, nil
+}
+
+// CreateTenant makes a tenant, for operators. A person who makes one owns it.
+func (t *Tenants) CreateTenant(ctx context.Context, actor apim.Actor, slug, name string) (apim.Tenant, error) {
+	if err := t.Authz.Allow(ctx, actor, "", apim.Write, apim.ObjectTenant); err != nil {
+		return apim.Tenant{}, err
+	}
+	var tenant apim.Tenant
+	err := t.write(ctx, actor, func(u *unit) (err error) {
+		var check apim.Check
+		if tenant, err = newTenant(ctx, u, &check, slug, name, "slug", "name"); err != nil {
+			return err
+		}
+		if err := check.Err(); err != nil {
+			return err
+		}
+		if err := joinOrMake(ctx, u, tenant, apim.Person{ID: actor.Person, Name: who(actor)}); err != nil {
+			return err
+		}
+		tenant.Lock = 1
+		return nil
+	})
+	if err != nil {
+		return apim.Tenant{}, err
+	}
+	return tenant, t.Authz.Reload(ctx)
+}
+
+// Members lists a tenant's members, by name.
+func (t *Tenants) Members(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[apim.Member], error) {
+	if err := t.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectMember); err != nil {
+		return apim.List[apim.Member]{}, err
+	}
+	return t.Store.Tenant(tenant).Members(ctx, page)
+}
+
+// Can reports whether the actor may do something in a tenant, for pages that
+// show or hide a button. It decides nothing: use cases check again.
+func (t *Tenants) Can(ctx context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) bool {
+	return t.Authz.Allow(ctx, actor, tenant, verb, object) == nil
+}
+
+// AuditLog lists a tenant's audit rows, newest first; the installation's own
+// for "".
+func (t *Tenants) AuditLog(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[apim.Audit], error) {
+	if err := t.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAudit); err != nil {
+		return apim.List[apim.Audit]{}, err
+	}
+	if tenant == "" {
+		return t.Store.System().AuditLog(ctx, page)
+	}
+	return t.Store.Tenant(tenant).AuditLog(ctx, page)
+}

@@ -1,0 +1,127 @@
+package manager
+
+import (
+	"context"
+	"time"
+
+	"portico/internal/apim"
+	"portico/internal/secret"
+	"portico/manager/store"
+)
+
+const (
+	tokenPrefix     = "portico_token"
+	tokenFor        = 90 * 24 * time.Hour  // where nothing else is said
+	longestToken    = 366 * 24 * time.Hour // at most
+	bootstrapLength = 32
+	usedEvery       = time.Minute // how precisely the last use is kept
+)
+
+// CreateToken mints an API token for the actor; its text is shown this once.
+// A zero expires is 90 days. An empty tenant, for operators, spans tenants.
+func (t *Tenants) CreateToken(ctx context.Context, actor apim.Actor, tenant apim.ID, name string, expires time.Time) (apim.Token, string, error) {
+	if err := t.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectToken); err != nil {
+		return apim.Token{}, "", err
+	}
+	if actor.Token != "" && actor.Person != "" {
+		return apim.Token{}, "", apim.Errorf(apim.Forbidden, "an API token cannot make another; sign in to make one").WithCode("token_by_token")
+	}
+	now := t.now()
+	if expires.IsZero() {
+		expires = now.Add(tokenFor)
+	}
+	var check apim.Check
+	checkName(&check, name)
+	switch {
+	case !expires.After(now):
+		check.Fail("expires_at", "past", "choose a time that is still to come")
+	case expires.After(now.Add(longestToken)):
+		check.Fail("expires_at", "too_late", "choose a time within a year")
+	}
+	if err := check.Err(); err != nil {
+		return apim.Token{}, "", err
+	}
+	text := secret.MintToken(tokenPrefix).Reveal()
+	token := apim.Token{
+		ID: apim.NewID(apim.PrefixToken, now), Person: actor.Person, Tenant: tenant, Name: name, Hint: text[len(text)-4:],
+		CreatedAt: now, ExpiresAt: expires.UTC().Truncate(time.Microsecond),
+	}
+	err := t.write(ctx, actor, func(u *unit) error {
+		if err := u.System().InsertToken(ctx, token, secret.HashHex(text), false); err != nil {
+			return err
+		}
+		return u.record(ctx, tenant, "token.create", token.ID, "API token %s made, good until %s", name, token.ExpiresAt.Format(time.RFC3339))
+	})
+	if err != nil {
+		return apim.Token{}, "", err
+	}
+	return token, text, nil
+}
+
+// Tokens lists the actor's own API tokens in a tenant, newest first.
+func (t *Tenants) Tokens(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[apim.Token], error) {
+	if err := t.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectToken); err != nil {
+		return apim.List[apim.Token]{}, err
+	}
+	return t.Store.System().Tokens(ctx, actor.Person, tenant, page)
+}
+
+// RevokeToken ends one of the actor's own API tokens.
+func (t *Tenants) RevokeToken(ctx context.Context, actor apim.Actor, tenant, id apim.ID) error {
+	if err := t.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectToken); err != nil {
+		return err
+	}
+	return t.write(ctx, actor, func(u *unit) error {
+		token, err := u.System().DeleteToken(ctx, actor.Person, tenant, id)
+		if err != nil {
+			return err
+		}
+		return u.record(ctx, tenant, "token.revoke", id, "API token %s revoked", token.Name)
+	})
+}
+
+// TokenActor returns who a token's text speaks for.
+func (t *Tenants) TokenActor(ctx context.Context, text string) (apim.Actor, error) {
+	token, err := t.Store.System().TokenByHash(ctx, secret.HashHex(text))
+	if apim.KindOf(err) == apim.NotFound {
+		return apim.Actor{}, apim.Errorf(apim.SignIn, "the API token is not known; it may have been revoked").WithCode("token_invalid")
+	}
+	if err != nil {
+		return apim.Actor{}, err
+	}
+	now := t.now()
+	if token.Expired(now) {
+		return apim.Actor{}, apim.Errorf(apim.SignIn, "the API token ended on %s; make a new one", token.ExpiresAt.Format("2 January 2006")).WithCode("token_expired")
+	}
+	actor := apim.Actor{Token: token.ID, Tenant: token.Tenant, Name: token.Name, Operator: true}
+	if token.Person != "" {
+		p, err := t.Store.System().Person(ctx, token.Person)
+		if err != nil {
+			return apim.Actor{}, err
+		}
+		actor.Person, actor.Name, actor.Operator = p.ID, p.Name, p.Operator
+	}
+	if now.Sub(token.LastUsed) >= usedEvery {
+		err = t.Store.Write(ctx, func(tx *store.Tx) error { return tx.System().TokenUsed(ctx, token.ID, now) })
+	}
+	return actor, err
+}
+
+// EnsureBootstrapToken makes an operator's token of the given text (at least
+// 32 characters) when the installation has none yet.
+func (t *Tenants) EnsureBootstrapToken(ctx context.Context, text string) error {
+	if n := len([]rune(text)); n < bootstrapLength {
+		return invalid("PORTICO_BOOTSTRAP_TOKEN", "too_short", "has %d characters, the least is %d; make one with: openssl rand -base64 36", n, bootstrapLength)
+	}
+	return t.write(ctx, apim.Actor{System: true, Name: "Portico"}, func(u *unit) error {
+		made, err := u.System().HasBootstrapToken(ctx)
+		if err != nil || made {
+			return err
+		}
+		token := apim.Token{ID: apim.NewID(apim.PrefixToken, u.now), Name: "bootstrap token", CreatedAt: u.now}
+		if err := u.System().InsertToken(ctx, token, secret.HashHex(text), true); err != nil {
+			return err
+		}
+		return u.record(ctx, "", "token.bootstrap", token.ID, "operator's API token made from PORTICO_BOOTSTRAP_TOKEN")
+	})
+}

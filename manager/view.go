@@ -1,0 +1,124 @@
+package manager
+
+import (
+	"context"
+	"slices"
+
+	"portico/internal/apim"
+	"portico/manager/authz"
+	"portico/manager/store"
+)
+
+// views adds to subscriptions the names of what they tie together, in a number
+// of queries that does not depend on how many they are. tenant is the side
+// that looks.
+func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant apim.ID, subscriptions []apim.Subscription) ([]SubscriptionView, error) {
+	if len(subscriptions) == 0 {
+		return nil, nil
+	}
+	n, err := names(ctx, tx, subscriptions)
+	if err != nil {
+		return nil, err
+	}
+	decider := c.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription) == nil
+	me, alone := identity(actor), false
+	if decider && me != "" && slices.ContainsFunc(subscriptions, func(s apim.Subscription) bool { return s.RequestedBy == me }) {
+		others, err := tx.Tenant(tenant).OthersWithRole(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription))
+		if err != nil {
+			return nil, err
+		}
+		alone = others == 0
+	}
+	now := c.now()
+	out := make([]SubscriptionView, len(subscriptions))
+	for i, s := range subscriptions {
+		v := SubscriptionView{
+			Subscription: s, Application: n.applications[s.Application], Consumer: n.tenants[s.ApplicationTenant].Name,
+			Provider: n.tenants[s.Tenant].Name, ProviderSlug: n.tenants[s.Tenant].Slug, Product: n.products[s.Product], Plan: n.plans[s.Plan],
+		}
+		for _, id := range v.Product.Versions {
+			v.APIs = append(v.APIs, n.versions[id])
+		}
+		if decider && s.Tenant == tenant {
+			v.CanDecide = s.State == apim.Pending && (me == "" || s.RequestedBy != me || alone)
+			v.CanUndo = s.State == apim.Active && me != "" && s.DecidedBy == me && now.Sub(s.DecidedAt) <= apim.UndoFor
+			if v.CanUndo {
+				v.UndoUntil = s.DecidedAt.Add(apim.UndoFor)
+			}
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// named are the names that views of subscriptions show.
+type named struct {
+	applications map[apim.ID]string
+	tenants      map[apim.ID]apim.Tenant
+	products     map[apim.ID]apim.Product
+	plans        map[apim.ID]apim.Plan
+	versions     map[apim.ID]string
+}
+
+func names(ctx context.Context, tx *store.Tx, subscriptions []apim.Subscription) (named, error) {
+	sys := tx.System()
+	n := named{tenants: map[apim.ID]apim.Tenant{}}
+	var err error
+	if n.applications, err = sys.ApplicationNames(ctx, ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Application })); err != nil {
+		return n, err
+	}
+	tenants, err := sys.Tenants(ctx, append(ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Tenant }),
+		ids(subscriptions, func(s apim.Subscription) apim.ID { return s.ApplicationTenant })...)...)
+	if err != nil {
+		return n, err
+	}
+	for _, t := range tenants {
+		n.tenants[t.ID] = t
+	}
+	if n.products, err = sys.ProductsByID(ctx, ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Product })); err != nil {
+		return n, err
+	}
+	if n.plans, err = sys.PlansByID(ctx, ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Plan })); err != nil {
+		return n, err
+	}
+	var versions []apim.ID
+	for _, p := range n.products {
+		versions = append(versions, p.Versions...)
+	}
+	n.versions, err = sys.VersionNames(ctx, versions)
+	return n, err
+}
+
+// history is what was decided before between a provider and a consumer's
+// tenant.
+func (a *Access) history(ctx context.Context, tx *store.Tx, s apim.Subscription) ([]HistoryLine, error) {
+	before, err := tx.Tenant(s.Tenant).Between(ctx, s.ApplicationTenant, 20)
+	if err != nil {
+		return nil, err
+	}
+	n, err := names(ctx, tx, before)
+	if err != nil {
+		return nil, err
+	}
+	var out []HistoryLine
+	for _, b := range before {
+		if b.DecidedAt.IsZero() {
+			continue
+		}
+		line := HistoryLine{At: b.DecidedAt, By: b.Decider, Text: n.products[b.Product].Name + ", " + n.plans[b.Plan].Name + " "}
+		switch {
+		case b.Automatic && b.State == apim.Active:
+			line.Text += "approved by the plan"
+		case b.State == apim.Active:
+			line.Text += "approved"
+		default:
+			line.Text += string(b.State)
+		}
+		if b.Decider != "" {
+			line.Text += " by " + b.Decider
+		}
+		out = append(out, line)
+	}
+	slices.SortStableFunc(out, func(a, b HistoryLine) int { return b.At.Compare(a.At) })
+	return out, nil
+}

@@ -1,0 +1,470 @@
+-- The spine: everything from a person to an entry.
+--
+-- Types are those that SQLite and PostgreSQL share. Ids are printed ids (text).
+-- Times are microseconds since 1970, 0 for "never": both dialects order, index
+-- and aggregate them alike (SQLite's max() of a time is a string). Lists and
+-- small trees that are only read whole are JSON text. *_key columns are the
+-- lower-cased text that lists are sorted or searched by, so that no dialect's
+-- collation decides.
+--
+-- What belongs to a tenant has tenant_id and UNIQUE (tenant_id, id), and what
+-- refers to it does so by both, so that no row can point across tenants.
+
+-- +goose Up
+
+CREATE TABLE environment (
+  id                 TEXT PRIMARY KEY,
+  slug               TEXT NOT NULL UNIQUE,
+  name               TEXT NOT NULL,
+  kind               TEXT NOT NULL,
+  gateway_url        TEXT NOT NULL,
+  epoch              BIGINT NOT NULL,
+  sequence           BIGINT NOT NULL,
+  published_epoch    BIGINT NOT NULL, -- up to here the bucket holds everything
+  published_sequence BIGINT NOT NULL,
+  created_at         BIGINT NOT NULL,
+  lock               BIGINT NOT NULL
+);
+
+CREATE TABLE node (
+  id          TEXT PRIMARY KEY,
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  name        TEXT NOT NULL,
+  build       TEXT NOT NULL,
+  enrolled_at BIGINT NOT NULL,
+  heard_at    BIGINT NOT NULL,
+  UNIQUE (environment, name)
+);
+
+-- The desired state of an environment's bucket, and so the outbox: what is
+-- above the published mark is still to be delivered. since is the oldest
+-- change of the row that was not delivered when it was written; batches are
+-- cut by it, so that a mark never claims a change that a later one replaced.
+CREATE TABLE entry (
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  key         TEXT NOT NULL,
+  epoch       BIGINT NOT NULL,
+  sequence    BIGINT NOT NULL,
+  since       BIGINT NOT NULL,
+  kind        TEXT NOT NULL,
+  ended       BOOLEAN NOT NULL,
+  written_at  BIGINT NOT NULL,
+  body        BLOB NOT NULL,
+  PRIMARY KEY (environment, key)
+);
+CREATE INDEX entry_sequence ON entry (environment, sequence);
+CREATE INDEX entry_tombstone ON entry (environment, written_at) WHERE ended;
+
+CREATE TABLE tenant (
+  id         TEXT PRIMARY KEY,
+  slug       TEXT NOT NULL UNIQUE,
+  name       TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  lock       BIGINT NOT NULL
+);
+
+CREATE TABLE person (
+  id         TEXT PRIMARY KEY,
+  email      TEXT NOT NULL UNIQUE, -- lower case
+  name       TEXT NOT NULL,
+  password   TEXT NOT NULL,        -- argon2id, PHC string; '' cannot sign in by password
+  operator   BOOLEAN NOT NULL,
+  theme      TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  lock       BIGINT NOT NULL
+);
+
+CREATE TABLE member (
+  tenant_id TEXT NOT NULL REFERENCES tenant (id),
+  person_id TEXT NOT NULL REFERENCES person (id),
+  joined_at BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, person_id)
+);
+CREATE INDEX member_person ON member (person_id);
+
+-- scope is '' for the whole tenant; a team's or an object's id narrows it.
+CREATE TABLE member_role (
+  tenant_id TEXT NOT NULL,
+  person_id TEXT NOT NULL,
+  scope     TEXT NOT NULL,
+  role      TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, person_id, scope, role),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES member (tenant_id, person_id) ON DELETE CASCADE
+);
+
+-- Only the hash of a token's text is kept. person_id is NULL for the bootstrap
+-- token, tenant_id is NULL for one that reaches what its person reaches.
+CREATE TABLE token (
+  id           TEXT PRIMARY KEY,
+  tenant_id    TEXT REFERENCES tenant (id),
+  person_id    TEXT REFERENCES person (id),
+  name         TEXT NOT NULL,
+  hash         TEXT NOT NULL UNIQUE,
+  hint         TEXT NOT NULL,
+  bootstrap    BOOLEAN NOT NULL,
+  created_at   BIGINT NOT NULL,
+  expires_at   BIGINT NOT NULL,
+  last_used_at BIGINT NOT NULL
+);
+CREATE INDEX token_person ON token (person_id, id);
+
+-- The one-time link that makes the first operator; at most one row.
+CREATE TABLE first_run (
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  hash       TEXT NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE session (
+  hash       TEXT PRIMARY KEY, -- of the cookie's token
+  data       BLOB NOT NULL,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX session_expiry ON session (expires_at);
+
+-- The audit log is a chain for each tenant ('' is the installation): every row
+-- holds the hash of the one before. audit_head is the row to lock.
+CREATE TABLE audit_head (
+  tenant_id TEXT PRIMARY KEY,
+  sequence  BIGINT NOT NULL,
+  hash      TEXT NOT NULL
+);
+CREATE TABLE audit (
+  tenant_id     TEXT NOT NULL,
+  sequence      BIGINT NOT NULL,
+  id            TEXT NOT NULL UNIQUE,
+  at            BIGINT NOT NULL,
+  person_id     TEXT NOT NULL,
+  token_id      TEXT NOT NULL,
+  name          TEXT NOT NULL,
+  operator      BOOLEAN NOT NULL,
+  system        BOOLEAN NOT NULL,
+  address       TEXT NOT NULL,
+  request       TEXT NOT NULL,
+  action        TEXT NOT NULL,
+  object        TEXT NOT NULL,
+  summary       TEXT NOT NULL,
+  before        TEXT NOT NULL, -- JSON or ''
+  after         TEXT NOT NULL,
+  previous_hash TEXT NOT NULL,
+  hash          TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, sequence)
+);
+-- +goose StatementBegin
+CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+-- +goose StatementEnd
+
+-- A document's bytes, gzip, once for each tenant and digest.
+CREATE TABLE blob (
+  tenant_id TEXT NOT NULL REFERENCES tenant (id),
+  digest    TEXT NOT NULL,
+  body      BLOB NOT NULL,
+  PRIMARY KEY (tenant_id, digest)
+);
+
+CREATE TABLE document (
+  id         TEXT PRIMARY KEY,
+  tenant_id  TEXT NOT NULL,
+  digest     TEXT NOT NULL,
+  bytes      BIGINT NOT NULL,
+  format     TEXT NOT NULL,
+  spec       TEXT NOT NULL,
+  title      TEXT NOT NULL,
+  version    TEXT NOT NULL,
+  source     TEXT NOT NULL,
+  operations INTEGER NOT NULL,
+  state      TEXT NOT NULL,
+  stage      TEXT NOT NULL,
+  done       INTEGER NOT NULL,
+  total      INTEGER NOT NULL,
+  score      INTEGER NOT NULL,
+  passed     INTEGER NOT NULL,
+  findings   INTEGER NOT NULL,
+  tries      INTEGER NOT NULL, -- of the loader; a document that kills it is given up
+  created_at BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, digest) REFERENCES blob (tenant_id, digest)
+);
+CREATE INDEX document_to_load ON document (id) WHERE state IN ('waiting', 'loading');
+CREATE INDEX document_digest ON document (tenant_id, digest);
+
+CREATE TABLE finding (
+  tenant_id   TEXT NOT NULL,
+  document_id TEXT NOT NULL,
+  position    INTEGER NOT NULL, -- errors first
+  code        TEXT NOT NULL,
+  severity    TEXT NOT NULL,
+  message     TEXT NOT NULL,
+  hint        TEXT NOT NULL,
+  pointer     TEXT NOT NULL,
+  line        INTEGER NOT NULL,
+  PRIMARY KEY (document_id, position),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
+);
+
+-- The reference pages of a document: one row an operation, one a schema.
+CREATE TABLE reference (
+  tenant_id   TEXT NOT NULL,
+  document_id TEXT NOT NULL,
+  kind        TEXT NOT NULL, -- 'operation' or 'schema'
+  name        TEXT NOT NULL,
+  body        BLOB NOT NULL, -- JSON, gzip
+  PRIMARY KEY (document_id, kind, name),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE TABLE api (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL REFERENCES tenant (id),
+  slug        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  name_key    TEXT NOT NULL,
+  search_key  TEXT NOT NULL,
+  description TEXT NOT NULL,
+  contact     TEXT NOT NULL,
+  tags        TEXT NOT NULL, -- JSON
+  created_at  BIGINT NOT NULL,
+  updated_at  BIGINT NOT NULL,
+  lock        BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  UNIQUE (tenant_id, slug)
+);
+CREATE INDEX api_name ON api (tenant_id, name_key, id);
+
+-- runtime is last: lists do not read it, and SQLite then skips its pages.
+CREATE TABLE version (
+  id            TEXT PRIMARY KEY,
+  tenant_id     TEXT NOT NULL,
+  api_id        TEXT NOT NULL,
+  label         TEXT NOT NULL,
+  state         TEXT NOT NULL,
+  document_id   TEXT,
+  unpublished   BOOLEAN NOT NULL,
+  revision      INTEGER NOT NULL,
+  operations    INTEGER NOT NULL,
+  deprecated_at BIGINT NOT NULL,
+  sunset_at     BIGINT NOT NULL,
+  state_reason  TEXT NOT NULL,
+  created_at    BIGINT NOT NULL,
+  updated_at    BIGINT NOT NULL,
+  lock          BIGINT NOT NULL,
+  runtime       TEXT NOT NULL, -- JSON
+  UNIQUE (tenant_id, id),
+  UNIQUE (api_id, label),
+  FOREIGN KEY (tenant_id, api_id) REFERENCES api (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id)
+);
+CREATE INDEX version_state ON version (tenant_id, state, api_id);
+CREATE INDEX version_document ON version (tenant_id, document_id);
+
+CREATE TABLE revision (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL,
+  version_id  TEXT NOT NULL,
+  number      INTEGER NOT NULL,
+  document_id TEXT,
+  note        TEXT NOT NULL,
+  by_name     TEXT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  runtime     TEXT NOT NULL, -- JSON
+  UNIQUE (version_id, number),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id)
+);
+CREATE INDEX revision_document ON revision (tenant_id, document_id);
+-- +goose StatementBegin
+CREATE TRIGGER revision_is_immutable BEFORE UPDATE ON revision
+BEGIN SELECT RAISE(ABORT, 'a revision never changes'); END;
+-- +goose StatementEnd
+
+CREATE TABLE import (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL,
+  document_id TEXT NOT NULL,
+  version_id  TEXT, -- what was made of it
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  scan        TEXT NOT NULL, -- JSON: servers, routes, security, proposal
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id)
+);
+CREATE INDEX import_expiry ON import (expires_at);
+
+CREATE TABLE deployment (
+  tenant_id   TEXT NOT NULL,
+  version_id  TEXT NOT NULL,
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  revision    INTEGER NOT NULL,
+  sequence    BIGINT NOT NULL,
+  at          BIGINT NOT NULL,
+  PRIMARY KEY (version_id, environment),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id),
+  FOREIGN KEY (version_id, revision) REFERENCES revision (version_id, number)
+);
+
+-- Where versions answer, drafts and live revisions alike. Its key is what makes
+-- a clash impossible, at a cost that does not grow with the number of APIs.
+CREATE TABLE mount (
+  host       TEXT NOT NULL,
+  base_path  TEXT NOT NULL,
+  tenant_id  TEXT NOT NULL,
+  version_id TEXT NOT NULL,
+  PRIMARY KEY (host, base_path),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX mount_version ON mount (tenant_id, version_id);
+
+-- The operations of a version's newest revision, for the catalog and search.
+CREATE TABLE operation (
+  tenant_id  TEXT NOT NULL,
+  version_id TEXT NOT NULL,
+  position   INTEGER NOT NULL,
+  operation  TEXT NOT NULL,
+  slug       TEXT NOT NULL,
+  method     TEXT NOT NULL,
+  path       TEXT NOT NULL,
+  summary    TEXT NOT NULL,
+  tag        TEXT NOT NULL,
+  deprecated BOOLEAN NOT NULL,
+  public     BOOLEAN NOT NULL,
+  search_key TEXT NOT NULL,
+  PRIMARY KEY (version_id, position),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE TABLE product (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL REFERENCES tenant (id),
+  slug        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  name_key    TEXT NOT NULL,
+  search_key  TEXT NOT NULL,
+  summary     TEXT NOT NULL,
+  description TEXT NOT NULL,
+  visibility  TEXT NOT NULL,
+  listed      BOOLEAN NOT NULL,
+  created_at  BIGINT NOT NULL,
+  updated_at  BIGINT NOT NULL,
+  lock        BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  UNIQUE (tenant_id, slug)
+);
+CREATE INDEX product_name ON product (tenant_id, name_key, id);
+CREATE INDEX product_offered ON product (name_key, id) WHERE listed;
+
+CREATE TABLE product_version (
+  tenant_id  TEXT NOT NULL,
+  product_id TEXT NOT NULL,
+  version_id TEXT NOT NULL,
+  position   INTEGER NOT NULL,
+  PRIMARY KEY (product_id, version_id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id)
+);
+CREATE INDEX product_version_version ON product_version (tenant_id, version_id);
+
+CREATE TABLE plan (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL,
+  product_id  TEXT NOT NULL,
+  slug        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  description TEXT NOT NULL,
+  price       TEXT NOT NULL,
+  approval    TEXT NOT NULL,
+  limits      TEXT NOT NULL, -- JSON
+  state       TEXT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  updated_at  BIGINT NOT NULL,
+  lock        BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  UNIQUE (product_id, slug),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id) ON DELETE CASCADE
+);
+
+-- A removed application stays as a name in what its providers decided.
+CREATE TABLE application (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL REFERENCES tenant (id),
+  slug        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  name_key    TEXT NOT NULL,
+  description TEXT NOT NULL,
+  by_id       TEXT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  updated_at  BIGINT NOT NULL,
+  removed_at  BIGINT NOT NULL,
+  lock        BIGINT NOT NULL,
+  UNIQUE (tenant_id, id)
+);
+CREATE UNIQUE INDEX application_slug ON application (tenant_id, slug) WHERE removed_at = 0;
+CREATE INDEX application_name ON application (tenant_id, name_key, id) WHERE removed_at = 0;
+
+-- The one row with two tenants: tenant_id is the provider's.
+CREATE TABLE subscription (
+  id                    TEXT PRIMARY KEY,
+  tenant_id             TEXT NOT NULL,
+  application_tenant_id TEXT NOT NULL,
+  application_id        TEXT NOT NULL,
+  product_id            TEXT NOT NULL,
+  plan_id               TEXT NOT NULL,
+  environments          TEXT NOT NULL, -- JSON; [] is all
+  state                 TEXT NOT NULL,
+  stopped               BOOLEAN NOT NULL,
+  reason                TEXT NOT NULL,
+  requested_by          TEXT NOT NULL,
+  requester             TEXT NOT NULL,
+  requested_at          BIGINT NOT NULL,
+  note                  TEXT NOT NULL,
+  decided_by            TEXT NOT NULL,
+  decider               TEXT NOT NULL,
+  decided_at            BIGINT NOT NULL,
+  automatic             BOOLEAN NOT NULL, -- the plan approved by itself
+  starts_at             BIGINT NOT NULL,
+  ends_at               BIGINT NOT NULL,
+  updated_at            BIGINT NOT NULL,
+  lock                  BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id),
+  FOREIGN KEY (tenant_id, plan_id) REFERENCES plan (tenant_id, id),
+  FOREIGN KEY (application_tenant_id, application_id) REFERENCES application (tenant_id, id)
+);
+CREATE INDEX subscription_inbox ON subscription (tenant_id, state, requested_at, id);
+CREATE INDEX subscription_answered ON subscription (tenant_id, updated_at, id);
+CREATE INDEX subscription_application ON subscription (application_tenant_id, application_id);
+CREATE INDEX subscription_product ON subscription (tenant_id, product_id, state);
+CREATE INDEX subscription_end ON subscription (ends_at) WHERE ends_at > 0 AND state IN ('active', 'suspended');
+
+CREATE TABLE credential (
+  id             TEXT PRIMARY KEY,
+  tenant_id      TEXT NOT NULL,
+  application_id TEXT NOT NULL,
+  environment    TEXT NOT NULL REFERENCES environment (slug),
+  name           TEXT NOT NULL,
+  created_at     BIGINT NOT NULL,
+  revoked_at     BIGINT NOT NULL,
+  revoked_by     TEXT NOT NULL,
+  lock           BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, application_id) REFERENCES application (tenant_id, id)
+);
+CREATE INDEX credential_application ON credential (tenant_id, application_id);
+
+CREATE TABLE secret (
+  id            TEXT PRIMARY KEY,
+  tenant_id     TEXT NOT NULL,
+  credential_id TEXT NOT NULL,
+  hash          TEXT NOT NULL UNIQUE, -- SHA-256 of the whole key
+  prefix        TEXT NOT NULL,
+  last_four     TEXT NOT NULL,
+  created_at    BIGINT NOT NULL,
+  expires_at    BIGINT NOT NULL,
+  FOREIGN KEY (tenant_id, credential_id) REFERENCES credential (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX secret_credential ON secret (tenant_id, credential_id);

@@ -1,0 +1,87 @@
+// Command bench prints Portico's performance table: what the issue of a part
+// asks for beside what was measured in this run.
+//
+// It starts the real binary, as a user would, on loopback and free ports, and
+// is no test: it fails only when it could not measure. Run it with `make bench`.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// row is a line of the table.
+type row struct {
+	what, measured, wanted string
+	kept                   bool
+}
+
+// part measures some rows.
+type part struct {
+	name string
+	slow bool
+	run  func(ctx context.Context, bin string) ([]row, error)
+}
+
+func main() {
+	bin := flag.String("portico", "bin/portico", "the binary to measure")
+	quick := flag.Bool("quick", false, "leave out the cold build and the run of all tests")
+	only := flag.String("only", "", "measure only the parts whose name holds this")
+	apis := flag.Int("apis", 10_000, "how many APIs are many")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	parts := []part{
+		{"start", false, start},
+		{"access", false, approvals},
+		{"match", false, match},
+		{"publish", false, func(ctx context.Context, bin string) ([]row, error) { return publishing(ctx, bin, *apis) }},
+		{"import", false, imports},
+		{"build", true, coldBuild},
+		{"tests", true, allTests},
+	}
+	fmt.Printf("Portico, %s, %s/%s, %d cores, load before %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())
+	fmt.Printf("%-62s %18s %14s\n", "", "measured", "wanted")
+	failed := false
+	for _, p := range parts {
+		if p.slow && *quick || !strings.Contains(p.name, *only) {
+			continue
+		}
+		rows, err := p.run(ctx, *bin)
+		for _, r := range rows {
+			mark := " "
+			if !r.kept {
+				mark = "✗"
+			}
+			fmt.Printf("%-62s %18s %14s %s\n", r.what, r.measured, r.wanted, mark)
+		}
+		if err != nil {
+			fmt.Printf("%-62s could not be measured: %v\n", p.name, err)
+			failed = true
+		}
+	}
+	fmt.Printf("\nload after %s\n", load())
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// load is the machine's load average, so that a reader sees how busy it was.
+func load() string {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(raw))[:3], " ")
+}
+
+func under(what string, got, limit time.Duration, digits time.Duration) row {
+	return row{what, got.Round(digits).String(), "≤ " + limit.String(), got <= limit}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"time"
+
+	"portico/test/process"
+)
+
+// match runs the table's own benchmark of matching.
+func match(ctx context.Context, _ string) ([]row, error) {
+	out, err := run(ctx, nil, "go", "test", "-run", "^$", "-bench", "^BenchmarkMatch10000APIs$", "-benchmem", "./gateway/table")
+	if err != nil {
+		return nil, err
+	}
+	m := regexp.MustCompile(`BenchmarkMatch10000APIs\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`).FindStringSubmatch(out)
+	if m == nil {
+		return nil, fmt.Errorf("no result in %q", out)
+	}
+	ns, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		{"match a route among 10,000 APIs × 20 routes", fmt.Sprintf("%.0f ns", ns), "≤ 1 µs", ns <= 1000},
+		{"  allocations", m[2], "0", m[2] == "0"},
+	}, nil
+}
+
+// coldBuild measures the build of `make run` from an empty build cache, with
+// the modules downloaded already.
+func coldBuild(ctx context.Context, _ string) ([]row, error) {
+	dir, err := os.MkdirTemp("", "portico-cold-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	began := time.Now()
+	if _, err := run(ctx, []string{"GOCACHE=" + dir + "/cache"}, "go", "build", "-o", dir+"/portico", "./cmd/portico"); err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	info, err := os.Stat(dir + "/portico")
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		under("build from an empty build cache", took, 3*time.Minute, time.Second),
+		{"  binary", fmt.Sprintf("%.0f MB", float64(info.Size())/1e6), "", true},
+	}, nil
+}
+
+func allTests(ctx context.Context, _ string) ([]row, error) {
+	began := time.Now()
+	_, err := run(ctx, []string{"GOFLAGS=-count=1"}, "make", "test")
+	return []row{under("make test", time.Since(began), 10*time.Minute, time.Second)}, err
+}
+
+func run(ctx context.Context, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = process.Root()
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%.4000s", name, err, out)
+	}
+	return string(out), nil
+}

@@ -1,0 +1,139 @@
+// Package fake has one honest stand-in for each boundary of the product, for
+// tests of all parts. It is in no binary.
+package fake
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"portico/internal/entry"
+)
+
+// Carrier brings entries to nodes from memory, as internal/bus does over NATS:
+// the newest value of every key first, then every change, beginning anew after
+// each interruption. The zero value is not ready: use NewCarrier.
+type Carrier struct {
+	mu       sync.Mutex
+	order    []entry.Item // the newest of each key, in the order of writing
+	changed  chan struct{}
+	down     bool
+	since    time.Time
+	version  int // of the connection
+	statuses []entry.Status
+	log      []entry.Item // everything since the connection's version began
+}
+
+// NewCarrier returns a carrier that is connected and holds nothing.
+func NewCarrier() *Carrier {
+	return &Carrier{changed: make(chan struct{}), since: time.Now()}
+}
+
+// Put writes entries, in order.
+func (c *Carrier) Put(items ...entry.Item) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, it := range items {
+		for i := range c.order {
+			if c.order[i].Key == it.Key {
+				c.order = append(c.order[:i], c.order[i+1:]...)
+				break
+			}
+		}
+		c.order = append(c.order, it)
+		c.log = append(c.log, it)
+	}
+	c.wake()
+}
+
+// Replace swaps the whole content, as a rebuilt bucket does.
+func (c *Carrier) Replace(items ...entry.Item) {
+	c.mu.Lock()
+	c.order, c.log = nil, nil
+	c.version++
+	c.mu.Unlock()
+	c.Put(items...)
+}
+
+// Stop cuts all nodes off; Start connects them again.
+func (c *Carrier) Stop() { c.set(true) }
+
+// Start ends what Stop began.
+func (c *Carrier) Start() { c.set(false) }
+
+func (c *Carrier) set(down bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down != down {
+		c.down, c.since = down, time.Now()
+		c.version++
+		c.log = nil
+	}
+	c.wake()
+}
+
+// wake tells watchers that something changed. mu is held.
+func (c *Carrier) wake() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// Watch implements gateway.Carrier.
+func (c *Carrier) Watch(ctx context.Context, apply func([]entry.Item, bool) error) error {
+	version, sent := -1, 0
+	for {
+		c.mu.Lock()
+		changed, down := c.changed, c.down
+		var items []entry.Item
+		fresh := version != c.version
+		switch {
+		case down:
+		case fresh:
+			items = append(items, c.order...)
+			version, sent = c.version, len(c.log)
+		default:
+			items = append(items, c.log[sent:]...)
+			sent = len(c.log)
+		}
+		c.mu.Unlock()
+		if !down && (fresh || len(items) > 0) {
+			if err := apply(items, true); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// Report implements gateway.Carrier.
+func (c *Carrier) Report(_ context.Context, status entry.Status) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down {
+		return errors.New("not connected")
+	}
+	c.statuses = append(c.statuses, status)
+	return nil
+}
+
+// Connected implements gateway.Carrier.
+func (c *Carrier) Connected() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.since, !c.down
+}
+
+// Last returns the last status that a node reported.
+func (c *Carrier) Last() (status entry.Status, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.statuses) == 0 {
+		return status, false
+	}
+	return c.statuses[len(c.statuses)-1], true
+}

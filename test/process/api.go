@@ -1,0 +1,127 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// API calls the management API of a process with a token.
+type API struct {
+	Base  string // http://127.0.0.1:port/api/v1
+	Token string
+}
+
+// Refused is an answer of the API outside 2xx.
+type Refused struct {
+	Status int
+	Body   string
+}
+
+// Error is the status and the problem as it came.
+func (r *Refused) Error() string { return fmt.Sprintf("answered %d: %s", r.Status, r.Body) }
+
+// API returns a client of the process's management API.
+func (p *Process) API(token string) *API { return &API{Base: p.Console + "/api/v1", Token: token} }
+
+// Do sends a request and decodes the answer into into, unless it is nil. body
+// may be nil, a string that goes as it is, or a value that becomes JSON.
+func (a *API) Do(ctx context.Context, method, path string, body, into any) error {
+	var reader io.Reader
+	contentType := "application/json"
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+		if !strings.HasPrefix(strings.TrimSpace(b), "{") {
+			contentType = "application/yaml"
+		}
+	default:
+		raw, err := json.Marshal(b)
+		if err != nil {
+			return err
+		}
+		reader = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.Base+path, reader)
+	if err != nil {
+		return err
+	}
+	if reader != nil {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if a.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.Token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %w", method, path, &Refused{Status: res.StatusCode, Body: string(raw)})
+	}
+	if into == nil || len(raw) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s %s: %w in %.200s", method, path, err, raw)
+	}
+	return nil
+}
+
+// Object is an answer of which only the names are read that tests need.
+type Object struct {
+	ID      string `json:"id"`
+	Slug    string `json:"slug"`
+	State   string `json:"state"`
+	Key     string `json:"key"`
+	Applied struct {
+		Done   bool  `json:"done"`
+		TookMS int64 `json:"took_ms"`
+	} `json:"applied"`
+	Versions []struct {
+		ID    string `json:"id"`
+		Label string `json:"label"`
+	} `json:"versions"`
+}
+
+// MinimalDocument is an OpenAPI document with n operations, at an upstream.
+func MinimalDocument(title, upstream string, n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"openapi":"3.1.0","info":{"title":%q,"version":"1"},"servers":[{"url":%q}],"paths":{`, title, upstream)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"/things%d/{id}":{"get":{"operationId":"get%d","summary":"Get thing %d","responses":{"200":{"description":"ok"}}}}`, i, i, i)
+	}
+	b.WriteString("}}")
+	return b.String()
+}
+
+// Live imports a document as a new API of a tenant, publishes it, waits until
+// the nodes have it, and returns its version's id.
+func (a *API) Live(ctx context.Context, tenant, slug, document string) (version string, err error) {
+	var staged, made, published Object
+	if err = a.Do(ctx, http.MethodPost, "/tenants/"+tenant+"/imports", document, &staged); err != nil {
+		return "", err
+	}
+	if err = a.Do(ctx, http.MethodPost, "/tenants/"+tenant+"/imports/"+staged.ID+"/accept",
+		map[string]any{"name": slug, "slug": slug, "label": "v1", "access": "key"}, &made); err != nil {
+		return "", err
+	}
+	err = a.Do(ctx, http.MethodPost, "/tenants/"+tenant+"/versions/"+made.ID+"/publish?wait=applied&timeout_ms=10000", map[string]any{}, &published)
+	if err == nil && !published.Applied.Done {
+		err = fmt.Errorf("publish of %s was not confirmed in time", slug)
+	}
+	return made.ID, err
+}
