@@ -68,9 +68,12 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// clock goes on by a microsecond with every look at it, as if no two things
+// happened at once.
 func (w *world) clock() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.now = w.now.Add(time.Microsecond)
 	return w.now
 }
 
@@ -263,5 +266,17 @@ func waitFor(t testing.TB, condition func() bool) {
 			t.Fatal("it did not happen within 20 s")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// takeDocument takes the next document as the loader does, and does no more.
+func (w *world) takeDocument() {
+	w.t.Helper()
+	err := w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+		_, _, err := tx.System().NextDocument(w.t.Context())
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }
