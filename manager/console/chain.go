@@ -175,6 +175,8 @@ func (h *Console) saveStep(v *visit) error {
 func stepFields() map[string]string {
 	return map[string]string{
 		"credentials.header": "header", "credentials.query": "query", "credentials": "header",
+		"routes.policies.header": "header", "routes.policies.query": "query", "routes.policies": "header", "routes": "header",
+		"policies.requests": "requests", "policies.period_ms": "period", "policies.burst": "burst", "policies.by": "by",
 		"limits.requests": "requests", "limits.burst": "burst", "limits.period": "period",
 		"limits.period_ms": "period", "limits.by": "by", "limits": "requests",
 	}

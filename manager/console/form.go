@@ -102,8 +102,8 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	return true
 }
 
-// indexes are what field names of lists end in: "urls[0]".
-var indexes = regexp.MustCompile(`\[\d+\]`)
+// indexes are what field names of lists hold: "urls[0]", "routes[listOrders]".
+var indexes = regexp.MustCompile(`\[[^\]]*\]`)
 
 // sentence gives a message of the domain its capital and full stop.
 func sentence(s string) string {

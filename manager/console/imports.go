@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"portico/internal/apim"
@@ -32,7 +33,7 @@ func (h *Console) sourcePage(v *visit, f form) sourcePage {
 	here := with(l.importSource(), "api", v.query("api"), "label", v.query("label"))
 	p := sourcePage{
 		shell: v.shell("Import an API", link{"APIs", l.apis()}, link{"Import", ""}),
-		From:  f.value("from"), Action: here, Form: f, Limit: bytesText(manager.MaxDocumentBytes),
+		From:  f.value("from"), Action: here, Form: f, Limit: strconv.Itoa(manager.MaxDocumentBytes>>20) + " MB",
 	}
 	if p.From != "paste" && p.From != "url" {
 		p.From = "upload"

@@ -95,7 +95,7 @@ func (h *Console) publish(v *visit) error {
 	}
 	to, _, err := h.receipts.do(v.session(), f.once, func() (string, error) {
 		if next, err := strconv.Atoi(f.value("next")); err == nil && next <= d.Version.Revision {
-			return "", apim.Errorf(apim.Conflict, "%s was published meanwhile; look at it before you publish %s", revision(d.Version.Revision), revision(d.Version.Revision+1))
+			return "", apim.Errorf(apim.Conflict, "revision %s was published meanwhile; look at it before you publish %s", revision(d.Version.Revision), revision(d.Version.Revision+1))
 		}
 		done, err := h.Catalog.Publish(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, environment, f.text("note"))
 		if err != nil {
