@@ -167,7 +167,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 
 	stale := b.get(page + "/upstream").hidden("lock")
 	b.post(page+"/upstream", "lock", stale, "urls", "https://one.example")
-	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusUnprocessableEntity, "changed meanwhile").has("https://two.example")
+	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusConflict, "changed meanwhile").has("https://two.example")
 }
 
 func TestRoutesAreFiltered(t *testing.T) {

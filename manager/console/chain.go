@@ -1,7 +1,6 @@
 package console
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -165,7 +164,7 @@ func (h *Console) saveStep(v *visit) error {
 	}
 	v.c.Request.URL.RawQuery = "policy=" + step
 	if f.failed() {
-		return v.render(http.StatusUnprocessableEntity, routesTab(h.routesPage(v, d, form{}, f)))
+		return v.again(f, routesTab(h.routesPage(v, d, form{}, f)))
 	}
 	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")
 	return v.redirect(with(v.links.version(d.API.Slug, d.Version.Label), "policy", step))

@@ -152,7 +152,7 @@ func (h *Console) createToken(v *visit) error {
 		f.fail("expires", "choose when it ends")
 	}
 	if f.failed() {
-		return h.tokensPage(v, http.StatusUnprocessableEntity, f, "", "")
+		return h.tokensPage(v, v.status(f), f, "", "")
 	}
 	text := ""
 	to, again, err := h.receipts.do(v.session(), f.once, func() (string, error) {
@@ -162,7 +162,7 @@ func (h *Console) createToken(v *visit) error {
 	})
 	if err != nil {
 		if f.refuse(err, []string{"name", "expires"}, map[string]string{"expires_at": "expires"}) {
-			return h.tokensPage(v, http.StatusUnprocessableEntity, f, "", "")
+			return h.tokensPage(v, v.status(f), f, "", "")
 		}
 		return err
 	}
@@ -231,8 +231,12 @@ func (h *Console) settings(v *visit) error {
 	p := settingsPage{
 		shell: v.shell("Settings", link{"Settings", ""}),
 		Facts: []fact{
-			{"Name", v.tenant.Name}, {"Slug", v.tenant.Slug}, {"Made", moment(v.tenant.CreatedAt)},
-			{"Portal", h.PortalURL}, {"Console", h.ConsoleURL}, {"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
+			{"Name", v.tenant.Name},
+			{"Slug", v.tenant.Slug},
+			{"Made", moment(v.tenant.CreatedAt)},
+			{"Portal", h.PortalURL},
+			{"Console", h.ConsoleURL},
+			{"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
 		},
 	}
 	for _, e := range v.environments {

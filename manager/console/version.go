@@ -383,7 +383,7 @@ func (h *Console) saveRoutes(v *visit) error {
 		if !f.refuse(err, nil, nil) {
 			return err
 		}
-		return v.render(http.StatusConflict, routesTab(h.routesPage(v, d, f, form{})))
+		return v.again(f, routesTab(h.routesPage(v, d, f, form{})))
 	}
 	n := len(change.Public) + len(change.Off)
 	v.flash(toneOK, "Saved "+count(n, "route switch", "route switches")+" in the draft. Nothing is live until you publish.")
