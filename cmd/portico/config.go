@@ -5,10 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"strings"
-
-	"github.com/alecthomas/kong"
 
 	"portico/internal/secret"
 )
@@ -65,19 +62,6 @@ func (c Config) check() error {
 		return fmt.Errorf("settings:\n  %s", strings.Join(wrong, "\n  "))
 	}
 	return nil
-}
-
-// underEnvironment keeps a file's settings below the environment's: kong asks
-// its resolvers after it has read the environment.
-func underEnvironment(file kong.Resolver) kong.Resolver {
-	return kong.ResolverFunc(func(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-		for _, name := range flag.Envs {
-			if _, set := os.LookupEnv(name); set {
-				return nil, nil
-			}
-		}
-		return file.Resolve(ctx, parent, flag)
-	})
 }
 
 // urlOf returns the address that people use for a listener: localhost where it

@@ -28,10 +28,11 @@ func DecodeJSON(c *gin.Context, dst any, optional bool) error {
 	if media, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type")); media != "application/json" {
 		return apim.Errorf(apim.Invalid, "send the body as application/json").WithCode(codeMedia)
 	}
-	return decode(body, dst)
+	return ParseJSON(body, dst)
 }
 
-func decode(body []byte, dst any) error {
+// ParseJSON reads a body that is at hand as strictly as DecodeJSON does.
+func ParseJSON(body []byte, dst any) error {
 	root, err := parseTree(body)
 	if err != nil {
 		return err
