@@ -19,7 +19,7 @@ func (n *Node) Serve(ctx context.Context, ex *policy.Exchange) error {
 	n.begin(ex)
 	err := n.answer(ctx, ex)
 	if broken := (*policy.Broken)(nil); errors.As(err, &broken) {
-		if ctx.Err() != nil {
+		if ex.Body.Err() == nil { // the caller went away while it waited
 			return err
 		}
 		err = policy.BadRequest("The request's body did not arrive whole. Send it again.")

@@ -212,6 +212,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	closes bool // the connection ends with it
 }
 
 func (r reply) code() string {
@@ -259,5 +260,5 @@ func (r *running) call(t *testing.T, method, path, body string, headers ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{res.StatusCode, res.Header, string(text)}
+	return reply{res.StatusCode, res.Header, string(text), res.Close}
 }

@@ -42,14 +42,14 @@ func (m *sampler) append(dst []byte, n tree.Node, depth int) []byte {
 	}
 	kinds, _ := v.kinds()
 	options, _, _ := v.choice()
-	if len(options) > 0 && len(v.fields()) == 0 {
+	if len(options) > 0 && !v.hasFields() {
 		if depth >= sampleDepth {
 			return append(dst, "null"...)
 		}
 		return m.append(dst, options[0], depth+1)
 	}
 	switch {
-	case len(kinds) == 0 && len(v.fields()) == 0:
+	case len(kinds) == 0 && !v.hasFields():
 		return append(dst, "null"...)
 	case len(kinds) == 0 || kinds[0] == "object":
 		return m.object(dst, v, depth)
@@ -90,7 +90,8 @@ func (m *sampler) object(dst []byte, v view, depth int) []byte {
 	dst = append(dst, '{')
 	if depth < sampleDepth {
 		written := 0
-		for _, f := range v.fields() {
+		list, _ := v.fields()
+		for _, f := range list {
 			fv := m.src.viewOf(f.schema)
 			if m.answer && fv.has("writeOnly") || !m.answer && fv.has("readOnly") || fv.has("deprecated") && !f.required {
 				continue

@@ -52,6 +52,8 @@ const (
 	FindServerMissing         = "server_missing"
 	FindServerRelative        = "server_relative"
 	FindServerFromSource      = "server_from_source"
+	FindServerSeveral         = "server_several"
+	FindServerOfOperation     = "server_of_operation"
 	FindServerInvalid         = "server_invalid"
 	FindServerVariable        = "server_variable_undefined"
 	FindServerCredentials     = "server_credentials"

@@ -163,8 +163,13 @@ func flags(o openapi.Operation) string {
 		name string
 		set  bool
 	}{
-		{"synthesised", o.Synthesised}, {"deprecated", o.Deprecated}, {"public", o.Public}, {"inherited", o.SecurityInherited},
-		{"documentation", o.DocumentationOnly}, {"body", o.HasBody}, {"input", o.NeedsInput},
+		{"synthesised", o.Synthesised},
+		{"deprecated", o.Deprecated},
+		{"public", o.Public},
+		{"inherited", o.SecurityInherited},
+		{"documentation", o.DocumentationOnly},
+		{"body", o.HasBody},
+		{"input", o.NeedsInput},
 	} {
 		if f.set {
 			out += " " + f.name

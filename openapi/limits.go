@@ -28,9 +28,14 @@ func (l Limits) withDefaults() Limits {
 		field *int
 		value int
 	}{
-		{&l.MaxBytes, d.MaxBytes}, {&l.MaxDepth, d.MaxDepth}, {&l.MaxValues, d.MaxValues},
-		{&l.MaxOperations, d.MaxOperations}, {&l.MaxSchemas, d.MaxSchemas}, {&l.MaxRefChain, d.MaxRefChain},
-		{&l.MaxSchemaHops, d.MaxSchemaHops}, {&l.MaxFindings, d.MaxFindings},
+		{&l.MaxBytes, d.MaxBytes},
+		{&l.MaxDepth, d.MaxDepth},
+		{&l.MaxValues, d.MaxValues},
+		{&l.MaxOperations, d.MaxOperations},
+		{&l.MaxSchemas, d.MaxSchemas},
+		{&l.MaxRefChain, d.MaxRefChain},
+		{&l.MaxSchemaHops, d.MaxSchemaHops},
+		{&l.MaxFindings, d.MaxFindings},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.value

@@ -8,7 +8,8 @@ type LoadOptions struct {
 	Limits    Limits // zero fields mean the defaults
 
 	// Progress, if set, is called as the load goes on, from one goroutine at
-	// a time: done of total in what stage names.
+	// a time: done of total in what stage names. It may be called until
+	// Finished is.
 	Progress func(stage string, done, total int)
 
 	// Finished, if set, is called once when the work has truly ended, which

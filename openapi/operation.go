@@ -206,6 +206,9 @@ func (r *operationReader) readServers(o *Operation, item, n tree.Node) {
 	for _, holder := range []tree.Node{n, item} {
 		if list := holder.Get("servers"); list.Len() > 0 {
 			o.Servers = r.src.servers(list, r.base)
+			if up, ok := Upstream(o.Servers); ok {
+				r.src.found.add(list, SeverityInfo, FindServerOfOperation, "", "%s %s has a server of its own: %s.", o.Method, short(o.PathGiven), up.URL)
+			}
 			return
 		}
 	}

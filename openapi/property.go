@@ -61,13 +61,13 @@ func (b *builder) shape(p *Property, v view, level int) {
 	options, word, orNull := v.choice()
 	p.Nullable = nullable || orNull
 	switch {
-	case len(options) == 1 && len(v.fields()) == 0:
+	case len(options) == 1 && !v.hasFields():
 		b.wrap(p, b.property(options[0], "", false, level))
 	case len(options) > 0:
 		b.choose(p, v, options, word, level)
 	case slices.Equal(kinds, []string{"array"}):
 		b.list(p, v, level)
-	case slices.Equal(kinds, []string{"object"}), len(kinds) == 0 && len(v.fields()) > 0:
+	case slices.Equal(kinds, []string{"object"}), len(kinds) == 0 && v.hasFields():
 		b.object(p, v, level)
 	case len(kinds) == 0:
 		p.Type = "any"
@@ -122,7 +122,7 @@ func (b *builder) choose(p *Property, v view, options []tree.Node, word string, 
 	if plain && p.More == 0 {
 		p.Options, p.Choice = nil, ""
 	}
-	if len(v.fields()) > 0 {
+	if v.hasFields() {
 		b.fields(p, v, level)
 	}
 }
@@ -153,7 +153,7 @@ func (b *builder) object(p *Property, v view, level int) {
 		p.Type = v.name
 	}
 	extra := v.get("additionalProperties")
-	if len(v.fields()) == 0 && extra.IsObject() && extra.Len() > 0 {
+	if !v.hasFields() && extra.IsObject() && extra.Len() > 0 {
 		inner := b.property(extra, "", false, level)
 		p.Type = "map of " + inner.Type
 		p.Properties, p.Options, p.Choice, p.More, p.Recursive = inner.Properties, inner.Options, inner.Choice, inner.More, inner.Recursive
@@ -169,7 +169,8 @@ func (b *builder) object(p *Property, v view, level int) {
 }
 
 func (b *builder) fields(p *Property, v view, level int) {
-	list := v.fields()
+	list, more := v.fields()
+	p.More += more
 	if level >= b.depth {
 		p.More += len(list)
 		return

@@ -107,8 +107,12 @@ func properties(b *strings.Builder, list []openapi.Property, margin string) {
 			name string
 			set  bool
 		}{
-			{"required", p.Required}, {"deprecated", p.Deprecated}, {"nullable", p.Nullable}, {"read-only", p.ReadOnly},
-			{"write-only", p.WriteOnly}, {"recursive", p.Recursive},
+			{"required", p.Required},
+			{"deprecated", p.Deprecated},
+			{"nullable", p.Nullable},
+			{"read-only", p.ReadOnly},
+			{"write-only", p.WriteOnly},
+			{"recursive", p.Recursive},
 		} {
 			if f.set {
 				fmt.Fprintf(b, " %s", f.name)

@@ -80,7 +80,8 @@ func shellDouble(s string) string {
 // shellWord quotes a text only if it must be.
 func shellWord(s string) string {
 	for _, r := range s {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(":/._-%@+,=", r)) {
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(":/._-%@+,=", r)
+		if !plain {
 			return shellSingle(s)
 		}
 	}

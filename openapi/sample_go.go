@@ -8,41 +8,20 @@ import (
 // golang writes the call as a whole program, with the standard library.
 func (c *call) golang() []Token {
 	var t tokens
-	name, before := c.keyHeader()
-	query := c.keyQuery()
-	fromEnv := c.fromEnv && (name != "" || query != "")
 	body, multi := c.goBody(), c.multipart() && len(c.form) > 0
-
-	t.k("package").p(" main\n\n").k("import").p(" (\n")
-	for _, p := range []struct {
-		path string
-		used bool
-	}{{"bytes", multi}, {"fmt", true}, {"io", true}, {"log", true}, {"mime/multipart", multi}, {"net/http", true}, {"os", fromEnv}, {"strings", body != "" && !multi}} {
-		if p.used {
-			t.p("\t").s(strconv.Quote(p.path)).p("\n")
-		}
-	}
-	t.p(")\n\n").k("func").p(" ").f("main").p("() {\n")
+	c.goImports(&t, body != "", multi)
+	t.k("func").p(" ").f("main").p("() {\n")
 	reader := "nil"
 	switch {
 	case multi:
 		reader = "&body"
-		t.k("\tvar").p(" body bytes.Buffer\n\tform := multipart.").f("NewWriter").p("(&body)\n")
-		for _, f := range c.form {
-			if f.file {
-				t.k("\tif").p(" part, err := form.").f("CreateFormFile").p("(").s(strconv.Quote(f.name)).p(", ").s(strconv.Quote(fileName)).p("); err == ").k("nil").p(" {\n")
-				t.p("\t\tio.").f("WriteString").p("(part, ").s(`"contents"`).p(")\n\t}\n")
-				continue
-			}
-			t.p("\tform.").f("WriteField").p("(").s(strconv.Quote(f.name)).p(", ").s(strconv.Quote(f.value)).p(")\n")
-		}
-		t.p("\tform.").f("Close").p("()\n")
+		c.goForm(&t)
 	case body != "":
 		reader = "body"
 		t.p("\tbody := strings.").f("NewReader").p("(").s(body).p(")\n")
 	}
 	t.p("\treq, err := http.").f("NewRequest").p("(").s(strconv.Quote(c.method)).p(", ")
-	if query != "" {
+	if query := c.keyQuery(); query != "" {
 		c.goKey(&t, c.url+query)
 	} else {
 		t.s(strconv.Quote(c.url))
@@ -55,26 +34,70 @@ func (c *call) golang() []Token {
 	}
 	t.p(")\n")
 	goCheck(&t)
-	if name != "" {
-		t.p("\treq.Header.").f("Set").p("(").s(strconv.Quote(name)).p(", ")
-		c.goKey(&t, before)
-		t.p(")\n")
-	}
-	for _, h := range c.headers {
-		t.p("\treq.Header.").f("Set").p("(").s(strconv.Quote(h.name)).p(", ").s(strconv.Quote(h.value)).p(")\n")
-	}
-	switch {
-	case multi:
-		t.p("\treq.Header.").f("Set").p("(").s(`"Content-Type"`).p(", form.").f("FormDataContentType").p("())\n")
-	case c.bodyType != "":
-		t.p("\treq.Header.").f("Set").p("(").s(`"Content-Type"`).p(", ").s(strconv.Quote(c.bodyType)).p(")\n")
-	}
+	c.goHeaders(&t, multi)
 	t.p("\tres, err := http.DefaultClient.").f("Do").p("(req)\n")
 	goCheck(&t)
 	t.k("\tdefer").p(" res.Body.").f("Close").p("()\n\tanswer, err := io.").f("ReadAll").p("(res.Body)\n")
 	goCheck(&t)
 	t.p("\tfmt.").f("Println").p("(res.Status, ").f("string").p("(answer))\n}\n")
 	return t
+}
+
+func (c *call) goImports(t *tokens, body, multi bool) {
+	fromEnv := c.fromEnv && c.auth.In != ""
+	t.k("package").p(" main\n\n").k("import").p(" (\n")
+	for _, p := range []struct {
+		path string
+		used bool
+	}{
+		{"bytes", multi},
+		{"fmt", true},
+		{"io", true},
+		{"log", true},
+		{"mime/multipart", multi},
+		{"net/http", true},
+		{"os", fromEnv},
+		{"strings", body && !multi},
+	} {
+		if p.used {
+			t.p("\t").s(strconv.Quote(p.path)).p("\n")
+		}
+	}
+	t.p(")\n\n")
+}
+
+// goForm writes a multipart body.
+func (c *call) goForm(t *tokens) {
+	t.k("\tvar").p(" body bytes.Buffer\n\tform := multipart.").f("NewWriter").p("(&body)\n")
+	for _, f := range c.form {
+		if f.file {
+			t.k("\tif").p(" part, err := form.").f("CreateFormFile").p("(").s(strconv.Quote(f.name)).p(", ").s(strconv.Quote(fileName)).p("); err == ").k("nil").p(" {\n")
+			t.p("\t\tio.").f("WriteString").p("(part, ").s(`"contents"`).p(")\n\t}\n")
+			continue
+		}
+		t.p("\tform.").f("WriteField").p("(").s(strconv.Quote(f.name)).p(", ").s(strconv.Quote(f.value)).p(")\n")
+	}
+	t.p("\tform.").f("Close").p("()\n")
+}
+
+func (c *call) goHeaders(t *tokens, multi bool) {
+	set := func(name string) *tokens {
+		return t.p("\treq.Header.").f("Set").p("(").s(strconv.Quote(name)).p(", ")
+	}
+	if name, before := c.keyHeader(); name != "" {
+		set(name)
+		c.goKey(t, before)
+		t.p(")\n")
+	}
+	for _, h := range c.headers {
+		set(h.name).s(strconv.Quote(h.value)).p(")\n")
+	}
+	switch {
+	case multi:
+		set("Content-Type").p("form.").f("FormDataContentType").p("())\n")
+	case c.bodyType != "":
+		set("Content-Type").s(strconv.Quote(c.bodyType)).p(")\n")
+	}
 }
 
 func goCheck(t *tokens) {

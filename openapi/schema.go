@@ -43,6 +43,9 @@ func (s *source) compose(v *view, n tree.Node, depth int) {
 	}
 	v.parts = append(v.parts, n)
 	for part := range n.Get("allOf").Children() {
+		if len(v.parts) >= mostParts {
+			break
+		}
 		s.compose(v, s.resolve(part), depth+1)
 	}
 	v.bases = append(v.bases, n)
@@ -94,10 +97,13 @@ type field struct {
 	required bool
 }
 
+// keptFields is how many properties of an object are looked at; the rest is
+// counted. A page shows fewer.
+const keptFields = 2 * mostFields
+
 // fields are the properties of all parts: those of the base first, each name
-// once, as the most specific part describes it.
-func (v view) fields() []field {
-	var out []field
+// once, as the most specific part describes it. More is how many were left out.
+func (v view) fields() (out []field, more int) {
 	at := make(map[string]int)
 	required := make(map[string]bool)
 	for _, p := range v.parts {
@@ -106,7 +112,17 @@ func (v view) fields() []field {
 		}
 	}
 	for _, p := range v.bases {
-		for n := range p.Get("properties").Children() {
+		list := p.Get("properties")
+		if len(out) >= keptFields {
+			more += list.Len()
+			continue
+		}
+		seen := 0
+		for n := range list.Children() {
+			if seen++; len(out) >= keptFields {
+				more += list.Len() - seen + 1
+				break
+			}
 			name := n.Key()
 			if j, ok := at[name]; ok {
 				out[j].schema = n
@@ -116,11 +132,16 @@ func (v view) fields() []field {
 			out = append(out, field{name: name, schema: n, required: required[name]})
 		}
 	}
-	return out
+	return out, more
 }
 
-// choice are the alternatives of oneOf or anyOf without null, what they are
-// called, and whether null is among them.
+// hasFields reports whether any part has properties.
+func (v view) hasFields() bool {
+	return slices.ContainsFunc(v.parts, func(p tree.Node) bool { return p.Get("properties").Size() > 1 })
+}
+
+// choice are the alternatives of oneOf or anyOf without null, up to keptFields,
+// what they are called, and whether null is among them.
 func (v view) choice() (options []tree.Node, word string, nullable bool) {
 	for _, keyword := range []struct{ key, word string }{{"oneOf", "one of"}, {"anyOf", "any of"}} {
 		list := v.get(keyword.key)
@@ -128,6 +149,9 @@ func (v view) choice() (options []tree.Node, word string, nullable bool) {
 			continue
 		}
 		for o := range list.Children() {
+			if len(options) == keptFields {
+				break
+			}
 			if o.Get("type").String() == "null" {
 				nullable = true
 				continue
@@ -160,8 +184,15 @@ func (v view) kinds() (list []string, nullable bool) {
 		return list, nullable
 	}
 	for _, hint := range []struct{ key, kind string }{
-		{"properties", "object"}, {"additionalProperties", "object"}, {"items", "array"}, {"prefixItems", "array"},
-		{"pattern", "string"}, {"minLength", "string"}, {"maxLength", "string"}, {"minimum", "number"}, {"maximum", "number"},
+		{"properties", "object"},
+		{"additionalProperties", "object"},
+		{"items", "array"},
+		{"prefixItems", "array"},
+		{"pattern", "string"},
+		{"minLength", "string"},
+		{"maxLength", "string"},
+		{"minimum", "number"},
+		{"maximum", "number"},
 	} {
 		if v.get(hint.key).Exists() {
 			return []string{hint.kind}, nullable

@@ -82,6 +82,10 @@ func tidy(u *url.URL) string {
 func (s *source) documentServers(base *url.URL) []Server {
 	list := s.root.Get("servers")
 	out := s.servers(list, base)
+	if up, ok := Upstream(out); ok && len(out) > 1 {
+		s.found.add(list, SeverityInfo, FindServerSeveral, "Choose another if that is not the one to call.",
+			"The document names %d servers; %s is taken as the upstream.", len(out), up.URL)
+	}
 	if len(out) > 0 {
 		return out
 	}

@@ -132,8 +132,13 @@ func (s *source) checkVersion() error {
 // notOpenAPI says what the document looks like instead.
 func (s *source) notOpenAPI() error {
 	for _, other := range []struct{ field, name string }{
-		{"asyncapi", "an AsyncAPI document"}, {"swaggerVersion", "a Swagger 1 document"}, {"item", "a Postman collection"},
-		{"$schema", "a JSON Schema"}, {"arazzo", "an Arazzo document"}, {"overlay", "an OpenAPI overlay"}, {"kind", "a Kubernetes object"},
+		{"asyncapi", "an AsyncAPI document"},
+		{"swaggerVersion", "a Swagger 1 document"},
+		{"item", "a Postman collection"},
+		{"$schema", "a JSON Schema"},
+		{"arazzo", "an Arazzo document"},
+		{"overlay", "an OpenAPI overlay"},
+		{"kind", "a Kubernetes object"},
 	} {
 		if at := s.root.Get(other.field); at.Exists() {
 			return refuse(at, ErrNotOpenAPI, "This looks like %s: it has a field %q and none named \"openapi\". Import an OpenAPI 3 document.", other.name, other.field)

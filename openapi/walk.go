@@ -10,9 +10,8 @@ import (
 // defaults and extensions, in which $ref is only a word. It recurses as deep
 // as the document, which the tree's limit bounds.
 type walker struct {
-	refs  *references
-	most  int // schemas
-	depth int
+	refs *references
+	most int // schemas
 }
 
 // object visits a value whose member names are OpenAPI's or JSON Schema's.

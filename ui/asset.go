@@ -100,7 +100,7 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodGet {
-		w.Write(body) // the reader may have gone; nothing is to be done about it
+		_, _ = w.Write(body) // the reader may have gone; nothing is to be done about it
 	}
 }
 

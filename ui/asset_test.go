@@ -83,8 +83,15 @@ func TestAssetsAreCompressedForThoseWhoAcceptIt(t *testing.T) {
 		accept  string
 		gzipped bool
 	}{
-		{"", false}, {"br", false}, {"gzip;q=0", false}, {"gzip; q=0", false}, {"gzip;q=x", false},
-		{"gzip", true}, {"br, gzip", true}, {"*", true}, {"gzip;q=0.5", true},
+		{"", false},
+		{"br", false},
+		{"gzip;q=0", false},
+		{"gzip; q=0", false},
+		{"gzip;q=x", false},
+		{"gzip", true},
+		{"br, gzip", true},
+		{"*", true},
+		{"gzip;q=0.5", true},
 	} {
 		t.Run(c.accept, func(t *testing.T) {
 			res := fetch(t, "GET", url, "Accept-Encoding", c.accept)

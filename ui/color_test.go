@@ -1,7 +1,6 @@
 package ui_test
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"regexp"
@@ -112,7 +111,7 @@ func TestTextIsReadableOnEverySurfaceInBothThemes(t *testing.T) {
 			}
 		}
 	}
-	t.Log(fmt.Sprintf("lowest contrast of text: %.2f light, %.2f dark, of %d pairs", lowest[0], lowest[1], len(pairs)))
+	t.Logf("lowest contrast of text: %.2f light, %.2f dark, of %d pairs", lowest[0], lowest[1], len(pairs))
 }
 
 func TestRawColoursStandInTokensOnly(t *testing.T) {

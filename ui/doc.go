@@ -35,6 +35,13 @@
 // (class grid with g2, g3, g4, g-21, g-32, g-12) or class stack (gap2, gap3,
 // gap4 …) of [Panel], [Table], [Cards].
 //
+// Layout classes: row, stack, wrap, sp (space between), grow, right; mt2, mt4,
+// mt6, mb4; tools (a row above a list), list (ul of rows: grow with b and
+// small), title-row, hero, about (text and facts), narrow, measure. Text
+// classes: mute, two, xs, sm, md, mono, clip, nowrap, num, okc, warnc, badc,
+// acc, link; code.i-c in sentences; vh is read out and not shown. [Kit] shows
+// all components with the code that makes them beside it, in kit.templ.
+//
 // # Without a script, and with one
 //
 // Every page works without JavaScript: links are links, forms post. With it,
@@ -48,7 +55,7 @@
 // Class js-only hides what needs a script; hide-m hides on phones, hide-s
 // below 860 px. Keys: Look.Key on a button ("a", "mod+s"); data-keys on a
 // table or list makes J and K move over its elements with data-row, ↵ opens
-// the first link, X ticks the checkbox.
+// the link that J and K focus, X ticks the checkbox; NavItem.Go is a letter after G.
 //
 // # Content security policy
 //

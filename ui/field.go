@@ -21,7 +21,7 @@ type FieldView struct {
 	Label        string
 	Name         string
 	ID           string // made from Name if empty
-	Kind         string // "text" (default), "password", "email", "url", "number", "date", "file", "select", "area", "checkbox", "switch"
+	Kind         string // "text" (default), "password", "email", "url", "number", "date", "range", "file", "select", "area", "checkbox", "switch"
 	Value        string
 	Placeholder  string
 	Hint         string
@@ -86,6 +86,9 @@ func (v FieldView) input() templ.Attributes {
 		kind = "text"
 	}
 	a := templ.Attributes{"type": kind, "class": v.class("input")}
+	if kind == "range" {
+		a["class"] = "range" // data-out and data-rest in Attrs name elements that show its value
+	}
 	if v.Value != "" && kind != "file" {
 		a["value"] = v.Value
 	}

@@ -54,7 +54,8 @@ type NavItem struct {
 	Href    string
 	Icon    icon.Icon
 	Count   string
-	Hot     bool // the count asks for something to be done
+	Hot     bool   // the count asks for something to be done
+	Go      string // letter that goes there after G, on the keyboard
 	Current bool
 }
 
@@ -130,6 +131,13 @@ func (f Frame) items() []NavItem {
 		all = append(all, g.Items...)
 	}
 	return all
+}
+
+func (i NavItem) attributes() templ.Attributes {
+	if i.Go == "" {
+		return current(i.Current)
+	}
+	return attrs(current(i.Current), templ.Attributes{"data-go": i.Go})
 }
 
 func (b Brand) href() string {

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -248,5 +252,53 @@ func TestTextsAreEscaped(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestExportedNamesHoldNoNounOfOurs keeps the package to shapes: what names
+// a thing of the glossary is a page.
+func TestExportedNamesHoldNoNounOfOurs(t *testing.T) {
+	nouns := strings.Fields("Tenant Member Team Role Environment Api API Version Revision Sequence Operation Route Upstream " +
+		"Policy Product Plan Plans Application Subscription Credential Caller Gateway Node Provider Model Prompt Portico")
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range parsed.Decls {
+			var names []string
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				names = append(names, d.Name.Name)
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if s, ok := spec.(*ast.TypeSpec); ok {
+						names = append(names, s.Name.Name)
+					}
+				}
+			}
+			for _, name := range names {
+				if !ast.IsExported(name) {
+					continue
+				}
+				seen++
+				for _, word := range regexp.MustCompile(`[A-Z][a-z]*`).FindAllString(name, -1) {
+					if slices.Contains(nouns, word) {
+						t.Errorf("%s: %s names a noun of the glossary", file, name)
+					}
+				}
+			}
+		}
+	}
+	if seen < 100 {
+		t.Errorf("only %d names were looked at", seen)
 	}
 }

@@ -5,10 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"strings"
-
-	"github.com/alecthomas/kong"
+	"time"
 
 	"portico/internal/secret"
 )
@@ -29,6 +27,8 @@ type Config struct {
 	BootstrapToken secret.Text `env:"PORTICO_BOOTSTRAP_TOKEN" help:"Makes an operator's API token of this text at first start (32 characters or more)."`
 	SignUp         string      `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
 	UpstreamAllow  []string    `env:"PORTICO_UPSTREAM_ALLOW" help:"Private address ranges (CIDR) that upstreams and imports may be in. serve on its own allows loopback."`
+
+	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
 
 	LogLevel  slog.Level `env:"PORTICO_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string     `env:"PORTICO_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal."`
@@ -65,19 +65,6 @@ func (c Config) check() error {
 		return fmt.Errorf("settings:\n  %s", strings.Join(wrong, "\n  "))
 	}
 	return nil
-}
-
-// underEnvironment keeps a file's settings below the environment's: kong asks
-// its resolvers after it has read the environment.
-func underEnvironment(file kong.Resolver) kong.Resolver {
-	return kong.ResolverFunc(func(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-		for _, name := range flag.Envs {
-			if _, set := os.LookupEnv(name); set {
-				return nil, nil
-			}
-		}
-		return file.Resolve(ctx, parent, flag)
-	})
 }
 
 // urlOf returns the address that people use for a listener: localhost where it

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"portico/internal/entry/template"
 )
@@ -63,6 +64,7 @@ func newMatcher(routes []Route) matcher {
 		m.add(byShape[shape], int32(rank))
 	}
 	m.root.sort()
+	m.root.pack(new(slab).sized(&m.root))
 	return m
 }
 
@@ -131,6 +133,76 @@ func (n *node) sort() {
 	}
 	if n.whole != nil {
 		n.whole.sort()
+	}
+}
+
+// slab is where a finished tree is moved to, so that a search finds what it
+// needs side by side: cold memory is most of what matching costs.
+type slab struct {
+	nodes []node
+	edges []edge
+	text  strings.Builder
+	names map[string]string
+}
+
+// sized makes room for a tree.
+func (s *slab) sized(root *node) *slab {
+	nodes, edges, bytes := 0, 0, 0
+	s.names = map[string]string{}
+	var count func(n *node)
+	count = func(n *node) {
+		edges += len(n.literals) + len(n.partials)
+		for _, e := range n.literals {
+			if _, ok := s.names[e.text]; !ok {
+				s.names[e.text] = ""
+				bytes += len(e.text)
+			}
+		}
+		n.children(func(child **node) { nodes++; count(*child) })
+	}
+	count(root)
+	s.nodes, s.edges = make([]node, 0, nodes), make([]edge, 0, edges)
+	s.text.Grow(bytes)
+	return s
+}
+
+// pack moves everything below a node, breadth first.
+func (n *node) pack(s *slab) {
+	for _, list := range [2]*[]edge{&n.literals, &n.partials} {
+		start := len(s.edges)
+		for _, e := range *list {
+			e.text = s.intern(e.text)
+			s.edges = append(s.edges, e)
+		}
+		*list = s.edges[start:len(s.edges):len(s.edges)]
+	}
+	n.children(func(child **node) {
+		s.nodes = append(s.nodes, **child)
+		*child = &s.nodes[len(s.nodes)-1]
+	})
+	n.children(func(child **node) { (*child).pack(s) })
+}
+
+func (s *slab) intern(text string) string {
+	if have := s.names[text]; have != "" || text == "" {
+		return have
+	}
+	start := s.text.Len()
+	s.text.WriteString(text)
+	s.names[text] = s.text.String()[start:]
+	return s.names[text]
+}
+
+// children visits the places where a node's children stand.
+func (n *node) children(visit func(**node)) {
+	for i := range n.literals {
+		visit(&n.literals[i].node)
+	}
+	for i := range n.partials {
+		visit(&n.partials[i].node)
+	}
+	if n.whole != nil {
+		visit(&n.whole)
 	}
 }
 

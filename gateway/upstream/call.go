@@ -24,8 +24,9 @@ func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	res, err := u.transport.RoundTrip(req)
 	w.answered()
 	if err != nil {
+		err = failed(ctx, ex, err)
 		cancel(nil)
-		return failed(ctx, ex, err)
+		return err
 	}
 	if res.StatusCode < 200 || res.StatusCode > 599 {
 		cancel(nil)

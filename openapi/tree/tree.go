@@ -293,8 +293,11 @@ func (n Node) Position() (line, column int) {
 	}
 	c := &n.t.cells[n.i]
 	at := c.start
-	if c.keyEnd > 0 {
-		at = c.keyStart
+	switch { // names and strings begin after their quote
+	case c.keyEnd > 0:
+		at = c.keyStart - 1
+	case c.kind == String:
+		at--
 	}
 	return n.t.position(at)
 }

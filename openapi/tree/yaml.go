@@ -291,7 +291,7 @@ func jsonNumber(n *yaml.Node) string {
 		}
 	}
 	var whole int64
-	if n.Decode(&whole) == nil {
+	if n.ShortTag() == "!!int" && n.Decode(&whole) == nil {
 		return strconv.FormatInt(whole, 10)
 	}
 	var f float64

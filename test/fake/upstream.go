@@ -106,6 +106,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		raw(w, func(c net.Conn, _ *bufio.ReadWriter) { fmt.Fprint(c, "HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n") })
 	case "sse":
 		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
 		for i := range 3 {
 			select {
 			case <-u.release:

@@ -104,6 +104,19 @@
     }
   };
 
+  // ── a menu inside what scrolls would be cut off: it stands on the window instead ──
+  const place = m => {
+    const box = $('.menu', m), at = $('summary', m).getBoundingClientRect();
+    if (!m.closest('.tw')) return;
+    box.style.position = 'fixed';
+    const w = box.offsetWidth, h = box.offsetHeight + 8;
+    box.style.left = `${Math.max(8, Math.min(innerWidth - w - 8, box.classList.contains('end') ? at.right - w : at.left))}px`;
+    box.style.right = 'auto';
+    box.style.top = `${at.bottom + h > innerHeight ? Math.max(8, at.top - h) : at.bottom}px`;
+  };
+  document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) place(e.target); }, true);
+  document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
+
   document.addEventListener('click', e => {
     if (e.defaultPrevented) return;
     const t = e.target.closest('[data-open],[data-close],[data-copy],[data-tab],[data-dismiss],[data-nav-toggle],[data-confirm]');
@@ -156,6 +169,7 @@
       e.metaKey || e.ctrlKey ? open(all[at].href, '_blank', 'noopener') : all[at].click();
     }
   };
+  let going = 0; // when G was pressed
   const shortcut = e => (e.metaKey || e.ctrlKey ? 'mod+' : '') + e.key.toLowerCase();
 
   document.addEventListener('keydown', e => {
@@ -183,6 +197,9 @@
       return;
     }
     const modal = $('dialog:modal');
+    const goes = !modal && !typing(e.target) && Date.now() - going < 1500 && $(`[data-go="${CSS.escape(key)}"]`);
+    going = key === 'g' ? Date.now() : 0;
+    if (goes) { e.preventDefault(); goes.click(); return; }
     const button = $$('[data-key]', modal ?? document).find(b => b.dataset.key === key && !b.disabled && b.checkVisibility());
     if (key.startsWith('mod+')) { if (button) { e.preventDefault(); button.click(); } return; }
     if (e.altKey || typing(e.target) || modal) return;

@@ -125,7 +125,19 @@ func (h *Head) requestLine(line string) *Error {
 		return bad("CONNECT is not served here.")
 	}
 	h.Method, h.Target = method, target
-	return h.target(method, target)
+	if err := h.target(method, target); err != nil {
+		return err
+	}
+	for i := range len(h.Path) {
+		if h.Path[i] == '%' && (i+2 >= len(h.Path) || !isHex(h.Path[i+1]) || !isHex(h.Path[i+2])) {
+			return bad("The path holds a percent sign that is not followed by two hexadecimal digits.")
+		}
+	}
+	return nil
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 func (h *Head) target(method, target string) *Error {

@@ -1,0 +1,60 @@
+// Command portico is all of Portico in one binary: `serve` runs every part in
+// one process, and the other commands work on the management API.
+//
+// What the parts need of one another is handed over here, by hand. The command
+// holds no logic of its own but for the demo's.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the Makefile.
+var version = "development"
+
+type cli struct {
+	Config kong.ConfigFlag `type:"existingfile" env:"PORTICO_CONFIG" placeholder:"FILE" help:"A JSON file with settings, below the environment and above the defaults."`
+
+	Serve   serveCommand   `cmd:"" help:"Run everything in one process: manager, console, portal, gateway, database and bus." group:"Server:"`
+	Version versionCommand `cmd:"" help:"Print the version." group:"Server:"`
+
+	ctlCommands
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	fmt.Println("portico", version)
+	return nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run parses and runs a command, and returns the process's exit code.
+func run(ctx context.Context, args []string) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("portico"), kong.Description("API management: gateway, developer portal, console."),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(processIO()),
+		kong.Configuration(configFile), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "portico:", err)
+		return exitUsage
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		parser.Errorf("%s", err)
+		return exitUsage
+	}
+	return ctlExit(os.Stderr, command.Run())
+}

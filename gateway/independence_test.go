@@ -1,0 +1,298 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"portico/gateway"
+	"portico/internal/entry"
+	"portico/test/fake"
+)
+
+func newStopped() *fake.Carrier {
+	c := fake.NewCarrier()
+	c.Stop()
+	return c
+}
+
+type ready struct {
+	Ready      bool   `json:"ready"`
+	Reason     string `json:"reason"`
+	StaleSince string `json:"stale_since"`
+	Stale      bool   `json:"stale"`
+	FromDisk   bool   `json:"from_disk"`
+}
+
+func (r *running) ready() (code int, body ready) {
+	w := httptest.NewRecorder()
+	r.Ready().ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	_ = json.Unmarshal(w.Body.Bytes(), &body)
+	return w.Code, body
+}
+
+func onDisk(dir string) func(*gateway.Config) {
+	return func(c *gateway.Config) { c.CopyDir, c.CopyKey = dir, [32]byte{1, 2, 3} }
+}
+
+func TestNodeServesOnWithoutItsCarrier(t *testing.T) {
+	var ahead atomic.Int64
+	r := startDemo(t, func(c *gateway.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	if code, body := r.ready(); code != 200 || body.StaleSince != "" {
+		t.Errorf("connected: got %d %+v", code, body)
+	}
+	r.carrier.Stop()
+	code, body := r.ready()
+	if code != 200 || body.StaleSince == "" || body.Stale {
+		t.Errorf("just cut off: got %d %+v", code, body)
+	}
+	ahead.Store(int64(time.Hour))
+	if code, body = r.ready(); code != 200 || !body.Stale {
+		t.Errorf("cut off for an hour: got %d %+v", code, body)
+	}
+	if got := r.call(t, "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+goodKey); got.status != 200 {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
+func TestStaleNodeRefusesWhereTheEnvironmentSaysSo(t *testing.T) {
+	var ahead atomic.Int64
+	r := startDemo(t, func(c *gateway.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	env := environment()
+	env.RefuseStale, env.MaxStaleMS = true, 5000
+	r.carrier.Put(item(t, 2, env), entry.Mark(entry.HeadKey, at(2)))
+	wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
+	r.carrier.Stop()
+	ahead.Store(int64(4 * time.Second))
+	if code, _ := r.ready(); code != 200 {
+		t.Errorf("within max_stale: got %d", code)
+	}
+	ahead.Store(int64(8 * time.Second))
+	if code, body := r.ready(); code != 503 || body.Reason != "stale" {
+		t.Errorf("past max_stale: got %d %+v", code, body)
+	}
+	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.code() != "not_ready" {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	r.carrier.Start()
+	wait(t, "ready again", func() bool { code, _ := r.ready(); return code == 200 })
+}
+
+func TestRestartServesFromDisk(t *testing.T) {
+	dir := t.TempDir()
+	first := startDemo(t, onDisk(dir))
+	moved := demoAPI(first.upstream.URL)
+	moved.Revision = 2
+	first.carrier.Put(item(t, 2, moved), entry.Mark(entry.HeadKey, at(2)))
+	wait(t, "applied", func() bool { return first.Status().Applied.Sequence == 2 })
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, newStopped(), onDisk(dir))
+	code, body := second.ready()
+	if code != 200 || !body.FromDisk || body.StaleSince == "" {
+		t.Errorf("got %d %+v", code, body)
+	}
+	if got := second.call(t, "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+goodKey); got.status != 200 {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	if s := second.Status(); s.Applied.Sequence != 2 || s.APIs != 1 || s.Grants != 1 {
+		t.Errorf("got %+v", s)
+	}
+	// What the carrier brings later is newer.
+	second.carrier.Put(entry.Tombstone(grantKey(t, goodKey), at(3)), entry.Mark(entry.HeadKey, at(3)))
+	second.carrier.Start()
+	wait(t, "applied", func() bool { return second.Status().Applied.Sequence == 3 && !second.Status().FromDisk })
+	if got := second.call(t, "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+goodKey); got.code() != "credential_invalid" {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
+func TestDamagedCopyStopsNobody(t *testing.T) {
+	dir := t.TempDir()
+	first := startDemo(t, onDisk(dir))
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "config-*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got files %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.WriteFile(f, []byte("nothing of ours"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := start(t, newStopped(), onDisk(dir))
+	if code, _ := second.ready(); code != 503 {
+		t.Errorf("got %d", code)
+	}
+	second.carrier.Put(demo(t, first.upstream.URL)...)
+	second.carrier.Start()
+	wait(t, "ready", func() bool { code, _ := second.ready(); return code == 200 })
+}
+
+// load keeps calling until it is stopped, and reports what did not go well.
+func (r *running) load(t *testing.T, workers int, client *http.Client, until func() bool) (stop func() (calls int64, failed []string)) {
+	t.Helper()
+	var calls atomic.Int64
+	var mu sync.Mutex
+	var failed []string
+	var group sync.WaitGroup
+	done := make(chan struct{})
+	for range workers {
+		group.Go(func() {
+			for !until() {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				req, _ := http.NewRequest("GET", r.url+"/demo/orders/v1/orders/7", nil)
+				req.Header.Set("X-API-Key", goodKey)
+				res, err := client.Do(req)
+				calls.Add(1)
+				problem := ""
+				if err != nil {
+					problem = err.Error()
+				} else {
+					text, err := io.ReadAll(res.Body)
+					res.Body.Close()
+					if err != nil || res.StatusCode != 200 {
+						problem = fmt.Sprintf("%d %s %v", res.StatusCode, text, err)
+					}
+				}
+				if problem != "" {
+					mu.Lock()
+					failed = append(failed, problem)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	return func() (int64, []string) {
+		close(done)
+		group.Wait()
+		return calls.Load(), failed
+	}
+}
+
+func TestPublishingUnderLoadFailsNoCall(t *testing.T) {
+	r := startDemo(t)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	defer client.CloseIdleConnections()
+	stop := r.load(t, 8, client, func() bool { return false })
+	for sequence := uint64(2); sequence <= 300; sequence++ {
+		api := demoAPI(r.upstream.URL)
+		api.Revision = int(sequence)
+		api.Mounts = append(api.Mounts, entry.Mount{BasePath: fmt.Sprintf("/more/%d", sequence%3)})
+		r.carrier.Put(item(t, sequence, demoTerms()), item(t, sequence, api), grantItem(t, sequence, goodKey, demoGrant()), entry.Mark(entry.HeadKey, at(sequence)))
+		wait(t, "applied", func() bool { return r.Status().Applied.Sequence == sequence })
+	}
+	calls, failed := stop()
+	if len(failed) > 0 || calls < 100 {
+		t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
+	}
+}
+
+func TestDrainFailsNoCall(t *testing.T) {
+	r := startDemo(t, func(c *gateway.Config) { c.DrainNotice = 300 * time.Millisecond })
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	defer client.CloseIdleConnections()
+	// Clients behave as behind a load balancer: they leave when it is not ready.
+	stop := r.load(t, 8, client, func() bool { code, _ := r.ready(); return code != 200 })
+	slow, err := http.Get(r.url + do + "sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "some calls", func() bool { return r.upstream.Calls() > 50 })
+	drained := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		drained <- r.Drain(ctx)
+	}()
+	wait(t, "not ready", func() bool { code, body := r.ready(); return code == 503 && body.Reason == "draining" })
+	during := r.call(t, "GET", "/demo/orders/v1/open", "")
+	if during.status != 200 || !during.closes {
+		t.Errorf("while draining: got %d, connection closes: %v", during.status, during.closes)
+	}
+	wait(t, "the listener to close", func() bool {
+		c, err := net.Dial("tcp", r.address)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	for range 3 { // the stream that was under way goes on to its end
+		r.upstream.Release()
+	}
+	if text, err := io.ReadAll(slow.Body); err != nil || len(text) != 27 {
+		t.Errorf("the stream under way: got %q %v", text, err)
+	}
+	slow.Body.Close()
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if calls, failed := stop(); len(failed) > 0 {
+		t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
+	}
+}
+
+func TestDrainGivesUpWhenItsTimeIsOver(t *testing.T) {
+	r := startDemo(t)
+	go http.Get(r.url + do + "slow")
+	wait(t, "the call to arrive", func() bool { return r.upstream.Calls() == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.Drain(ctx); err == nil {
+		t.Error("got no error")
+	}
+}
+
+func TestMetricsCountCalls(t *testing.T) {
+	r := startDemo(t)
+	r.call(t, "GET", "/demo/orders/v1/open", "")
+	r.call(t, "GET", "/demo/orders/v1/open", "")
+	r.call(t, "GET", "/demo/orders/v1/orders", "")
+	r.call(t, "GET", "/nowhere", "")
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(r.Collector())
+	want := map[string]float64{"demo/orders v1 2xx": 2, "demo/orders v1 4xx": 1, " 4xx": 1, "sequence": 1, "durations": 4}
+	wait(t, "the counters", func() bool {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				switch f.GetName() {
+				case "portico_gateway_requests_total":
+					got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = m.GetCounter().GetValue()
+				case "portico_gateway_applied_sequence":
+					got["sequence"] = m.GetGauge().GetValue()
+				case "portico_gateway_request_duration_seconds":
+					got["durations"] = float64(m.GetHistogram().GetSampleCount())
+				}
+			}
+		}
+		return fmt.Sprint(got) == fmt.Sprint(want)
+	})
+}

@@ -1,0 +1,168 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"portico/internal/secret"
+)
+
+// Times of a connection. A server that hangs is noticed after three pings.
+const (
+	pingEvery   = 2 * time.Second
+	pingsOut    = 3
+	callTimeout = 5 * time.Second // of one question to the server
+	minPause    = 20 * time.Millisecond
+	maxPause    = 2 * time.Second
+)
+
+// Options say where the bus is: Server in this process, or URL of another.
+type Options struct {
+	Server *Server
+	URL    string
+	Token  secret.Text // for URL
+	Name   string      // of this process, for the server's operator
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
+}
+
+// Bus is a connection. It is made also while the server is away, reconnects for
+// ever, and is safe for concurrent use.
+type Bus struct {
+	conn *nats.Conn
+	js   jetstream.JetStream
+	log  *slog.Logger
+	now  func() time.Time
+
+	mu    sync.Mutex // guards what follows
+	since time.Time
+	lost  bool
+	loss  chan struct{} // closed and replaced when the connection is lost
+}
+
+// Connect makes a connection, now or as soon as the server is there. The error
+// is of the options alone.
+func Connect(o Options) (*Bus, error) {
+	if (o.Server == nil) == (o.URL == "") {
+		return nil, errors.New("connect to the bus: give a server or a URL")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	b := &Bus{log: o.Log, now: o.Now, loss: make(chan struct{})}
+	options := []nats.Option{
+		nats.Name(o.Name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1), // what cannot be sent now is refused, not sent late
+		nats.CustomReconnectDelay(pause), nats.Timeout(callTimeout),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsOut),
+		nats.ConnectHandler(func(*nats.Conn) { b.turn(true) }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.turn(true) }),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { b.turn(false) }),
+		nats.ClosedHandler(func(*nats.Conn) { b.turn(false) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			b.log.Warn("bus error", "error", err)
+		}),
+	}
+	token := o.Token
+	if o.Server != nil {
+		token = o.Server.options.Token
+		options = append(options, nats.InProcessServer(o.Server))
+	}
+	if token != "" {
+		options = append(options, nats.Token(token.Reveal()))
+	}
+	conn, err := nats.Connect(o.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the bus: %w", err)
+	}
+	b.conn = conn
+	b.js, err = jetstream.New(conn, jetstream.WithDefaultTimeout(callTimeout),
+		jetstream.WithPublishAsyncTimeout(callTimeout), jetstream.WithPublishAsyncMaxPending(2*window))
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("connect to the bus: %w", err)
+	}
+	if conn.IsConnected() {
+		b.turn(true)
+	}
+	return b, nil
+}
+
+// Close ends the connection.
+func (b *Bus) Close() { b.conn.Close() }
+
+// Connected says whether the bus is there now, and since when it is or is not;
+// the zero time when it never was.
+func (b *Bus) Connected() (since time.Time, ok bool) {
+	ok = b.conn.IsConnected()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.since, ok
+}
+
+// turn notes that the connection came or went.
+func (b *Bus) turn(up bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !up {
+		close(b.loss)
+		b.loss = make(chan struct{})
+	}
+	if up == !b.lost && !b.since.IsZero() {
+		return
+	}
+	b.since, b.lost = b.now(), !up
+	b.log.Info("bus connection changed", "connected", up)
+}
+
+// errLost says that the connection went in the middle of something.
+var errLost = errors.New("the connection to the bus was lost")
+
+// untilLoss returns a channel that is closed when the connection is lost next.
+func (b *Bus) untilLoss() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.loss
+}
+
+// connected calls do with a context that ends also when the connection is lost:
+// no answer comes after that.
+func (b *Bus) connected(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	loss, done := b.untilLoss(), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-loss:
+			cancel(errLost)
+		case <-ctx.Done():
+		}
+	}()
+	defer func() { cancel(nil); <-done }()
+	err := do(ctx)
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return err
+}
+
+// pause returns how long to wait before an attempt: doubling from minPause to
+// maxPause, spread by half, so that many nodes do not come back at once.
+func pause(attempt int) time.Duration {
+	wait := maxPause
+	if attempt < 8 {
+		wait = min(maxPause, minPause<<max(0, attempt))
+	}
+	return wait/2 + rand.N(wait/2)
+}

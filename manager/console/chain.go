@@ -1,0 +1,182 @@
+package console
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"portico/internal/apim"
+	"portico/manager"
+)
+
+// steps are the columns of a version's chain as a request passes them: where
+// the key is read, whether it may call, how often, and then the upstream. They
+// are the policies that manager/compile writes for the draft.
+func steps(v *visit, d manager.VersionDetail) []stepView {
+	rt := d.Version.Runtime
+	here := func(key string) string {
+		return with(v.links.version(d.API.Slug, d.Version.Label), "policy", key)
+	}
+	public := 0
+	for _, r := range rt.Routes {
+		if r.Public && !r.Off {
+			public++
+		}
+	}
+	key := stepView{Key: "key", Title: "API key", Text: placesText(rt.Credentials), Href: here("key"), Note: "identify"}
+	if public > 0 {
+		key.Note = "not on " + count(public, "public route", "public routes")
+	}
+	grant := stepView{Key: "grant", Title: "Subscription", Href: here("grant"), Note: "authorize"}
+	switch len(d.Products) {
+	case 0:
+		grant.Text = "in no product: no key is admitted"
+	case 1:
+		grant.Text = "to " + d.Products[0].Name
+	default:
+		grant.Text = "to one of " + count(len(d.Products), "product", "products")
+	}
+	limit := stepView{Key: "limit", Title: "Rate limit", Href: here("limit"), Note: "limit", Text: "by plan"}
+	if len(rt.Limits) > 0 {
+		limit.Text = "by plan, and " + limitsText(rt.Limits) + " " + byText(rt.Limits[0].By)
+	}
+	return []stepView{key, grant, limit}
+}
+
+func placesText(p apim.CredentialPlaces) string {
+	var parts []string
+	if p.Bearer {
+		parts = append(parts, "Authorization: Bearer")
+	}
+	if p.Header != "" {
+		parts = append(parts, "header "+p.Header)
+	}
+	if p.Query != "" {
+		parts = append(parts, "query "+p.Query)
+	}
+	if len(parts) == 0 {
+		return "nowhere: only public routes can be called"
+	}
+	return strings.Join(parts, " or ")
+}
+
+func byText(by string) string {
+	switch by {
+	case "address":
+		return "for each address"
+	case "api":
+		return "for all callers together"
+	}
+	return "for each application"
+}
+
+// stepForm fills the form of a step from the draft.
+func stepForm(key string, rt apim.Runtime) form {
+	switch key {
+	case "key":
+		f := filled("header", rt.Credentials.Header, "query", rt.Credentials.Query)
+		if rt.Credentials.Bearer {
+			f.values.Set("bearer", "on")
+		}
+		return f
+	case "limit":
+		if len(rt.Limits) == 0 {
+			return filled("period", "minute", "by", "caller")
+		}
+		return limitForm(rt.Limits[0])
+	}
+	return form{}
+}
+
+func limitForm(l apim.RateLimit) form {
+	f := filled("requests", strconv.Itoa(l.Requests), "period", periodName(l.Period), "by", l.By)
+	if l.Burst > 0 {
+		f.values.Set("burst", strconv.Itoa(l.Burst))
+	}
+	return f
+}
+
+// limitOf reads a rate limit from a form and notes what is wrong with it. No
+// number of requests is no limit.
+func limitOf(f *form) (limits []apim.RateLimit) {
+	requests, burst := f.text("requests"), f.text("burst")
+	if requests == "" {
+		if burst != "" {
+			f.fail("requests", "needs a number when a burst is given")
+		}
+		return []apim.RateLimit{}
+	}
+	n := f.number("requests", 1, 1_000_000_000)
+	b := f.number("burst", 0, 1_000_000_000)
+	period := periodOf(f.value("period"))
+	if period == 0 {
+		f.fail("period", "choose second, minute, hour or day")
+		period = time.Minute
+	}
+	return []apim.RateLimit{{Requests: n, Period: period, Burst: b}}
+}
+
+// number reads a whole number between least and most; an empty field is 0.
+func (f *form) number(name string, least, most int) int {
+	s := strings.ReplaceAll(f.text(name), ",", "")
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		f.fail(name, "use a whole number from "+number(least)+" to "+number(most))
+		return 0
+	}
+	return n
+}
+
+// saveStep changes a step of the draft's chain.
+func (h *Console) saveStep(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	step := v.param("policy")
+	change := manager.DraftChange{Lock: lockOf(f)}
+	switch step {
+	case "key":
+		change.Credentials = &apim.CredentialPlaces{
+			Bearer: f.checked("bearer"), Header: f.text("header"), Query: f.text("query"),
+		}
+	case "limit":
+		limits := limitOf(&f)
+		for i := range limits {
+			limits[i].By = f.value("by")
+		}
+		change.Limits = &limits
+	default:
+		return apim.Errorf(apim.NotFound, "no policy %q can be edited here", step)
+	}
+	if !f.failed() {
+		_, err = h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, change)
+		if err != nil && !f.refuse(err, []string{"bearer", "header", "query", "requests", "burst", "period", "by"}, stepFields()) {
+			return err
+		}
+	}
+	v.c.Request.URL.RawQuery = "policy=" + step
+	if f.failed() {
+		return v.again(f, routesTab(h.routesPage(v, d, form{}, f)))
+	}
+	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")
+	return v.redirect(with(v.links.version(d.API.Slug, d.Version.Label), "policy", step))
+}
+
+// stepFields maps the use case's names to the forms' of a step.
+func stepFields() map[string]string {
+	return map[string]string{
+		"credentials.header": "header", "credentials.query": "query", "credentials": "header",
+		"routes.policies.header": "header", "routes.policies.query": "query", "routes.policies": "header", "routes": "header",
+		"policies.requests": "requests", "policies.period_ms": "period", "policies.burst": "burst", "policies.by": "by",
+		"limits.requests": "requests", "limits.burst": "burst", "limits.period": "period",
+		"limits.period_ms": "period", "limits.by": "by", "limits": "requests",
+	}
+}

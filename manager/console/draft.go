@@ -1,0 +1,161 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"portico/internal/apim"
+	"portico/manager"
+)
+
+// dialogPage is a question with a form, about a version: in a dialog where
+// there is a script, on a page of its own without.
+type dialogPage struct {
+	versionHead
+	Dialog  bool // only the dialog is asked for
+	Heading string
+	Intro   string
+	Action  string
+	Back    string
+	Lock    string
+	Submit  string
+	Danger  bool
+	Form    form
+}
+
+func (h *Console) dialog(v *visit, d manager.VersionDetail, f form) dialogPage {
+	if f.once == "" {
+		f.once = h.receipts.mint()
+	}
+	return dialogPage{
+		versionHead: h.head(v, d, ""), Dialog: v.wantsDialog(), Form: f,
+		Back: v.links.version(d.API.Slug, d.Version.Label), Lock: lockText(d.Version.Lock),
+	}
+}
+
+func (h *Console) upstreamForm(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	f := form{}
+	for _, u := range d.Version.Runtime.Upstreams {
+		if u.Name == "main" {
+			f = filled("urls", strings.Join(u.URLs, "\n"), "connect_ms", msText(u.ConnectTimeoutMS),
+				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS))
+		}
+	}
+	return v.render(http.StatusOK, upstreamDialog(h.upstreamDialog(v, d, f)))
+}
+
+func (h *Console) upstreamDialog(v *visit, d manager.VersionDetail, f form) dialogPage {
+	p := h.dialog(v, d, f)
+	p.Heading, p.Submit = "Upstream of "+d.API.Name+" "+d.Version.Label, "Save upstream"
+	p.Intro = "Where the gateway sends calls. It is changed in the draft; nothing is live until you publish."
+	p.Action = v.links.version(d.API.Slug, d.Version.Label, "upstream")
+	return p
+}
+
+func msText(ms int) string {
+	if ms == 0 {
+		return ""
+	}
+	return strconv.Itoa(ms)
+}
+
+const mostTimeoutMS = 3_600_000
+
+func (h *Console) saveUpstream(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	urls := strings.Fields(f.value("urls"))
+	if len(urls) == 0 {
+		f.fail("urls", "needs at least one address, such as https://orders.internal:8443")
+	}
+	times := manager.UpstreamTimeouts{
+		ConnectMS: f.number("connect_ms", 1, mostTimeoutMS),
+		HeaderMS:  f.number("header_ms", 1, mostTimeoutMS),
+		IdleMS:    f.number("idle_ms", 1, mostTimeoutMS),
+	}
+	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Timeouts: &times}, draftSave{
+		fields: []string{"urls", "connect_ms", "header_ms", "idle_ms"},
+		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
+		done:   "Upstream saved in the draft. Nothing is live until you publish.",
+		again: func(f form) error {
+			return v.again(f, upstreamDialog(h.upstreamDialog(v, d, f)))
+		},
+	})
+}
+
+func (h *Console) mountForm(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	f := form{}
+	if mounts := d.Version.Runtime.Mounts; len(mounts) > 0 {
+		f = filled("base_path", mounts[0].BasePath, "host", mounts[0].Host)
+	}
+	return v.render(http.StatusOK, mountDialog(h.mountDialog(v, d, f)))
+}
+
+func (h *Console) mountDialog(v *visit, d manager.VersionDetail, f form) dialogPage {
+	p := h.dialog(v, d, f)
+	p.Heading, p.Submit = "Mount of "+d.API.Name+" "+d.Version.Label, "Save mount"
+	p.Intro = "Where callers find this version on " + v.environment.GatewayURL + ". It is changed in the draft; callers keep the old address until you publish."
+	p.Action = v.links.version(d.API.Slug, d.Version.Label, "mount")
+	return p
+}
+
+func (h *Console) saveMount(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	mount := apim.Mount{BasePath: f.text("base_path")}
+	if mounts := d.Version.Runtime.Mounts; len(mounts) > 0 {
+		mount.Host = mounts[0].Host
+	}
+	return h.saveDraft(v, d, f, manager.DraftChange{Mount: &mount}, draftSave{
+		fields: []string{"base_path"},
+		rename: map[string]string{"mount": "base_path", "mount.base_path": "base_path", "mount_path": "base_path"},
+		done:   "Mount saved in the draft. Callers keep the old address until you publish.",
+		again: func(f form) error {
+			return v.again(f, mountDialog(h.mountDialog(v, d, f)))
+		},
+	})
+}
+
+// draftSave says how a change of a draft is told to the person.
+type draftSave struct {
+	fields []string
+	rename map[string]string
+	done   string
+	again  func(form) error // shows the form again
+}
+
+func (h *Console) saveDraft(v *visit, d manager.VersionDetail, f form, change manager.DraftChange, s draftSave) error {
+	change.Lock = lockOf(f)
+	if f.failed() {
+		return s.again(f)
+	}
+	if _, err := h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, change); err != nil {
+		if f.refuse(err, s.fields, s.rename) {
+			return s.again(f)
+		}
+		return err
+	}
+	v.flash(toneOK, s.done)
+	return v.redirect(v.links.version(d.API.Slug, d.Version.Label))
+}

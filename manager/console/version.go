@@ -1,0 +1,405 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"portico/internal/apim"
+	"portico/manager"
+)
+
+// versionHead is what every page about a version has above its tabs.
+type versionHead struct {
+	shell
+	API       apim.API
+	Label     string
+	State     apim.VersionState
+	Note      string // one line: revision, operations, date
+	Reason    string // of deprecation or retirement
+	Sunset    string
+	Siblings  []siblingLink
+	Tabs      []tabLink
+	Live      liveView // shown after a change
+	Load      loadView
+	CanWrite  bool
+	CanMove   bool // may publish, deprecate, retire
+	Draft     bool // there are changes that are not published
+	Served    bool // a revision is live somewhere
+	Publish   string
+	PublishTo string // "Publish r8"
+	Deprecate string
+	Retire    string
+	Import    string
+}
+
+type siblingLink struct {
+	Label, Href string
+	State       apim.VersionState
+	Current     bool
+}
+
+type tabLink struct {
+	Label, Href string
+	Count       int // -1 for none
+	Current     bool
+}
+
+// versionOf loads the version that the address names.
+func (h *Console) versionOf(v *visit) (manager.VersionDetail, error) {
+	return h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, v.param("api"), v.param("version"))
+}
+
+// head makes what stands above the tabs; tab names the one that is open, ""
+// on a dialog's page.
+func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHead {
+	l, api, label := v.links, d.API.Slug, d.Version.Label
+	out := versionHead{
+		shell: v.shell(d.API.Name+" "+label, link{"APIs", l.apis()}, link{d.API.Name, l.api(api)}, link{label, ""}),
+		API:   d.API, Label: label, State: d.Version.State,
+		Reason:   d.Version.StateReason,
+		CanWrite: v.can(apim.Write, apim.ObjectAPI) && d.Version.State != apim.Retired,
+		CanMove:  v.can(apim.Publish, apim.ObjectAPI) && d.Version.State != apim.Retired,
+		Draft:    d.Version.Unpublished || d.Version.Revision == 0,
+		Publish:  l.version(api, label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
+		Deprecate: l.version(api, label, "deprecate"),
+		Retire:    l.version(api, label, "retire"),
+		Import:    l.importInto(api, label),
+		Served:    len(d.Deployments) > 0,
+		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
+		Load:      v.load(d),
+	}
+	if !d.Version.SunsetAt.IsZero() {
+		out.Sunset = day(d.Version.SunsetAt)
+	}
+	out.Note = count(len(d.Version.Runtime.Routes), "operation", "operations")
+	if d.Version.Revision > 0 {
+		out.Note = liveNote(d) + " · " + out.Note
+	}
+	for _, s := range d.Siblings {
+		out.Siblings = append(out.Siblings, siblingLink{s.Label, l.version(api, s.Label), s.State, s.Label == label})
+	}
+	out.Tabs = []tabLink{
+		{"Routes & policies", l.version(api, label), -1, tab == "routes"},
+		{"Versions", l.version(api, label, "versions"), len(d.Siblings), tab == "versions"},
+		{"Definition", l.version(api, label, "definition"), -1, tab == "definition"},
+		{"Products", l.version(api, label, "products"), len(d.Products), tab == "products"},
+		{"History", l.version(api, label, "history"), d.Version.Revision, tab == "history"},
+	}
+	return out
+}
+
+func liveNote(d manager.VersionDetail) string {
+	if len(d.Deployments) == 0 {
+		return "not live anywhere"
+	}
+	parts := make([]string, len(d.Deployments))
+	for i, dep := range d.Deployments {
+		parts[i] = revision(dep.Revision) + " in " + dep.Environment
+	}
+	return strings.Join(parts, ", ")
+}
+
+// loadView is how far the second phase of an import has come.
+type loadView struct {
+	State   apim.LoadState
+	Text    string
+	Done    int
+	Total   int
+	PollURL string
+}
+
+func (l loadView) busy() bool { return l.State == apim.LoadWaiting || l.State == apim.Loading }
+
+// stageText says what the loader does.
+func stageText(stage string) string {
+	switch stage {
+	case "load":
+		return "Following its references"
+	case "validate":
+		return "Checking the document and its style"
+	case "reference":
+		return "Writing the reference pages"
+	}
+	return "Reading the document in full"
+}
+
+func (l loadView) of() string {
+	if l.Total == 0 {
+		return ""
+	}
+	return number(l.Done) + " of " + number(l.Total)
+}
+
+// follow makes the bar load itself again until the document is read.
+func (l loadView) follow() templ.Attributes {
+	return templ.Attributes{"hx-get": with(l.PollURL, "was", "busy"), "hx-trigger": "load delay:700ms", "hx-swap": "outerHTML"}
+}
+
+func (v *visit) load(d manager.VersionDetail) loadView {
+	if d.Document.ID == "" {
+		return loadView{}
+	}
+	out := loadView{
+		State: d.Document.State, Done: d.Document.Done, Total: d.Document.Total,
+		PollURL: v.links.version(d.API.Slug, d.Version.Label, "progress"),
+	}
+	switch d.Document.State {
+	case apim.LoadWaiting:
+		out.Text = "Waiting to be read in full"
+	case apim.Loading:
+		out.Text = stageText(d.Document.Stage)
+	case apim.LoadFailed:
+		out.Text = "Could not be read in full; its routes work all the same"
+	}
+	return out
+}
+
+// routesPage is the tab Routes & policies.
+type routesPage struct {
+	versionHead
+	Version   apim.ID
+	Lock      string
+	Steps     []stepView
+	Step      stepView // the open one; zero when none is
+	StepForm  form
+	Products  []productLink
+	Filter    string
+	FilterURL string
+	Total     int
+	Shown     string // "1–100 of 1,104"
+	Routes    []routeView
+	Earlier   string
+	Later     string
+	Save      string
+	StepSave  string
+	Upstreams []upstreamView
+	Upstream  string // edit
+	Mounts    []mountView
+	Mount     string // edit
+	Form      form
+	here      string
+}
+
+// stepView is a column of the colonnade.
+type stepView struct {
+	Key     string // "key", "grant", "limit"
+	Title   string
+	Text    string
+	Note    string
+	Href    string
+	Off     bool
+	Current bool
+}
+
+type routeView struct {
+	Operation, Method, Path, Summary, Upstream string
+	Public, Off, Deprecated                    bool
+}
+
+type upstreamView struct {
+	Name  string
+	URLs  []string
+	Times string
+	Used  int // routes
+}
+
+type mountView struct{ Path, URL string }
+
+type productLink struct {
+	Name, Href, Note string
+	Listed           bool
+}
+
+const routesPerPage = 100
+
+func (h *Console) versionRoutes(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, routesTab(h.routesPage(v, d, form{}, form{})))
+}
+
+func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) routesPage {
+	l, api, label := v.links, d.API.Slug, d.Version.Label
+	rt := d.Version.Runtime
+	out := routesPage{
+		versionHead: h.head(v, d, "routes"), Version: d.Version.ID, Lock: lockText(d.Version.Lock), Form: f,
+		Filter: strings.TrimSpace(v.query("q")), FilterURL: l.version(api, label), Total: len(rt.Routes),
+		Save: l.version(api, label, "routes"), StepSave: l.version(api, label, "policies", v.query("policy")),
+		Upstream: l.version(api, label, "upstream"), Mount: l.version(api, label, "mount"),
+		Products: v.productLinks(d.Products),
+	}
+	used := map[string]int{}
+	for _, r := range rt.Routes {
+		used[r.Upstream]++
+	}
+	for _, u := range rt.Upstreams {
+		out.Upstreams = append(out.Upstreams, upstreamView{u.Name, u.URLs, timesText(u), used[u.Name]})
+	}
+	for _, m := range rt.Mounts {
+		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m)})
+	}
+	out.Steps = steps(v, d)
+	for i, s := range out.Steps {
+		if s.Key == v.query("policy") {
+			out.Steps[i].Current, out.Step = true, out.Steps[i]
+		}
+	}
+	out.StepForm = step
+	if step.values == nil {
+		out.StepForm = stepForm(out.Step.Key, rt)
+	}
+	out.page(v, rt.Routes)
+	return out
+}
+
+// page picks the routes that the filter and the page number show.
+func (p *routesPage) page(v *visit, routes []apim.Route) {
+	match := routes
+	if p.Filter != "" {
+		match = nil
+		for _, r := range routes {
+			if matches(r, p.Filter) {
+				match = append(match, r)
+			}
+		}
+	}
+	at, err := strconv.Atoi(v.query("from"))
+	if err != nil || at < 0 || at >= len(match) {
+		at = 0
+	}
+	end := min(at+routesPerPage, len(match))
+	for _, r := range match[at:end] {
+		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated})
+	}
+	if len(match) > 0 {
+		p.Shown = number(at+1) + "–" + number(end) + " of " + number(len(match))
+	}
+	self := with(p.FilterURL, "q", p.Filter, "policy", v.query("policy"))
+	p.here = with(self, "from", strconv.Itoa(at))
+	if at > 0 {
+		p.Earlier = with(self, "from", strconv.Itoa(max(0, at-routesPerPage)))
+	}
+	if end < len(match) {
+		p.Later = with(self, "from", strconv.Itoa(end))
+	}
+}
+
+func matches(r apim.Route, filter string) bool {
+	line := strings.ToLower(r.Method + " " + r.Path + " " + r.Operation + " " + r.Summary + " " + r.Tag)
+	for _, word := range strings.Fields(strings.ToLower(filter)) {
+		if !strings.Contains(line, word) {
+			return false
+		}
+	}
+	return true
+}
+
+func timesText(u apim.Upstream) string {
+	var parts []string
+	for _, t := range []struct {
+		name string
+		ms   int
+	}{{"connect", u.ConnectTimeoutMS}, {"first answer", u.HeaderTimeoutMS}, {"idle", u.IdleTimeoutMS}} {
+		if t.ms > 0 {
+			parts = append(parts, t.name+" "+took(int64(t.ms)))
+		}
+	}
+	if len(parts) == 0 {
+		return "times of the environment"
+	}
+	return strings.Join(parts, " · ")
+}
+
+// mountURL writes where a mount is found on an environment's gateway.
+func mountURL(e apim.Environment, m apim.Mount) string {
+	if m.Host != "" {
+		return "https://" + m.Host + m.BasePath
+	}
+	return strings.TrimSuffix(e.GatewayURL, "/") + m.BasePath
+}
+
+func (v *visit) productLinks(products []apim.Product) []productLink {
+	out := make([]productLink, 0, len(products))
+	for _, p := range products {
+		out = append(out, productLink{p.Name, v.links.product(p.Slug), visibilityText(p), p.Listed})
+	}
+	return out
+}
+
+func visibilityText(p apim.Product) string {
+	if p.Visibility == apim.VisiblePublic {
+		return "everybody finds it"
+	}
+	return "only this tenant finds it"
+}
+
+func lockText(lock int64) string { return strconv.FormatInt(lock, 10) }
+
+func lockOf(f form) int64 {
+	n, err := strconv.ParseInt(f.value("lock"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// saveRoutes takes the switches of the routes that were shown.
+func (h *Console) saveRoutes(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	change := manager.DraftChange{Public: map[string]bool{}, Off: map[string]bool{}, Lock: lockOf(f)}
+	shown := f.values["operation"]
+	for _, r := range d.Version.Runtime.Routes {
+		if !slices.Contains(shown, r.Operation) {
+			continue
+		}
+		if public := f.chosen("public", r.Operation); public != r.Public {
+			change.Public[r.Operation] = public
+		}
+		if off := !f.chosen("on", r.Operation); off != r.Off {
+			change.Off[r.Operation] = off
+		}
+	}
+	to := back(f)
+	if to == rootPath {
+		to = v.links.version(d.API.Slug, d.Version.Label)
+	}
+	if len(change.Public)+len(change.Off) == 0 {
+		return v.redirect(to)
+	}
+	if _, err := h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, change); err != nil {
+		if !f.refuse(err, nil, nil) {
+			return err
+		}
+		return v.again(f, routesTab(h.routesPage(v, d, f, form{})))
+	}
+	n := len(change.Public) + len(change.Off)
+	v.flash(toneOK, "Saved "+count(n, "route switch", "route switches")+" in the draft. Nothing is live until you publish.")
+	return v.redirect(to)
+}
+
+// mountNote says whether callers find the version at its mount now.
+func mountNote(p routesPage) string {
+	if !p.Served {
+		return "callers find it here after the first publish"
+	}
+	if p.Draft {
+		return "as in the draft"
+	}
+	return "live"
+}
+
+// Self is this page with its filter and its place in the list.
+func (p routesPage) Self() string { return p.here }

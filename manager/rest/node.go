@@ -1,0 +1,52 @@
+package rest
+
+import (
+	"net/http"
+	"time"
+
+	"portico/internal/apim"
+)
+
+type node struct {
+	ID          apim.ID        `json:"id"`
+	Name        string         `json:"name"`
+	Environment string         `json:"environment"`
+	State       apim.NodeState `json:"state"`
+	Build       string         `json:"build"`
+	Applied     uint64         `json:"applied"`
+	Behind      uint64         `json:"behind"`
+	AppliedMS   *int64         `json:"applied_ms,omitempty"`
+	Refused     []nodeRefusal  `json:"refused"`
+	APIs        int            `json:"apis"`
+	Grants      int            `json:"grants"`
+	FromDisk    bool           `json:"from_disk"`
+	StartedAt   time.Time      `json:"started_at,omitzero"`
+	HeardAt     time.Time      `json:"heard_at,omitzero"`
+}
+
+// nodeRefusal is an entry that a node could not serve.
+type nodeRefusal struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+}
+
+func nodeOf(n apim.Node) node {
+	return node{
+		ID: n.ID, Name: n.Name, Environment: n.Environment, State: n.State, Build: n.Build,
+		Applied: n.Applied, Behind: n.Behind, AppliedMS: knownMS(n.AppliedMS),
+		Refused: each(n.Refused, func(f apim.NodeRefusal) nodeRefusal { return nodeRefusal(f) }),
+		APIs:    n.APIs, Grants: n.Grants, FromDisk: n.FromDisk, StartedAt: n.StartedAt.UTC(), HeardAt: n.HeardAt.UTC(),
+	}
+}
+
+func listNodes(r *request) error {
+	env, err := environmentBySlug(r)
+	if err != nil {
+		return err
+	}
+	nodes, err := r.Fleet.Nodes(r.ctx, r.actor, env.Slug)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, 0, list[node]{Items: each(nodes, nodeOf)})
+}

@@ -1,0 +1,123 @@
+package rest
+
+import (
+	"net/http"
+
+	"portico/manager"
+)
+
+// Who may call a route, beside the permissions that use cases check.
+const (
+	anybody  = "anybody"   // also without signing in
+	signedIn = "signed in" // every person and token
+)
+
+// Operation says of a route what callers and tests need to know.
+type Operation struct {
+	Method, Path string   // as in management.yaml, below Base
+	Needs        string   // "verb object", "signed in" or "anybody"
+	Query        []string // parameters it knows
+	Matches      bool     // honours If-Match
+}
+
+// Operations returns all that the API serves.
+func (e *Edge) Operations() []Operation {
+	return each(e.routes(), func(r route) Operation {
+		return Operation{Method: r.method, Path: r.path, Needs: r.needs, Query: r.query, Matches: r.matches}
+	})
+}
+
+// route is one operation of management.yaml.
+type route struct {
+	method, path string
+	// needs names the permission, "verb object", that the use case checks, for
+	// readers and for the test that compares it with the document.
+	needs   string
+	handle  func(*request) error
+	query   []string // parameters it knows
+	matches bool     // honours If-Match
+	maxBody int64    // 0 is the edge's
+}
+
+// routes is all of the API. Paths are as in management.yaml.
+func (e *Edge) routes() []route {
+	const tenant = "/tenants/{tenant}"
+	const api, version = tenant + "/apis/{api}", tenant + "/versions/{version}"
+	const product, application = tenant + "/products/{product}", tenant + "/applications/{application}"
+	const subscription = tenant + "/subscriptions/{subscription}"
+	const environment = "/environments/{environment}"
+	page := []string{"limit", "cursor"}
+	wait := []string{"wait", "timeout_ms"}
+	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	return []route{
+		{method: get, path: "/openapi.yaml", needs: anybody, handle: description},
+		{method: get, path: "/whoami", needs: signedIn, handle: whoami},
+
+		{method: get, path: "/tenants", needs: signedIn, handle: listTenants},
+		{method: post, path: "/tenants", needs: "write tenant", handle: createTenant},
+		{method: get, path: tenant, needs: "read tenant", handle: showTenant},
+		{method: get, path: tenant + "/members", needs: "read member", handle: listMembers, query: page},
+		{method: get, path: tenant + "/tokens", needs: "read token", handle: listTokens, query: page},
+		{method: post, path: tenant + "/tokens", needs: "write token", handle: createToken},
+		{method: del, path: tenant + "/tokens/{token}", needs: "write token", handle: revokeToken},
+		{method: get, path: tenant + "/audit", needs: "read audit", handle: listAudit, query: page},
+
+		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name"}, maxBody: manager.MaxDocumentBytes + 64<<10},
+		{method: get, path: tenant + "/imports/{import}", needs: "write api", handle: showImport},
+		{method: post, path: tenant + "/imports/{import}/accept", needs: "write api", handle: acceptImport},
+
+		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state"}, page...)},
+		{method: get, path: api, needs: "read api", handle: showAPI},
+		{method: patch, path: api, needs: "write api", handle: updateAPI, matches: true},
+		{method: del, path: api, needs: "write api", handle: deleteAPI},
+		{method: get, path: api + "/versions/{label}", needs: "read api", handle: showVersionByLabel},
+
+		{method: get, path: version, needs: "read api", handle: showVersion},
+		{method: patch, path: version + "/draft", needs: "write api", handle: updateDraft, matches: true},
+		{method: post, path: version + "/publish", needs: "publish api", handle: publish, query: wait},
+		{method: post, path: version + "/roll-back", needs: "publish api", handle: rollBack, query: wait},
+		{method: post, path: version + "/deprecate", needs: "publish api", handle: deprecate, query: wait},
+		{method: post, path: version + "/retire", needs: "publish api", handle: retire, query: wait},
+		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
+		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
+		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
+
+		{method: get, path: tenant + "/products", needs: "read product", handle: listProducts, query: page},
+		{method: post, path: tenant + "/products", needs: "write product", handle: createProduct},
+		{method: get, path: product, needs: "read product", handle: showProduct},
+		{method: patch, path: product, needs: "write product", handle: updateProduct, query: wait, matches: true},
+		{method: del, path: product, needs: "write product", handle: deleteProduct},
+		{method: post, path: product + "/plans", needs: "write product", handle: createPlan, query: wait},
+		{method: get, path: tenant + "/plans/{plan}", needs: "read product", handle: showPlan},
+		{method: patch, path: tenant + "/plans/{plan}", needs: "write product", handle: updatePlan, query: wait, matches: true},
+
+		{method: get, path: tenant + "/offers", needs: signedIn, handle: listOffers, query: append([]string{"search"}, page...)},
+		{method: get, path: tenant + "/offers/{provider}/{product}", needs: signedIn, handle: showOffer},
+
+		{method: get, path: tenant + "/applications", needs: "read application", handle: listApplications, query: page},
+		{method: post, path: tenant + "/applications", needs: "write application", handle: createApplication},
+		{method: get, path: application, needs: "read application", handle: showApplication},
+		{method: patch, path: application, needs: "write application", handle: updateApplication, query: wait, matches: true},
+		{method: del, path: application, needs: "write application", handle: deleteApplication, query: wait},
+		{method: get, path: application + "/credentials", needs: "read application", handle: listCredentials},
+		{method: post, path: application + "/credentials", needs: "write credential", handle: createCredential, query: wait},
+		{method: post, path: tenant + "/credentials/{credential}/revoke", needs: "write credential", handle: revokeCredential, query: wait},
+
+		{method: get, path: tenant + "/subscriptions", needs: "read subscription", handle: listSubscriptions, query: append([]string{"show"}, page...)},
+		{method: post, path: tenant + "/subscriptions", needs: "write subscription", handle: requestAccess, query: wait},
+		{method: get, path: subscription, needs: "read subscription", handle: showSubscription},
+		{method: post, path: subscription + "/approve", needs: "approve subscription", handle: approve, query: wait},
+		{method: post, path: subscription + "/reject", needs: "approve subscription", handle: reject, query: wait},
+		{method: post, path: subscription + "/undo", needs: "approve subscription", handle: undo, query: wait},
+		{method: post, path: subscription + "/suspend", needs: "approve subscription", handle: suspend, query: wait},
+		{method: post, path: subscription + "/resume", needs: "approve subscription", handle: resume, query: wait},
+		{method: post, path: subscription + "/withdraw", needs: "write subscription", handle: withdraw, query: wait},
+		{method: post, path: subscription + "/cancel", needs: "write subscription", handle: cancel, query: wait},
+		{method: post, path: subscription + "/stop", needs: "write subscription", handle: stop, query: wait},
+		{method: post, path: subscription + "/start", needs: "write subscription", handle: start, query: wait},
+
+		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
+		{method: get, path: environment + "/nodes", needs: signedIn, handle: listNodes},
+		{method: get, path: environment + "/changes/{sequence}", needs: signedIn, handle: showChange, query: wait},
+	}
+}

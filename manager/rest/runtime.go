@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"strconv"
+	"time"
+
+	"portico/internal/apim"
+)
+
+// runtime is what the gateway would get of a version's draft.
+type runtime struct {
+	Mounts       []mount           `json:"mounts"`
+	Upstreams    []upstream        `json:"upstreams"`
+	Routes       []apiRoute        `json:"routes"`
+	Credentials  credentialPlaces  `json:"credentials"`
+	Limits       []rateLimit       `json:"limits"`
+	MaxBodyBytes int64             `json:"max_body_bytes,omitempty"`
+	Security     []securityMapping `json:"security"`
+}
+
+type mount struct {
+	Host     string `json:"host,omitempty"`
+	BasePath string `json:"base_path"`
+}
+
+type upstream struct {
+	Name             string   `json:"name"`
+	URLs             []string `json:"urls"`
+	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
+	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
+	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`
+}
+
+// apiRoute is an operation as the gateway matches it.
+type apiRoute struct {
+	Operation  string      `json:"operation"`
+	Method     string      `json:"method"`
+	Path       string      `json:"path"`
+	Predicates []predicate `json:"predicates,omitempty"`
+	Summary    string      `json:"summary,omitempty"`
+	Tag        string      `json:"tag,omitempty"`
+	Deprecated bool        `json:"deprecated,omitempty"`
+	Upstream   string      `json:"upstream,omitempty"`
+	Public     bool        `json:"public"`
+	Off        bool        `json:"off"`
+}
+
+type predicate struct {
+	In    string `json:"in"`
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+}
+
+type credentialPlaces struct {
+	Bearer bool   `json:"bearer"`
+	Header string `json:"header"`
+	Query  string `json:"query"`
+}
+
+type rateLimit struct {
+	Requests int    `json:"requests"`
+	PeriodMS int64  `json:"period_ms"`
+	Burst    int    `json:"burst,omitempty"`
+	By       string `json:"by,omitempty"`
+}
+
+type securityMapping struct {
+	Scheme     string `json:"scheme"`
+	Kind       string `json:"kind"`
+	Operations int    `json:"operations"`
+	Becomes    string `json:"becomes"`
+}
+
+func runtimeOf(rt apim.Runtime) runtime {
+	return runtime{
+		Mounts: each(rt.Mounts, mountOf), Upstreams: each(rt.Upstreams, upstreamOf), Routes: each(rt.Routes, apiRouteOf),
+		Credentials: credentialPlaces(rt.Credentials), Limits: each(rt.Limits, rateLimitOf), MaxBodyBytes: rt.MaxBodyBytes,
+		Security: each(rt.Security, securityMappingOf),
+	}
+}
+
+func mountOf(m apim.Mount) mount                               { return mount(m) }
+func predicateOf(p apim.RoutePredicate) predicate              { return predicate(p) }
+func securityMappingOf(m apim.SecurityMapping) securityMapping { return securityMapping(m) }
+
+func upstreamOf(u apim.Upstream) upstream {
+	out := upstream(u)
+	out.URLs = orEmpty(u.URLs)
+	return out
+}
+
+func apiRouteOf(a apim.Route) apiRoute {
+	return apiRoute{
+		Operation: a.Operation, Method: a.Method, Path: a.Path, Predicates: each(a.Predicates, predicateOf),
+		Summary: a.Summary, Tag: a.Tag, Deprecated: a.Deprecated, Upstream: a.Upstream, Public: a.Public, Off: a.Off,
+	}
+}
+
+func rateLimitOf(l apim.RateLimit) rateLimit {
+	return rateLimit{Requests: l.Requests, PeriodMS: l.Period.Milliseconds(), Burst: l.Burst, By: l.By}
+}
+
+// longestPeriodMS is the longest period of a rate limit: a leap year. Beyond
+// it the conversion to time.Duration would not be safe either.
+const longestPeriodMS = 366 * 24 * 60 * 60 * 1000
+
+// rateLimits converts the limits of a request; nil stays nil.
+func rateLimits(in *[]rateLimit) (*[]apim.RateLimit, error) {
+	if in == nil {
+		return nil, nil
+	}
+	var check apim.Check
+	out := make([]apim.RateLimit, len(*in))
+	for i, l := range *in {
+		if l.PeriodMS < 1 || l.PeriodMS > longestPeriodMS {
+			check.Fail("limits["+strconv.Itoa(i)+"].period_ms", "range", "is not from 1 to %d", int64(longestPeriodMS))
+		}
+		out[i] = apim.RateLimit{Requests: l.Requests, Period: time.Duration(l.PeriodMS) * time.Millisecond, Burst: l.Burst, By: l.By}
+	}
+	return &out, check.Err()
+}

@@ -1,0 +1,67 @@
+package rest
+
+import (
+	"net/http"
+	"time"
+
+	"portico/internal/apim"
+	"portico/internal/web"
+)
+
+type token struct {
+	ID        apim.ID   `json:"id"`
+	Name      string    `json:"name"`
+	Hint      string    `json:"hint"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	LastUsed  time.Time `json:"last_used_at,omitzero"`
+	// Text is the token itself, in the answer that made it alone.
+	Text string `json:"token,omitempty"`
+}
+
+func tokenOf(t apim.Token) token {
+	return token{
+		ID: t.ID, Name: t.Name, Hint: t.Hint,
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), LastUsed: t.LastUsed.UTC(),
+	}
+}
+
+func listTokens(r *request) error {
+	page, err := web.Page(r.c)
+	if err != nil {
+		return err
+	}
+	tokens, err := r.Tenants.Tokens(r.ctx, r.actor, r.tenant.ID, page)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, 0, listOf(tokens, tokenOf))
+}
+
+func createToken(r *request) error {
+	var in struct {
+		Name      string    `json:"name"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	made, text, err := r.Tenants.CreateToken(r.ctx, r.actor, r.tenant.ID, in.Name, in.ExpiresAt)
+	if err != nil {
+		return err
+	}
+	out := tokenOf(made)
+	out.Text = text
+	return r.answer(http.StatusCreated, 0, out)
+}
+
+func revokeToken(r *request) error {
+	id, err := r.id(apim.PrefixToken, "token")
+	if err != nil {
+		return err
+	}
+	if err := r.Tenants.RevokeToken(r.ctx, r.actor, r.tenant.ID, id); err != nil {
+		return err
+	}
+	return r.gone()
+}

@@ -1,0 +1,263 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"portico/internal/apim"
+	"portico/manager"
+	"portico/ui"
+)
+
+type applicationsView struct {
+	frame
+	Rows []applicationRow
+	Next string
+	New  string
+}
+
+type applicationRow struct {
+	Name, URL, Initials string
+	Text                string
+	Subscriptions       string
+	Keys                string
+	Waiting             int
+}
+
+// applicationView is the page of one application.
+type applicationView struct {
+	frame
+	Name, Text, Initials string
+	Line                 string // who owns it, since when
+	Fresh                *freshView
+	Subscriptions        []subscriptionRow
+	Keys                 []keyRow
+	NewKey, KeysPost     string
+	Nonce                string
+	Catalog              string
+	Delete               string
+	Sample               *sampleView
+	Proof                *proofView
+}
+
+type newApplicationView struct {
+	frame
+	Action, Back string
+	Nonce        string
+	Name, Text   string
+	Errors       fieldErrors
+}
+
+// application loads the application that the path names.
+func (p *portal) application(c *gin.Context, r *reader) (manager.ApplicationDetail, error) {
+	return p.Access.Application(c.Request.Context(), r.Actor, r.Tenant.ID, c.Param("application"))
+}
+
+const mostApplications = 1000
+
+// allApplications returns the applications of the reader's tenant, at most
+// mostApplications.
+func (p *portal) allApplications(ctx context.Context, r *reader) ([]manager.ApplicationDetail, error) {
+	var all []manager.ApplicationDetail
+	page := apim.Page{Limit: 200}
+	for {
+		got, err := p.Access.Applications(ctx, r.Actor, r.Tenant.ID, page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, got.Items...)
+		if got.NextCursor == "" || len(all) >= mostApplications {
+			return all, nil
+		}
+		page.Cursor = got.NextCursor
+	}
+}
+
+func (p *portal) applications(c *gin.Context, r *reader) error {
+	got, err := p.Access.Applications(c.Request.Context(), r.Actor, r.Tenant.ID, apim.Page{Cursor: c.Query("after")})
+	if err != nil {
+		return err
+	}
+	v := applicationsView{frame: r.frame("Applications", atApplications), New: newApplicationPath}
+	for _, a := range got.Items {
+		v.Rows = append(v.Rows, p.applicationRow(a))
+	}
+	if got.NextCursor != "" {
+		v.Next = with(applicationsPath, "after", got.NextCursor)
+	}
+	return p.render(c, http.StatusOK, applicationsPageOf(v))
+}
+
+func (p *portal) applicationRow(a manager.ApplicationDetail) applicationRow {
+	row := applicationRow{
+		Name: a.Application.Name, URL: applicationLink(a.Application.Slug), Initials: initials(a.Application.Name),
+		Text: a.Application.Description,
+	}
+	var active []string
+	for _, s := range a.Subscriptions {
+		switch s.Subscription.State {
+		case apim.Active:
+			active = append(active, s.Product.Name)
+		case apim.Pending:
+			row.Waiting++
+		}
+	}
+	row.Subscriptions = strings.Join(active, ", ")
+	keys := 0
+	for _, k := range a.Credentials {
+		if keyWorks(k, p.Now()) {
+			keys++
+		}
+	}
+	row.Keys = count(keys, "key", "keys")
+	return row
+}
+
+func (p *portal) newApplicationForm(c *gin.Context, r *reader) error {
+	return p.showNewApplication(c, r, http.StatusOK, newApplicationView{})
+}
+
+func (p *portal) showNewApplication(c *gin.Context, r *reader, status int, v newApplicationView) error {
+	v.frame = r.frame("New application", atApplications)
+	v.Action, v.Back = applicationsPath, applicationsPath
+	if v.Nonce == "" {
+		v.Nonce = newNonce()
+	}
+	if ui.WantsDialog(c.Request) {
+		return p.render(c, status, newApplicationDialogOf(v))
+	}
+	return p.render(c, status, newApplicationPageOf(v))
+}
+
+func (p *portal) createApplication(c *gin.Context, r *reader) error {
+	v := newApplicationView{Name: c.PostForm("name"), Text: c.PostForm("description"), Nonce: c.PostForm("nonce")}
+	location, _, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
+		a, err := p.Access.CreateApplication(c.Request.Context(), r.Actor, r.Tenant.ID, manager.ApplicationInput{Name: &v.Name, Description: &v.Text})
+		if err != nil {
+			return "", err
+		}
+		return applicationLink(a.Slug), nil
+	})
+	if errs, ok := fieldsOf(err, "name", "description"); ok {
+		v.Errors = errs
+		return p.showNewApplication(c, r, http.StatusUnprocessableEntity, v)
+	}
+	if err != nil {
+		return err
+	}
+	return p.seeOther(c, location)
+}
+
+func (p *portal) showApplication(c *gin.Context, r *reader) error {
+	ctx := c.Request.Context()
+	a, err := p.application(c, r)
+	if err != nil {
+		return err
+	}
+	slug, now := a.Application.Slug, p.Now()
+	v := applicationView{
+		frame: r.frame(a.Application.Name, atApplications),
+		Name:  a.Application.Name, Text: a.Application.Description, Initials: initials(a.Application.Name),
+		Line:   "owned by " + r.Tenant.Name + " · created " + shortDay(a.Application.CreatedAt),
+		NewKey: newKeyLink(slug), KeysPost: keysLink(slug), Nonce: newNonce(), Catalog: catalogPath,
+		Delete: link("applications", slug, "delete"),
+		Fresh:  p.takeFresh(c, r, a),
+	}
+	v.Crumbs = []ui.Crumb{{Label: "Applications", Href: applicationsPath}, {Label: a.Application.Name}}
+	for _, s := range sortSubscriptions(a.Subscriptions) {
+		v.Subscriptions = append(v.Subscriptions, newSubscriptionRow(s, slug, now))
+	}
+	environments, err := p.environmentNames(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, k := range a.Credentials {
+		v.Keys = append(v.Keys, newKeyRow(k, slug, environments, now))
+	}
+	if v.Proof, err = p.proofFromQuery(c, r); err != nil {
+		return err
+	}
+	v.Sample = p.applicationSample(ctx, r, a, v.Fresh)
+	return p.render(c, http.StatusOK, applicationPageOf(v))
+}
+
+// sortSubscriptions puts what works and what waits before what has ended; the
+// order within is kept.
+func sortSubscriptions(all []manager.SubscriptionView) []manager.SubscriptionView {
+	var live, ended []manager.SubscriptionView
+	for _, s := range all {
+		if s.Subscription.Live() {
+			live = append(live, s)
+		} else {
+			ended = append(ended, s)
+		}
+	}
+	return append(live, ended...)
+}
+
+// applicationSample is the first call to what the application may call, with
+// its fresh key while that is on the page.
+func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) *sampleView {
+	secret := ""
+	if key != nil {
+		secret = key.Key
+	}
+	for _, s := range a.Subscriptions {
+		if s.Subscription.State != apim.Active || s.Subscription.Stopped {
+			continue
+		}
+		if sample, _ := p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, secret); sample != nil {
+			sample.Note = "Set PORTICO_KEY to your key. Right after making a key, this line holds it."
+			if secret != "" {
+				sample.Note = "Works as it stands: it holds your new key while that is shown."
+			}
+			return sample
+		}
+	}
+	return nil
+}
+
+func (p *portal) confirmDelete(c *gin.Context, r *reader) error {
+	a, err := p.application(c, r)
+	if err != nil {
+		return err
+	}
+	v := confirmView{
+		Back: applicationLink(a.Application.Slug), BackLabel: "Keep it", Heading: "Delete " + a.Application.Name,
+		Action: link("applications", a.Application.Slug, "delete"), Button: "Delete application",
+	}
+	keys, live := 0, 0
+	for _, k := range a.Credentials {
+		if keyWorks(k, p.Now()) {
+			keys++
+		}
+	}
+	for _, s := range a.Subscriptions {
+		if s.Subscription.Live() {
+			live++
+		}
+	}
+	v.Text = []string{
+		"This revokes " + count(keys, "key", "keys") + " and cancels " + count(live, "subscription", "subscriptions") + ". Every gateway node refuses the application's calls as soon as it has confirmed.",
+		"It cannot be undone.",
+	}
+	v.frame = r.frame(v.Heading, atApplications)
+	return p.render(c, http.StatusOK, confirmPageOf(v))
+}
+
+func (p *portal) deleteApplication(c *gin.Context, r *reader) error {
+	a, err := p.application(c, r)
+	if apim.KindOf(err) == apim.NotFound {
+		return p.seeOther(c, applicationsPath) // gone already, or never was
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := p.Access.DeleteApplication(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID); err != nil {
+		return err
+	}
+	return p.seeOther(c, applicationsPath)
+}

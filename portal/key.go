@@ -1,0 +1,241 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"portico/internal/apim"
+	"portico/manager"
+	"portico/ui"
+)
+
+type keyRow struct {
+	Name, Masked, Environment string
+	Created                   string
+	State, StateTone          string
+	Revoke                    string // "" when there is nothing left to revoke
+}
+
+// freshView is a new key on the one page that shows it.
+type freshView struct {
+	Key, Name, Environment, Dismiss string
+}
+
+type newKeyView struct {
+	frame
+	Action, Back, Application string
+	Nonce                     string
+	Name, Environment, Days   string
+	Environments              []choice
+	Lives                     []choice
+	Errors                    fieldErrors
+}
+
+type choice struct {
+	Value, Label string
+	Chosen       bool
+}
+
+// keyWorks reports whether a key has a secret that is neither revoked nor
+// expired.
+func keyWorks(k apim.Credential, now time.Time) bool {
+	return k.RevokedAt.IsZero() && slices.ContainsFunc(k.Secrets, func(s apim.Secret) bool { return !s.Expired(now) })
+}
+
+func newKeyRow(k apim.Credential, application string, environments map[string]string, now time.Time) keyRow {
+	row := keyRow{Name: k.Name, Environment: k.Environment, Created: shortDay(k.CreatedAt)}
+	if name, ok := environments[k.Environment]; ok {
+		row.Environment = name
+	}
+	var ends time.Time
+	for _, s := range k.Secrets {
+		row.Masked = mask(s)
+		ends = s.ExpiresAt
+	}
+	switch {
+	case !k.RevokedAt.IsZero():
+		row.State, row.StateTone = "Revoked "+ago(k.RevokedAt, now), "off"
+		return row
+	case !keyWorks(k, now):
+		row.State, row.StateTone = "Expired", "off"
+	case !ends.IsZero():
+		row.State, row.StateTone = "Ends "+left(ends, now), "warn"
+	default:
+		row.State, row.StateTone = "Active", "ok"
+	}
+	row.Revoke = revokeLink(application, k.ID)
+	return row
+}
+
+// mask writes as much of a key as tells it from others: its kind, the first
+// four characters of its id and the last four of its secret.
+func mask(s apim.Secret) string {
+	kind := strings.LastIndexByte(s.Prefix, '_') + 1
+	return s.Prefix[:min(kind+4, len(s.Prefix))] + "…" + s.LastFour
+}
+
+// environments returns what keys can be made for.
+func (p *portal) environmentNames(ctx context.Context, r *reader) (map[string]string, error) {
+	all, err := p.Fleet.Environments(ctx, r.Actor)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, e := range all {
+		names[e.Slug] = e.Name
+	}
+	return names, nil
+}
+
+func (p *portal) newKeyForm(c *gin.Context, r *reader) error {
+	a, err := p.application(c, r)
+	if err != nil {
+		return err
+	}
+	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{Name: nextKeyName(a)})
+}
+
+// nextKeyName proposes a name that the application has not given to a key yet.
+func nextKeyName(a manager.ApplicationDetail) string {
+	return "Key " + strconv.Itoa(len(a.Credentials)+1)
+}
+
+func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.ApplicationDetail, v newKeyView) error {
+	all, err := p.Fleet.Environments(c.Request.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	for i, e := range all {
+		label := e.Name
+		if e.Kind == apim.Sandbox {
+			label += ", test keys"
+		}
+		v.Environments = append(v.Environments, choice{e.Slug, label, e.Slug == v.Environment || v.Environment == "" && i == 0})
+	}
+	for _, life := range []choice{{Value: "", Label: "Does not expire"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "365 days"}} {
+		life.Chosen = life.Value == v.Days
+		v.Lives = append(v.Lives, life)
+	}
+	slug := a.Application.Slug
+	v.frame = r.frame("New key for "+a.Application.Name, atApplications)
+	v.Action, v.Back, v.Application = keysLink(slug), applicationLink(slug), a.Application.Name
+	if v.Nonce == "" {
+		v.Nonce = newNonce()
+	}
+	if ui.WantsDialog(c.Request) {
+		return p.render(c, status, newKeyDialogOf(v))
+	}
+	return p.render(c, status, newKeyPageOf(v))
+}
+
+// createKey mints a key and leads to the application's page, which shows it.
+func (p *portal) createKey(c *gin.Context, r *reader) error {
+	a, err := p.application(c, r)
+	if err != nil {
+		return err
+	}
+	v := newKeyView{Name: c.PostForm("name"), Environment: c.PostForm("environment"), Days: c.PostForm("days"), Nonce: c.PostForm("nonce")}
+	if v.Nonce == "" {
+		v.Nonce = newNonce()
+	}
+	in := manager.NewKey{Name: v.Name, Environment: v.Environment}
+	if in.Name == "" {
+		in.Name = nextKeyName(a)
+	}
+	if days, err := strconv.Atoi(v.Days); err == nil && days > 0 && days <= 3650 {
+		in.ExpiresAt = p.Now().AddDate(0, 0, days)
+	}
+	location, again, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
+		minted, err := p.Access.CreateKey(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID, in)
+		if err != nil {
+			return "", err
+		}
+		p.fresh.Put(r.Actor.Person, v.Nonce, minted.Credential.ID, minted.Key)
+		return withChange(with(applicationLink(a.Application.Slug), "fresh", v.Nonce), minted.Change), nil
+	})
+	if errs, ok := fieldsOf(err, "name", "environment", "expires_at"); ok {
+		v.Errors = errs
+		return p.showNewKey(c, r, http.StatusUnprocessableEntity, a, v)
+	}
+	if err != nil {
+		return err
+	}
+	if again {
+		p.fresh.Again(r.Actor.Person, v.Nonce)
+	}
+	return p.seeOther(c, location)
+}
+
+// takeFresh returns the key that the address asks for, once, and only on the
+// page of its own application.
+func (p *portal) takeFresh(c *gin.Context, r *reader, a manager.ApplicationDetail) *freshView {
+	nonce := c.Query("fresh")
+	if nonce == "" {
+		return nil
+	}
+	id, key, ok := p.fresh.Take(r.Actor.Person, nonce)
+	if !ok {
+		return nil
+	}
+	for _, k := range a.Credentials {
+		if k.ID == id && keyWorks(k, p.Now()) {
+			return &freshView{Key: key, Name: k.Name, Environment: k.Environment, Dismiss: applicationLink(a.Application.Slug)}
+		}
+	}
+	return nil
+}
+
+func (p *portal) ownKey(c *gin.Context, r *reader) (manager.ApplicationDetail, apim.Credential, error) {
+	a, err := p.application(c, r)
+	if err != nil {
+		return a, apim.Credential{}, err
+	}
+	for _, k := range a.Credentials {
+		if string(k.ID) == c.Param("credential") {
+			return a, k, nil
+		}
+	}
+	return a, apim.Credential{}, apim.Errorf(apim.NotFound, "application %q has no such key", a.Application.Name)
+}
+
+func (p *portal) confirmRevoke(c *gin.Context, r *reader) error {
+	a, k, err := p.ownKey(c, r)
+	if err != nil {
+		return err
+	}
+	if !k.RevokedAt.IsZero() {
+		return p.seeOther(c, applicationLink(a.Application.Slug))
+	}
+	masked := k.Name
+	for _, s := range k.Secrets {
+		masked = mask(s)
+	}
+	v := confirmView{
+		frame: r.frame("Revoke "+k.Name, atApplications), Heading: "Revoke " + k.Name,
+		Back: applicationLink(a.Application.Slug), BackLabel: "Keep it",
+		Action: revokeLink(a.Application.Slug, k.ID), Button: "Revoke key",
+		Text: []string{
+			masked + " stops working on every gateway node within moments, and does not come back.",
+			"If something still uses it, make its new key first: several keys of an application work at the same time.",
+		},
+	}
+	return p.render(c, http.StatusOK, confirmPageOf(v))
+}
+
+func (p *portal) revokeKey(c *gin.Context, r *reader) error {
+	a, k, err := p.ownKey(c, r)
+	if err != nil {
+		return err
+	}
+	_, change, err := p.Access.RevokeKey(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID)
+	if err != nil {
+		return err
+	}
+	return p.seeOther(c, withChange(applicationLink(a.Application.Slug), change))
+}
