@@ -167,7 +167,7 @@ func wants(t *testing.T, what, got string, parts ...string) {
 func TestCommandsTakeADocumentToAKey(t *testing.T) {
 	tm := newTerminal(t)
 	out := tm.ok("import", tm.file("orders.yaml", ordersYAML), "--publish", "--wait", "--note", "first")
-	wants(t, "import", out, "Orders 1.2.0, OpenAPI 3.1.0, 2 operations.", "warning: line 7", "Findings:",
+	wants(t, "import", out, "Orders 1.2.0, OpenAPI 3.1.0, 2 operations.", "warning: line 7", "Findings: 1 warning",
 		"Made orders v1 (ver_", "Published orders v1 r1 to production.", "In force on 1 of 1 nodes, 7 ms.", "It answers at http://localhost:8080/shop/orders/v1")
 	wants(t, "apis", tm.ok("apis"), "API     NAME", "orders  Orders  v1 published  v1 production r1")
 	wants(t, "apis show", tm.ok("apis", "show", "orders"), "VERSION", "v1", "r1", "ver_")
