@@ -336,3 +336,13 @@ func TestWhatOthersWroteDoesNotSteerTheTerminal(t *testing.T) {
 		t.Errorf("control characters reach the terminal: %q", out)
 	}
 }
+
+func TestHelpNamesSettingsAndExitCodes(t *testing.T) {
+	var out bytes.Buffer
+	parser, err := kong.New(&cli{}, kong.Writers(&out, &out), kong.Exit(func(int) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = parser.Parse([]string{"--help"}) // help is printed, and no command is left to run
+	wants(t, "help", out.String(), "PORTICO_TOKEN", "PORTICO_URL", "Exit codes: 0", "import", "requests")
+}
