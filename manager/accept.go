@@ -107,7 +107,7 @@ func saveAccepted(ctx context.Context, c *Catalog, u *unit, v *apim.Version, api
 	} else if err := t.InsertVersion(ctx, *v); err != nil {
 		return err
 	}
-	if err := c.holdMounts(ctx, u, *v, "mount_path"); err != nil {
+	if err := c.holdMounts(ctx, u, *v, "mount_path", ""); err != nil {
 		return err
 	}
 	return u.record(ctx, v.Tenant, action, v.ID, "%s %s %s from a document with %d operations", api.Slug, v.Label, what, len(v.Runtime.Routes))
@@ -121,7 +121,7 @@ func acceptedAPI(ctx context.Context, u *unit, t store.Tenant, staged apim.Impor
 		return api, false, err
 	}
 	api = apim.API{
-		ID: apim.NewID(apim.PrefixAPI, u.now), Tenant: staged.Tenant, Name: in.Name, Slug: in.Slug, Tags: []string{},
+		ID: apim.NewID(apim.PrefixAPI, u.now), Tenant: staged.Tenant, Name: in.Name, Slug: in.Slug, Description: staged.Proposed.Description, Tags: []string{},
 		CreatedAt: u.now, UpdatedAt: u.now, Lock: 1,
 	}
 	if strings.TrimSpace(api.Name) == "" {

@@ -12,6 +12,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 type keyRow struct {
@@ -73,7 +74,7 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 }
 
 // mask writes as much of a key as tells it from others: its kind, the first
-// four characters of its id and its last four.
+// four characters of its id and the last four of its secret.
 func mask(s apim.Secret) string {
 	kind := strings.LastIndexByte(s.Prefix, '_') + 1
 	return s.Prefix[:min(kind+4, len(s.Prefix))] + "…" + s.LastFour
@@ -126,6 +127,9 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 	v.Action, v.Back, v.Application = keysLink(slug), applicationLink(slug), a.Application.Name
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
+	}
+	if ui.WantsDialog(c.Request) {
+		return p.render(c, status, newKeyDialogOf(v))
 	}
 	return p.render(c, status, newKeyPageOf(v))
 }

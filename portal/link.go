@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/url"
+	"strings"
 
 	"portico/internal/apim"
 )
@@ -44,6 +45,9 @@ func with(path string, pairs ...string) string {
 	if len(q) == 0 {
 		return path
 	}
+	if strings.Contains(path, "?") {
+		return path + "&" + q.Encode()
+	}
 	return path + "?" + q.Encode()
 }
 
@@ -61,6 +65,10 @@ func plansLink(provider, api, label string) string {
 
 func documentLink(provider, api, label string) string {
 	return link("apis", provider, api, label, "openapi")
+}
+
+func progressLink(provider, api, label string) string {
+	return link("apis", provider, api, label, "progress")
 }
 
 func referenceLink(provider, api, label string) string {

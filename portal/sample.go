@@ -77,7 +77,7 @@ func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v ma
 	samples := openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Auth: sampleAuth(v.Credentials, line.Public), Key: key})
 	s := &sampleView{
 		Title: title(line), Tokens: samples[0].Tokens,
-		URL: operationLink(provider, v.API.Slug, v.Label, line.Operation),
+		URL: operationLink(provider, v.API.Slug, v.Label, slug(line)),
 	}
 	if e := answerExample(ref); e != nil {
 		e.Text = head(e.Text, mostAnswerLines)
@@ -109,7 +109,7 @@ func (p *portal) productSample(ctx context.Context, r *reader, provider, product
 }
 
 // mostAnswerLines is how much of an example stands under a first call.
-const mostAnswerLines = 9
+const mostAnswerLines = 7
 
 // head returns the first lines of a text, with a sign where it goes on.
 func head(text string, most int) string {

@@ -47,12 +47,12 @@ func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, gua
 	if err != nil {
 		return nil, err
 	}
-	allow, err := authz.New(ctx, db.System())
+	allow, err := authz.New(ctx, db)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read the roles: %w", err), db.Close())
 	}
 	publisher := publish.New(publish.Options{Store: db, Bus: line, Log: log})
-	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Log: log})
+	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Head: publisher.Head, Log: log})
 	core := manager.Core{
 		Store: db, Authz: allow, Now: time.Now, Log: log, Nudge: publisher.Nudge,
 		PortalURL: at.portal, ConsoleURL: at.console,
@@ -103,7 +103,7 @@ func (c *control) run(ctx context.Context) error {
 
 // consoleHandler is the console with the management API before it.
 func (c *control) consoleHandler(at addresses, log *slog.Logger) http.Handler {
-	sessions := web.NewSessions("console", at.console, c.store.Sessions(), time.Now)
+	sessions := web.NewSessions("console", at.console, c.store.Sessions("console", time.Now), time.Now)
 	api := (&rest.Edge{
 		Catalog: c.catalog, Access: c.access, Tenants: c.tenants, Fleet: c.fleet,
 		Sessions: sessions, Log: log,
@@ -122,7 +122,7 @@ func (c *control) consoleHandler(at addresses, log *slog.Logger) http.Handler {
 func (c *control) portalHandler(at addresses, log *slog.Logger) http.Handler {
 	return portal.New(portal.Config{
 		Catalog: c.catalog, Access: c.access, Tenants: c.tenants, Fleet: c.fleet,
-		Sessions: web.NewSessions("portal", at.portal, c.store.Sessions(), time.Now),
+		Sessions: web.NewSessions("portal", at.portal, c.store.Sessions("portal", time.Now), time.Now),
 		Log:      log, Now: time.Now, ConsoleURL: at.console,
 	})
 }

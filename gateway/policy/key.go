@@ -49,8 +49,8 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 	case !wellFormedKey(key):
 		return s.denied("credential_invalid", "The API key is not complete or mistyped. Copy it again as it was shown.")
 	}
-	hash := sha256.Sum256(bytesOf(key))
-	grant := s.grants.Grant(&hash)
+	ex.keyHash = sha256.Sum256(bytesOf(key))
+	grant := s.grants.Grant(&ex.keyHash)
 	switch {
 	case grant == nil:
 		return s.denied("credential_invalid", "The API key is not known here. It may have been revoked, or belong to another environment. Create a new one in the portal.")
@@ -155,6 +155,7 @@ const (
 	maxKeyBytes    = 160
 	keyIDBytes     = 12
 	keySecretBytes = 43
+	keySumBytes    = 6
 )
 
 // wellFormedKey checks form and checksum, which costs less than looking a
@@ -190,7 +191,7 @@ func isBase62(s string) bool {
 }
 
 func base62(s string) (n uint64, ok bool) {
-	if s == "" || len(s) > 6 {
+	if len(s) != keySumBytes {
 		return 0, false
 	}
 	for i := range len(s) {
