@@ -54,8 +54,8 @@ func callOf(v *visit, d manager.VersionDetail) callView {
 		ui.Token{Text: " \\\n  "}, ui.Token{Kind: ui.Function, Text: "-H"}, ui.Token{Kind: ui.String, Text: " \"" + before},
 		ui.Token{Kind: ui.Variable, Text: keyVariable}, ui.Token{Kind: ui.String, Text: "\""})
 	for _, p := range d.Products {
-		if p.Listed && v.h.PortalURL != "" {
-			out.KeyAt = v.h.PortalURL + "/products/" + v.tenant.Slug + "/" + p.Slug
+		if p.Listed {
+			out.KeyAt = portalProduct(v.h.PortalURL, v.tenant.Slug, p.Slug)
 			break
 		}
 	}

@@ -36,6 +36,7 @@ type versionHead struct {
 	About     string
 	Delete    string
 	Import    string
+	Docs      string // its page in the portal, once it is offered there
 }
 
 type siblingLink struct {
@@ -75,6 +76,11 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		Served:    len(d.Deployments) > 0,
 		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
 		Load:      v.load(d),
+	}
+	for _, p := range d.Products {
+		if p.Listed && out.Served {
+			out.Docs = portalVersion(h.PortalURL, v.tenant.Slug, api, label)
+		}
 	}
 	if !d.Version.SunsetAt.IsZero() {
 		out.Sunset = day(d.Version.SunsetAt)
