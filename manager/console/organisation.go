@@ -199,7 +199,7 @@ func (h *Console) audit(v *visit) error {
 	p := auditPage{shell: v.shell("Audit log", link{"Audit log", ""})}
 	for _, a := range list.Items {
 		row := auditRow{
-			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: title(a.Summary), Action: a.Action,
+			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: a.Summary, Action: a.Action,
 			Object: string(a.Object), From: a.Actor.Address,
 		}
 		if row.Who == "" {
