@@ -22,7 +22,9 @@ func TestEntryStoreDoesWhatPublishingNeeds(t *testing.T) {
 		s := new(fake.EntryStore)
 		s.AddEnvironment("production")
 		s.AddEnvironment("sandbox")
-		return s, func(_ *testing.T, at time.Time, items ...entry.Item) uint64 { return s.Emit("production", at, items...) }
+		return s, func(_ *testing.T, at time.Time, items ...entry.Item) uint64 {
+			return s.Emit("production", at, items...)
+		}
 	})
 }
 
