@@ -138,7 +138,7 @@ func (m *mirror) apply(items []entry.Item, _ bool) error {
 			m.bad[it.Key] = !it.Ended
 			continue
 		}
-		if old, ok := m.state[it.Key]; ok && !it.Position.After(old.Position) {
+		if old, ok := m.state[it.Key]; ok && !it.After(old.Position) {
 			continue
 		}
 		delete(m.bad, it.Key)
@@ -176,14 +176,14 @@ func (m *mirror) until(t testing.TB, what string, holds func(*mirror) bool) {
 func has(key entry.Key, body string) func(*mirror) bool {
 	return func(m *mirror) bool {
 		it := m.state[key]
-		return string(it.Body) == body && !it.Ended && !it.Position.After(m.state[entry.HeadKey].Position)
+		return string(it.Body) == body && !it.Ended && !it.After(m.state[entry.HeadKey].Position)
 	}
 }
 
 func ended(key entry.Key) func(*mirror) bool {
 	return func(m *mirror) bool {
 		it := m.state[key]
-		return it.Ended && !it.Position.After(m.state[entry.HeadKey].Position)
+		return it.Ended && !it.After(m.state[entry.HeadKey].Position)
 	}
 }
 

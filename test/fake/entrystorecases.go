@@ -230,7 +230,7 @@ func laterEpoch(c *entryStoreCase) {
 	keys, head := c.pending(10)
 	slices.Sort(keys)
 	c.want(keys, grantN(1), grantN(2))
-	if !head.After(above) || !c.load(grantN(2)).Position.After(above) {
+	if !head.After(above) || !c.load(grantN(2)).After(above) {
 		c.Errorf("got head %v, want all after %v", head, above)
 	}
 }
