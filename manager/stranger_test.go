@@ -19,6 +19,7 @@ func openToAll() map[string]string {
 		"Catalog.OfferedVersion":       "as above",
 		"Catalog.OfferedOperations":    "as above",
 		"Catalog.OfferedReference":     "as above",
+		"Catalog.OfferedSchema":        "as above",
 		"Catalog.OfferedDocument":      "as above",
 		"Catalog.RunLoader":            "a part of the program, with no actor",
 		"Access.RunExpiry":             "a part of the program, with no actor",
