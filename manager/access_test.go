@@ -10,6 +10,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 // market is a provider and a consumer with people in their roles.
@@ -22,9 +23,9 @@ type market struct {
 	app                        apim.Application
 }
 
-func newMarket(t testing.TB) *market {
+func newMarket(t testing.TB, place postgres.Place) *market {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, place)
 	m := &market{world: w, shop: w.tenant("shop"), client: w.tenant("client")}
 	m.provider = w.person(m.shop, "Petra", apim.RoleProvider)
 	m.approver = w.person(m.shop, "Ada", apim.RoleApprover)
@@ -67,8 +68,10 @@ func (m *market) state(key manager.MintedKey) entry.SubscriptionState {
 	return g.Subscriptions[0].State
 }
 
-func TestAutomaticPlanLetsInAtOnce(t *testing.T) {
-	m := newMarket(t)
+func TestAutomaticPlanLetsInAtOnce(t *testing.T) { postgres.Both(t, testAutomaticPlanLetsInAtOnce) }
+
+func testAutomaticPlanLetsInAtOnce(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	key := m.key()
 	s, change, err := m.access.Request(t.Context(), m.consumer, m.client.ID, manager.RequestAccess{Application: m.app.ID, Plan: m.offer.automatic.ID})
 	if err != nil || s.State != apim.Active || !s.Automatic || change.Sequence == 0 {
@@ -82,8 +85,10 @@ func TestAutomaticPlanLetsInAtOnce(t *testing.T) {
 	}
 }
 
-func TestTransitionsReachTheNodes(t *testing.T) {
-	m := newMarket(t)
+func TestTransitionsReachTheNodes(t *testing.T) { postgres.Both(t, testTransitionsReachTheNodes) }
+
+func testTransitionsReachTheNodes(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, key := t.Context(), m.key()
 	s := m.pending()
 	for _, step := range []struct {
@@ -133,7 +138,11 @@ func TestTransitionsReachTheNodes(t *testing.T) {
 
 // Fifty people decide at once: one outcome, and one audit row says whose.
 func TestParallelDecisionsHaveOneOutcome(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testParallelDecisionsHaveOneOutcome)
+}
+
+func testParallelDecisionsHaveOneOutcome(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	var approvers []apim.Actor
 	for i := range 50 {
@@ -172,8 +181,10 @@ func TestParallelDecisionsHaveOneOutcome(t *testing.T) {
 	}
 }
 
-func TestSecondClickIsOneDecision(t *testing.T) {
-	m := newMarket(t)
+func TestSecondClickIsOneDecision(t *testing.T) { postgres.Both(t, testSecondClickIsOneDecision) }
+
+func testSecondClickIsOneDecision(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	var wg sync.WaitGroup
 	for range 10 {
@@ -196,7 +207,11 @@ func TestSecondClickIsOneDecision(t *testing.T) {
 }
 
 func TestSecondRequestIsOneSubscription(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testSecondRequestIsOneSubscription)
+}
+
+func testSecondRequestIsOneSubscription(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	in := manager.RequestAccess{Application: m.app.ID, Plan: m.offer.manual.ID, Reason: "to try"}
 	var mu sync.Mutex
@@ -230,7 +245,11 @@ func TestSecondRequestIsOneSubscription(t *testing.T) {
 
 // The same version by way of another product is still a second access to it.
 func TestOneLiveSubscriptionForAnAPIVersion(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testOneLiveSubscriptionForAnAPIVersion)
+}
+
+func testOneLiveSubscriptionForAnAPIVersion(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.pending()
 	bundle := must[apim.Product](t)(m.catalog.CreateProduct(ctx, m.provider, m.shop.ID, manager.ProductInput{
@@ -247,7 +266,11 @@ func TestOneLiveSubscriptionForAnAPIVersion(t *testing.T) {
 }
 
 func TestVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testVersionIsNotAddedWhereItWouldGiveASecondAccess)
+}
+
+func testVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.pending()
 	empty := must[apim.Product](t)(m.catalog.CreateProduct(ctx, m.provider, m.shop.ID, manager.ProductInput{
@@ -262,7 +285,11 @@ func TestVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T) {
 }
 
 func TestWithdrawnRequestCannotBeApproved(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testWithdrawnRequestCannotBeApproved)
+}
+
+func testWithdrawnRequestCannotBeApproved(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	if _, _, err := m.access.Withdraw(ctx, m.consumer, m.client.ID, s.ID); err != nil {
 		t.Fatal(err)
@@ -279,7 +306,11 @@ func TestWithdrawnRequestCannotBeApproved(t *testing.T) {
 }
 
 func TestRejectedRequestSaysWhyAndCanBeMadeAgain(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testRejectedRequestSaysWhyAndCanBeMadeAgain)
+}
+
+func testRejectedRequestSaysWhyAndCanBeMadeAgain(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	_, _, err := m.access.Reject(ctx, m.approver, m.shop.ID, s.ID, "")
 	refused(t, err, apim.Invalid)
@@ -299,7 +330,11 @@ func TestRejectedRequestSaysWhyAndCanBeMadeAgain(t *testing.T) {
 }
 
 func TestUndoIsForWhoDecidedAndForTenSeconds(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testUndoIsForWhoDecidedAndForTenSeconds)
+}
+
+func testUndoIsForWhoDecidedAndForTenSeconds(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.active()
 	_, _, err := m.access.UndoApproval(ctx, m.second, m.shop.ID, s.ID)
 	refused(t, err, apim.Conflict)
@@ -312,7 +347,11 @@ func TestUndoIsForWhoDecidedAndForTenSeconds(t *testing.T) {
 }
 
 func TestNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testNobodyDecidesOnTheirOwnRequestUnlessAlone)
+}
+
+func testNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	owner := m.person(m.shop, "Olga", apim.RoleOwner)
 	app := m.application(owner, m.shop, "inside")
@@ -335,9 +374,11 @@ func TestNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T) {
 	}
 }
 
-func TestEitherSideMayCancel(t *testing.T) {
+func TestEitherSideMayCancel(t *testing.T) { postgres.Both(t, testEitherSideMayCancel) }
+
+func testEitherSideMayCancel(t *testing.T, place postgres.Place) {
 	for _, side := range []string{"provider", "consumer"} {
-		m := newMarket(t)
+		m := newMarket(t, place)
 		ctx, s, key := t.Context(), m.active(), m.key()
 		actor, tenant := m.approver, m.shop
 		if side == "consumer" {
@@ -351,13 +392,15 @@ func TestEitherSideMayCancel(t *testing.T) {
 			t.Errorf("%s: a second click: %v", side, err)
 		}
 	}
-	m := newMarket(t)
+	m := newMarket(t, place)
 	_, _, err := m.access.Cancel(t.Context(), m.provider, m.shop.ID, m.active().ID, "")
 	refused(t, err, apim.Forbidden)
 }
 
-func TestEachSideSeesItsOwnViewAlone(t *testing.T) {
-	m := newMarket(t)
+func TestEachSideSeesItsOwnViewAlone(t *testing.T) { postgres.Both(t, testEachSideSeesItsOwnViewAlone) }
+
+func testEachSideSeesItsOwnViewAlone(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	stranger := m.tenant("stranger")
 	other := m.person(stranger, "Xi", apim.RoleOwner)
@@ -375,8 +418,10 @@ func TestEachSideSeesItsOwnViewAlone(t *testing.T) {
 	}
 }
 
-func TestPlanThatTakesNobodyRefuses(t *testing.T) {
-	m := newMarket(t)
+func TestPlanThatTakesNobodyRefuses(t *testing.T) { postgres.Both(t, testPlanThatTakesNobodyRefuses) }
+
+func testPlanThatTakesNobodyRefuses(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	draft, _, err := m.catalog.CreatePlan(ctx, m.provider, m.shop.ID, m.offer.product.ID, manager.PlanInput{Name: new("Draft"), Approval: new(apim.Automatic)})
 	if err != nil {
@@ -392,7 +437,11 @@ func TestPlanThatTakesNobodyRefuses(t *testing.T) {
 }
 
 func TestUnlistedProductIsNobodysToAskFor(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testUnlistedProductIsNobodysToAskFor)
+}
+
+func testUnlistedProductIsNobodysToAskFor(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, _, err := m.catalog.UpdateProduct(ctx, m.provider, m.shop.ID, m.offer.product.ID, manager.ProductInput{Visibility: new(apim.VisiblePrivate)}); err != nil {
 		t.Fatal(err)
@@ -402,7 +451,11 @@ func TestUnlistedProductIsNobodysToAskFor(t *testing.T) {
 }
 
 func TestRevokedKeyIsGoneFromTheNodes(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testRevokedKeyIsGoneFromTheNodes)
+}
+
+func testRevokedKeyIsGoneFromTheNodes(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, key := t.Context(), m.key()
 	m.active()
 	if m.state(key) != entry.Active {
@@ -430,7 +483,11 @@ func TestRevokedKeyIsGoneFromTheNodes(t *testing.T) {
 }
 
 func TestKeyIsShownOnceAndKeptAsAHash(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testKeyIsShownOnceAndKeptAsAHash)
+}
+
+func testKeyIsShownOnceAndKeptAsAHash(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	key := m.key()
 	if !strings.HasPrefix(key.Key, "portico_live_") {
 		t.Errorf("got %.16s…, want a live key", key.Key)
@@ -448,8 +505,10 @@ func TestKeyIsShownOnceAndKeptAsAHash(t *testing.T) {
 	}
 }
 
-func TestSandboxTakesTestKeys(t *testing.T) {
-	m := newMarket(t)
+func TestSandboxTakesTestKeys(t *testing.T) { postgres.Both(t, testSandboxTakesTestKeys) }
+
+func testSandboxTakesTestKeys(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
 		t.Fatal(err)
@@ -486,7 +545,11 @@ func TestSandboxTakesTestKeys(t *testing.T) {
 }
 
 func TestDeletedApplicationLosesEverything(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testDeletedApplicationLosesEverything)
+}
+
+func testDeletedApplicationLosesEverything(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s, key := t.Context(), m.active(), m.key()
 	change, err := m.access.DeleteApplication(ctx, m.consumer, m.client.ID, m.app.ID)
 	if err != nil || change.Sequence == 0 || m.state(key) != "no grant" {
@@ -501,8 +564,10 @@ func TestDeletedApplicationLosesEverything(t *testing.T) {
 	m.application(m.consumer, m.client, "till") // the slug is free again
 }
 
-func TestEditedPlanIsOneEntry(t *testing.T) {
-	m := newMarket(t)
+func TestEditedPlanIsOneEntry(t *testing.T) { postgres.Both(t, testEditedPlanIsOneEntry) }
+
+func testEditedPlanIsOneEntry(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.active()
 	m.key()
@@ -525,7 +590,11 @@ func TestEditedPlanIsOneEntry(t *testing.T) {
 }
 
 func TestClosedPlanGivesNothingAnyMore(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testClosedPlanGivesNothingAnyMore)
+}
+
+func testClosedPlanGivesNothingAnyMore(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.active()
 	_, _, err := m.catalog.UpdatePlan(ctx, m.provider, m.shop.ID, m.offer.manual.ID, manager.PlanInput{State: new(apim.PlanClosed)})
@@ -542,7 +611,11 @@ func TestClosedPlanGivesNothingAnyMore(t *testing.T) {
 }
 
 func TestInputIsRefusedWithTheNamesOfItsFields(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testInputIsRefusedWithTheNamesOfItsFields)
+}
+
+func testInputIsRefusedWithTheNamesOfItsFields(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	long := strings.Repeat("x", 3000)
 	for name, c := range map[string]struct {
@@ -609,8 +682,10 @@ func TestInputIsRefusedWithTheNamesOfItsFields(t *testing.T) {
 	}
 }
 
-func TestStaleFormIsRefused(t *testing.T) {
-	m := newMarket(t)
+func TestStaleFormIsRefused(t *testing.T) { postgres.Both(t, testStaleFormIsRefused) }
+
+func testStaleFormIsRefused(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, _, err := m.access.UpdateApplication(ctx, m.consumer, m.client.ID, m.app.ID, manager.ApplicationInput{Name: new("One"), Lock: m.app.Lock}); err != nil {
 		t.Fatal(err)
@@ -619,8 +694,10 @@ func TestStaleFormIsRefused(t *testing.T) {
 	refused(t, err, apim.Conflict)
 }
 
-func TestSubscriptionExpiresAtItsEnd(t *testing.T) {
-	m := newMarket(t)
+func TestSubscriptionExpiresAtItsEnd(t *testing.T) { postgres.Both(t, testSubscriptionExpiresAtItsEnd) }
+
+func testSubscriptionExpiresAtItsEnd(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, key := t.Context(), m.key()
 	s := m.active()
 	m.endAt(s, m.clock().Add(time.Hour))

@@ -8,9 +8,10 @@ package migrations
 
 import "embed"
 
-// Files holds the steps, "sqlite/0001_spine.sql" and so on.
+// Files holds the steps, "sqlite/0001_spine.sql", "postgres/0001_spine.sql" and
+// so on. A step has the same number and name in both dialects.
 //
-//go:embed sqlite/*.sql
+//go:embed sqlite/*.sql postgres/*.sql
 var Files embed.FS
 
 // Schema is the dump of what the SQLite steps lead to. A test compares it with
