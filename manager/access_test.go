@@ -541,6 +541,21 @@ func TestClosedPlanGivesNothingAnyMore(t *testing.T) {
 	}
 }
 
+func TestRequestToAClosedPlanIsNotApproved(t *testing.T) {
+	m := newMarket(t)
+	ctx, s := t.Context(), m.pending()
+	for _, state := range []apim.PlanState{apim.PlanDeprecated, apim.PlanClosed} {
+		if _, _, err := m.catalog.UpdatePlan(ctx, m.provider, m.shop.ID, m.offer.manual.ID, manager.PlanInput{State: &state}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, "")
+	refused(t, err, apim.Conflict)
+	if _, _, err := m.access.Reject(ctx, m.approver, m.shop.ID, s.ID, "the plan is closed"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestInputIsRefusedWithTheNamesOfItsFields(t *testing.T) {
 	m := newMarket(t)
 	ctx := t.Context()

@@ -97,7 +97,8 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 		if res.StatusCode != http.StatusOK {
 			return nil, "", invalid("url", "status", "the address answered %s; a document was expected", res.Status)
 		}
-		body, source = res.Body, address.Redacted()
+		address.RawQuery, address.Fragment = "", "" // where links keep their tokens
+		body, source = res.Body, address.String()
 	}
 	if body == nil {
 		return nil, "", invalid("document", "required", "send a document or the address of one")

@@ -68,6 +68,22 @@ func TestFirstOperatorJoinsTheTenantThatIsThere(t *testing.T) {
 	}
 }
 
+// Somebody who signed up before the first run does not get the operator as a
+// colleague, nor as an owner of what is theirs.
+func TestFirstOperatorJoinsNobodysTenant(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	must[apim.Person](t)(w.tenants.SignUp(ctx, manager.SignUp{Name: "Aaron", Email: "a@a.example", Password: password}, "192.0.2.1"))
+	token := w.firstRunToken()
+	if joins := must[apim.Tenant](t)(w.tenants.CheckFirstRun(ctx, token)); joins.ID != "" {
+		t.Errorf("got %+v, want none", joins)
+	}
+	in := ada()
+	in.TenantName, in.TenantSlug = "", ""
+	_, err := w.tenants.FirstRun(ctx, token, in)
+	wantFields(t, err, "tenant_name tenant_slug")
+}
+
 func TestFirstRunSaysEverythingThatIsWrong(t *testing.T) {
 	w := newWorld(t)
 	w.tenant("shop")
