@@ -211,7 +211,7 @@ func (c *Catalog) storeReference(ctx context.Context, d apim.Document, doc *open
 	if err := c.storePages(ctx, d, "reference", len(doc.Outline.Operations), operations); err != nil {
 		return err
 	}
-	return c.storePages(ctx, d, "schemas", 0, pages("schema", doc.Schemas(), func(s openapi.Schema) string { return s.Slug }))
+	return c.storePages(ctx, d, "schemas", 0, pages("schema", doc.Schemas(), func(s openapi.Schema) string { return s.Name }))
 }
 
 // pages makes stored pages of what a document yields.

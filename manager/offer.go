@@ -244,6 +244,31 @@ func (c *Catalog) OfferedReference(ctx context.Context, actor apim.Actor, tenant
 	return ref, false, nil
 }
 
+// OfferedSchema returns the page of a named schema of a visible version. Until
+// the second phase has reached it there is none.
+func (c *Catalog) OfferedSchema(ctx context.Context, actor apim.Actor, tenant, version apim.ID, name string) (openapi.Schema, error) {
+	if err := c.reader(ctx, actor, tenant); err != nil {
+		return openapi.Schema{}, err
+	}
+	cat := c.Store.Catalog(tenant)
+	v, err := cat.Version(ctx, version)
+	if err != nil {
+		return openapi.Schema{}, err
+	}
+	raw, ok, err := cat.Provider(v).ReferenceOf(ctx, v.Document.ID, "schema", name)
+	if err != nil {
+		return openapi.Schema{}, err
+	}
+	if !ok {
+		return openapi.Schema{}, apim.Errorf(apim.NotFound, "the document has no schema %q, or is still being read", name)
+	}
+	var schema openapi.Schema
+	if err := json.Unmarshal(raw, &schema); err != nil {
+		return openapi.Schema{}, fmt.Errorf("read schema %s: %w", name, err)
+	}
+	return schema, nil
+}
+
 // scanned is what a reference page shows before the document is loaded.
 func scanned(r apim.Route) openapi.Reference {
 	ref := openapi.Reference{

@@ -175,7 +175,7 @@ func (p *portal) operationHits(ctx context.Context, r *reader, offers []manager.
 				}
 				hits = append(hits, operationHit{
 					Method: line.Method, Path: line.Path, Title: title(line), API: v.API.Name + " " + v.Label,
-					URL:        operationLink(o.Provider.Slug, v.API.Slug, v.Label, line.Operation),
+					URL:        operationLink(o.Provider.Slug, v.API.Slug, v.Label, slug(line)),
 					Deprecated: line.Deprecated,
 				})
 			}

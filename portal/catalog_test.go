@@ -15,7 +15,7 @@ func TestAnybodyReadsThePublicCatalog(t *testing.T) {
 	b := w.anonymous()
 	b.get("/").wants(t, http.StatusOK, "Parcels", "Meridian Logistics", "v1", "4 operations", "Sandbox, Growth", "Free", "curl http")
 	b.get("/products/meridian/parcels").wants(t, http.StatusOK, "All of Parcels in one subscription.", "10 / s", "at once", "by a person", "€ 0.80 / 1,000 calls")
-	b.get("/apis/meridian/parcels/v1").wants(t, http.StatusOK, "http://localhost:8080/meridian/parcels/v1", "Authorization: Bearer $PORTICO_KEY", "X-API-Key", "?api_key=", "1 operation needs no key")
+	b.get("/apis/meridian/parcels/v1").wants(t, http.StatusOK, "http://localhost:8080/meridian/parcels/v1", "Authorization: Bearer $PORTICO_KEY", "X-API-Key", "?api_key=", "One operation needs no key")
 	b.get("/apis/meridian/parcels/v1/plans").wants(t, http.StatusOK, "Sandbox", "Growth")
 }
 

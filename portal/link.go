@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/url"
+	"strings"
 
 	"portico/internal/apim"
 )
@@ -43,6 +44,9 @@ func with(path string, pairs ...string) string {
 	}
 	if len(q) == 0 {
 		return path
+	}
+	if strings.Contains(path, "?") {
+		return path + "&" + q.Encode()
 	}
 	return path + "?" + q.Encode()
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
@@ -53,6 +54,8 @@ func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColum
 			closed = append(closed, column)
 		}
 	}
+	// What works at once comes first, and is what a form begins with.
+	slices.SortStableFunc(open, func(a, b planColumn) int { return compare(a.Manual, b.Manual) })
 	return append(open, closed...)
 }
 
@@ -124,4 +127,15 @@ func ownState(mine []manager.SubscriptionView) (label, tone string) {
 		}
 	}
 	return label, tone
+}
+
+// compare orders false before true.
+func compare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }

@@ -28,6 +28,9 @@ type problemView struct {
 	frame
 	refusal
 	StatusText string
+	// The same texts as HTML.
+	HappenedHTML, MeansHTML, RetryHTML string
+	DoHTML                             []string
 }
 
 func (p *portal) problems(c *gin.Context, r *reader) error {
@@ -47,7 +50,12 @@ func (p *portal) problem(c *gin.Context, r *reader) error {
 	if !ok {
 		return apim.Errorf(apim.NotFound, "the gateway has no error code %q", c.Param("code"))
 	}
-	v := problemView{frame: r.frame(f.Title, atProblems), refusal: f, StatusText: http.StatusText(f.Status)}
+	v := problemView{frame: r.frame(f.Title, atProblems), refusal: f, StatusText: http.StatusText(f.Status),
+		HappenedHTML: p.markdown.HTML(f.Happened), MeansHTML: p.markdown.HTML(f.Means), RetryHTML: p.markdown.HTML(f.Retry),
+	}
+	for _, do := range f.Do {
+		v.DoHTML = append(v.DoHTML, p.markdown.HTML(do))
+	}
 	v.Crumbs = []ui.Crumb{{Label: "Error codes", Href: problemsPath}, {Label: f.Code}}
 	return p.render(c, http.StatusOK, problemPageOf(v))
 }

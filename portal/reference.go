@@ -200,8 +200,9 @@ func (p *portal) reference(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
+	id = ref.ID
 	at := slices.IndexFunc(lines, func(l manager.OperationLine) bool { return l.Operation == id })
-	line := manager.OperationLine{Operation: id, Method: ref.Method, Path: ref.Path, Summary: ref.Summary}
+	line := manager.OperationLine{Operation: id, Slug: ref.Slug, Method: ref.Method, Path: ref.Path, Summary: ref.Summary}
 	if at >= 0 {
 		line = lines[at]
 	}
@@ -210,14 +211,22 @@ func (p *portal) reference(c *gin.Context, r *reader) error {
 	view.Nav = newNav(provider, v, lines, id, c.Query("filter"), "")
 	view.Operation = p.schemaLinks(provider, v).operation(ref, partial, line, v.URL)
 	if at > 0 {
-		view.Operation.Previous, view.Operation.PreviousName = operationLink(provider, v.API.Slug, v.Label, lines[at-1].Operation), title(lines[at-1])
+		view.Operation.Previous, view.Operation.PreviousName = operationLink(provider, v.API.Slug, v.Label, slug(lines[at-1])), title(lines[at-1])
 	}
 	if at >= 0 && at+1 < len(lines) {
-		view.Operation.Next, view.Operation.NextName = operationLink(provider, v.API.Slug, v.Label, lines[at+1].Operation), title(lines[at+1])
+		view.Operation.Next, view.Operation.NextName = operationLink(provider, v.API.Slug, v.Label, slug(lines[at+1])), title(lines[at+1])
 	}
-	view.Sample = operationSample(c, ref, v, line, operationLink(provider, v.API.Slug, v.Label, id))
+	view.Sample = operationSample(c, ref, v, line, operationLink(provider, v.API.Slug, v.Label, slug(line)))
 	view.Example = answerExample(ref)
 	return p.render(c, http.StatusOK, referencePageOf(view))
+}
+
+// slug is what an operation is called in addresses.
+func slug(line manager.OperationLine) string {
+	if line.Slug != "" {
+		return line.Slug
+	}
+	return line.Operation
 }
 
 func operationSample(c *gin.Context, ref openapi.Reference, v manager.OfferedVersion, line manager.OperationLine, page string) *sampleView {
@@ -260,6 +269,9 @@ func newNav(provider string, v manager.OfferedVersion, lines []manager.Operation
 			}
 		}
 	}
+	if id == "" && n.Tag == "" && n.Filter == "" && n.Compact {
+		n.Tag = groupOperations(lines)[0].Name // one is always unfolded
+	}
 	var folded []navGroup
 	for _, g := range groupOperations(shown) {
 		group := navGroup{Name: g.Name, Count: number(len(g.Lines)), URL: with(base, "tag", g.Name)}
@@ -268,7 +280,7 @@ func newNav(provider string, v manager.OfferedVersion, lines []manager.Operation
 			for _, line := range g.Lines {
 				group.Items = append(group.Items, navItem{
 					Title: title(line), Method: line.Method, Deprecated: line.Deprecated, Current: line.Operation == id && id != "",
-					URL: operationLink(provider, v.API.Slug, v.Label, line.Operation),
+					URL: operationLink(provider, v.API.Slug, v.Label, slug(line)),
 				})
 			}
 		}
@@ -306,7 +318,7 @@ func listOperations(provider string, v manager.OfferedVersion, lines []manager.O
 			left--
 			group.Rows = append(group.Rows, operationHit{
 				Method: line.Method, Path: line.Path, Title: title(line), Deprecated: line.Deprecated,
-				URL: operationLink(provider, v.API.Slug, v.Label, line.Operation),
+				URL: operationLink(provider, v.API.Slug, v.Label, slug(line)),
 			})
 		}
 		if len(group.Rows) > 0 {

@@ -2,7 +2,7 @@ package portal
 
 import "slices"
 
-// A refusal explains one code of the gateway's problem answers (RFC 9457),
+// A refusal explains, in Markdown, one code of the gateway's problem answers (RFC 9457),
 // whose "type" leads to its page.
 type refusal struct {
 	Code     string
@@ -27,7 +27,7 @@ const (
 
 const (
 	retryNever = "No. The same request gets the same answer."
-	retryLater = "Yes, after the seconds in Retry-After."
+	retryLater = "Yes, after the seconds in `Retry-After`."
 )
 
 // refusals returns every code that the gateway answers with, in the order of
@@ -53,7 +53,7 @@ func requestRefusals() []refusal {
 			Happened: "No published API has an operation with this path on this host.",
 			Means:    "The request was not forwarded and does not count against your plan.",
 			Do: []string{
-				"Compare the address with the base URL on the API's page. It has the form /{provider}/{api}/{version}, and the version is part of it.",
+				"Compare the address with the base URL on the API's page. It has the form `/{provider}/{api}/{version}`, and the version is part of it.",
 				"Compare the rest with the path in the reference. A slash at the end and upper or lower case both count.",
 				"If it worked before, the version may have retired: its page names the one that follows.",
 			},
@@ -62,33 +62,37 @@ func requestRefusals() []refusal {
 		{
 			Code: "method_not_allowed", Status: 405, Title: "This path does not take this method", Group: groupRequest,
 			Happened: "The path exists, but not with the method of the request.",
-			Means:    "The request was not forwarded. The answer's Allow header lists the methods that the path takes.",
-			Do:       []string{"Use one of the methods in Allow.", "Look the operation up in the reference: creating and changing often have different paths."},
+			Means:    "The request was not forwarded. The answer's `Allow` header lists the methods that the path takes.",
+			Do:       []string{"Use one of the methods in `Allow`.", "Look the operation up in the reference: creating and changing often have different paths."},
 			Retry:    retryNever,
 		},
 		{
 			Code: "request_invalid", Status: 400, Title: "The request is not valid", Group: groupRequest,
 			Happened: "The request is not well-formed HTTP, or is not what the API's document describes.",
-			Means:    "The gateway refused it before the API saw it. The answer's detail says what is wrong and where.",
+			Means:    "The gateway refused it before the API saw it. The answer's `detail` says what is wrong and where.",
 			Do: []string{
-				"Read detail and, where present, errors: they name the header, parameter or field.",
+				"Read `detail` and, where present, `errors`: they name the header, parameter or field.",
 				"Build the URL with your language's library instead of by hand: encoded slashes, backslashes and dot segments are refused.",
 				"Compare the body with the example in the reference.",
 			},
 			Retry: retryNever,
 		},
 		{
-			Code: "body_too_large", Status: 413, Title: "The body is too large", Group: groupRequest,
-			Happened: "The request's body is larger than this API takes.",
-			Means:    "The gateway stopped reading. The answer's detail names the limit.",
-			Do:       []string{"Send less at once, or in several requests.", "Ask the provider whether the limit can be raised for your use."},
-			Retry:    retryNever,
+			Code: "request_too_large", Status: 413, Title: "The request is too large", Group: groupRequest,
+			Happened: "The body is larger than this API takes, or the header is larger than the gateway takes: 32 KiB and 100 fields.",
+			Means:    "The gateway stopped reading and closed the connection. The answer's `detail` names the limit.",
+			Do: []string{
+				"Send less at once, or in several requests.",
+				"With status 431, look for a cookie or token that grew: an API key needs a few dozen characters.",
+				"Ask the provider whether the limit can be raised for your use.",
+			},
+			Retry: retryNever,
 		},
 		{
-			Code: "header_too_large", Status: 431, Title: "The header is too large", Group: groupRequest,
-			Happened: "The request's header fields are larger or more than the gateway takes: 32 KiB and 100 fields.",
-			Means:    "The request was refused before it was matched to an API.",
-			Do:       []string{"Look for a cookie or token that grew. An API key needs a few dozen characters."},
+			Code: "upgrade_not_supported", Status: 501, Title: "The connection cannot change its protocol", Group: groupRequest,
+			Happened: "The request asks to switch to another protocol, such as WebSocket, which this gateway does not do.",
+			Means:    "The request was not forwarded.",
+			Do:       []string{"Send the request without the header `Upgrade`, if the API offers the same over plain HTTP or server-sent events."},
 			Retry:    retryNever,
 		},
 	}
@@ -101,9 +105,9 @@ func credentialRefusals() []refusal {
 			Happened: "The operation needs an API key and the request has none where this API looks for it.",
 			Means:    "Nobody knows who calls, so the request was not forwarded.",
 			Do: []string{
-				"Send the key as the API's page says: usually Authorization: Bearer, the header X-API-Key or the query parameter api_key.",
+				"Send the key as the API's page says: usually `Authorization: Bearer`, the header `X-API-Key` or the query parameter `api_key`.",
 				"If you have no key yet, open your application and make one. It takes a few seconds.",
-				"In a shell, check that PORTICO_KEY is set: echo ${PORTICO_KEY:+set}.",
+				"In a shell, check that `PORTICO_KEY` is set: `echo ${PORTICO_KEY:+set}` prints \"set\".",
 			},
 			Retry: retryNever,
 		},
@@ -112,7 +116,7 @@ func credentialRefusals() []refusal {
 			Happened: "The request has a key that the gateway does not know: mistyped, cut off, revoked, or made for another environment.",
 			Means:    "The request was not forwarded. A revoked key is refused on every node as soon as the revocation is confirmed.",
 			Do: []string{
-				"Copy the key again. It is one line, begins with its prefix (portico_live_ or portico_test_) and ends with a checksum.",
+				"Copy the key again. It is one line, begins with its prefix (`portico_live_` or `portico_test_`) and ends with a checksum.",
 				"Compare its beginning and last four characters with the keys on your application's page.",
 				"Keys are shown once. If yours is lost, revoke it and make a new one.",
 			},
@@ -152,11 +156,32 @@ func subscriptionRefusals() []refusal {
 			Retry: "Yes, once the request is approved.",
 		},
 		{
-			Code: "subscription_suspended", Status: 403, Title: "The subscription is suspended", Group: groupSubscription,
-			Happened: "The provider suspended your application's subscription, or somebody on your side stopped it.",
+			Code: "subscription_suspended", Status: 403, Title: "The provider suspended the subscription", Group: groupSubscription,
+			Happened: "The provider of the API suspended your application's subscription.",
 			Means:    "Calls are refused until it is resumed. The key and the subscription stay as they are.",
-			Do:       []string{"Read the reason on your application's page.", "If it says stopped, start it there.", "If the provider suspended it, settle the reason with them."},
+			Do:       []string{"Read the reason on your application's page.", "Settle it with the provider; nothing needs to be set up again afterwards."},
 			Retry:    "Yes, once the subscription is resumed.",
+		},
+		{
+			Code: "subscription_stopped", Status: 403, Title: "The subscription is stopped on your side", Group: groupSubscription,
+			Happened: "Somebody of your organisation stopped this subscription of the application.",
+			Means:    "Calls are refused until it is started again. The key and the subscription stay as they are.",
+			Do:       []string{"Open the subscription on your application's page and start it again."},
+			Retry:    "Yes, once the subscription is started.",
+		},
+		{
+			Code: "subscription_expired", Status: 403, Title: "The subscription has ended", Group: groupSubscription,
+			Happened: "Your application's subscription had an end, and that is past.",
+			Means:    "The application has no access any more. Its keys still work for its other subscriptions.",
+			Do:       []string{"Open the product in the catalog and request access again."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "subscription_not_started", Status: 403, Title: "The subscription has not started yet", Group: groupSubscription,
+			Happened: "Your application's subscription is approved from a later time on.",
+			Means:    "Calls are refused before that time.",
+			Do:       []string{"Call again after its start, which your application's page shows."},
+			Retry:    "Yes, after its start.",
 		},
 		{
 			Code: "operation_not_in_plan", Status: 403, Title: "The plan does not include this operation", Group: groupSubscription,
@@ -175,8 +200,8 @@ func limitRefusals() []refusal {
 			Happened: "The application called more often than its plan, or the API itself, allows.",
 			Means:    "The request was not forwarded. Refused calls do not make the wait longer.",
 			Do: []string{
-				"Wait the seconds in Retry-After, then go on.",
-				"Read RateLimit on every answer: r is how many calls are left, t in how many seconds there are more.",
+				"Wait the seconds in `Retry-After`, then go on.",
+				"Read `RateLimit` on every answer: `r` is how many calls are left, `t` in how many seconds there are more.",
 				"Spread calls evenly instead of in bursts, and keep answers that you need again.",
 				"If you need more all the time, compare the product's plans.",
 			},
@@ -185,7 +210,7 @@ func limitRefusals() []refusal {
 		{
 			Code: "quota_exhausted", Status: 429, Title: "The quota is used up", Group: groupLimit,
 			Happened: "The application has made all the calls that its plan gives for this day or month.",
-			Means:    "Calls are refused until the period ends. Retry-After says when.",
+			Means:    "Calls are refused until the period ends. `Retry-After` says when.",
 			Do:       []string{"Wait for the next period, or change to a larger plan.", "Look at which calls could be saved: unchanged answers need not be fetched again."},
 			Retry:    retryLater,
 		},
@@ -198,8 +223,15 @@ func upstreamRefusals() []refusal {
 			Code: "upstream_unreachable", Status: 502, Title: "The API could not be reached", Group: groupUpstream,
 			Happened: "The gateway let the request pass, but no connection to the API behind it could be made, or it broke before an answer.",
 			Means:    "Your key and plan are fine. Whether the API has acted on the request is not known if the connection broke.",
-			Do:       []string{"Try again after a short, growing pause; for calls that change something, with the same Idempotency-Key if the API takes one.", "If it lasts, tell the provider the request id from the answer."},
+			Do:       []string{"Try again after a short, growing pause; for calls that change something, with the same `Idempotency-Key` if the API takes one.", "If it lasts, tell the provider the request id from the answer."},
 			Retry:    "Yes, with a growing pause.",
+		},
+		{
+			Code: "upstream_invalid", Status: 502, Title: "The API's answer is not valid HTTP", Group: groupUpstream,
+			Happened: "The API behind the gateway answered with something that is not an HTTP answer.",
+			Means:    "Your request was fine and may have taken effect.",
+			Do:       []string{"Tell the provider the request id from the answer.", "Before repeating a call that changes something, look whether it took effect."},
+			Retry:    "Once.",
 		},
 		{
 			Code: "upstream_timeout", Status: 504, Title: "The API did not answer in time", Group: groupUpstream,
@@ -219,13 +251,6 @@ func gatewayRefusals() []refusal {
 			Means:    "The request was not forwarded and does not count against your plan.",
 			Do:       []string{"Try again after a second. Another node, or the same one, answers then."},
 			Retry:    "Yes, after a second.",
-		},
-		{
-			Code: "overloaded", Status: 503, Title: "The gateway has too much to do", Group: groupGateway,
-			Happened: "The gateway node handles as many requests as it can and takes no more at the moment.",
-			Means:    "The request was not forwarded and does not count against your plan.",
-			Do:       []string{"Try again after the seconds in Retry-After, with a growing pause.", "If it lasts, tell the operator of the gateway."},
-			Retry:    retryLater,
 		},
 		{
 			Code: "internal", Status: 500, Title: "Something failed inside the gateway", Group: groupGateway,

@@ -77,7 +77,7 @@ func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v ma
 	samples := openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Auth: sampleAuth(v.Credentials, line.Public), Key: key})
 	s := &sampleView{
 		Title: title(line), Tokens: samples[0].Tokens,
-		URL: operationLink(provider, v.API.Slug, v.Label, line.Operation),
+		URL: operationLink(provider, v.API.Slug, v.Label, slug(line)),
 	}
 	if e := answerExample(ref); e != nil {
 		e.Text = head(e.Text, mostAnswerLines)

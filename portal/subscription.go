@@ -175,7 +175,7 @@ func whatNow(s manager.SubscriptionView, hasKey bool) (headline string, sentence
 	switch {
 	case sub.State == apim.Active && sub.Stopped:
 		return "Stopped by you", []string{
-			"The gateway refuses this application's calls with 403 subscription_suspended until you start it again.",
+			"The gateway refuses this application's calls with 403 subscription_stopped until you start it again.",
 			"Your keys and the subscription stay as they are.",
 		}
 	case sub.State == apim.Active:
