@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ctlCommands are the commands that talk to a running manager through its
+// management API. They exit with 0 when all is done, 1 when it was refused,
+// 2 when the command line is wrong, 3 when the manager cannot be reached.
+type ctlCommands struct {
+	Import    ctlImport    `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input."`
+	Publish   ctlPublish   `cmd:"" help:"Publish a version's draft."`
+	APIs      ctlAPIs      `cmd:"" name:"apis" help:"APIs and their versions."`
+	Products  ctlProducts  `cmd:"" help:"What is offered in the catalog."`
+	Plans     ctlPlans     `cmd:"" help:"Terms of products."`
+	Apps      ctlApps      `cmd:"" help:"Applications, which use what is offered."`
+	Subscribe ctlSubscribe `cmd:"" help:"Request access to a product for an application."`
+	Requests  ctlRequests  `cmd:"" help:"Requests to the tenant's products."`
+	Approve   ctlApprove   `cmd:"" help:"Approve a request."`
+	Reject    ctlReject    `cmd:"" help:"Reject a request."`
+	Keys      ctlKeys      `cmd:"" help:"API keys of applications."`
+	Nodes     ctlNodes     `cmd:"" help:"Gateway nodes and what they have applied."`
+	Status    ctlStatus    `cmd:"" help:"Who you are, the environments and their nodes."`
+}
+
+// ctlIO is what a command reads and writes. The API token comes from
+// PORTICO_TOKEN alone: command lines are seen by other users of a machine.
+type ctlIO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Getenv   func(string) string
+}
+
+// processIO returns the process's own.
+func processIO() *ctlIO {
+	return &ctlIO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}
+}
+
+// ctlFlags are what all commands of ctlCommands take.
+type ctlFlags struct {
+	URL    string `env:"PORTICO_URL" default:"http://127.0.0.1:8082" help:"Address of the console and management API."`
+	Tenant string `env:"PORTICO_TENANT" help:"Tenant, by slug or id. Default: the only one you belong to."`
+	JSON   bool   `name:"json" help:"Print what the management API answered."`
+}
+
+// ctlWait is what commands take that reach gateway nodes.
+type ctlWait struct {
+	Wait    bool `help:"Wait until every node has confirmed."`
+	Timeout int  `name:"timeout-ms" default:"10000" help:"How long to wait, in milliseconds."`
+}
+
+// session is a command at work: the client, the output, and the tenant once
+// it is known.
+type session struct {
+	*client
+	io     *ctlIO
+	flags  ctlFlags
+	tenant string
+}
+
+func (f ctlFlags) open(io *ctlIO) (*session, error) {
+	c, err := newClient(f.URL, io.Getenv("PORTICO_TOKEN"))
+	if err != nil {
+		return nil, err
+	}
+	return &session{client: c, io: io, flags: f, tenant: f.Tenant}, nil
+}
+
+// in returns a path below the tenant, which it finds out when none was named.
+func (s *session) in(ctx context.Context, format string, parts ...any) (string, error) {
+	if s.tenant == "" {
+		var mine struct{ Items []struct{ Slug string } }
+		if err := s.get(ctx, "/tenants", nil, &mine); err != nil {
+			return "", err
+		}
+		if len(mine.Items) != 1 {
+			names := make([]string, len(mine.Items))
+			for i, t := range mine.Items {
+				names[i] = t.Slug
+			}
+			return "", usagef("name a tenant with --tenant or PORTICO_TENANT; yours are: %s", orNone(names))
+		}
+		s.tenant = mine.Items[0].Slug
+	}
+	return "/tenants/" + escape(s.tenant) + escaped(format, parts...), nil
+}
+
+// usageError is a command line that cannot be right, whatever the manager says.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{text: fmt.Sprintf(format, args...)}
+}
+
+// The exit codes of commands.
+const (
+	exitRefused     = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+)
+
+// ctlExit writes why a command failed and returns its exit code. nil is 0.
+func ctlExit(w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var refused *refusal
+	var usage *usageError
+	var away *unreachable
+	switch {
+	case errors.As(err, &refused):
+		refused.print(w)
+		return exitRefused
+	case errors.As(err, &usage):
+		fmt.Fprintf(w, "portico: %s\n", usage)
+		return exitUsage
+	case errors.As(err, &away):
+		fmt.Fprintf(w, "portico: %s\n", away)
+		return exitUnreachable
+	}
+	fmt.Fprintf(w, "portico: %s\n", err)
+	return exitRefused
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+type environmentAnswer struct {
+	Slug, Kind string
+	GatewayURL string `json:"gateway_url"`
+	Sequence   uint64
+}
+
+type nodeAnswer struct {
+	Name, Environment, State, Build string
+	Applied, Behind                 uint64
+	AppliedMS                       *int64 `json:"applied_ms"`
+	Refused                         []struct{ Key, Reason string }
+	APIs, Grants                    int
+}
+
+func (n nodeAnswer) row() []string {
+	took := ""
+	if n.AppliedMS != nil {
+		took = fmt.Sprintf("%d ms", *n.AppliedMS)
+	}
+	refused := make([]string, len(n.Refused))
+	for i, r := range n.Refused {
+		refused[i] = r.Key + ": " + r.Reason
+	}
+	return []string{
+		n.Name, n.Environment, n.State, fmt.Sprintf("#%d", n.Applied), fmt.Sprint(n.Behind), took,
+		fmt.Sprint(n.APIs), fmt.Sprint(n.Grants), strings.Join(refused, "; "), n.Build,
+	}
+}
+
+type ctlNodes struct {
+	ctlFlags
+	Environment string `help:"Only of this environment."`
+}
+
+// Run prints the gateway nodes.
+func (c *ctlNodes) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	environments, err := s.environments(ctx)
+	if err != nil {
+		return err
+	}
+	items := []json.RawMessage{}
+	for _, e := range environments {
+		if c.Environment != "" && c.Environment != e.Slug {
+			continue
+		}
+		nodes, err := s.nodes(ctx, e.Slug)
+		if err != nil {
+			return err
+		}
+		items = append(items, nodes...)
+	}
+	if c.Environment != "" && len(items) == 0 {
+		if _, err := s.nodes(ctx, c.Environment); err != nil {
+			return err // there is no such environment
+		}
+	}
+	heading := []string{"NODE", "ENVIRONMENT", "STATE", "APPLIED", "BEHIND", "TOOK", "APIS", "GRANTS", "REFUSED", "BUILD"}
+	return printItems(s, items, heading, nodeAnswer.row)
+}
+
+func (s *session) environments(ctx context.Context) ([]environmentAnswer, error) {
+	var all struct{ Items []environmentAnswer }
+	err := s.get(ctx, "/environments", nil, &all)
+	return all.Items, err
+}
+
+func (s *session) nodes(ctx context.Context, environment string) ([]json.RawMessage, error) {
+	var all struct{ Items []json.RawMessage }
+	err := s.get(ctx, escaped("/environments/%s/nodes", environment), nil, &all)
+	return all.Items, err
+}
+
+type ctlStatus struct{ ctlFlags }
+
+// Run prints who asks, the environments and their nodes.
+func (c *ctlStatus) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	var me struct {
+		Name     string
+		Operator bool
+		Tenants  []struct {
+			Tenant struct{ Slug string }
+			Roles  []string
+		}
+	}
+	identity, err := s.call(ctx, "GET", "/whoami", nil, nil, &me)
+	if err != nil {
+		return err
+	}
+	environments, err := s.environments(ctx)
+	if err != nil {
+		return err
+	}
+	nodes := map[string][]json.RawMessage{}
+	for _, e := range environments {
+		if nodes[e.Slug], err = s.nodes(ctx, e.Slug); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return printJSON(io.Out, map[string]any{"identity": json.RawMessage(identity), "nodes": nodes})
+	}
+	tenants := []string{}
+	for _, t := range me.Tenants {
+		tenants = append(tenants, t.Tenant.Slug)
+	}
+	role := ""
+	if me.Operator {
+		role = ", operator"
+	}
+	s.say("%s%s at %s. Tenants: %s.", me.Name, role, c.URL, orNone(tenants))
+	rows := [][]string{{"ENVIRONMENT", "KIND", "GATEWAY", "NEWEST", "NODES LIVE", "UP TO DATE"}}
+	for _, e := range environments {
+		live, current := 0, 0
+		for _, raw := range nodes[e.Slug] {
+			var n nodeAnswer
+			if err := json.Unmarshal(raw, &n); err != nil {
+				return fmt.Errorf("read node: %w", err)
+			}
+			if n.State == "live" {
+				live++
+			}
+			if n.Behind == 0 {
+				current++
+			}
+		}
+		of := func(k int) string { return fmt.Sprintf("%d of %d", k, len(nodes[e.Slug])) }
+		rows = append(rows, []string{e.Slug, e.Kind, e.GatewayURL, fmt.Sprintf("#%d", e.Sequence), of(live), of(current)})
+	}
+	return s.table(rows)
+}

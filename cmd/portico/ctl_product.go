@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type ctlProducts struct {
+	List   ctlProductList   `cmd:"" default:"withargs" help:"List products."`
+	Show   ctlProductShow   `cmd:"" help:"Show a product and its plans."`
+	Create ctlProductCreate `cmd:"" help:"Make a product."`
+	Delete ctlProductDelete `cmd:"" help:"Delete a product that nobody has ever subscribed to."`
+}
+
+type limitAnswer struct {
+	Requests int
+	PeriodMS int64 `json:"period_ms"`
+	Burst    int
+}
+
+func (l limitAnswer) String() string {
+	text := fmt.Sprintf("%d per %s", l.Requests, short(time.Duration(l.PeriodMS)*time.Millisecond))
+	if l.Burst > 0 {
+		text += fmt.Sprintf(", %d at once", l.Burst)
+	}
+	return text
+}
+
+// short prints 1m0s as 1m.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+type planAnswer struct {
+	ID, Slug, Name, Approval, State, Price string
+	Limits                                 []limitAnswer
+}
+
+func (p planAnswer) limits() string {
+	parts := make([]string, len(p.Limits))
+	for i, l := range p.Limits {
+		parts[i] = l.String()
+	}
+	return strings.Join(parts, "; ")
+}
+
+type productAnswer struct {
+	ID, Slug, Name, Summary, Visibility string
+	Listed                              bool
+	Subscribers                         int
+	Plans                               []planAnswer
+	Versions                            []struct {
+		API     struct{ Slug string }
+		Version struct{ Label string }
+	}
+}
+
+func (p productAnswer) versions() []string {
+	parts := make([]string, len(p.Versions))
+	for i, v := range p.Versions {
+		parts[i] = v.API.Slug + " " + v.Version.Label
+	}
+	return parts
+}
+
+type ctlProductList struct{ ctlFlags }
+
+// Run prints the tenant's products.
+func (c *ctlProductList) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.in(ctx, "/products")
+	if err != nil {
+		return err
+	}
+	heading := []string{"PRODUCT", "NAME", "APIS", "PLANS", "VISIBILITY", "LISTED", "SUBSCRIBERS"}
+	return list(ctx, s, path, nil, heading, func(p productAnswer) []string {
+		plans := make([]string, len(p.Plans))
+		for i, plan := range p.Plans {
+			plans[i] = plan.Slug
+		}
+		return []string{p.Slug, p.Name, strings.Join(p.versions(), ", "), strings.Join(plans, ", "), p.Visibility, yes(p.Listed), strconv.Itoa(p.Subscribers)}
+	})
+}
+
+type ctlProductShow struct {
+	ctlFlags
+	Product string `arg:"" help:"Slug or id."`
+}
+
+// Run prints a product and its plans.
+func (c *ctlProductShow) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.in(ctx, "/products/%s", c.Product)
+	if err != nil {
+		return err
+	}
+	var p productAnswer
+	answer, err := s.call(ctx, http.MethodGet, path, nil, nil, &p)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.raw(answer)
+	}
+	s.say("%s (%s, %s)", p.Name, p.Slug, p.ID)
+	if p.Summary != "" {
+		s.say("%s", p.Summary)
+	}
+	s.say("APIs: %s. %s, listed: %s.", orNone(p.versions()), p.Visibility, yes(p.Listed))
+	rows := [][]string{{"PLAN", "NAME", "APPROVAL", "STATE", "LIMITS", "PRICE", "ID"}}
+	for _, plan := range p.Plans {
+		rows = append(rows, []string{plan.Slug, plan.Name, plan.Approval, plan.State, plan.limits(), plan.Price, plan.ID})
+	}
+	return s.table(rows)
+}
+
+type ctlProductCreate struct {
+	ctlFlags
+	Name        string   `arg:"" help:"Name."`
+	Slug        string   `help:"Slug. Default: from the name."`
+	Summary     string   `help:"One sentence."`
+	Description string   `help:"Markdown."`
+	Version     []string `name:"version" placeholder:"API/LABEL" help:"A version to offer, like orders/v1. May be repeated."`
+	Public      bool     `help:"Everybody sees it, not only the tenant."`
+	Unlisted    bool     `help:"Keep it out of the catalog for now."`
+}
+
+// Run makes a product.
+func (c *ctlProductCreate) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	versions := []string{}
+	for _, ref := range c.Version {
+		api, label, _ := strings.Cut(ref, "/")
+		v, err := ctlVersion{API: api, Label: label}.find(ctx, s)
+		if err != nil {
+			return err
+		}
+		versions = append(versions, v.ID)
+	}
+	body := map[string]any{"name": c.Name, "listed": !c.Unlisted, "versions": versions, "visibility": "private"}
+	if c.Public {
+		body["visibility"] = "public"
+	}
+	for name, value := range map[string]string{"slug": c.Slug, "summary": c.Summary, "description": c.Description} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	path, err := s.in(ctx, "/products")
+	if err != nil {
+		return err
+	}
+	var p productAnswer
+	answer, err := s.call(ctx, http.MethodPost, path, nil, body, &p)
+	if err != nil {
+		return err
+	}
+	return s.done(answer, "Made product %s (%s). Add terms with: portico plans create %s …", p.Slug, p.ID, p.Slug)
+}
+
+type ctlProductDelete struct {
+	ctlFlags
+	Product string `arg:"" help:"Slug or id."`
+}
+
+// Run deletes a product.
+func (c *ctlProductDelete) Run(ctx context.Context, io *ctlIO) error {
+	return c.remove(ctx, io, "/products/%s", c.Product)
+}
+
+type ctlPlans struct {
+	Create ctlPlanCreate `cmd:"" help:"Add a plan to a product."`
+	Move   ctlPlanMove   `cmd:"" help:"Publish, deprecate or close a plan."`
+}
+
+type ctlPlanCreate struct {
+	ctlFlags
+	ctlWait
+	Product     string   `arg:"" help:"Slug or id of the product."`
+	Name        string   `arg:"" help:"Name."`
+	Slug        string   `help:"Slug. Default: from the name."`
+	Description string   `help:"For whom it is."`
+	Price       string   `help:"Free text. Default: free of charge."`
+	Approval    string   `enum:"automatic,manual" default:"automatic" help:"Who decides on requests: automatic or manual."`
+	Limit       []string `placeholder:"N/PERIOD[/BURST]" help:"Rate limit, like 60/1m or 100/1s/200. May be repeated."`
+	Draft       bool     `help:"Do not offer it yet."`
+}
+
+// Run adds a plan to a product.
+func (c *ctlPlanCreate) Run(ctx context.Context, io *ctlIO) error {
+	limits := []map[string]any{}
+	for _, text := range c.Limit {
+		limit, err := parseLimit(text)
+		if err != nil {
+			return err
+		}
+		limits = append(limits, limit)
+	}
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	body := map[string]any{"name": c.Name, "approval": c.Approval, "limits": limits, "state": "published"}
+	if c.Draft {
+		body["state"] = "draft"
+	}
+	for name, value := range map[string]string{"slug": c.Slug, "price": c.Price, "description": c.Description} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	path, err := s.in(ctx, "/products/%s/plans", c.Product)
+	if err != nil {
+		return err
+	}
+	var p planAnswer
+	answer, err := s.call(ctx, http.MethodPost, path, c.query(), body, &p)
+	if err != nil {
+		return err
+	}
+	return s.done(answer, "Made plan %s (%s), %s.", p.Slug, p.ID, p.State)
+}
+
+// parseLimit reads 60/1m or 100/1s/200.
+func parseLimit(text string) (map[string]any, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) < 2 || len(parts) > 3 {
+		return nil, usagef("limit %q is not like 60/1m or 100/1s/200", text)
+	}
+	requests, err := strconv.Atoi(parts[0])
+	if err != nil || requests < 1 {
+		return nil, usagef("limit %q: %q is not a number of requests", text, parts[0])
+	}
+	period, err := time.ParseDuration(parts[1])
+	if err != nil || period < time.Millisecond {
+		return nil, usagef("limit %q: %q is not a period like 1s, 1m or 24h", text, parts[1])
+	}
+	limit := map[string]any{"requests": requests, "period_ms": period.Milliseconds()}
+	if len(parts) == 3 {
+		burst, err := strconv.Atoi(parts[2])
+		if err != nil || burst < 1 {
+			return nil, usagef("limit %q: %q is not a burst", text, parts[2])
+		}
+		limit["burst"] = burst
+	}
+	return limit, nil
+}
+
+type ctlPlanMove struct {
+	ctlFlags
+	ctlWait
+	Plan  string `arg:"" help:"Id of the plan."`
+	State string `arg:"" enum:"published,deprecated,closed" help:"published, deprecated or closed."`
+}
+
+// Run takes a plan to another state.
+func (c *ctlPlanMove) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.in(ctx, "/plans/%s", c.Plan)
+	if err != nil {
+		return err
+	}
+	var p planAnswer
+	answer, err := s.call(ctx, http.MethodPatch, path, c.query(), map[string]string{"state": c.State}, &p)
+	if err != nil {
+		return err
+	}
+	return s.done(answer, "Plan %s is %s.", p.Slug, p.State)
+}
