@@ -1,11 +1,11 @@
 package bus
 
 import (
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -41,11 +41,11 @@ type Bus struct {
 	js   jetstream.JetStream
 	log  *slog.Logger
 	now  func() time.Time
-	name string // unlike that of every other connection
 
-	mu    sync.Mutex // guards since and lost
+	mu    sync.Mutex // guards what follows
 	since time.Time
 	lost  bool
+	loss  chan struct{} // closed and replaced when the connection is lost
 }
 
 // Connect makes a connection, now or as soon as the server is there. The error
@@ -60,7 +60,7 @@ func Connect(o Options) (*Bus, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	b := &Bus{log: o.Log, now: o.Now, name: rand.Text()}
+	b := &Bus{log: o.Log, now: o.Now, loss: make(chan struct{})}
 	options := []nats.Option{
 		nats.Name(o.Name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is refused, not sent late
@@ -69,6 +69,7 @@ func Connect(o Options) (*Bus, error) {
 		nats.ConnectHandler(func(*nats.Conn) { b.turn(true) }),
 		nats.ReconnectHandler(func(*nats.Conn) { b.turn(true) }),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { b.turn(false) }),
+		nats.ClosedHandler(func(*nats.Conn) { b.turn(false) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			b.log.Warn("bus error", "error", err)
 		}),
@@ -114,11 +115,46 @@ func (b *Bus) Connected() (since time.Time, ok bool) {
 func (b *Bus) turn(up bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !up {
+		close(b.loss)
+		b.loss = make(chan struct{})
+	}
 	if up == !b.lost && !b.since.IsZero() {
 		return
 	}
 	b.since, b.lost = b.now(), !up
 	b.log.Info("bus connection changed", "connected", up)
+}
+
+// errLost says that the connection went in the middle of something.
+var errLost = errors.New("the connection to the bus was lost")
+
+// untilLoss returns a channel that is closed when the connection is lost next.
+func (b *Bus) untilLoss() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.loss
+}
+
+// connected calls do with a context that ends also when the connection is lost:
+// no answer comes after that.
+func (b *Bus) connected(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	loss, done := b.untilLoss(), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-loss:
+			cancel(errLost)
+		case <-ctx.Done():
+		}
+	}()
+	defer func() { cancel(nil); <-done }()
+	err := do(ctx)
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return err
 }
 
 // pause returns how long to wait before an attempt: doubling from minPause to
@@ -128,5 +164,5 @@ func pause(attempt int) time.Duration {
 	if attempt < 8 {
 		wait = min(maxPause, minPause<<max(0, attempt))
 	}
-	return wait/2 + mathrand.N(wait/2)
+	return wait/2 + rand.N(wait/2)
 }

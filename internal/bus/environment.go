@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,18 +31,28 @@ var (
 type Environment struct {
 	bus  *Bus
 	slug string
+	name string // unlike that of every other writer, for the ids of messages
 
-	mu    sync.Mutex        // guards what follows, and is held while writing
-	wrote uint64            // messages, for their ids
-	known bool              // what follows is what the bucket holds
-	born  time.Time         // when the bucket was made
-	last  uint64            // number of the newest message
-	holds map[string]string // raw key → digest of a body in the object store, or ""
+	mu    sync.Mutex      // guards what follows, and is held while writing
+	wrote uint64          // messages, for their ids
+	known bool            // what follows is what the bucket holds
+	born  time.Time       // when the bucket was made
+	last  uint64          // number of the newest message
+	holds map[string]held // by raw key
+}
+
+// held is the message that a bucket holds under a key.
+type held struct {
+	number uint64
+	digest string // of its body in the object store, or ""
+	marker bool   // says that the key was removed
 }
 
 // Environment returns the environment with a slug. It asks nothing of the
 // server.
-func (b *Bus) Environment(slug string) *Environment { return &Environment{bus: b, slug: slug} }
+func (b *Bus) Environment(slug string) *Environment {
+	return &Environment{bus: b, slug: slug, name: rand.Text()}
+}
 
 // Connected is Bus.Connected.
 func (e *Environment) Connected() (since time.Time, ok bool) { return e.bus.Connected() }
@@ -49,6 +60,14 @@ func (e *Environment) Connected() (since time.Time, ok bool) { return e.bus.Conn
 // Prepare makes the environment's bucket and object store where they are not,
 // and reports whether it made the bucket.
 func (e *Environment) Prepare(ctx context.Context) (made bool, err error) {
+	err = e.bus.connected(ctx, func(ctx context.Context) error {
+		made, err = e.prepare(ctx)
+		return err
+	})
+	return made, err
+}
+
+func (e *Environment) prepare(ctx context.Context) (made bool, err error) {
 	_, err = e.bus.js.Stream(ctx, e.stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		_, err = e.bus.js.CreateStream(ctx, e.config())
@@ -88,7 +107,11 @@ func (e *Environment) Untouched(ctx context.Context) (bool, error) {
 	if !e.known {
 		return false, nil
 	}
-	stream, err := e.bus.js.Stream(ctx, e.stream())
+	var stream jetstream.Stream
+	err := e.bus.connected(ctx, func(ctx context.Context) (err error) {
+		stream, err = e.bus.js.Stream(ctx, e.stream())
+		return err
+	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -42,24 +41,21 @@ type start struct {
 	count uint64 // messages that come as replay
 }
 
-// errLost says that a bucket cannot be followed further from here.
-var errLost = errors.New("the bucket was lost from sight")
+// errGap says that a message did not come.
+var errGap = errors.New("a message is missing")
 
 // follow calls begin, and then each with the newest message of every key and
 // after that with every change, until ctx ends or something is not as it should
 // be: it never skips a message. It ends with the functions' error or its own.
-func (e *Environment) follow(ctx context.Context, begin func(start) error, each func(delivery) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer e.onLoss(func() { cancel(errLost) })()
-	err := e.followUntil(ctx, begin, each)
-	if cause := context.Cause(ctx); errors.Is(cause, errLost) && errors.Is(err, context.Canceled) {
-		return fmt.Errorf("follow the bucket of %s: %w", e.slug, errLost)
+func (e *Environment) follow(ctx context.Context, begin func(start) error, each func(context.Context, delivery) error) error {
+	err := e.bus.connected(ctx, func(ctx context.Context) error { return e.followUntil(ctx, begin, each) })
+	if errors.Is(err, errLost) {
+		return fmt.Errorf("follow the bucket of %s: %w", e.slug, err)
 	}
 	return err
 }
 
-func (e *Environment) followUntil(ctx context.Context, begin func(start) error, each func(delivery) error) error {
+func (e *Environment) followUntil(ctx context.Context, begin func(start) error, each func(context.Context, delivery) error) error {
 	consumer, first, err := e.consumer(ctx)
 	if err != nil {
 		return err
@@ -84,10 +80,10 @@ func (e *Environment) followUntil(ctx context.Context, begin func(start) error, 
 			return fmt.Errorf("follow the bucket of %s: %w", e.slug, err)
 		}
 		if meta.Sequence.Consumer != n {
-			return fmt.Errorf("follow the bucket of %s: %w: message %d came as %d", e.slug, errLost, meta.Sequence.Consumer, n)
+			return fmt.Errorf("follow the bucket of %s: %w: number %d came as %d", e.slug, errGap, meta.Sequence.Consumer, n)
 		}
 		header := msg.Headers()
-		err = each(delivery{
+		err = each(ctx, delivery{
 			key: e.key(msg.Subject()), value: msg.Data(), number: meta.Sequence.Stream,
 			removed: header.Get(operation) != "" || header.Get("Nats-Marker-Reason") != "",
 			rest:    meta.NumPending, replay: n <= first.count,
@@ -126,25 +122,5 @@ func (e *Environment) forget(consumer jetstream.Consumer) {
 	defer cancel()
 	if err := e.bus.js.DeleteConsumer(ctx, e.stream(), consumer.CachedInfo().Name); err != nil {
 		e.bus.log.Debug("consumer not dropped", "environment", e.slug, "error", err)
-	}
-}
-
-// onLoss calls lost when the connection is, until the returned function is
-// called, which waits.
-func (e *Environment) onLoss(lost func()) (stop func()) {
-	changes := e.bus.conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case <-changes:
-			lost()
-		case <-quit:
-		}
-	}()
-	return func() {
-		e.bus.conn.RemoveStatusListener(changes)
-		close(quit)
-		<-done
 	}
 }

@@ -84,32 +84,44 @@ func (e *Environment) stored(ctx context.Context) (map[string]time.Time, error) 
 
 // SweepBodies removes bodies that no entry names and that were written before a
 // time; nodes may still be fetching younger ones. It returns how many.
-func (e *Environment) SweepBodies(ctx context.Context, before time.Time) (int, error) {
+func (e *Environment) SweepBodies(ctx context.Context, before time.Time) (n int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.known {
 		return 0, fmt.Errorf("sweep bodies of %s: %w", e.slug, ErrNoSnapshot)
 	}
+	err = e.bus.connected(ctx, func(ctx context.Context) error {
+		n, err = e.sweep(ctx, before)
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("sweep bodies of %s: %w", e.slug, err)
+	}
+	return n, nil
+}
+
+// sweep is SweepBodies. mu is held.
+func (e *Environment) sweep(ctx context.Context, before time.Time) (n int, err error) {
 	named := map[string]bool{}
-	for _, digest := range e.holds {
-		named[digest] = true
+	for _, h := range e.holds {
+		named[h.digest] = true
 	}
 	stored, err := e.stored(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("sweep bodies of %s: %w", e.slug, err)
+		return 0, err
 	}
-	objects, n := jetstream.ObjectStore(nil), 0
+	var objects jetstream.ObjectStore
 	for digest, at := range stored {
 		if named[digest] || !at.Before(before) {
 			continue
 		}
 		if objects == nil {
 			if objects, err = e.bus.js.ObjectStore(ctx, entry.Objects(e.slug)); err != nil {
-				return n, fmt.Errorf("sweep bodies of %s: %w", e.slug, err)
+				return n, err
 			}
 		}
 		if err := objects.Delete(ctx, digest); err != nil {
-			return n, fmt.Errorf("sweep body %s of %s: %w", digest, e.slug, err)
+			return n, fmt.Errorf("%s: %w", digest, err)
 		}
 		n++
 	}

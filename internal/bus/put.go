@@ -42,7 +42,11 @@ func (e *Environment) Put(ctx context.Context, items []entry.Item) error {
 			return err
 		}
 		if large != nil {
-			if digests[i], err = e.store(ctx, large); err != nil {
+			err := e.bus.connected(ctx, func(ctx context.Context) (err error) {
+				digests[i], err = e.store(ctx, large)
+				return err
+			})
+			if err != nil {
 				return fmt.Errorf("put entry %s: %w", it.Key, err)
 			}
 		}
@@ -50,37 +54,66 @@ func (e *Environment) Put(ctx context.Context, items []entry.Item) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	first := e.last + 1
 	if err := e.write(ctx, msgs); err != nil {
 		return err
 	}
 	for i, it := range items {
-		e.holds[string(it.Key)] = digests[i]
+		e.holds[string(it.Key)] = held{number: first + uint64(i), digest: digests[i]}
 	}
 	return nil
 }
 
-// Remove takes keys out of the bucket and leaves no trace there: keys that are
-// none, and tombstones that have been swept. Watchers hear of keys that are
-// none.
+// Remove takes keys out of the bucket. Tombstones that have been swept go
+// without a trace. A key that is none gets a marker in its place, so that
+// watchers hear of it; removed once more, the marker goes too.
 func (e *Environment) Remove(ctx context.Context, keys []string) error {
-	msgs := make([]*nats.Msg, len(keys))
-	for i, key := range keys {
-		msgs[i] = &nats.Msg{Subject: e.subject(key), Header: nats.Header{operation: []string{purge}}}
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if !e.known {
+		return fmt.Errorf("remove from the bucket of %s: %w", e.slug, ErrNoSnapshot)
+	}
+	var msgs []*nats.Msg
+	var marked, gone []string
+	for _, key := range keys {
+		held, there := e.holds[key]
+		_, err := entry.ParseKey(key)
+		switch {
+		case !there:
+		case err == nil || held.marker:
+			gone = append(gone, key)
+		default:
+			marked = append(marked, key)
+			msgs = append(msgs, &nats.Msg{Subject: e.subject(key), Header: nats.Header{operation: []string{purge}}})
+		}
+	}
+	first := e.last + 1
 	if err := e.write(ctx, msgs); err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}
-	stream, err := e.bus.js.Stream(ctx, e.stream())
-	if err != nil {
+	for i, key := range marked {
+		e.holds[key] = held{number: first + uint64(i), marker: true}
+	}
+	if err := e.bus.connected(ctx, func(ctx context.Context) error { return e.drop(ctx, gone) }); err != nil {
 		e.known = false
 		return fmt.Errorf("remove from the bucket of %s: %w", e.slug, err)
 	}
-	for i, key := range keys { // the marker took the place of what was there
-		if err := stream.DeleteMsg(ctx, e.last-uint64(len(keys)-1-i)); err != nil {
-			e.known = false
-			return fmt.Errorf("remove %q from the bucket of %s: %w", key, e.slug, err)
+	return nil
+}
+
+// drop deletes messages by their numbers: what took their place meanwhile
+// stays, and that is an error. mu is held.
+func (e *Environment) drop(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	stream, err := e.bus.js.Stream(ctx, e.stream())
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := stream.DeleteMsg(ctx, e.holds[key].number); err != nil {
+			return fmt.Errorf("%q: %w", key, err)
 		}
 		delete(e.holds, key)
 	}
@@ -94,11 +127,12 @@ func (e *Environment) write(ctx context.Context, msgs []*nats.Msg) error {
 	if !e.known {
 		return fmt.Errorf("write to the bucket of %s: %w", e.slug, ErrNoSnapshot)
 	}
+	loss := e.bus.untilLoss()
 	acks := make([]jetstream.PubAckFuture, 0, len(msgs))
 	var err error
 	for i, msg := range msgs {
 		if i >= window {
-			if err = wait(ctx, acks[i-window]); err != nil {
+			if err = wait(ctx, loss, acks[i-window]); err != nil {
 				break
 			}
 		}
@@ -115,7 +149,7 @@ func (e *Environment) write(ctx context.Context, msgs []*nats.Msg) error {
 		acks = append(acks, ack)
 	}
 	for i := max(0, len(acks)-window); i < len(acks) && err == nil; i++ {
-		err = wait(ctx, acks[i])
+		err = wait(ctx, loss, acks[i])
 	}
 	if err != nil {
 		e.known = false
@@ -126,12 +160,19 @@ func (e *Environment) write(ctx context.Context, msgs []*nats.Msg) error {
 }
 
 // id is the id of the newest message that was written.
-func (e *Environment) id() string { return e.bus.name + "-" + strconv.FormatUint(e.wrote, 36) }
+func (e *Environment) id() string { return e.name + "-" + strconv.FormatUint(e.wrote, 36) }
 
-func wait(ctx context.Context, ack jetstream.PubAckFuture) error {
+// wait waits for an acknowledgement. One that says that the message was there
+// already is an error: ids are never used twice.
+func wait(ctx context.Context, loss <-chan struct{}, ack jetstream.PubAckFuture) error {
 	select {
-	case <-ack.Ok():
+	case got := <-ack.Ok():
+		if got.Duplicate {
+			return errors.New("the server took a message for a duplicate")
+		}
 		return nil
+	case <-loss:
+		return errLost
 	case err := <-ack.Err():
 		return err
 	case <-ctx.Done():

@@ -18,6 +18,8 @@ type Found struct {
 	// Err says why this is no entry: a key or a value that is none, or a body
 	// that is missing. At is then what could be read.
 	Err error
+	// Removed says that the key was removed and its marker is still there.
+	Removed bool
 }
 
 var errDone = errors.New("done")
@@ -28,7 +30,7 @@ func (e *Environment) Snapshot(ctx context.Context, yield func(Found) error) err
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.known = false
-	holds := map[string]string{}
+	holds := map[string]held{}
 	var stored map[string]bool
 	last, left := uint64(0), uint64(0)
 	err := e.follow(ctx, func(s start) error {
@@ -37,12 +39,12 @@ func (e *Environment) Snapshot(ctx context.Context, yield func(Found) error) err
 			return errDone
 		}
 		return nil
-	}, func(d delivery) error {
+	}, func(ctx context.Context, d delivery) error {
 		last, left = max(last, d.number), left-1
 		it, err := decode(d.key, d.value)
-		holds[d.key] = ""
+		holds[d.key] = held{number: d.number, marker: d.removed}
 		if err == nil && it.Digest != "" {
-			holds[d.key] = it.Digest
+			holds[d.key] = held{number: d.number, digest: it.Digest}
 			if stored == nil {
 				if stored, err = e.digests(ctx); err != nil {
 					return err
@@ -54,7 +56,7 @@ func (e *Environment) Snapshot(ctx context.Context, yield func(Found) error) err
 		}
 		found := Found{Key: d.key, At: it.Position, Ended: it.Ended, Sum: sha256.Sum256(d.value), Err: err}
 		if d.removed {
-			found = Found{Key: d.key, Err: errRemoved}
+			found = Found{Key: d.key, Err: errRemoved, Removed: true}
 		}
 		if err := yield(found); err != nil {
 			return err

@@ -27,7 +27,7 @@ const batch = 1024
 func (e *Environment) Watch(ctx context.Context, apply func(items []entry.Item, caughtUp bool) error) error {
 	for attempt := 0; ; attempt++ {
 		w := watch{env: e, apply: apply}
-		err := e.follow(ctx, w.begin, func(d delivery) error { return w.each(ctx, d) })
+		err := e.follow(ctx, w.begin, w.each)
 		if w.applyErr != nil {
 			return w.applyErr
 		}

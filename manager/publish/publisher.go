@@ -1,0 +1,144 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"portico/internal/bus"
+)
+
+// Times of the publisher.
+const (
+	lookEvery    = 30 * time.Second // at the bucket
+	compareEvery = 10 * time.Minute // with the database, though nobody else wrote
+	minPause     = 20 * time.Millisecond
+	maxPause     = time.Second
+	keepEnded    = 30 * 24 * time.Hour
+	keepBodies   = time.Hour // nodes may still be fetching what is no longer named
+)
+
+// Publisher delivers to all environments. Make one with New.
+type Publisher struct {
+	store Store
+	bus   *bus.Bus
+	log   *slog.Logger
+	now   func() time.Time
+	look  time.Duration
+
+	environments chan struct{} // holds one: look for new environments
+	written      heads
+
+	mu      sync.Mutex // guards workers
+	workers map[string]*worker
+}
+
+// Options are the parts a publisher works with.
+type Options struct {
+	Store Store
+	Bus   *bus.Bus
+	Log   *slog.Logger     // nil: none
+	Now   func() time.Time // nil: time.Now
+	// Look is how often to look at the buckets; 0: 30 s.
+	Look time.Duration
+}
+
+// New returns a publisher that does nothing until Run.
+func New(o Options) *Publisher {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Look == 0 {
+		o.Look = lookEvery
+	}
+	return &Publisher{
+		store: o.Store, bus: o.Bus, log: o.Log, now: o.Now, look: o.Look,
+		environments: make(chan struct{}, 1), workers: map[string]*worker{},
+		written: heads{byEnvironment: map[string][]head{}},
+	}
+}
+
+// Nudge says that an environment may have something to deliver. It never
+// blocks; nudges that come faster than deliveries become one.
+func (p *Publisher) Nudge(environment string) {
+	p.mu.Lock()
+	w := p.workers[environment]
+	p.mu.Unlock()
+	if w == nil {
+		poke(p.environments)
+		return
+	}
+	poke(w.wake)
+}
+
+// WrittenAt returns when the head that includes a sequence was written, by this
+// process; false when it was not, or too long ago.
+func (p *Publisher) WrittenAt(environment string, sequence uint64) (time.Time, bool) {
+	return p.written.at(environment, sequence)
+}
+
+// Run delivers until ctx ends, and returns its error. It must run once.
+func (p *Publisher) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	defer all.Wait()
+	tick := time.NewTicker(p.look)
+	defer tick.Stop()
+	for attempt := 0; ; {
+		retry := (<-chan time.Time)(nil)
+		if err := p.employ(ctx, &all); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "environments not read", "error", err)
+			retry = time.After(pause(attempt))
+			attempt++
+		} else {
+			attempt = 0
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.environments:
+		case <-tick.C:
+		case <-retry:
+		}
+	}
+}
+
+// employ starts a worker for every environment that has none.
+func (p *Publisher) employ(ctx context.Context, all *sync.WaitGroup) error {
+	slugs, err := p.store.EnvironmentSlugs(ctx)
+	if err != nil {
+		return fmt.Errorf("list environments: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, slug := range slugs {
+		if p.workers[slug] != nil {
+			continue
+		}
+		w := &worker{publisher: p, slug: slug, env: p.bus.Environment(slug), wake: make(chan struct{}, 1), log: p.log.With("environment", slug)}
+		p.workers[slug] = w
+		all.Go(func() { w.run(ctx) })
+	}
+	return nil
+}
+
+// poke leaves a note in a channel that holds one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func pause(attempt int) time.Duration {
+	wait := maxPause
+	if attempt < 6 {
+		wait = min(maxPause, minPause<<attempt)
+	}
+	return wait/2 + rand.N(wait/2)
+}

@@ -1,0 +1,142 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"portico/internal/bus"
+	"portico/internal/entry"
+)
+
+// page is how many sequences are delivered at once.
+const page = 500
+
+// worker delivers to one environment. Only its own goroutine touches what is
+// below wake.
+type worker struct {
+	publisher *Publisher
+	slug      string
+	env       *bus.Environment
+	log       *slog.Logger
+	wake      chan struct{} // holds one
+
+	compared time.Time      // zero: the bucket's state is not known
+	head     entry.Position // that stands in the bucket
+	// incomplete says that the bucket lacks entries of this epoch. Its head is
+	// held back until they are there.
+	incomplete bool
+}
+
+// run works until ctx ends.
+func (w *worker) run(ctx context.Context) {
+	tick := time.NewTicker(w.publisher.look)
+	defer tick.Stop()
+	looking, failed := true, 0
+	for {
+		err := w.work(ctx, looking)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			w.compared = time.Time{}
+			level := slog.LevelDebug
+			if failed == 0 { // the first of a row; the rest say the same
+				level = slog.LevelWarn
+			}
+			w.log.Log(ctx, level, "delivery waits", "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause(failed)):
+			}
+			failed++
+			continue
+		}
+		if failed > 0 {
+			w.log.InfoContext(ctx, "delivery goes on", "attempts", failed+1)
+			failed = 0
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+			looking = false
+		case <-tick.C:
+			looking = true
+		}
+	}
+}
+
+// work brings the bucket up to date. looking asks to look at it first.
+func (w *worker) work(ctx context.Context, looking bool) error {
+	now := w.publisher.now()
+	compare := w.compared.IsZero() || now.Sub(w.compared) >= compareEvery
+	if looking && !compare {
+		untouched, err := w.env.Untouched(ctx)
+		if err != nil {
+			return err
+		}
+		compare = !untouched
+	}
+	if !compare {
+		_, err := w.deliver(ctx, nil)
+		return err
+	}
+	if err := w.reconcile(ctx); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	w.compared = now
+	return nil
+}
+
+// deliver writes what is pending and returns the head that holds then. written,
+// which may be nil, hears of every item that was written.
+func (w *worker) deliver(ctx context.Context, written func(entry.Item)) (entry.Position, error) {
+	for {
+		items, head, err := w.publisher.store.Pending(ctx, w.slug, page)
+		if err != nil {
+			return head, fmt.Errorf("read what is pending: %w", err)
+		}
+		if len(items) == 0 && (head == w.head || w.incomplete) {
+			return head, nil
+		}
+		put := items
+		if !w.incomplete {
+			put = append(slices.Clip(items), entry.Mark(entry.HeadKey, head)) // a chain: not without the items
+			w.publisher.written.note(w.slug, head.Sequence, w.publisher.now())
+		}
+		if err := w.env.Put(ctx, put); err != nil {
+			return head, err
+		}
+		if err := w.publisher.store.MarkPublished(ctx, w.slug, head); err != nil {
+			return head, fmt.Errorf("mark %d as published: %w", head.Sequence, err)
+		}
+		if !w.incomplete {
+			w.head = head
+		}
+		w.log.DebugContext(ctx, "delivered", "entries", len(items), "sequence", head.Sequence)
+		if written != nil {
+			for _, it := range items {
+				written(it)
+			}
+		}
+	}
+}
+
+// finish marks a bucket as complete, and then its head.
+func (w *worker) finish(ctx context.Context, head entry.Position) error {
+	w.publisher.written.note(w.slug, head.Sequence, w.publisher.now())
+	if err := w.env.Put(ctx, []entry.Item{entry.Mark(entry.CompleteKey, head), entry.Mark(entry.HeadKey, head)}); err != nil {
+		return err
+	}
+	w.head, w.incomplete = head, false
+	w.log.InfoContext(ctx, "bucket complete", "epoch", head.Epoch, "sequence", head.Sequence)
+	return nil
+}
+
+// errAgain says that the bucket must be looked at once more.
+var errAgain = errors.New("the epoch changed meanwhile")
