@@ -113,7 +113,7 @@ func (n *Node) applyOne(it entry.Item) (freed bool, err error) {
 	if it.Digest != "" && len(it.Body) == 0 {
 		return false, fmt.Errorf("its body %s was not fetched", it.Digest)
 	}
-	if wrong := check.Item(it); len(wrong) > 0 {
+	if wrong := check.Envelope(it); len(wrong) > 0 {
 		return false, problemsError(wrong)
 	}
 	switch it.Kind {
@@ -157,9 +157,9 @@ func (n *Node) applyEnv(it entry.Item) error {
 	if it.Ended {
 		return fmt.Errorf("an environment cannot end while nodes serve it")
 	}
-	body, err := entry.Decode[entry.Env](it)
-	if err != nil {
-		return err
+	body, wrong := check.Decode[entry.Env](it)
+	if len(wrong) > 0 {
+		return problemsError(wrong)
 	}
 	if body.Name != n.config.Environment {
 		return fmt.Errorf("is of environment %q, this node serves %q", body.Name, n.config.Environment)
@@ -192,9 +192,9 @@ func (n *Node) applyTerms(it entry.Item) error {
 	if it.Ended {
 		state.slot.Store(nil)
 	} else {
-		body, err := entry.Decode[entry.Terms](it)
-		if err != nil {
-			return err
+		body, wrong := check.Decode[entry.Terms](it)
+		if len(wrong) > 0 {
+			return problemsError(wrong)
 		}
 		state.slot.Store(policy.NewTerms(body))
 	}
@@ -211,9 +211,9 @@ func (n *Node) applyGrant(it entry.Item) error {
 		n.grants.Put(hash, &policy.Grant{At: it.Position, Ended: true})
 		return nil
 	}
-	body, err := entry.Decode[entry.Grant](it)
-	if err != nil {
-		return err
+	body, wrong := check.Decode[entry.Grant](it)
+	if len(wrong) > 0 {
+		return problemsError(wrong)
 	}
 	n.grants.Put(hash, policy.NewGrant(it.Position, body, func(plan string) *policy.TermsSlot { return &n.termsOf(plan).slot }))
 	return nil
@@ -231,9 +231,9 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 		n.apis[it.Key] = apiState{it.Position, true}
 		return freed, nil
 	}
-	body, err := entry.Decode[entry.API](it)
-	if err != nil {
-		return false, err
+	body, wrong := check.Decode[entry.API](it)
+	if len(wrong) > 0 {
+		return false, problemsError(wrong)
 	}
 	if wrong := n.index.Conflicts(body); len(wrong) > 0 {
 		return false, problemsError(wrong)

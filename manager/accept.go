@@ -121,7 +121,7 @@ func acceptedAPI(ctx context.Context, u *unit, t store.Tenant, staged apim.Impor
 		return api, false, err
 	}
 	api = apim.API{
-		ID: apim.NewID(apim.PrefixAPI, u.now), Tenant: staged.Tenant, Name: in.Name, Slug: in.Slug, Tags: []string{},
+		ID: apim.NewID(apim.PrefixAPI, u.now), Tenant: staged.Tenant, Name: in.Name, Slug: in.Slug, Description: staged.Proposed.Description, Tags: []string{},
 		CreatedAt: u.now, UpdatedAt: u.now, Lock: 1,
 	}
 	if strings.TrimSpace(api.Name) == "" {

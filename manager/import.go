@@ -149,9 +149,17 @@ func staged(o *openapi.Outline, tenant apim.Tenant, now time.Time) apim.Import {
 	label := proposedLabel(o.Version)
 	slug := apim.Slugify(o.Title)
 	out.Proposed = apim.ImportProposal{
-		Name: short(o.Title), Slug: slug, Label: label, Upstream: usable(o.Servers), Mount: defaultMount(tenant.Slug, slug, label),
+		Name: short(o.Title), Slug: slug, Label: label, Description: clipped(o.Description, 20_000), Upstream: usable(o.Servers), Mount: defaultMount(tenant.Slug, slug, label),
 	}
 	return out
+}
+
+// clipped returns at most the first characters of a text.
+func clipped(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 func defaultMount(tenant, api, label string) apim.Mount {

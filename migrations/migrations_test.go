@@ -79,8 +79,8 @@ func TestReferencesCarryTheTenant(t *testing.T) {
 			continue
 		}
 		for _, id := range query(t, db, "SELECT DISTINCT id FROM pragma_foreign_key_list(?)", table) {
-			target := query(t, db, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?) WHERE id = ?`, table, id)[0]
-			columns := query(t, db, `SELECT "to" FROM pragma_foreign_key_list(?) WHERE id = ?`, table, id)
+			target := query(t, db, `SELECT DISTINCT "table" FROM pragma_foreign_key_list(?) WHERE id = CAST(? AS INTEGER)`, table, id)[0]
+			columns := query(t, db, `SELECT "to" FROM pragma_foreign_key_list(?) WHERE id = CAST(? AS INTEGER)`, table, id)
 			carries := strings.Contains(strings.Join(columns, " "), "tenant_id")
 			if owned[target] && !carries && !exempt[table+" → "+target] {
 				t.Errorf("%s refers to %s by %v, without the tenant", table, target, columns)

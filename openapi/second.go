@@ -95,6 +95,11 @@ func newerFields() []string {
 // a few seconds.
 const mostDeep = 2000
 
+// mostWalked is how many values references may lead to in all, each counted as
+// often as it is referred to: kin-openapi walks the target of a reference anew
+// for each. GitHub's document has half a million.
+const mostWalked = 20_000_000
+
 // tooMuch says why kin-openapi would take minutes over a document, or "". A
 // ring of 4,000 references without a schema took it 23 s, one of schemas 98 s.
 func (s *source) tooMuch() string {
@@ -103,6 +108,12 @@ func (s *source) tooMuch() string {
 	}
 	if deep := s.graph().deepest(); deep > mostDeep {
 		return fmt.Sprintf("References of the document lead up to %d deep.", deep)
+	}
+	walked := 0
+	for _, to := range s.refs.targets {
+		if walked += to.Size(); walked > mostWalked {
+			return fmt.Sprintf("The document refers to very large parts very often: to more than %d values in all.", mostWalked)
+		}
 	}
 	return ""
 }

@@ -73,7 +73,7 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 }
 
 // mask writes as much of a key as tells it from others: its kind, the first
-// four characters of its id and its last four.
+// four characters of its id and the last four of its secret.
 func mask(s apim.Secret) string {
 	kind := strings.LastIndexByte(s.Prefix, '_') + 1
 	return s.Prefix[:min(kind+4, len(s.Prefix))] + "…" + s.LastFour

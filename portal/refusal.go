@@ -117,7 +117,7 @@ func credentialRefusals() []refusal {
 			Means:    "The request was not forwarded. A revoked key is refused on every node as soon as the revocation is confirmed.",
 			Do: []string{
 				"Copy the key again. It is one line, begins with its prefix (`portico_live_` or `portico_test_`) and ends with a checksum.",
-				"Compare its beginning and last four characters with the keys on your application's page.",
+				"Compare its beginning with the keys on your application's page.",
 				"Keys are shown once. If yours is lost, revoke it and make a new one.",
 			},
 			Retry: retryNever,

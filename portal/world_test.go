@@ -334,6 +334,7 @@ func (b *browser) post(path string, pairs ...string) page {
 
 var (
 	tags   = regexp.MustCompile(`<[^>]*>`)
+	spans  = regexp.MustCompile(`</?span[^>]*>`)
 	spaces = regexp.MustCompile(`\s+`)
 	nonces = regexp.MustCompile(`name="nonce" value="([^"]+)"`)
 )
@@ -344,6 +345,7 @@ func (p page) text() string {
 	if i := strings.Index(main, "<main"); i >= 0 {
 		main = main[i:]
 	}
+	main = spans.ReplaceAllString(main, "")
 	return spaces.ReplaceAllString(strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&amp;", "&").Replace(tags.ReplaceAllString(main, " ")), " ")
 }
 

@@ -47,7 +47,7 @@ func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, gua
 	if err != nil {
 		return nil, err
 	}
-	allow, err := authz.New(ctx, db.System())
+	allow, err := authz.New(ctx, db)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read the roles: %w", err), db.Close())
 	}

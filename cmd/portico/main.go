@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string) int {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("portico"), kong.Description("API management: gateway, developer portal, console."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(processIO()),
 		kong.Configuration(configFile), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "portico:", err)
@@ -56,8 +56,5 @@ func run(ctx context.Context, args []string) int {
 		parser.Errorf("%s", err)
 		return exitUsage
 	}
-	if err := command.Run(); err != nil {
-		return report(err)
-	}
-	return 0
+	return ctlExit(os.Stderr, command.Run())
 }

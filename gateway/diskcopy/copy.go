@@ -236,5 +236,7 @@ func (c *Copy) close() error {
 	if c.file == nil {
 		return nil
 	}
-	return c.file.close()
+	err := c.file.close()
+	c.file = nil
+	return err
 }

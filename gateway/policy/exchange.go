@@ -61,6 +61,7 @@ type Exchange struct {
 	Shard uint32
 
 	scratch []byte
+	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
 }
 
 // Answer is what goes back. The lane writes it.

@@ -49,8 +49,8 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 	case !wellFormedKey(key):
 		return s.denied("credential_invalid", "The API key is not complete or mistyped. Copy it again as it was shown.")
 	}
-	hash := sha256.Sum256(bytesOf(key))
-	grant := s.grants.Grant(&hash)
+	ex.keyHash = sha256.Sum256(bytesOf(key))
+	grant := s.grants.Grant(&ex.keyHash)
 	switch {
 	case grant == nil:
 		return s.denied("credential_invalid", "The API key is not known here. It may have been revoked, or belong to another environment. Create a new one in the portal.")

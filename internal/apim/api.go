@@ -282,11 +282,12 @@ type ImportServer struct {
 
 // ImportProposal is how an import fills its form.
 type ImportProposal struct {
-	Name     string
-	Slug     string
-	Label    string
-	Upstream string // "" when the document gives none
-	Mount    Mount
+	Name        string
+	Slug        string
+	Label       string
+	Description string // the document's own, Markdown
+	Upstream    string // "" when the document gives none
+	Mount       Mount
 }
 
 // Served counts the routes that are not off.

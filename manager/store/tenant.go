@@ -76,27 +76,32 @@ func (t Tenant) InsertMember(ctx context.Context, m apim.Member) error {
 	return insert(t.in(ctx), "role", rows)
 }
 
-// Members returns a page of the tenant's members, in the order they joined.
+// memberLine is a member with the person's name, by which the list is sorted.
+type memberLine struct {
+	TenantID apim.ID
+	PersonID apim.ID
+	Joined   int64 `gorm:"column:joined_at"`
+	Name     string
+	Email    string
+}
+
+func (memberLine) TableName() string { return "member" }
+
+// Members returns a page of the tenant's members, by name.
 func (t Tenant) Members(ctx context.Context, page apim.Page) (apim.List[apim.Member], error) {
-	rows, next, err := paged(t.own(ctx), "members", page, order{"member", "joined_at", "person_id", false}, func(r memberRow) (any, any) { return r.Joined, r.PersonID })
+	db := t.own(ctx).Select("member.tenant_id, member.person_id, member.joined_at, person.name, person.email").
+		Joins("JOIN person ON person.id = member.person_id")
+	rows, next, err := paged(db, "members", page, order{"person", "name", "id", false}, func(r memberLine) (any, any) { return r.Name, r.PersonID })
 	if err != nil || len(rows) == 0 {
 		return apim.List[apim.Member]{}, err
 	}
-	ids := sliceOf(rows, func(r memberRow) apim.ID { return r.PersonID })
+	ids := sliceOf(rows, func(r memberLine) apim.ID { return r.PersonID })
 	roles, err := many[memberRoleRow](t.own(ctx).Where("person_id IN ? AND scope = ''", ids), "roles")
 	if err != nil {
 		return apim.List[apim.Member]{}, err
 	}
-	people, err := many[personRow](System{t.db}.in(ctx).Where("id IN ?", ids), "people")
-	if err != nil {
-		return apim.List[apim.Member]{}, err
-	}
-	byID := map[apim.ID]personRow{}
-	for _, p := range people {
-		byID[p.ID] = p
-	}
-	out := sliceOf(rows, func(r memberRow) apim.Member {
-		m := apim.Member{Tenant: r.TenantID, Person: r.PersonID, Name: byID[r.PersonID].Name, Email: byID[r.PersonID].Email, JoinedAt: when(r.Joined)}
+	out := sliceOf(rows, func(r memberLine) apim.Member {
+		m := apim.Member{Tenant: r.TenantID, Person: r.PersonID, Name: r.Name, Email: r.Email, JoinedAt: when(r.Joined)}
 		for _, role := range roles {
 			if role.PersonID == r.PersonID {
 				m.Roles = append(m.Roles, role.Role)

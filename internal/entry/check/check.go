@@ -53,49 +53,73 @@ func (p *problems) addErr(field string, err error) {
 }
 
 // Item decodes an entry and checks it alone. A tombstone or a mark has nothing
-// to check but its key.
+// to check but its envelope.
 func Item(it entry.Item) []Problem {
-	p := problems{key: it.Key}
-	key, err := entry.ParseKey(string(it.Key))
-	switch {
-	case err != nil:
-		p.add("", "%s", err)
-		return p.list
-	case it.Schema != entry.Schema:
-		p.add("", "schema %d is not %d", it.Schema, entry.Schema)
-		return p.list
-	case it.Kind != key.Kind():
-		p.add("", "holds kind %q", it.Kind)
-		return p.list
-	case it.Ended:
-		return nil
+	if it.Ended {
+		return Envelope(it)
 	}
-	switch key.Kind() {
+	var found []Problem
+	switch it.Key.Kind() {
 	case entry.KindEnv:
-		return decoded(it, Env)
+		_, found = Decode[entry.Env](it)
 	case entry.KindTerms:
-		return decoded(it, Terms)
+		_, found = Decode[entry.Terms](it)
 	case entry.KindAPI:
-		return decoded(it, API)
+		_, found = Decode[entry.API](it)
 	case entry.KindGrant:
-		return decoded(it, func(g entry.Grant) []Problem { return Grant(it.Key, g) })
+		_, found = Decode[entry.Grant](it)
+	default:
+		found = Envelope(it)
 	}
-	return nil
+	return found
 }
 
-func decoded[B entry.Body](it entry.Item, check func(B) []Problem) []Problem {
+// Envelope checks what stands around a body.
+func Envelope(it entry.Item) []Problem {
+	p := problems{key: it.Key}
+	switch key, err := entry.ParseKey(string(it.Key)); {
+	case err != nil:
+		p.add("", "%s", err)
+	case it.Schema != entry.Schema:
+		p.add("", "schema %d is not %d", it.Schema, entry.Schema)
+	case it.Kind != key.Kind():
+		p.add("", "holds kind %q", it.Kind)
+	}
+	return p.list
+}
+
+// Decode returns an entry's body, or everything that is wrong with the entry
+// when looked at alone.
+func Decode[B entry.Body](it entry.Item) (B, []Problem) {
+	var none B
+	if found := Envelope(it); len(found) > 0 {
+		return none, found
+	}
 	body, err := entry.Decode[B](it)
 	if err != nil {
-		return []Problem{{Key: it.Key, Reason: err.Error()}}
+		return none, []Problem{{Key: it.Key, Reason: err.Error()}}
 	}
-	found := check(body)
+	var found []Problem
+	switch b := any(body).(type) {
+	case entry.Env:
+		found = Env(b)
+	case entry.Terms:
+		found = Terms(b)
+	case entry.API:
+		found = API(b)
+	case entry.Grant:
+		found = Grant(it.Key, b)
+	}
 	for i := range found {
 		found[i].Key = it.Key
 	}
 	if keyOf(it.Key, body) != it.Key {
 		found = append(found, Problem{Key: it.Key, Reason: "its body belongs under another key"})
 	}
-	return found
+	if len(found) > 0 {
+		return none, found
+	}
+	return body, nil
 }
 
 // keyOf returns the key that a body names, or have where it names none.

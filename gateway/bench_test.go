@@ -1,0 +1,258 @@
+package gateway_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"portico/gateway"
+	"portico/gateway/policy"
+	"portico/gateway/table"
+	"portico/internal/entry"
+	"portico/test/fake"
+)
+
+type nowhere struct{}
+
+func (nowhere) Call(_ context.Context, ex *policy.Exchange) error {
+	ex.Answer.Status = 200
+	return nil
+}
+
+// chain is everything of a call that is our own: reading the clock, the
+// canonical path, match, key, grant, limits, their headers, and the record.
+type chain struct {
+	table *table.Table
+	pool  policy.Pool
+	key   string
+	start time.Time
+}
+
+func newChain() *chain {
+	grants := table.NewGrants()
+	terms := demoTerms()
+	terms.Limits = []entry.RateLimit{{Requests: 1_000_000, PeriodMS: 1000}}
+	slot := &policy.TermsSlot{}
+	slot.Store(policy.NewTerms(terms))
+	grants.Put(sha256.Sum256([]byte(goodKey)), policy.NewGrant(at(1), demoGrant(), func(string) *policy.TermsSlot { return slot }))
+	tools := policy.Tools{Grants: grants, Limiter: policy.NewLimiter(1 << 16)}
+	c := &chain{table: table.New(), key: "Bearer " + goodKey, start: time.Now().Add(-time.Hour)}
+	c.table.Put(table.Compile(demoAPI("http://127.0.0.1:1"), at(1), tools, func(string) policy.Destination { return nowhere{} }))
+	return c
+}
+
+func (c *chain) call() error {
+	ex := c.pool.Take()
+	defer c.pool.Give(ex)
+	ex.Method, ex.Host = "GET", "127.0.0.1"
+	ex.Now = time.Now()
+	ex.Mono = ex.Now.Sub(c.start).Nanoseconds()
+	ex.Header.Add("Host", "127.0.0.1")
+	ex.Header.Add("User-Agent", "bench")
+	ex.Header.Add("Accept", "*/*")
+	ex.Header.Add("Authorization", c.key)
+	path, scratch, err := policy.Canonical("/demo/orders/v1/orders/4711", ex.Scratch())
+	if err != nil {
+		return err
+	}
+	ex.Grow(scratch)
+	ex.Path = path
+	route, api, err := c.table.Match(ex)
+	if err != nil {
+		return err
+	}
+	if err := route.Chain.Run(context.Background(), ex); err != nil {
+		return err
+	}
+	if err := route.Destination.Call(context.Background(), ex); err != nil {
+		return err
+	}
+	ex.Limits.SetHeaders(ex)
+	api.Stats.Add(ex.Shard, ex.Answer.Status)
+	return nil
+}
+
+func TestChainAllocatesNothing(t *testing.T) {
+	c := newChain()
+	if n := testing.AllocsPerRun(1000, func() {
+		if err := c.call(); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("got %v allocations per call", n)
+	}
+}
+
+func BenchmarkChain(b *testing.B) {
+	c := newChain()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.call(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// idle is a carrier that brings nothing.
+func idle(b testing.TB, dir string) *gateway.Node {
+	node, err := gateway.New(gateway.Config{
+		Node: uuid(1), Name: "bench", Environment: "production", Carrier: fake.NewCarrier(),
+		DialContext: new(net.Dialer).DialContext, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		CopyDir: dir, CopyKey: [32]byte{1},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return node
+}
+
+// many makes an environment of n APIs with twenty routes each.
+func many(t testing.TB, apis, grants int) []entry.Item {
+	encode := func(it entry.Item, err error) entry.Item {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return it
+	}
+	items := []entry.Item{encode(entry.Encode(entry.EnvKey, at(1), environment()))}
+	key, _ := entry.TermsKey(uuid(200))
+	items = append(items, encode(entry.Encode(key, at(1), demoTerms())))
+	for n := range apis {
+		items = append(items, encode(oneOf(n, 1)))
+	}
+	for n := range grants {
+		key, _ := entry.GrantKey(fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, n))))
+		items = append(items, encode(entry.Encode(key, at(1), demoGrant())))
+	}
+	return append(items, entry.Mark(entry.CompleteKey, at(1)), entry.Mark(entry.HeadKey, at(1)))
+}
+
+func oneOf(n int, sequence uint64) (entry.Item, error) {
+	a := demoAPI("http://127.0.0.1:1")
+	a.Version, a.Name = uuid(10_000+n), fmt.Sprintf("demo/api%d v1", n)
+	a.Mounts = []entry.Mount{{BasePath: fmt.Sprintf("/demo/api%d/v1", n)}}
+	a.Routes = nil
+	for i := range 10 {
+		noun := fmt.Sprintf("/things%d", i)
+		a.Routes = append(a.Routes, entry.Route{Operation: fmt.Sprint("list", i), Method: "GET", Path: noun, Upstream: "main"},
+			entry.Route{Operation: fmt.Sprint("show", i), Method: "GET", Path: noun + "/{id}", Upstream: "main"})
+	}
+	key, _ := entry.APIKey(a.Version)
+	return entry.Encode(key, at(sequence), a)
+}
+
+func BenchmarkPublishToNode(b *testing.B) {
+	for _, apis := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("among %d", apis), func(b *testing.B) {
+			node := idle(b, "")
+			if err := node.Apply(many(b, apis, 0), true); err != nil {
+				b.Fatal(err)
+			}
+			it, err := oneOf(5, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			runtime.GC()
+			b.ReportAllocs()
+			for b.Loop() {
+				it.Sequence++
+				if err := node.Apply([]entry.Item{it}, true); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if s := node.Status(); len(s.Refused) > 0 || s.APIs != apis {
+				b.Fatalf("got %+v", s)
+			}
+		})
+	}
+}
+
+// BenchmarkStartFromDisk reports how long a node takes until it is ready, from
+// a copy of 10,000 APIs with twenty routes each and 100,000 grants.
+func BenchmarkStartFromDisk(b *testing.B) {
+	dir := b.TempDir()
+	node := idle(b, dir)
+	items := many(b, 10_000, 100_000)
+	if err := node.Apply(items, true); err != nil {
+		b.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := node.Run(ctx, listener); err != nil {
+		b.Fatal(err)
+	}
+	items = nil
+	for b.Loop() {
+		if s := idle(b, dir).Status(); s.APIs != 10_000 || s.Grants != 100_000 {
+			b.Fatalf("got %d APIs and %d grants", s.APIs, s.Grants)
+		}
+	}
+}
+
+// BenchmarkCall is a whole call over loopback, net/http on both sides included.
+func BenchmarkCall(b *testing.B) {
+	up := fake.NewUpstream(b)
+	node := idle(b, "")
+	api, err := oneOf(1, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	body, err := entry.Decode[entry.API](api)
+	if err != nil {
+		b.Fatal(err)
+	}
+	body.Upstreams[0].Targets[0].URL = up.URL
+	body.Policies = nil
+	for i := range body.Routes {
+		body.Routes[i].Public = true
+	}
+	if api, err = entry.Encode(api.Key, at(1), body); err != nil {
+		b.Fatal(err)
+	}
+	if err := node.Apply(append(many(b, 0, 0), api), true); err != nil {
+		b.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- node.Run(ctx, listener) }()
+	var failed atomic.Int64
+	url := "http://" + listener.Addr().String() + "/demo/api1/v1/things1/7"
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			res, err := client.Get(url)
+			if err != nil {
+				failed.Add(1)
+				continue
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != 200 {
+				failed.Add(1)
+			}
+			res.Body.Close()
+		}
+	})
+	b.StopTimer()
+	client.CloseIdleConnections()
+	cancel()
+	if err := <-done; err != nil || failed.Load() > 0 {
+		b.Fatal(err, failed.Load())
+	}
+}

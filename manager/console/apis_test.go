@@ -1,0 +1,201 @@
+package console_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestDocumentBecomesALiveAPI(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	b.get("/t/acme").shows(http.StatusOK, "Import a document", "Publish it", "nothing published")
+
+	a := b.upload("/t/acme/import", "orders.yaml", ordersDocument, "from", "upload", "once", "u1")
+	a.shows(http.StatusOK, "Import Orders", "orders.yaml", "https://orders.internal.example/v1", "/orders/{id}", "http://gateway.example/acme/orders/v1")
+	a = b.post(a.path, "name", "Orders", "slug", "orders", "label", "v1", "server", "https://orders.internal.example/v1", "access", "document", "once", a.hidden("once"))
+	a.shows(http.StatusOK, "The draft of Orders v1 is made", "Draft", "Publish r1", "4 operations", "Authorization: Bearer")
+	if a.path != "/t/acme/apis/orders/v1" {
+		t.Fatalf("got to %s, want the version", a.path)
+	}
+	ask := b.get("/t/acme/apis/orders/v1/publish").shows(http.StatusOK, "Publish Orders v1 r1", "1 without a key", "this is the first revision", "in no product yet")
+	a = b.post("/t/acme/apis/orders/v1/publish", "once", ask.hidden("once"), "next", ask.hidden("next"), "environment", "production", "note", "First one")
+	a.shows(http.StatusOK, "v1 r1 is live on 3 of 3 nodes · 38 ms", "Published", "r1 in production")
+	b.get("/t/acme/apis/orders/v1/history").shows(http.StatusOK, "r1", "First one", "Ada Byron", "production")
+	b.get("/t/acme/apis/orders/v1/definition").shows(http.StatusOK, "OpenAPI 3.1.0", "orders.yaml")
+	b.get("/t/acme/apis/orders/v1/versions").shows(http.StatusOK, "v1", "Published")
+	b.get("/t/acme/apis/orders/v1/document").has("operationId: listOrders")
+	b.get("/t/acme/apis").shows(http.StatusOK, "Orders", "r1 in production")
+	b.get("/t/acme/apis?q=nothing").shows(http.StatusOK, "Nothing matches")
+	b.get("/t/acme").shows(http.StatusOK, "1 of 1 version live", "live on 3 of 3 nodes")
+}
+
+func TestBadDocumentIsNamedByItsLineAndNothingTypedIsLost(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	broken := "openapi: 3.1.0\ninfo:\n  title: Broken\n  version: [\npaths: {}\n"
+	a := b.upload("/t/acme/import", "", "", "from", "paste", "paste", broken)
+	a.shows(http.StatusUnprocessableEntity)
+	if err := a.fieldError("paste"); !regexp.MustCompile(`(?i)line \d`).MatchString(err) {
+		t.Errorf("the error %q names no line", err)
+	}
+	a.has("title: Broken")
+
+	a = b.upload("/t/acme/import", "", "", "from", "url", "url", "ftp://example.com/x").shows(http.StatusUnprocessableEntity).has(`value="ftp://example.com/x"`)
+	a.fieldError("url")
+	b.upload("/t/acme/import", "", "", "from", "upload").shows(http.StatusUnprocessableEntity).fieldError("file")
+	b.upload("/t/acme/import", "notes.txt", "just some words", "from", "upload").shows(http.StatusUnprocessableEntity).fieldError("file")
+	b.upload("/t/acme/import", "", "", "from", "paste", "paste", "").shows(http.StatusUnprocessableEntity).fieldError("paste")
+}
+
+func TestPreviewAsksForWhatTheDocumentLeavesOut(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	document := strings.Replace(ordersDocument, "servers:\n  - url: https://orders.internal.example/v1\n", "", 1)
+	a := b.upload("/t/acme/import", "orders.yaml", document, "from", "upload")
+	a.shows(http.StatusOK, "Where is your service")
+	path := a.path
+	a = b.post(path, "name", "Orders", "slug", "No Slug", "label", "v1", "server", "other", "other", "", "access", "key")
+	a.shows(http.StatusUnprocessableEntity).has(`value="No Slug"`).fieldError("other")
+	a = b.post(path, "name", "Orders", "slug", "No Slug", "label", "", "server", "other", "other", "ftp://x", "access", "key")
+	a.shows(http.StatusUnprocessableEntity).has(`value="ftp://x"`)
+	a.fieldError("slug")
+	a.fieldError("other")
+	b.post(path, "name", "Orders", "slug", "orders", "label", "v1", "server", "other", "other", "https://orders.internal.example", "access", "key").
+		shows(http.StatusOK, "The draft of Orders v1 is made", "https://orders.internal.example")
+}
+
+func TestImportIntoAnAPIThatIsThere(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	a := b.upload("/t/acme/import?api=orders&label=v1", "orders.yaml", strings.Replace(ordersDocument, "1.4.0", "1.5.0", 1), "from", "upload")
+	a.shows(http.StatusOK, "Replaces the draft of Orders v1")
+	check := b.post(strings.Split(a.path, "?")[0]+"/check", "slug", "orders", "label", "v2", "name", "Orders")
+	check.shows(http.StatusOK, "There is an API orders already")
+	id := regexp.MustCompile(`value="(api_[0-9a-f]+)"`).FindStringSubmatch(a.body)
+	if id == nil {
+		t.Fatal("the API is not among the choices")
+	}
+	b.post(strings.Split(a.path, "?")[0]+"/check", "api", id[1], "label", "v2").shows(http.StatusOK, "Adds a draft v2 to Orders", "/acme/orders/v2")
+	b.post(a.path, "api", id[1], "label", "v1", "server", "https://orders.internal.example/v1", "access", "document").
+		shows(http.StatusOK, "unpublished changes", "Publish r2", "r1 in production")
+}
+
+func TestPublishPressedTwiceIsOneRevision(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://two.internal.example").shows(http.StatusOK, "Upstream saved in the draft", "https://two.internal.example")
+	ask := b.get("/t/acme/apis/orders/v1/publish").shows(http.StatusOK, "Publish r2")
+	var wait sync.WaitGroup
+	results := make([]answer, 4)
+	for i := range results {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			results[i] = b.post("/t/acme/apis/orders/v1/publish", "once", ask.hidden("once"), "next", "2", "environment", "production")
+		}()
+	}
+	wait.Wait()
+	for _, a := range results {
+		a.shows(http.StatusOK, "v1 r2 is live on 3 of 3 nodes")
+	}
+	b.get("/t/acme/apis/orders/v1/history").shows(http.StatusOK, "r2").hides("r3 ")
+	// A form that was open since before is told, not obeyed.
+	b.post("/t/acme/apis/orders/v1/publish", "once", "stale", "next", "2", "environment", "production").
+		shows(http.StatusConflict, "R2 was published meanwhile")
+}
+
+func TestPublishShowsWhoHasNotConfirmed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	s.nodes.set("gw-2", "waiting")
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://two.internal.example")
+	a := b.post("/t/acme/apis/orders/v1/publish", "next", "2", "environment", "production")
+	a.shows(http.StatusOK, "v1 r2 is live on 2 of 3 nodes", "gw-2 has not confirmed yet", "Look again")
+	again := a.path
+	s.nodes.set("gw-2", "refused")
+	b.get(again).shows(http.StatusOK, "gw-2 refuses it: two routes clash")
+	s.nodes.set("gw-2", "unreachable")
+	b.get(again).shows(http.StatusOK, "gw-2 is unreachable")
+	b.get("/t/acme/nodes").shows(http.StatusOK, "gw-2", "Unreachable", "3 behind")
+	s.nodes.set("gw-2", "")
+	b.get(again).shows(http.StatusOK, "v1 r2 is live on 3 of 3 nodes · 38 ms")
+	poll := regexp.MustCompile(`hx-get="([^"]*/change[^"]*)"`).FindStringSubmatch(a.body)
+	if poll == nil {
+		t.Fatal("the page does not follow the change by itself")
+	}
+	b.get(entity.Replace(poll[1])).shows(http.StatusOK, "v1 r2 is live on 3 of 3 nodes · 38 ms")
+}
+
+func TestRollBackMakesAnEarlierRevisionLive(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://two.internal.example")
+	b.post("/t/acme/apis/orders/v1/publish", "next", "2", "environment", "production").shows(http.StatusOK, "r2 in production")
+	ask := b.get("/t/acme/apis/orders/v1/roll-back/1").shows(http.StatusOK, "Roll back Orders v1 to r1", "Live now: r2 in production")
+	b.post("/t/acme/apis/orders/v1/roll-back/1", "once", ask.hidden("once"), "environment", "production").
+		shows(http.StatusOK, "v1 r1 is live on 3 of 3 nodes", "r1 in production")
+	b.get("/t/acme/apis/orders/v1/roll-back/7").shows(http.StatusNotFound, "Nothing here")
+}
+
+func TestDraftChangesAreNotLive(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	a := b.get(page).shows(http.StatusOK, "Shop", "4")
+	a = b.post(page+"/routes", "lock", a.hidden("lock"), "operation", "listOrders", "operation", "createOrder", "on", "listOrders", "public", "listOrders")
+	a.shows(http.StatusOK, "Saved 2 route switches", "unpublished changes", "1 public route")
+	a.has(`struck mute`)
+
+	key := b.get(page+"?policy=key").shows(http.StatusOK, "1 · API key", "Save in the draft")
+	b.post(page+"/policies/key", "lock", key.hidden("lock"), "header", "X-Orders-Key").shows(http.StatusOK, "header X-Orders-Key")
+	b.post(page+"/policies/key", "header", "not a header").shows(http.StatusUnprocessableEntity).has(`value="not a header"`).fieldError("header")
+	b.post(page+"/policies/limit", "requests", "many", "period", "minute", "by", "caller").shows(http.StatusUnprocessableEntity).has(`value="many"`).fieldError("requests")
+	b.post(page+"/policies/limit", "requests", "500", "period", "minute", "burst", "50", "by", "api").shows(http.StatusOK, "500 requests per minute, burst 50 for all callers together")
+
+	b.post(page+"/upstream", "urls", "", "connect_ms", "soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("urls")
+	b.post(page+"/upstream", "urls", "gopher://x").shows(http.StatusUnprocessableEntity).has("gopher://x").fieldError("urls")
+	b.post(page+"/mount", "base_path", "no slash").shows(http.StatusUnprocessableEntity).has(`value="no slash"`).fieldError("base_path")
+	b.post(page+"/mount", "base_path", "/acme/shop/orders").shows(http.StatusOK, "http://gateway.example/acme/shop/orders")
+
+	stale := b.get(page + "/upstream").hidden("lock")
+	b.post(page+"/upstream", "lock", stale, "urls", "https://one.example")
+	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusUnprocessableEntity, "changed meanwhile").has("https://two.example")
+}
+
+func TestRoutesAreFiltered(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	b.get("/t/acme/apis/orders/v1?q=post").shows(http.StatusOK, "Create an order").hides("Read an order")
+	b.get("/t/acme/apis/orders/v1?q=zzz").shows(http.StatusOK, "Nothing matches")
+}
+
+func TestDeprecateAndRetire(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	sub := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), sub, ""); err != nil {
+		t.Fatal(err)
+	}
+	page := "/t/acme/apis/orders/v1"
+	b.get(page+"/deprecate").shows(http.StatusOK, "1 subscription")
+	b.post(page+"/deprecate", "sunset_at", "2020-01-01", "reason", "Use v2").shows(http.StatusUnprocessableEntity).has("Use v2").fieldError("sunset_at")
+	b.post(page+"/deprecate", "sunset_at", "soon").shows(http.StatusUnprocessableEntity).fieldError("sunset_at")
+	b.post(page+"/deprecate", "sunset_at", "2027-03-31", "reason", "Use v2").shows(http.StatusOK, "is deprecated and ends on 31 Mar 2027", "Use v2", "Deprecated")
+	b.post(page + "/retire").shows(http.StatusUnprocessableEntity).fieldError("reason")
+	for range 2 { // a second press changes nothing
+		b.post(page+"/retire", "reason", "v2 has everything").shows(http.StatusOK, "retired", "No gateway node serves it")
+	}
+	b.get(page + "/publish").shows(http.StatusOK)
+	b.post(page+"/publish", "next", "2", "environment", "production").shows(http.StatusConflict, "retired")
+}

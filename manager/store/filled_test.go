@@ -1,0 +1,177 @@
+package store_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"portico/internal/apim"
+	"portico/manager/store"
+)
+
+// fill gives every field of a value something that is not zero.
+func fill(v reflect.Value, name string, n *int) {
+	*n++
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(start.Add(time.Duration(*n) * time.Second)))
+		return
+	case time.Duration:
+		v.SetInt(int64(time.Duration(*n) * time.Second))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprintf("%s %d of a", name, *n))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Uint64:
+		v.SetUint(uint64(*n))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range 2 {
+			fill(v.Index(i), name, n)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), v.Type().Field(i).Name, n)
+		}
+	default:
+		panic("no filling for " + v.Type().String())
+	}
+}
+
+func filled[T any](n *int, change func(*T)) T {
+	var v T
+	fill(reflect.ValueOf(&v).Elem(), "value", n)
+	change(&v)
+	return v
+}
+
+// zero names the first field of a value that is zero, "" for none.
+func zero(v reflect.Value, name string) string {
+	if _, isTime := v.Interface().(time.Time); !isTime && v.Kind() == reflect.Struct {
+		for i := range v.NumField() {
+			if z := zero(v.Field(i), name+"."+v.Type().Field(i).Name); z != "" {
+				return z
+			}
+		}
+		return ""
+	}
+	if v.IsZero() {
+		return name
+	}
+	return ""
+}
+
+// full is one of everything that a tenant can have, every field filled.
+type full struct {
+	tenant       apim.Tenant
+	person       apim.Person
+	member       apim.Member
+	token        apim.Token
+	document     apim.Document
+	finding      apim.Finding
+	imported     apim.Import
+	api          apim.API
+	version      apim.Version
+	revision     apim.Revision
+	deployment   apim.Deployment
+	product      apim.Product
+	plan         apim.Plan
+	application  apim.Application
+	credential   apim.Credential
+	subscription apim.Subscription
+	audit        apim.Audit
+}
+
+// populate stores one of everything for a new tenant. Its subscription is of
+// its own application to its own product.
+func populate(t testing.TB, s *store.Store, slug string) full {
+	t.Helper()
+	ctx, n := t.Context(), 0
+	var f full
+	f.tenant = filled(&n, func(v *apim.Tenant) { v.ID, v.Slug = id(apim.PrefixTenant), slug })
+	own := f.tenant.ID
+	f.person = filled(&n, func(v *apim.Person) { v.ID, v.Email = id(apim.PrefixPerson), slug+"@example.org" })
+	f.member = filled(&n, func(v *apim.Member) {
+		v.Tenant, v.Person, v.Name, v.Email, v.Roles = own, f.person.ID, f.person.Name, f.person.Email, []apim.Role{apim.RoleAdmin, apim.RoleApprover}
+	})
+	f.token = filled(&n, func(v *apim.Token) { v.ID, v.Tenant, v.Person = id(apim.PrefixToken), own, f.person.ID })
+	f.document = filled(&n, func(v *apim.Document) { v.ID, v.Tenant, v.State = id(apim.PrefixDocument), own, apim.Loaded })
+	f.finding = filled(&n, func(*apim.Finding) {})
+	f.imported = filled(&n, func(v *apim.Import) {
+		v.ID, v.Tenant, v.Document, v.Findings = id(apim.PrefixImport), own, f.document, []apim.Finding{f.finding}
+	})
+	f.api = filled(&n, func(v *apim.API) { v.ID, v.Tenant, v.Slug = id(apim.PrefixAPI), own, "api-"+slug })
+	f.version = filled(&n, func(v *apim.Version) {
+		v.ID, v.Tenant, v.API, v.Document = id(apim.PrefixVersion), own, f.api.ID, f.document.ID
+		v.State = apim.Deprecated
+	})
+	f.revision = filled(&n, func(v *apim.Revision) {
+		v.ID, v.Tenant, v.Version, v.Document, v.Number = id(apim.PrefixRevision), own, f.version.ID, f.document.ID, 3
+	})
+	f.deployment = filled(&n, func(v *apim.Deployment) { v.Version, v.Environment, v.Revision = f.version.ID, "production", 3 })
+	f.product = filled(&n, func(v *apim.Product) {
+		v.ID, v.Tenant, v.Versions, v.Visibility = id(apim.PrefixProduct), own, []apim.ID{f.version.ID}, apim.VisiblePrivate
+	})
+	f.plan = filled(&n, func(v *apim.Plan) {
+		v.ID, v.Tenant, v.Product, v.State = id(apim.PrefixPlan), own, f.product.ID, apim.PlanPublished
+	})
+	f.application = filled(&n, func(v *apim.Application) { v.ID, v.Tenant, v.Slug = id(apim.PrefixApplication), own, "app-"+slug })
+	f.credential = filled(&n, func(v *apim.Credential) {
+		v.ID, v.Tenant, v.Application, v.Environment = id(apim.PrefixCredential), own, f.application.ID, "production"
+		for i := range v.Secrets {
+			v.Secrets[i].ID, v.Secrets[i].Hash = id(apim.PrefixSecret), fmt.Sprintf("hash %d of %s", i, slug)
+		}
+		if v.Secrets[1].ID < v.Secrets[0].ID {
+			v.Secrets[0].ID, v.Secrets[1].ID = v.Secrets[1].ID, v.Secrets[0].ID
+		}
+	})
+	f.subscription = filled(&n, func(v *apim.Subscription) {
+		v.ID, v.Tenant, v.ApplicationTenant, v.Application = id(apim.PrefixSubscription), own, own, f.application.ID
+		v.Product, v.Plan, v.State = f.product.ID, f.plan.ID, apim.Pending
+	})
+	f.audit = filled(&n, func(v *apim.Audit) { v.ID, v.Tenant, v.Actor.Tenant = id(apim.PrefixAudit), own, "" })
+
+	body, err := store.Compress([]byte("document of " + slug))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, func(tx *store.Tx) error {
+		sys, ten := tx.System(), tx.Tenant(own)
+		for _, step := range []func() error{
+			func() error { return sys.InsertTenant(ctx, f.tenant) },
+			func() error { return sys.InsertPerson(ctx, f.person, "hash of a password") },
+			func() error { return ten.InsertMember(ctx, f.member) },
+			func() error { return sys.InsertToken(ctx, f.token, "hash of token of "+slug, false) },
+			func() error { return ten.InsertDocument(ctx, f.document, body) },
+			func() error { return ten.SetFindings(ctx, f.document.ID, []apim.Finding{f.finding}) },
+			func() error {
+				return ten.PutReferences(ctx, f.document.ID, []store.ReferencePage{{Kind: "operation", Name: "op", Body: body}})
+			},
+			func() error { return ten.InsertImport(ctx, f.imported) },
+			func() error { return ten.InsertAPI(ctx, f.api) },
+			func() error { return ten.InsertVersion(ctx, f.version) },
+			func() error { return ten.InsertRevision(ctx, f.revision) },
+			func() error { return ten.Deploy(ctx, f.deployment) },
+			func() error { return ten.SetMounts(ctx, f.version.ID, []apim.Mount{{BasePath: "/" + slug + "/a"}}) },
+			func() error { return ten.SetOperations(ctx, f.version.ID, f.version.Runtime.Routes) },
+			func() error { return ten.InsertProduct(ctx, f.product) },
+			func() error { return ten.InsertPlan(ctx, f.plan) },
+			func() error { return ten.InsertApplication(ctx, f.application) },
+			func() error { return ten.InsertCredential(ctx, f.credential) },
+			func() error { return ten.InsertSubscription(ctx, f.subscription) },
+			func() error { return sys.Audit(ctx, f.audit) },
+		} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return f
+}

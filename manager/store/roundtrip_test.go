@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"portico/internal/apim"
+	"portico/manager/store"
+)
+
+// Whatever a domain struct holds comes back as it was: a field that somebody
+// adds and no row keeps fails here.
+func TestEverythingComesBackAsItWasStored(t *testing.T) {
+	s := open(t)
+	environment(t, s, "production")
+	f := populate(t, s, "a")
+	ctx, ten, sys := t.Context(), s.Tenant(f.tenant.ID), s.System()
+	page := apim.Page{}
+	first := func(list any, err error) (any, error) {
+		if err != nil {
+			return nil, err
+		}
+		v := reflect.ValueOf(list)
+		if v.Kind() == reflect.Struct {
+			v = v.FieldByName("Items")
+		}
+		if v.Len() == 0 {
+			return nil, nil
+		}
+		return v.Index(0).Interface(), nil
+	}
+	revisionLine := f.revision
+	revisionLine.Runtime = apim.Runtime{}
+	versionLine := store.VersionLine{Version: f.version, Operations: f.version.Runtime.Served()}
+	versionLine.Runtime = apim.Runtime{}
+
+	for _, c := range []struct {
+		name    string
+		want    any
+		partial bool // the list is known not to show all
+		load    func() (any, error)
+	}{
+		{"tenant", f.tenant, false, func() (any, error) { return sys.Tenant(ctx, "a") }},
+		{"tenant by id", f.tenant, false, func() (any, error) { return sys.Tenant(ctx, string(f.tenant.ID)) }},
+		{"person", f.person, false, func() (any, error) { return sys.Person(ctx, f.person.ID) }},
+		{"member", f.member, false, func() (any, error) { l, err := ten.Members(ctx, page); return first(l, err) }},
+		{"token", f.token, false, func() (any, error) { return sys.TokenByHash(ctx, "hash of token of a") }},
+		{"tokens", f.token, false, func() (any, error) {
+			l, err := sys.Tokens(ctx, f.person.ID, f.tenant.ID, page)
+			return first(l, err)
+		}},
+		{"document", f.document, false, func() (any, error) { return ten.Document(ctx, f.document.ID) }},
+		{"finding", f.finding, false, func() (any, error) {
+			l, err := ten.Findings(ctx, f.document.ID, page)
+			return first(l, err)
+		}},
+		{"import", f.imported, false, func() (any, error) { i, _, err := ten.Import(ctx, f.imported.ID, start); return i, err }},
+		{"API", f.api, false, func() (any, error) { return ten.API(ctx, "api-a") }},
+		{"APIs", f.api, false, func() (any, error) { l, err := ten.APIs(ctx, "", "", page); return first(l, err) }},
+		{"version", f.version, false, func() (any, error) { return ten.Version(ctx, f.version.ID) }},
+		{"version by label", f.version, false, func() (any, error) { return ten.VersionByLabel(ctx, f.api.ID, f.version.Label) }},
+		{"version lines", versionLine, true, func() (any, error) {
+			l, err := ten.VersionLines(ctx, []apim.ID{f.api.ID})
+			return first(l, err)
+		}},
+		{"revision", f.revision, false, func() (any, error) { return ten.Revision(ctx, f.version.ID, 3) }},
+		{"revisions", revisionLine, true, func() (any, error) {
+			l, err := ten.Revisions(ctx, f.version.ID, page)
+			return first(l, err)
+		}},
+		{"deployment", f.deployment, false, func() (any, error) {
+			m, err := ten.Deployments(ctx, []apim.ID{f.version.ID})
+			return first(m[f.version.ID], err)
+		}},
+		{"product", f.product, false, func() (any, error) { return ten.Product(ctx, f.product.Slug) }},
+		{"products", f.product, false, func() (any, error) { l, err := ten.Products(ctx, page); return first(l, err) }},
+		{"plan", f.plan, false, func() (any, error) { return ten.Plan(ctx, f.plan.ID) }},
+		{"application", f.application, false, func() (any, error) { return ten.Application(ctx, "app-a") }},
+		{"credential", f.credential, false, func() (any, error) { return ten.Credential(ctx, f.credential.ID) }},
+		{"subscription", f.subscription, false, func() (any, error) { return ten.SubscriptionTo(ctx, f.subscription.ID) }},
+		{"subscription of", f.subscription, false, func() (any, error) { return ten.SubscriptionOf(ctx, f.subscription.ID) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if z := zero(reflect.ValueOf(c.want), c.name); z != "" && !c.partial {
+				t.Fatalf("the test does not fill %s", z)
+			}
+			got, err := c.load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("stored (-) and loaded (+) differ:\n%s", diff)
+			}
+		})
+	}
+	t.Run("audit", func(t *testing.T) {
+		got, err := ten.AuditLog(ctx, page)
+		if err != nil || len(got.Items) != 1 {
+			t.Fatalf("got %v, %v", got, err)
+		}
+		if diff := cmp.Diff(f.audit, got.Items[0]); diff != "" {
+			t.Errorf("stored (-) and loaded (+) differ:\n%s", diff)
+		}
+	})
+	t.Run("body", func(t *testing.T) {
+		if got, err := ten.DocumentBody(ctx, f.document.Digest); err != nil || string(got) != "document of a" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+// Every update writes every field that it is for, false and empty ones too.
+func TestUpdatesWriteEmptyValues(t *testing.T) {
+	s := open(t)
+	environment(t, s, "production")
+	f := populate(t, s, "a")
+	ctx := t.Context()
+
+	api := apim.API{ID: f.api.ID, Tenant: f.tenant.ID, Slug: f.api.Slug, CreatedAt: f.api.CreatedAt, Lock: f.api.Lock}
+	product := apim.Product{ID: f.product.ID, Tenant: f.tenant.ID, Slug: f.product.Slug, CreatedAt: f.product.CreatedAt, Lock: f.product.Lock}
+	plan := apim.Plan{ID: f.plan.ID, Tenant: f.tenant.ID, Product: f.product.ID, Slug: f.plan.Slug, CreatedAt: f.plan.CreatedAt, Lock: f.plan.Lock}
+	sub := f.subscription
+	sub.Stopped, sub.Note, sub.DecidedBy, sub.Decider = false, "", "", ""
+	version := f.version
+	version.Unpublished, version.StateReason, version.Document, version.Runtime = false, "", "", apim.Runtime{}
+	write(t, s, func(tx *store.Tx) error {
+		ten := tx.Tenant(f.tenant.ID)
+		for _, err := range []error{
+			ten.UpdateAPI(ctx, &api), ten.UpdateProduct(ctx, &product), ten.UpdatePlan(ctx, &plan),
+			ten.UpdateSubscription(ctx, &sub), ten.UpdateVersion(ctx, &version, true),
+		} {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	ten := s.Tenant(f.tenant.ID)
+	for name, c := range map[string]struct {
+		want any
+		load func() (any, error)
+	}{
+		"API":          {api, func() (any, error) { return ten.API(ctx, string(f.api.ID)) }},
+		"product":      {product, func() (any, error) { return ten.Product(ctx, string(f.product.ID)) }},
+		"plan":         {plan, func() (any, error) { return ten.Plan(ctx, f.plan.ID) }},
+		"subscription": {sub, func() (any, error) { return ten.SubscriptionTo(ctx, f.subscription.ID) }},
+		"version":      {version, func() (any, error) { return ten.Version(ctx, f.version.ID) }},
+	} {
+		got, err := c.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: wanted (-) and loaded (+) differ:\n%s", name, diff)
+		}
+	}
+}
