@@ -103,7 +103,7 @@ func (c *control) run(ctx context.Context) error {
 
 // consoleHandler is the console with the management API before it.
 func (c *control) consoleHandler(at addresses, log *slog.Logger) http.Handler {
-	sessions := web.NewSessions("console", at.console, c.store.Sessions(), time.Now)
+	sessions := web.NewSessions("console", at.console, c.store.Sessions("console", time.Now), time.Now)
 	api := (&rest.Edge{
 		Catalog: c.catalog, Access: c.access, Tenants: c.tenants, Fleet: c.fleet,
 		Sessions: sessions, Log: log,
@@ -122,7 +122,7 @@ func (c *control) consoleHandler(at addresses, log *slog.Logger) http.Handler {
 func (c *control) portalHandler(at addresses, log *slog.Logger) http.Handler {
 	return portal.New(portal.Config{
 		Catalog: c.catalog, Access: c.access, Tenants: c.tenants, Fleet: c.fleet,
-		Sessions: web.NewSessions("portal", at.portal, c.store.Sessions(), time.Now),
+		Sessions: web.NewSessions("portal", at.portal, c.store.Sessions("portal", time.Now), time.Now),
 		Log:      log, Now: time.Now, ConsoleURL: at.console,
 	})
 }
