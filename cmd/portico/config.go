@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"portico/internal/secret"
 )
@@ -26,6 +27,8 @@ type Config struct {
 	BootstrapToken secret.Text `env:"PORTICO_BOOTSTRAP_TOKEN" help:"Makes an operator's API token of this text at first start (32 characters or more)."`
 	SignUp         string      `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
 	UpstreamAllow  []string    `env:"PORTICO_UPSTREAM_ALLOW" help:"Private address ranges (CIDR) that upstreams and imports may be in. serve on its own allows loopback."`
+
+	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
 
 	LogLevel  slog.Level `env:"PORTICO_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string     `env:"PORTICO_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal."`

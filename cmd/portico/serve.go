@@ -87,7 +87,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	node, err := gateway.New(gateway.Config{
 		Node: enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
 		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext,
-		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Log: log,
+		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Log: log, DrainNotice: s.DrainNotice,
 	})
 	if err != nil {
 		return err
