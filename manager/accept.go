@@ -107,7 +107,7 @@ func saveAccepted(ctx context.Context, c *Catalog, u *unit, v *apim.Version, api
 	} else if err := t.InsertVersion(ctx, *v); err != nil {
 		return err
 	}
-	if err := c.holdMounts(ctx, u, *v, "mount_path"); err != nil {
+	if err := c.holdMounts(ctx, u, *v, "mount_path", ""); err != nil {
 		return err
 	}
 	return u.record(ctx, v.Tenant, action, v.ID, "%s %s %s from a document with %d operations", api.Slug, v.Label, what, len(v.Runtime.Routes))

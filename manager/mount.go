@@ -10,8 +10,8 @@ import (
 // holdMounts makes a version hold the mounts of its draft, of what is live of
 // it, and of a revision that is about to be. The mount table's key makes a
 // clash impossible; this says so before, in words. field is what the caller
-// calls the mount, "" where there is no field to name.
-func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field string, also ...apim.Mount) error {
+// calls the mount; what is live in the environment replaced is about to end.
+func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field, replaced string, also ...apim.Mount) error {
 	t := u.Tenant(v.Tenant)
 	mounts := append(append([]apim.Mount{}, v.Runtime.Mounts...), also...)
 	live, err := t.Deployments(ctx, []apim.ID{v.ID})
@@ -19,6 +19,9 @@ func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field
 		return err
 	}
 	for _, d := range live[v.ID] {
+		if d.Environment == replaced {
+			continue
+		}
 		rev, err := t.Revision(ctx, v.ID, d.Revision)
 		if err != nil {
 			return err

@@ -114,7 +114,7 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 			}
 		}
 	}
-	if err := c.holdMounts(ctx, u, v, "mount", rev.Runtime.Mounts...); err != nil {
+	if err := c.holdMounts(ctx, u, v, "mount", env.Slug, rev.Runtime.Mounts...); err != nil {
 		return out, err
 	}
 	it, err := c.apiItem(ctx, u, v, rev)

@@ -132,7 +132,7 @@ func (c *Catalog) UpdateDraft(ctx context.Context, actor apim.Actor, tenant, ver
 			return nil
 		}
 		if in.Mount != nil {
-			if err := c.holdMounts(ctx, u, v, "mount.base_path"); err != nil {
+			if err := c.holdMounts(ctx, u, v, "mount.base_path", ""); err != nil {
 				return err
 			}
 		}

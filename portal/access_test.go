@@ -280,3 +280,19 @@ func TestApplicationWithAccessCannotAskAgain(t *testing.T) {
 		t.Errorf("got %d, want 422 with the reason: %s", p.status, p.text())
 	}
 }
+
+func TestFormsOpenInADialogWhereThereIsAScript(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.consumer("Ines Aguilar")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	for _, path := range []string{"/applications/new", app + "/keys/new"} {
+		req := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil))
+		req.Header.Set("HX-Request", "true")
+		req.Header.Set("HX-Target", "dialogs")
+		p := b.do(req)
+		if p.status != http.StatusOK || !strings.Contains(p.body, "<dialog") || strings.Contains(p.body, "<html") {
+			t.Errorf("%s: got %d and no dialog alone", path, p.status)
+		}
+	}
+}

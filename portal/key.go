@@ -12,6 +12,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 type keyRow struct {
@@ -126,6 +127,9 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 	v.Action, v.Back, v.Application = keysLink(slug), applicationLink(slug), a.Application.Name
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
+	}
+	if ui.WantsDialog(c.Request) {
+		return p.render(c, status, newKeyDialogOf(v))
 	}
 	return p.render(c, status, newKeyPageOf(v))
 }

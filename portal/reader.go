@@ -37,6 +37,9 @@ const (
 	atProblems
 )
 
+// mostTenants is how many tenants the reader's menu lists.
+const mostTenants = 20
+
 const tenantCookie = "portico_tenant"
 
 // reader finds out who reads and which of their tenants they act for: the one
@@ -103,7 +106,10 @@ func signInTo(here string) string {
 func (r *reader) menu() []ui.MenuItem {
 	var items []ui.MenuItem
 	if len(r.Memberships) > 1 {
-		for _, m := range r.Memberships {
+		for i, m := range r.Memberships {
+			if i >= mostTenants && m.Tenant.ID != r.Tenant.ID {
+				continue // an operator's are all there are
+			}
 			items = append(items, ui.MenuItem{
 				Label: m.Tenant.Name, Post: tenantPath, Current: m.Tenant.ID == r.Tenant.ID,
 				Hidden: []ui.Pair{{Key: "tenant", Value: string(m.Tenant.ID)}, {Key: "back", Value: applicationsPath}},

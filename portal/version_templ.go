@@ -46,7 +46,7 @@ func overviewPageOf(v overviewView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = progressNotice(v.Progress, v.URL).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = progressNotice(v.Progress).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

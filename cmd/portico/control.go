@@ -52,7 +52,7 @@ func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, gua
 		return nil, errors.Join(fmt.Errorf("read the roles: %w", err), db.Close())
 	}
 	publisher := publish.New(publish.Options{Store: db, Bus: line, Log: log})
-	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Log: log})
+	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Head: publisher.Head, Log: log})
 	core := manager.Core{
 		Store: db, Authz: allow, Now: time.Now, Log: log, Nudge: publisher.Nudge,
 		PortalURL: at.portal, ConsoleURL: at.console,

@@ -98,6 +98,9 @@ func usagef(format string, args ...any) error {
 	return &usageError{text: fmt.Sprintf(format, args...)}
 }
 
+// ctlExitCodes is what help says of them.
+const ctlExitCodes = "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 manager not reached."
+
 // The exit codes of commands.
 const (
 	exitRefused     = 1

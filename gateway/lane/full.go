@@ -118,6 +118,9 @@ func (f *Full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*http1.Conn)
 	ex := f.pool.Take()
 	defer f.pool.Give(ex)
+	// net/http writes headers after this function has returned, and its client
+	// beside it: what they hold must not be the next request's.
+	ex.OwnScratch(512)
 	var refused *http1.Error
 	if conn != nil {
 		refused = conn.Refused(r.RequestURI)

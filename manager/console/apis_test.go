@@ -11,7 +11,7 @@ import (
 func TestDocumentBecomesALiveAPI(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
-	b.get("/t/acme").shows(http.StatusOK, "Import a document", "Publish it", "nothing published")
+	b.get("/t/acme").shows(http.StatusOK, "Import a document", "Publish it", "0 of 0 versions live")
 
 	a := b.upload("/t/acme/import", "orders.yaml", ordersDocument, "from", "upload", "once", "u1")
 	a.shows(http.StatusOK, "Import Orders", "orders.yaml", "https://orders.internal.example/v1", "/orders/{id}", "http://gateway.example/acme/orders/v1")
@@ -106,7 +106,7 @@ func TestPublishPressedTwiceIsOneRevision(t *testing.T) {
 	b.get("/t/acme/apis/orders/v1/history").shows(http.StatusOK, "r2").hides("r3 ")
 	// A form that was open since before is told, not obeyed.
 	b.post("/t/acme/apis/orders/v1/publish", "once", "stale", "next", "2", "environment", "production").
-		shows(http.StatusConflict, "R2 was published meanwhile")
+		shows(http.StatusConflict, "Revision r2 was published meanwhile")
 }
 
 func TestPublishShowsWhoHasNotConfirmed(t *testing.T) {
@@ -151,7 +151,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 	page := "/t/acme/apis/orders/v1"
 	a := b.get(page).shows(http.StatusOK, "Shop", "4")
 	a = b.post(page+"/routes", "lock", a.hidden("lock"), "operation", "listOrders", "operation", "createOrder", "on", "listOrders", "public", "listOrders")
-	a.shows(http.StatusOK, "Saved 2 route switches", "unpublished changes", "1 public route")
+	a.shows(http.StatusOK, "Saved 2 route switches", "unpublished changes", "2 public routes")
 	a.has(`struck mute`)
 
 	key := b.get(page+"?policy=key").shows(http.StatusOK, "1 · API key", "Save in the draft")
@@ -167,7 +167,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 
 	stale := b.get(page + "/upstream").hidden("lock")
 	b.post(page+"/upstream", "lock", stale, "urls", "https://one.example")
-	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusUnprocessableEntity, "changed meanwhile").has("https://two.example")
+	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusConflict, "changed meanwhile").has("https://two.example")
 }
 
 func TestRoutesAreFiltered(t *testing.T) {

@@ -152,7 +152,7 @@ func (h *Console) createToken(v *visit) error {
 		f.fail("expires", "choose when it ends")
 	}
 	if f.failed() {
-		return h.tokensPage(v, http.StatusUnprocessableEntity, f, "", "")
+		return h.tokensPage(v, v.status(f), f, "", "")
 	}
 	text := ""
 	to, again, err := h.receipts.do(v.session(), f.once, func() (string, error) {
@@ -162,7 +162,7 @@ func (h *Console) createToken(v *visit) error {
 	})
 	if err != nil {
 		if f.refuse(err, []string{"name", "expires"}, map[string]string{"expires_at": "expires"}) {
-			return h.tokensPage(v, http.StatusUnprocessableEntity, f, "", "")
+			return h.tokensPage(v, v.status(f), f, "", "")
 		}
 		return err
 	}
@@ -203,7 +203,7 @@ func (h *Console) audit(v *visit) error {
 	p := auditPage{shell: v.shell("Audit log", link{"Audit log", ""})}
 	for _, a := range list.Items {
 		row := auditRow{
-			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: a.Summary, Action: a.Action,
+			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: title(a.Summary), Action: a.Action,
 			Object: string(a.Object), From: a.Actor.Address,
 		}
 		if row.Who == "" {
@@ -231,8 +231,12 @@ func (h *Console) settings(v *visit) error {
 	p := settingsPage{
 		shell: v.shell("Settings", link{"Settings", ""}),
 		Facts: []fact{
-			{"Name", v.tenant.Name}, {"Slug", v.tenant.Slug}, {"Made", moment(v.tenant.CreatedAt)},
-			{"Portal", h.PortalURL}, {"Console", h.ConsoleURL}, {"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
+			{"Name", v.tenant.Name},
+			{"Slug", v.tenant.Slug},
+			{"Made", moment(v.tenant.CreatedAt)},
+			{"Portal", h.PortalURL},
+			{"Console", h.ConsoleURL},
+			{"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
 		},
 	}
 	for _, e := range v.environments {

@@ -124,7 +124,7 @@ func firstRunForm(p gatePage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Password", Name: "password", Kind: "password", Err: p.Form.err("password"), AutoComplete: "new-password", Hint: "At least 12 characters. Length matters, not signs.", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Password", Name: "password", Kind: "password", Err: p.Form.err("password"), AutoComplete: "new-password", Hint: "At least 10 characters. Length matters, not signs.", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -121,7 +121,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	allow, err := authz.New(ctx, db.System())
+	allow, err := authz.New(ctx, db)
 	if err != nil {
 		t.Fatal(err)
 	}

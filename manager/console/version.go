@@ -114,6 +114,19 @@ type loadView struct {
 
 func (l loadView) busy() bool { return l.State == apim.LoadWaiting || l.State == apim.Loading }
 
+// stageText says what the loader does.
+func stageText(stage string) string {
+	switch stage {
+	case "load":
+		return "Following its references"
+	case "validate":
+		return "Checking the document and its style"
+	case "reference":
+		return "Writing the reference pages"
+	}
+	return "Reading the document in full"
+}
+
 func (l loadView) of() string {
 	if l.Total == 0 {
 		return ""
@@ -138,10 +151,7 @@ func (v *visit) load(d manager.VersionDetail) loadView {
 	case apim.LoadWaiting:
 		out.Text = "Waiting to be read in full"
 	case apim.Loading:
-		out.Text = "Reading in full"
-		if d.Document.Stage != "" {
-			out.Text = title(d.Document.Stage)
-		}
+		out.Text = stageText(d.Document.Stage)
 	case apim.LoadFailed:
 		out.Text = "Could not be read in full; its routes work all the same"
 	}
@@ -373,7 +383,7 @@ func (h *Console) saveRoutes(v *visit) error {
 		if !f.refuse(err, nil, nil) {
 			return err
 		}
-		return v.render(http.StatusConflict, routesTab(h.routesPage(v, d, f, form{})))
+		return v.again(f, routesTab(h.routesPage(v, d, f, form{})))
 	}
 	n := len(change.Public) + len(change.Off)
 	v.flash(toneOK, "Saved "+count(n, "route switch", "route switches")+" in the draft. Nothing is live until you publish.")

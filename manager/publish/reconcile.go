@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"portico/internal/bus"
 	"portico/internal/entry"
@@ -45,6 +46,9 @@ func (w *worker) reconcile(ctx context.Context) error {
 		w.log.InfoContext(ctx, "bucket is new: everything is delivered", "epoch", head.Epoch)
 	}
 	w.head, w.incomplete = found[string(entry.HeadKey)].At, !complete(found, head.Epoch)
+	if w.head == head && w.publisher.Head(w.slug) == 0 {
+		w.publisher.written.note(w.slug, head.Sequence, time.Time{})
+	}
 	epoch := head.Epoch
 	head, err = w.deliver(ctx, func(it entry.Item) { note(found, it) })
 	if err != nil {

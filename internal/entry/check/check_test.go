@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/internal/entry"
 	"portico/internal/entry/check"
@@ -140,6 +141,23 @@ func TestRoutesThatCanBeToldApartPass(t *testing.T) {
 			a.Routes = c.routes
 			want(t, check.API(a), c.want...)
 		})
+	}
+}
+
+func TestTooManySimilarRoutesAreRefusedInTime(t *testing.T) {
+	a := goodAPI()
+	a.Routes = nil
+	for i := range 20_000 {
+		a.Routes = append(a.Routes, entry.Route{Operation: fmt.Sprint(i), Method: "GET", Upstream: "main",
+			Path: fmt.Sprintf("/%06d{x}%s{y}", i, strings.Repeat("a", 200))})
+	}
+	begin := time.Now()
+	got := check.API(a)
+	if len(got) != 1 || !strings.Contains(got[0].Reason, "too much alike") {
+		t.Errorf("got %d problems: %.3v", len(got), got)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
