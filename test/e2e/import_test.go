@@ -176,6 +176,11 @@ func (m imported) loadedAndShown(a api, p *process.Process) {
 			t.Errorf("%s %s without a key: got %d %s, want 401", r.Method, r.Path, got.status, got.body)
 		}
 	}
+	if m.operations == 0 {
+		if status, body := call(t, p.Gateway+"/demo/"+m.slug+"/v1/anything", ""); status != http.StatusNotFound || !strings.Contains(body, "no_route") {
+			t.Errorf("of webhooks alone: got %d %s, want 404 no_route", status, body)
+		}
+	}
 	m.pages(a, p)
 }
 
@@ -249,10 +254,10 @@ func TestLargeDocumentIsCallableWithinSecondsOfItsUpload(t *testing.T) {
 		t.Errorf("callable %v after the upload began, want at most 6 s", callable)
 	}
 	stages := map[string]bool{}
-	var v struct {
-		Document struct{ State, Stage string }
-	}
 	eventually(t, "the document is loaded", 2*time.Minute, func() bool {
+		var v struct {
+			Document struct{ State, Stage string }
+		}
 		a.read("/tenants/demo/versions/"+version, &v)
 		stages[v.Document.State+" "+v.Document.Stage] = true
 		return v.Document.State == "loaded"
