@@ -108,8 +108,10 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 		return nil, "", invalid("document", "unreadable", "the document broke off: %s", err)
 	}
 	if len(raw) > MaxDocumentBytes {
-		return nil, "", &apim.Error{Kind: apim.TooLarge, Code: "document_too_large",
-			Message: fmt.Sprintf("the document is larger than %d MiB; split it into several APIs", MaxDocumentBytes>>20)}
+		return nil, "", &apim.Error{
+			Kind: apim.TooLarge, Code: "document_too_large",
+			Message: fmt.Sprintf("the document is larger than %d MiB; split it into several APIs", MaxDocumentBytes>>20),
+		}
 	}
 	return raw, source, nil
 }
@@ -128,8 +130,10 @@ func refusedDocument(err error) error {
 	if refused.Line > 0 {
 		field = fmt.Sprintf("document:%d", refused.Line)
 	}
-	return &apim.Error{Kind: kind, Code: refused.Code, Message: "the document cannot be imported",
-		Fields: []apim.FieldError{{Field: field, Code: refused.Code, Detail: refused.Message}}}
+	return &apim.Error{
+		Kind: kind, Code: refused.Code, Message: "the document cannot be imported",
+		Fields: []apim.FieldError{{Field: field, Code: refused.Code, Detail: refused.Message}},
+	}
 }
 
 // staged turns an outline into what an import shows.

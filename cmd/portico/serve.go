@@ -79,7 +79,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer plane.store.Close()
+	defer func() { _ = plane.store.Close() }() // everything is committed by then
 	enrolled, err := plane.prepare(ctx, s.Config, at)
 	if err != nil {
 		return err
