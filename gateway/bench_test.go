@@ -193,12 +193,22 @@ func BenchmarkStartFromDisk(b *testing.B) {
 	if err := node.Run(ctx, listener); err != nil {
 		b.Fatal(err)
 	}
-	items = nil
+	node, items = nil, nil
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	before := heap()
 	for b.Loop() {
-		if s := idle(b, dir).Status(); s.APIs != 10_000 || s.Grants != 100_000 {
+		node = idle(b, dir)
+		if s := node.Status(); s.APIs != 10_000 || s.Grants != 100_000 {
 			b.Fatalf("got %d APIs and %d grants", s.APIs, s.Grants)
 		}
 	}
+	b.ReportMetric((heap()-before)/(1<<20), "MiB")
+	runtime.KeepAlive(node)
 }
 
 // BenchmarkCall is a whole call over loopback, net/http on both sides included.

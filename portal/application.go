@@ -259,5 +259,6 @@ func (p *portal) deleteApplication(c *gin.Context, r *reader) error {
 	if _, err := p.Access.DeleteApplication(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID); err != nil {
 		return err
 	}
+	p.Sessions.Flash(c.Request.Context(), a.Application.Name+" is deleted.")
 	return p.seeOther(c, applicationsPath)
 }

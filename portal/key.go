@@ -237,5 +237,6 @@ func (p *portal) revokeKey(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
+	p.Sessions.Flash(c.Request.Context(), k.Name+" is revoked.")
 	return p.seeOther(c, withChange(applicationLink(a.Application.Slug), change))
 }

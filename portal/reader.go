@@ -25,6 +25,20 @@ type reader struct {
 	theme       string
 	here        string // path and query of the page
 	portal      *portal
+	said        string // what the form before has done, to be shown once
+}
+
+// worksInConsole reports whether the console has anything for the reader.
+func (r *reader) worksInConsole() bool {
+	if r.Actor.Operator {
+		return true
+	}
+	for _, m := range r.Memberships {
+		if slices.ContainsFunc(m.Roles, func(role apim.Role) bool { return role != apim.RoleConsumer }) {
+			return true
+		}
+	}
+	return false
 }
 
 // section is an entry of the portal's navigation.
@@ -48,6 +62,9 @@ func (p *portal) reader(c *gin.Context) (*reader, error) {
 	r := &reader{Actor: web.Actor(c.Request.Context()), theme: web.Theme(c), here: "/", portal: p}
 	if c.Request.Method == http.MethodGet {
 		r.here = c.Request.URL.RequestURI()
+		if !web.HX(c) {
+			r.said = p.Sessions.TakeFlash(c.Request.Context())
+		}
 	}
 	if r.Actor.Anonymous() {
 		return r, nil
@@ -87,7 +104,10 @@ func (r *reader) frame(title string, at section) frame {
 		f.SignIn = ui.Link{Label: "Sign in", Href: signInTo(r.here)}
 		return f
 	}
-	if p.ConsoleURL != "" {
+	if r.said != "" {
+		f.Toasts = []ui.Toast{{Tone: ui.OK, Title: r.said}}
+	}
+	if p.ConsoleURL != "" && r.worksInConsole() {
 		f.Foot = append(f.Foot, ui.Link{Label: "Console", Href: p.ConsoleURL})
 	}
 	f.User = ui.User{Name: r.Actor.Name, Sub: r.Tenant.Name, Items: r.menu()}

@@ -160,8 +160,10 @@ func (p *portal) subscription(c *gin.Context, r *reader) error {
 	}
 	v.Headline, v.Sentences = whatNow(s, v.HasKey)
 	v.Facts = subscriptionFacts(s)
-	if v.Proof, err = p.proofFromQuery(c, r); err != nil {
-		return err
+	if !v.Pending { // a request puts nothing in force
+		if v.Proof, err = p.proofFromQuery(c, r); err != nil {
+			return err
+		}
 	}
 	if v.Active || v.Pending {
 		v.Sample, v.Reference = p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, "")

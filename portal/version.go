@@ -314,10 +314,17 @@ func firstOperation(lines []manager.OperationLine) (manager.OperationLine, bool)
 	return best, score >= 0
 }
 
+// mostTried bounds how many APIs are looked at for one with a first call.
+const mostTried = 4
+
 // heroSample shows the first call of the first API that has one.
 func (p *portal) heroSample(ctx context.Context, r *reader, offers []manager.Offer) *sampleView {
+	tried := 0
 	for _, o := range offers {
 		for _, v := range o.Versions {
+			if tried++; tried > mostTried {
+				return nil
+			}
 			lines, err := p.Catalog.OfferedOperations(ctx, r.Actor, r.Tenant.ID, v.Version)
 			if err != nil {
 				return nil // the page is whole without it

@@ -167,7 +167,7 @@ func wants(t *testing.T, what, got string, parts ...string) {
 func TestCommandsTakeADocumentToAKey(t *testing.T) {
 	tm := newTerminal(t)
 	out := tm.ok("import", tm.file("orders.yaml", ordersYAML), "--publish", "--wait", "--note", "first")
-	wants(t, "import", out, "Orders 1.2.0, OpenAPI 3.1.0, 2 operations.", "warning: line 7", "Findings:",
+	wants(t, "import", out, "Orders 1.2.0, OpenAPI 3.1.0, 2 operations.", "warning: line 7", "Findings: 1 warning",
 		"Made orders v1 (ver_", "Published orders v1 r1 to production.", "In force on 1 of 1 nodes, 7 ms.", "It answers at http://localhost:8080/shop/orders/v1")
 	wants(t, "apis", tm.ok("apis"), "API     NAME", "orders  Orders  v1 published  v1 production r1")
 	wants(t, "apis show", tm.ok("apis", "show", "orders"), "VERSION", "v1", "r1", "ver_")
@@ -267,6 +267,7 @@ func TestExitCodesSayWhatHappened(t *testing.T) {
 	}{
 		"not found":             {good, "", []string{"apis", "show", "nothing"}, exitRefused, []string{"(not_found)"}},
 		"fields":                {good, "", []string{"products", "create", "Box", "--slug", "A B"}, exitRefused, []string{"(invalid)", "  slug: "}},
+		"fields as JSON":        {good, "", []string{"products", "create", "Box", "--slug", "A B", "--json"}, exitRefused, []string{`{"type":`, `"field":"slug"`}},
 		"bad token":             {good, "wrong", []string{"apis"}, exitRefused, []string{"(token_invalid)", "PORTICO_TOKEN"}},
 		"no such plan":          {good, "", []string{"subscribe", "till", "shop/nothing", "x"}, exitRefused, []string{"(not_found)"}},
 		"unknown flag":          {good, "", []string{"apis", "--colour"}, exitUsage, []string{"--colour"}},
@@ -335,4 +336,14 @@ func TestWhatOthersWroteDoesNotSteerTheTerminal(t *testing.T) {
 	if wants(t, "requests", out, "please"); strings.ContainsAny(out, "\x1b\u009b") || strings.Count(out, "\n") != 2 {
 		t.Errorf("control characters reach the terminal: %q", out)
 	}
+}
+
+func TestHelpNamesSettingsAndExitCodes(t *testing.T) {
+	var out bytes.Buffer
+	parser, err := kong.New(&cli{}, kong.Writers(&out, &out), kong.Exit(func(int) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = parser.Parse([]string{"--help"}) // help is printed, and no command is left to run
+	wants(t, "help", out.String(), "PORTICO_TOKEN", "PORTICO_URL", "Exit codes: 0", "import", "requests")
 }

@@ -79,7 +79,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer plane.store.Close()
+	defer func() { _ = plane.store.Close() }() // everything is committed by then
 	enrolled, err := plane.prepare(ctx, s.Config, at)
 	if err != nil {
 		return err
@@ -256,7 +256,7 @@ func (s *serveCommand) announce(ctx context.Context, open *listeners, at address
 	note := announcement{at: at, ops: urlOf("", open.ops), data: s.Data, loopbackUpstream: len(s.UpstreamAllow) == 0}
 	if open.demo != nil {
 		note.demo = urlOf("", open.demo)
-		key, err := (&seeder{tenants: plane.tenants, catalog: plane.catalog, access: plane.access}).seed(ctx, note.demo)
+		key, err := (&seeder{tenants: plane.tenants, catalog: plane.catalog, access: plane.access, fleet: plane.fleet}).seed(ctx, note.demo)
 		if err != nil {
 			return note, err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"strings"
 )
 
@@ -91,8 +92,8 @@ func (k Key) Reveal() string { return k.text }
 // String returns the key up to and with its id, which is no secret.
 func (k Key) String() string { return k.Prefix + "_" + k.ID }
 
-// GoString is String, for %#v.
-func (k Key) GoString() string { return k.String() }
+// Format is String, for every verb of fmt.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
 // LastFour returns the last characters of the secret part, to tell keys apart.
 func (k Key) LastFour() string {

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,9 +86,17 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := fmt.Sprintf("%v %+v %#v %s %q %v %+v %#v %s", text, text, text, text, text, struct{ T secret.Text }{text}, key, key, key) + log.String() + string(raw)
-	if strings.Contains(all, canary) || strings.Contains(all, key.Reveal()) {
-		t.Errorf("a secret was printed: %s", all)
+	all := log.String() + string(raw)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%10s", "%U"} {
+		for _, value := range []any{text, key, &text, &key, struct{ T secret.Text }{text}, struct{ K secret.Key }{key}, []secret.Text{text}, map[string]any{"t": text, "k": key}} {
+			all += fmt.Sprintf(verb+"\n", value)
+		}
+	}
+	hidden := key.Reveal()[len(key.String()):]
+	for _, s := range []string{canary, hidden} {
+		if strings.Contains(all, s) || strings.Contains(all, hex.EncodeToString([]byte(s))) || strings.Contains(all, strings.ToUpper(hex.EncodeToString([]byte(s)))) {
+			t.Errorf("a secret was printed: %s", all)
+		}
 	}
 	if text.Reveal() != canary || secret.Text("").String() != "" {
 		t.Error("the secret itself is lost, or no secret prints as one")

@@ -174,3 +174,29 @@ func TestAnotherSitesFormIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLogSaysWhoHasToLook(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		left bool
+		want string
+	}{
+		{errors.New("broken"), false, "level=ERROR"},
+		{apim.Errorf(apim.Unavailable, "the bus is away"), false, "level=WARN"},
+		{apim.Errorf(apim.Conflict, "taken"), false, "level=INFO"},
+		{context.Canceled, true, "level=INFO"},
+	} {
+		var log strings.Builder
+		e := newEdge(t, &log, nil)
+		e.GET("/", func(g *gin.Context) { web.Fail(g, c.err) })
+		ctx, leave := context.WithCancel(t.Context())
+		if c.left {
+			leave()
+		}
+		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+		leave()
+		if !strings.Contains(log.String(), c.want) {
+			t.Errorf("%v: got %s, want %s", c.err, log.String(), c.want)
+		}
+	}
+}

@@ -1,8 +1,13 @@
 package web_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -158,4 +163,53 @@ func TestListsRefuseOddLimitsAndParameters(t *testing.T) {
 	if w := do(e, "GET", "/?limit=200&cursor=abc", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"Limit":200`) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
+}
+
+func TestASlowBodyIsCut(t *testing.T) {
+	e := newEdge(t, io.Discard, func(c *web.Config) { c.BodyTimeout = 50 * time.Millisecond })
+	e.POST("/", func(g *gin.Context) {
+		if err := web.DecodeJSON(g, &account{}, false); err != nil {
+			web.Fail(g, err)
+		}
+	})
+	server := httptest.NewServer(e)
+	defer server.Close()
+	body, slow := io.Pipe()
+	defer slow.Close()
+	go func() { _, _ = slow.Write([]byte(`{"name":`)) }() // and never the rest
+	req, err := http.NewRequestWithContext(t.Context(), "POST", server.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %s, want 400", res.Status)
+	}
+}
+
+// FuzzParseJSON: whatever is taken is JSON that encoding/json takes too, with
+// no field that the struct does not have.
+func FuzzParseJSON(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"name":"a","home":{"rooms":[{"beds":1}]}}`, `{"name":"a","name":"b"}`, `[`, `{"age":1e3}`, `{"at":"2026-03-31T12:00:00Z"}`, "\xff", `{"marks":{"a":true}}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var got, want account
+		if web.ParseJSON(body, &got) != nil {
+			return
+		}
+		dec := json.NewDecoder(bytes.NewReader(body))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&want); err != nil {
+			t.Fatalf("took %q, which encoding/json refuses: %v", body, err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("read %+v of %q, want %+v", got, body, want)
+		}
+	})
 }

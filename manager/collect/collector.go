@@ -144,7 +144,7 @@ func (c *Collector) hear(s entry.Status) {
 		h = &heard{}
 		f.heard[s.Node] = h
 	}
-	before := h.Status.Applied
+	before := h.Applied
 	h.Status, h.at = s, c.Now()
 	if s.Applied == before && len(h.applied) > 0 {
 		return

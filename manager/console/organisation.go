@@ -38,14 +38,10 @@ func (h *Console) applications(v *visit) error {
 				keys++
 			}
 		}
-		row := applicationRow{
-			Name: a.Application.Name, Slug: a.Application.Slug,
+		p.Rows = append(p.Rows, applicationRow{
+			Name: a.Application.Name, Slug: a.Application.Slug, Href: portalApplication(h.PortalURL, a.Application.Slug),
 			Subscriptions: number(live), Keys: number(keys), Made: day(a.Application.CreatedAt),
-		}
-		if h.PortalURL != "" {
-			row.Href = h.PortalURL + "/applications/" + v.tenant.Slug + "/" + a.Application.Slug
-		}
-		p.Rows = append(p.Rows, row)
+		})
 	}
 	p.Later, p.First = v.pages(v.links.applications(), list.NextCursor)
 	return v.render(http.StatusOK, applicationsList(p))
@@ -203,7 +199,7 @@ func (h *Console) audit(v *visit) error {
 	p := auditPage{shell: v.shell("Audit log", link{"Audit log", ""})}
 	for _, a := range list.Items {
 		row := auditRow{
-			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: title(a.Summary), Action: a.Action,
+			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: a.Summary, Action: a.Action,
 			Object: string(a.Object), From: a.Actor.Address,
 		}
 		if row.Who == "" {

@@ -21,13 +21,16 @@ type gatePage struct {
 }
 
 func (h *Console) gate(v *visit, name string, f form) gatePage {
-	return gatePage{
+	p := gatePage{
 		Frame: ui.Frame{
-			Head: ui.Head{Title: name, Theme: v.theme()}, Brand: ui.Brand{Name: "Portico", Sub: "Console"},
-			FootNote: "API gateway and developer portal", Toasts: v.flashes(),
+			Head: ui.Head{Title: name, Theme: v.theme()}, Brand: ui.Brand{Name: "Portico", Sub: "Console"}, Toasts: v.flashes(),
 		},
 		Form: f,
 	}
+	if h.PortalURL != "" {
+		p.Frame.Foot = []ui.Link{{Label: "Developer portal", Href: h.PortalURL}}
+	}
+	return p
 }
 
 // firstRun is the page of the one-time link that was printed at start.

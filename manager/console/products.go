@@ -108,8 +108,8 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 		Edit: l.product(slug, "edit"), NewPlan: l.product(slug, "new-plan"), List: l.product(slug, "listing"),
 		Subscribe: d.Subscribers,
 	}
-	if d.Product.Listed && h.PortalURL != "" {
-		p.Portal = h.PortalURL + "/products/" + v.tenant.Slug + "/" + slug
+	if d.Product.Listed {
+		p.Portal = portalProduct(h.PortalURL, v.tenant.Slug, slug)
 	}
 	for _, pv := range d.Versions {
 		row := versionRowOf(v, pv.API.Slug, pv.Version)

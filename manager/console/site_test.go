@@ -189,6 +189,21 @@ func (s *site) consumer(slug string) (*browser, apim.Actor, apim.Tenant) {
 	return b, actor, memberships[0].Tenant
 }
 
+// join makes a person a member of a tenant, with a role.
+func (s *site) join(tenant, person apim.ID, role apim.Role) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	err := s.core.Store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Tenant(tenant).InsertMember(ctx, apim.Member{Tenant: tenant, Person: person, Roles: []apim.Role{role}, JoinedAt: s.clock.Now()})
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.core.Authz.Reload(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // system is the program itself, for setting up.
 func system() apim.Actor { return apim.Actor{System: true, Name: "test"} }
 

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -413,5 +414,46 @@ func TestTheDocumentIsServed(t *testing.T) {
 	a := w.call("", "GET", "/openapi.yaml", nil)
 	if a.Status != http.StatusOK || !bytes.HasPrefix(a.Body, []byte("openapi: 3.1.0")) {
 		t.Errorf("got %d %.40s", a.Status, a.Body)
+	}
+}
+
+// Whoever is first decides; the others learn who it was. One decision is one
+// row of the audit log.
+func TestDecisionsAtOnceAreOneDecision(t *testing.T) {
+	s := newScene(t)
+	at := "/tenants/shop/subscriptions/" + s.pending
+	answers := make(chan answer)
+	const each = 8
+	for range each {
+		go func() { answers <- s.call(s.ada, "POST", at+"/approve", nil) }()
+		go func() { answers <- s.call(s.ada, "POST", at+"/reject", `{"reason":"no"}`) }()
+	}
+	counts := map[string]int{}
+	for range 2 * each {
+		a := <-answers
+		verb := a.call[strings.LastIndex(a.call, "/")+1:]
+		switch a.Status {
+		case http.StatusOK:
+			counts[verb]++
+		case http.StatusConflict:
+			if code := refusalCode(t, a); code != "already_decided" {
+				t.Errorf("%s: refused with %s", a.call, code)
+			}
+		default:
+			t.Errorf("%s: got %d\n%s", a.call, a.Status, a.Body)
+		}
+	}
+	state := text(s.call(s.ada, "GET", at, nil).ok(200), "state")
+	if want := map[string]map[string]int{"active": {"approve": each}, "rejected": {"reject": each}}[state]; len(counts) != 1 || !maps.Equal(counts, want) {
+		t.Errorf("taken %v, and it is %s", counts, state)
+	}
+	rows := 0
+	for _, row := range items(s.call(s.ada, "GET", "/tenants/shop/audit?limit=200", nil).ok(200)) {
+		if text(row, "object") == s.pending && (text(row, "action") == "subscription.approve" || text(row, "action") == "subscription.reject") {
+			rows++
+		}
+	}
+	if rows != 1 {
+		t.Errorf("%d decisions in the audit log, want 1", rows)
 	}
 }

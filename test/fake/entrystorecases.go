@@ -196,7 +196,7 @@ func reissueOutranks(c *entryStoreCase) {
 	c.must(c.store.Reissue(c.Context(), slug, above, []entry.Key{grantN(1)}, nil))
 	keys, head := c.pending(10)
 	c.want(keys, grantN(1))
-	if got := c.load(grantN(1)); !got.Position.After(above) || string(got.Body) != `{"v":1}` {
+	if got := c.load(grantN(1)); !got.After(above) || string(got.Body) != `{"v":1}` {
 		c.Errorf("got %+v, want it after %v", got, above)
 	}
 	if !head.After(above) {
@@ -216,7 +216,7 @@ func foreignEnds(c *entryStoreCase) {
 	c.must(c.store.Reissue(c.Context(), slug, above, nil, []entry.Key{grantN(9)}))
 	keys, _ := c.pending(10)
 	c.want(keys, grantN(9))
-	if got := c.load(grantN(9)); !got.Ended || !got.Position.After(above) {
+	if got := c.load(grantN(9)); !got.Ended || !got.After(above) {
 		c.Errorf("got %+v, want it ended after %v", got, above)
 	}
 }
@@ -230,7 +230,7 @@ func laterEpoch(c *entryStoreCase) {
 	keys, head := c.pending(10)
 	slices.Sort(keys)
 	c.want(keys, grantN(1), grantN(2))
-	if !head.After(above) || !c.load(grantN(2)).Position.After(above) {
+	if !head.After(above) || !c.load(grantN(2)).After(above) {
 		c.Errorf("got head %v, want all after %v", head, above)
 	}
 }
