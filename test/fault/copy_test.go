@@ -10,11 +10,6 @@ import (
 	"testing"
 )
 
-func apimID(t *testing.T) string {
-	t.Helper()
-	return rand.Text()[:10]
-}
-
 // settled waits until a node's copy on disk holds what it has applied: the
 // files no longer change.
 func (w *world) settled(n *node) {

@@ -1,6 +1,8 @@
 package fault_test
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,6 +30,7 @@ func TestCallsGoOnWithoutTheBusAndChangesFollow(t *testing.T) {
 		_, body := n.ready()
 		return strings.Contains(body, "stale_since")
 	})
+	time.Sleep(3 * time.Second) // of calls without the bus: more than its pings take
 	away := time.Since(started)
 	if err := w.server.Start(); err != nil {
 		t.Fatal(err)
@@ -57,9 +60,8 @@ func TestBusRestartedTwentyTimesUnderLoadLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, key := range keys {
+	for _, key := range keys {
 		eventually(t, "every approval is in force", func() bool { return n.status("orders", key) == http.StatusOK })
-		_ = i
 	}
 	t.Logf("%d calls", stop())
 }
@@ -135,7 +137,7 @@ func TestRevocationHoldsOnEveryNodeThatConfirmsIt(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.readyNode("gw-1"), w.readyNode("gw-2")
 	for range 20 {
-		app, key := w.caller("app-" + strings.ToLower(apimID(t)))
+		app, key := w.caller("app-" + strings.ToLower(rand.Text()[:10]))
 		change := w.approve(app)
 		w.applied(change)
 		detail := must(w.access.Application(t.Context(), operator, w.tenant.ID, string(app.ID)))(t)
@@ -153,6 +155,36 @@ func TestRevocationHoldsOnEveryNodeThatConfirmsIt(t *testing.T) {
 			if got, body := n.call("orders", key); got != http.StatusUnauthorized {
 				t.Fatalf("revoked: got %d %s, want 401", got, body)
 			}
+		}
+	}
+}
+
+// A node is ready when all that there is has been compiled, not before.
+func TestNodeIsReadyOnlyWithEverything(t *testing.T) {
+	w := newWorld(t)
+	const apis = 60
+	for i := range apis {
+		w.live(fmt.Sprintf("api-%d", i), w.up.URL)
+	}
+	w.readyNode("gw-1").eventually("all is delivered", func() bool {
+		env := must(w.fleet.Environments(t.Context(), operator))(t)[0]
+		nodes := must(w.fleet.Nodes(t.Context(), operator, "production"))(t)
+		return len(nodes) == 1 && nodes[0].Applied >= env.Sequence
+	})
+	for round := range 5 {
+		n := w.node(fmt.Sprintf("late-%d", round), w.connect())
+		for {
+			if code, _ := n.ready(); code == http.StatusOK {
+				break
+			}
+		}
+		for i := apis - 1; i >= 0; i-- {
+			if got, body := n.call(fmt.Sprintf("api-%d", i), w.key); got != http.StatusForbidden {
+				t.Fatalf("ready, and API %d answers %d %s", i, got, body)
+			}
+		}
+		if got, body := n.call("orders", w.key); got != http.StatusOK {
+			t.Fatalf("ready, and the known call gets %d %s", got, body)
 		}
 	}
 }
