@@ -1,0 +1,50 @@
+package manager_test
+
+import (
+	"strings"
+	"testing"
+
+	"portico/internal/apim"
+	"portico/manager"
+)
+
+// A token that is limited to one tenant does not carry what its person may do
+// for the whole installation: the host or path would be every tenant's.
+func TestOperatorsTokenForOneTenantGivesNoMounts(t *testing.T) {
+	p := newPublisher(t)
+	v := p.version(p.provider, p.shop, "orders")
+	operator := apim.Actor{Person: "per_op", Name: "Olga", Operator: true}
+	limited := operator
+	limited.Token, limited.Tenant = "tok_1", p.shop.ID
+	for _, m := range []apim.Mount{{BasePath: "/next/orders/v1"}, {Host: "api.example", BasePath: "/"}, {Host: "api.example"}} {
+		_, err := p.catalog.UpdateDraft(t.Context(), limited, p.shop.ID, v.ID, manager.DraftChange{Mount: &m})
+		wantFields(t, err, "mount.base_path")
+	}
+	if _, err := p.catalog.UpdateDraft(t.Context(), operator, p.shop.ID, v.ID, manager.DraftChange{Mount: &apim.Mount{BasePath: "/orders"}}); err != nil {
+		t.Errorf("the operator: %v", err)
+	}
+}
+
+// What an operator has given a version is the version's: its provider edits and
+// publishes it without asking the operator again.
+func TestProviderPublishesBelowAMountThatWasGiven(t *testing.T) {
+	p := newPublisher(t)
+	ctx := t.Context()
+	v := p.version(p.provider, p.shop, "orders")
+	operator := apim.Actor{Person: "per_op", Name: "Olga", Operator: true}
+	if _, err := p.catalog.UpdateDraft(ctx, operator, p.shop.ID, v.ID, manager.DraftChange{Mount: &apim.Mount{Host: "orders.example"}}); err != nil {
+		t.Fatal(err)
+	}
+	p.publish(v)
+	p.draft(v, manager.DraftChange{UpstreamURLs: &[]string{"http://two.example"}})
+	p.publish(v)
+	if api, _ := p.live(v); api.Revision != 2 || api.Mounts[0].Host != "orders.example" {
+		t.Errorf("got %+v", api)
+	}
+	other := p.version(p.provider, p.shop, "other")
+	_, err := p.catalog.UpdateDraft(ctx, p.provider, p.shop.ID, other.ID, manager.DraftChange{Mount: &apim.Mount{Host: "orders.example"}})
+	wantFields(t, err, "mount.base_path")
+	if strings.Contains(err.Error(), "taken") {
+		t.Errorf("got %q", err)
+	}
+}
