@@ -1,6 +1,7 @@
 package manager_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,5 +47,31 @@ func TestProviderPublishesBelowAMountThatWasGiven(t *testing.T) {
 	wantFields(t, err, "mount.base_path")
 	if strings.Contains(err.Error(), "taken") {
 		t.Errorf("got %q", err)
+	}
+}
+
+// A version that is being prepared is the provider's alone to know, also by way
+// of a subscription to the product that it is in.
+func TestConsumerIsNotToldOfDraftVersions(t *testing.T) {
+	m := newMarket(t)
+	ctx, s := t.Context(), m.pending()
+	secret := m.version(m.provider, m.shop, "secret")
+	name := "Launch 2027"
+	if _, err := m.catalog.UpdateAPI(ctx, m.provider, m.shop.ID, secret.API, manager.APIChange{Name: &name}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.catalog.UpdateProduct(ctx, m.provider, m.shop.ID, m.offer.product.ID, manager.ProductInput{Versions: &[]apim.ID{m.offer.version.ID, secret.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	theirs := must[manager.SubscriptionView](t)(m.access.Subscription(ctx, m.consumer, m.client.ID, s.ID))
+	detail := must[manager.ApplicationDetail](t)(m.access.Application(ctx, m.consumer, m.client.ID, string(m.app.ID)))
+	for where, v := range map[string]manager.SubscriptionView{"subscription": theirs, "application": detail.Subscriptions[0]} {
+		if got := fmt.Sprint(v.APIs); got != "[Orders v1]" || len(v.Product.Versions) != 1 {
+			t.Errorf("%s: the consumer sees %s, versions %v", where, got, v.Product.Versions)
+		}
+	}
+	ours := must[manager.SubscriptionView](t)(m.access.Subscription(ctx, m.approver, m.shop.ID, s.ID))
+	if len(ours.APIs) != 2 {
+		t.Errorf("the provider sees %v", ours.APIs)
 	}
 }
