@@ -75,3 +75,27 @@ func TestConsumerIsNotToldOfDraftVersions(t *testing.T) {
 		t.Errorf("the provider sees %v", ours.APIs)
 	}
 }
+
+func TestVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T) {
+	m := newMarket(t)
+	ctx := t.Context()
+	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
+		t.Fatal(err)
+	}
+	later := must[apim.Product](t)(m.catalog.CreateProduct(ctx, m.provider, m.shop.ID, manager.ProductInput{
+		Name: new("Later"), Visibility: new(apim.VisiblePublic), Listed: new(true),
+	}))
+	trial := m.plan(m.provider, later, "trial", apim.Automatic)
+	for _, in := range []manager.RequestAccess{
+		{Plan: m.offer.automatic.ID, Environments: []string{"production"}},
+		{Plan: trial.ID, Environments: []string{"production"}},
+		{Plan: trial.ID, Environments: []string{"sandbox"}},
+	} {
+		in.Application = m.app.ID
+		if _, _, err := m.access.Request(ctx, m.consumer, m.client.ID, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := m.catalog.UpdateProduct(ctx, m.provider, m.shop.ID, later.ID, manager.ProductInput{Versions: &[]apim.ID{m.offer.version.ID}})
+	refused(t, err, apim.Conflict)
+}
