@@ -99,3 +99,15 @@ func TestVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T) {
 	_, _, err := m.catalog.UpdateProduct(ctx, m.provider, m.shop.ID, later.ID, manager.ProductInput{Versions: &[]apim.ID{m.offer.version.ID}})
 	refused(t, err, apim.Conflict)
 }
+
+func TestNoteOfACancellationIsBoundedOnBothSides(t *testing.T) {
+	m := newMarket(t)
+	s := m.active()
+	for _, by := range []struct {
+		actor  apim.Actor
+		tenant apim.ID
+	}{{m.approver, m.shop.ID}, {m.consumer, m.client.ID}} {
+		_, _, err := m.access.Cancel(t.Context(), by.actor, by.tenant, s.ID, strings.Repeat("x", 2001))
+		refused(t, err, apim.Invalid)
+	}
+}
