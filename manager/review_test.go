@@ -1,6 +1,7 @@
 package manager_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -110,4 +111,21 @@ func TestNoteOfACancellationIsBoundedOnBothSides(t *testing.T) {
 		_, _, err := m.access.Cancel(t.Context(), by.actor, by.tenant, s.ID, strings.Repeat("x", 2001))
 		refused(t, err, apim.Invalid)
 	}
+}
+
+// Who has one IPv6 address has 2^64 of them: attempts are counted for them all.
+func TestWrongPasswordsAreLimitedByIPv6Network(t *testing.T) {
+	w := newWorld(t)
+	gone, leave := context.WithCancel(t.Context())
+	leave() // counted, but not worth hashing a password
+	for i := range 100 {
+		_, err := w.tenants.SignIn(gone, fmt.Sprintf("p%d@x.example", i), password, fmt.Sprintf("2001:db8:0:1::%x", i+1))
+		if kind := apim.KindOf(err); kind == apim.TooMany || err == nil {
+			t.Fatalf("attempt %d: %v", i, err)
+		}
+	}
+	_, err := w.tenants.SignIn(t.Context(), "last@x.example", password, "2001:db8:0:1:ffff::1")
+	refused(t, err, apim.TooMany)
+	_, err = w.tenants.SignIn(t.Context(), "last@x.example", password, "2001:db8:0:2::1")
+	refused(t, err, apim.SignIn)
 }
