@@ -86,7 +86,7 @@ func TestRelativeServerIsTakenFromWhereARedirectLed(t *testing.T) {
 	here := httptest.NewServer(http.RedirectHandler(there.URL+"/specs/relative.json", http.StatusFound))
 	defer here.Close()
 	var in staged
-	a.byURL(here.URL + "/openapi").into(t, &in)
+	a.byURL(here.URL+"/openapi").into(t, &in)
 	if want := there.URL + "/base"; in.Proposed.Upstream != want {
 		t.Errorf("got upstream %q, want %q", in.Proposed.Upstream, want)
 	}
