@@ -217,7 +217,7 @@ func testDocumentIsFetchedByItsAddress(t *testing.T, place postgres.Place) {
 		_, _ = io.WriteString(w, relative)
 	}))
 	defer server.Close()
-	i := must[apim.Import](t)(p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: server.URL + "/doc.yaml"}))
+	i := must[apim.Import](t)(p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: server.URL + "/doc.yaml?token=canary#x"}))
 	if i.Proposed.Upstream != server.URL+"/base" || i.Document.Source != server.URL+"/doc.yaml" {
 		t.Errorf("got upstream %q of %q", i.Proposed.Upstream, i.Document.Source)
 	}

@@ -77,6 +77,26 @@ func testFirstOperatorJoinsTheTenantThatIsThere(t *testing.T, place postgres.Pla
 	}
 }
 
+// Somebody who signed up before the first run does not get the operator as a
+// colleague, nor as an owner of what is theirs.
+func TestFirstOperatorJoinsNobodysTenant(t *testing.T) {
+	postgres.Both(t, testFirstOperatorJoinsNobodysTenant)
+}
+
+func testFirstOperatorJoinsNobodysTenant(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
+	ctx := t.Context()
+	must[apim.Person](t)(w.tenants.SignUp(ctx, manager.SignUp{Name: "Aaron", Email: "a@a.example", Password: password}, "192.0.2.1"))
+	token := w.firstRunToken()
+	if joins := must[apim.Tenant](t)(w.tenants.CheckFirstRun(ctx, token)); joins.ID != "" {
+		t.Errorf("got %+v, want none", joins)
+	}
+	in := ada()
+	in.TenantName, in.TenantSlug = "", ""
+	_, err := w.tenants.FirstRun(ctx, token, in)
+	wantFields(t, err, "tenant_name tenant_slug")
+}
+
 func TestFirstRunSaysEverythingThatIsWrong(t *testing.T) {
 	postgres.Both(t, testFirstRunSaysEverythingThatIsWrong)
 }
