@@ -49,11 +49,10 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 type breach int
 
 const (
-	noBreach   breach = iota
-	duplicate         // of a row that is there
-	dangling          // a reference, or what is still referred to
-	unstorable        // text that no database column takes
-	absent            // the database cannot answer now
+	noBreach  breach = iota
+	duplicate        // of a row that is there
+	dangling         // a reference, or what is still referred to
+	absent           // the database cannot answer now
 )
 
 func breachOf(err error) breach {
@@ -71,8 +70,6 @@ func refuse(err error, noun string) error {
 		e = apim.Errorf(apim.Conflict, "this %s exists already; load it again", noun).WithCode("exists")
 	case dangling:
 		e = apim.Errorf(apim.Conflict, "the %s is still in use, or what it refers to is gone; load it again", noun).WithCode("in_use")
-	case unstorable:
-		e = apim.Errorf(apim.Invalid, "the %s has text with a character that cannot be kept (NUL, or not UTF-8)", noun)
 	default:
 		return err
 	}

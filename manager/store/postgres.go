@@ -17,6 +17,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // oldestPostgres is the oldest server that the tests run on, as it numbers
@@ -122,7 +123,7 @@ func (migrateLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 func openScoped(pool *scopedPool) (*gorm.DB, error) {
 	config := gormConfig()
 	config.PrepareStmt = false
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), config)
+	db, err := gorm.Open(postgresDialector{postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -138,6 +139,16 @@ func openScoped(pool *scopedPool) (*gorm.DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return db, nil
+}
+
+// postgresDialector is gorm's own with one thing more.
+type postgresDialector struct{ postgres.Dialector }
+
+func (d postgresDialector) BindVarTo(w clause.Writer, stmt *gorm.Statement, v any) {
+	if err := storable(v); err != nil {
+		_ = stmt.AddError(err)
+	}
+	d.Dialector.BindVarTo(w, stmt, v)
 }
 
 func beginQuery(db *gorm.DB) {
@@ -186,8 +197,6 @@ func postgresBreach(err error) breach {
 		return duplicate
 	case "23503": // foreign_key_violation
 		return dangling
-	case "22021", "22P05": // character_not_in_repertoire, untranslatable_character
-		return unstorable
 	}
 	switch broken.Code[:2] {
 	case "08", "53", "57", "58": // connection, resources, operator, system

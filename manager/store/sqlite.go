@@ -101,7 +101,12 @@ func (dialector) DefaultValueOf(*schema.Field) clause.Expression {
 	return clause.Expr{SQL: "NULL"}
 }
 
-func (dialector) BindVarTo(w clause.Writer, _ *gorm.Statement, _ any) { _ = w.WriteByte('?') }
+func (dialector) BindVarTo(w clause.Writer, stmt *gorm.Statement, v any) {
+	if err := storable(v); err != nil {
+		_ = stmt.AddError(err)
+	}
+	_ = w.WriteByte('?')
+}
 
 // QuoteTo quotes a name, each part of a dotted one by itself.
 func (dialector) QuoteTo(w clause.Writer, name string) {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,7 +245,7 @@ func TestForeignCursorIsRefused(t *testing.T) { postgres.Both(t, testForeignCurs
 func testForeignCursorIsRefused(t *testing.T, place postgres.Place) {
 	s := open(t, place)
 	a := tenant(t, s, "a")
-	for _, cursor := range []string{"x", "bm90IGpzb24", "W10", "W251bGwsbnVsbF0", "WzEsMiwzXQ", "WzEuNSwieCJd", strings.Repeat("A", 10_000)} {
+	for _, cursor := range []string{"x", "bm90IGpzb24", "W10", "W251bGwsbnVsbF0", "WzEsMiwzXQ", "WzEuNSwieCJd", strings.Repeat("A", 10_000), "WzEsMl0", "WyJ4IiwyXQ"} {
 		_, err := s.Tenant(a.ID).APIs(t.Context(), "", "", apim.Page{Cursor: cursor})
 		var refused *apim.Error
 		if !errors.As(err, &refused) || refused.Kind != apim.Invalid || refused.Fields[0].Field != "cursor" {
@@ -274,5 +275,37 @@ func testSearchTakesWildcardsLiterally(t *testing.T, place postgres.Place) {
 		if err != nil || len(page.Items) != want {
 			t.Errorf("search %q: got %d, %v, want %d", search, len(page.Items), err, want)
 		}
+	}
+}
+
+// One dialect would keep these and the other would not, so neither does.
+func TestTextThatIsNoTextIsRefused(t *testing.T) {
+	postgres.Both(t, testTextThatIsNoTextIsRefused)
+}
+
+func testTextThatIsNoTextIsRefused(t *testing.T, place postgres.Place) {
+	s := open(t, place)
+	a := tenant(t, s, "a")
+	ctx := t.Context()
+	insert := func(api apim.API) func(tx *store.Tx) error {
+		api.ID, api.Tenant, api.Slug, api.Lock = id(apim.PrefixAPI), a.ID, "a", 1
+		return func(tx *store.Tx) error { return tx.Tenant(a.ID).InsertAPI(ctx, api) }
+	}
+	for name, try := range map[string]func(tx *store.Tx) error{
+		"a name with NUL":       insert(apim.API{Name: "a\x00b"}),
+		"a name not in UTF-8":   insert(apim.API{Name: "a\xffb"}),
+		"NUL in a list":         insert(apim.API{Tags: []string{"\x00"}}),
+		"a search with NUL":     func(tx *store.Tx) error { return second(tx.Tenant(a.ID).APIs(ctx, "\x00", "", apim.Page{})) },
+		"a reference with NUL":  func(tx *store.Tx) error { return second(tx.Tenant(a.ID).API(ctx, "a\x00")) },
+		"a reference not UTF-8": func(tx *store.Tx) error { return second(tx.Tenant(a.ID).API(ctx, "\xff")) },
+	} {
+		if err := s.Write(ctx, try); apim.KindOf(err) != apim.Invalid {
+			t.Errorf("%s: got %v, want it refused as invalid", name, err)
+		}
+	}
+	tags := []string{`\u0000`, `\\u0000`} // only look like it
+	write(t, s, insert(apim.API{Name: "a", Tags: tags}))
+	if got, err := s.Tenant(a.ID).API(ctx, "a"); err != nil || !slices.Equal(got.Tags, tags) {
+		t.Errorf("got %q, %v, want %q", got.Tags, err, tags)
 	}
 }
