@@ -57,6 +57,7 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 		writerPool: postgresPool(config, 4), // one works, the others wait for it in the database, in order
 		readPool:   postgresPool(config, max(8, 4*runtime.GOMAXPROCS(0))),
 		reading:    &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+		shared:     true,
 	}
 	if s.writer, err = openScoped(&scopedPool{pool: s.writerPool, alone: true}); err == nil {
 		if s.aside, err = openScoped(&scopedPool{pool: s.readPool}); err == nil {

@@ -42,6 +42,8 @@ type Store struct {
 	aside                *gorm.DB // for what writeAside is for; the writer's on SQLite
 	writerPool, readPool *sql.DB
 	reading              *sql.TxOptions // of Read; nil is the dialect's own
+	shared               bool           // other processes may use the database too
+	leads                leads
 }
 
 // Open opens a database and brings its schema up to date. A URL that begins
