@@ -180,7 +180,7 @@ func servable(rt apim.Runtime, problems []check.Problem) error {
 	}
 	fields := make([]apim.FieldError, 0, len(problems))
 	for _, p := range problems {
-		fields = append(fields, apim.FieldError{Field: draftField(p.Field, served), Code: "not_servable", Detail: p.Reason})
+		fields = append(fields, apim.FieldError{Field: draftField(p.Field, served, len(rt.Limits)), Code: "not_servable", Detail: p.Reason})
 	}
 	return &apim.Error{Kind: apim.Invalid, Code: "not_servable", Message: "gateway nodes could not serve this", Fields: fields}
 }
@@ -191,14 +191,17 @@ var (
 )
 
 // draftField returns the draft's name of a field of its entry.
-func draftField(field string, served []string) string {
+func draftField(field string, served []string, limits int) string {
 	if m := routeIndex.FindStringSubmatch(field); m != nil {
 		if i, err := strconv.Atoi(m[1]); err == nil && i < len(served) {
 			field = "routes[" + served[i] + "]" + strings.TrimPrefix(field, m[0])
 		}
 	}
 	field = targetIndex.ReplaceAllString(field, ".urls$1")
-	if rest, ok := strings.CutPrefix(field, "policies"); ok {
+	// What an API has after its limits is the key's policy: compile.API.
+	if rest, ok := strings.CutPrefix(field, "policies["+strconv.Itoa(limits)+"]"); ok {
+		field = "credentials" + rest
+	} else if rest, ok := strings.CutPrefix(field, "policies"); ok {
 		field = "limits" + rest
 	}
 	return field

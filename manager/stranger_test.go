@@ -152,11 +152,11 @@ func call(t *testing.T, method reflect.Value, actor apim.Actor, m *market) error
 func TestOperatorsWorkInEveryTenant(t *testing.T) {
 	m := newMarket(t)
 	for _, actor := range []apim.Actor{{Person: "per_1", Name: "Op", Operator: true}, system} {
-		v := m.version(actor, m.shop, "by-"+strings.ToLower(string(actor.Name)))
+		v := m.version(actor, m.shop, "by-"+strings.ToLower(actor.Name))
 		if _, err := m.catalog.Publish(t.Context(), actor, m.shop.ID, v.ID, "production", ""); err != nil {
 			t.Error(err)
 		}
-		app := m.application(actor, m.client, "for-"+strings.ToLower(string(actor.Name)))
+		app := m.application(actor, m.client, "for-"+strings.ToLower(actor.Name))
 		s := m.request(actor, m.client, app, m.offer.manual)
 		if _, _, err := m.access.Approve(t.Context(), m.approver, m.shop.ID, s.ID, ""); err != nil {
 			t.Error(err)

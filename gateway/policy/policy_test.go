@@ -352,3 +352,18 @@ func TestManagedHeadersAndTheirAliases(t *testing.T) {
 		}
 	}
 }
+
+func TestPublicRouteTakesKeysAwayWithoutAskingWhose(t *testing.T) {
+	chain := policy.NewCompiler(entry.API{Version: uuid(1), Policies: []entry.Policy{everywhere}}, policy.Tools{Grants: known{}, Limiter: policy.NewLimiter(8)}).
+		Route(entry.Route{Operation: "open", Public: true})
+	ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: 1, Query: "a=1&api_key=one"}
+	ex.Header.Add("X-Api-Key", "two")
+	ex.Header.Add("Authorization", "Bearer three")
+	ex.Header.Add("Accept", "text/plain")
+	if err := chain.Run(context.Background(), ex); err != nil {
+		t.Fatal(err)
+	}
+	if got := ex.Header.Fields(); len(got) != 1 || got[0].Name != "Accept" || ex.Query != "a=1" {
+		t.Errorf("the upstream would get %v and %q", got, ex.Query)
+	}
+}

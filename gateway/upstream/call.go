@@ -165,7 +165,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	u.watch.uploading(true, u.patience)
 	n, err := u.body.Read(p)
 	u.watch.uploading(false, u.patience)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		for _, f := range u.body.Trailer.Fields() {
 			name := http.CanonicalHeaderKey(f.Name)
 			if _, announced := u.trailer[name]; announced && f.Value != "" {
@@ -191,7 +191,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.watch.timer.Reset(b.idle)
 	n, err := b.res.Body.Read(p)
 	b.watch.timer.Stop()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		for name, values := range b.res.Trailer {
 			for _, v := range values {
 				b.ex.Answer.Trailer.Add(name, v)

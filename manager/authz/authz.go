@@ -33,6 +33,8 @@ type Authorizer struct {
 	source Source
 
 	policy atomic.Pointer[policy] // replaced whole
+
+	reloading sync.Mutex // held from the read to the replacement: the last read is kept
 }
 
 // policy is what was read at one time, with the answers that it gave. casbin
@@ -100,8 +102,11 @@ func New(ctx context.Context, source Source) (*Authorizer, error) {
 }
 
 // Reload reads all memberships again. Who changes one calls it after the
-// commit.
+// commit, and has it done also when ctx, that of a request, has ended since.
 func (a *Authorizer) Reload(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	m, err := model.NewModelFromString(rules)
 	if err != nil {
 		return fmt.Errorf("read permissions: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,6 +171,81 @@ func TestChangedRolesHoldAfterAReload(t *testing.T) {
 	}
 	if err := a.Allow(t.Context(), actor, "ten_a", apim.Read, apim.ObjectAPI); err != nil {
 		t.Errorf("after a failed reload: %v, want what was known", err)
+	}
+}
+
+// Of two reloads at once the one that read first must not be kept last: it may
+// not know of the change that the other was made for.
+func TestReloadThatReadEarlierIsNotKeptOverALaterOne(t *testing.T) {
+	m := &members{}
+	slow := &slowSource{members: m, read: make(chan struct{}), goOn: make(chan struct{})}
+	a, err := authz.New(t.Context(), slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.slow.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.Reload(t.Context()) })
+	<-slow.read // before the change
+	m.add("per_ada", "ten_a", apim.RoleProvider)
+	later := make(chan struct{})
+	wg.Go(func() {
+		defer close(later)
+		_ = a.Reload(t.Context())
+	})
+	select {
+	case <-later:
+	case <-time.After(50 * time.Millisecond): // it waits for the first
+	}
+	close(slow.goOn)
+	wg.Wait()
+	if err := a.Allow(t.Context(), apim.Actor{Person: "per_ada"}, "ten_a", apim.Read, apim.ObjectAPI); err != nil {
+		t.Errorf("after both reloads: %v", err)
+	}
+}
+
+// slowSource takes long over one answer, once slow is set.
+type slowSource struct {
+	*members
+	slow       atomic.Bool
+	read, goOn chan struct{}
+}
+
+func (s *slowSource) Memberships(ctx context.Context, yield func(store.MembershipRow) error) error {
+	err := s.members.Memberships(ctx, yield)
+	if s.slow.CompareAndSwap(true, false) {
+		close(s.read)
+		<-s.goOn
+	}
+	return err
+}
+
+// contextSource answers as a database does: not to who has left.
+type contextSource struct{ *members }
+
+func (s contextSource) Memberships(ctx context.Context, yield func(store.MembershipRow) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.members.Memberships(ctx, yield)
+}
+
+// The change is committed when the reload begins: that the browser which made
+// it has gone must not leave permissions as they were.
+func TestReloadOutlivesTheRequestThatMadeTheChange(t *testing.T) {
+	m := &members{}
+	a, err := authz.New(t.Context(), contextSource{m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	m.add("per_ada", "ten_a", apim.RoleProvider)
+	if err := a.Reload(ctx); err != nil {
+		t.Error(err)
+	}
+	if !a.Belongs("per_ada", "ten_a") {
+		t.Error("the change is not known")
 	}
 }
 

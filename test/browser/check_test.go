@@ -13,16 +13,21 @@ var axe string
 const violations = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap(v => v.nodes.map(n =>
 	v.id + ': ' + n.html.slice(0, 160) + ' — ' + n.failureSummary.split('\n').slice(1).join(' '))).join('\n'))`
 
-// sideways is how far the page scrolls sideways, and what sticks out.
-const sideways = `(() => { const w = document.documentElement.clientWidth;
-	return document.scrollingElement.scrollWidth <= w ? '' : [...document.querySelectorAll('body *')]
-		.filter(e => e.getBoundingClientRect().right > w + 1 && !e.closest('.tw,pre,.colonnade,.tabs,.diff'))
-		.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class')).join(' ') || 'something'; })()`
+// sideways is what makes the page scroll sideways: what sticks out of the
+// window without being inside something that scrolls by itself.
+const sideways = `(() => {
+	const w = document.documentElement.clientWidth;
+	if (document.scrollingElement.scrollWidth <= w) return '';
+	const clips = e => e && e !== document.body && (getComputedStyle(e).overflowX !== 'visible' || clips(e.parentElement));
+	return [...document.querySelectorAll('body *')]
+		.filter(e => e.getBoundingClientRect().right > w + 1 && e.checkVisibility() && !clips(e.parentElement))
+		.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class') + ' ' + e.textContent.trim().slice(0, 40)).join(' | ') || 'something';
+})()`
 
 // accessible fails the test for everything that axe finds on the page.
 func (b *tab) accessible() {
 	b.t.Helper()
-	b.script(`window.axe || (() => {` + axe + `})()`)
+	b.script(`if (!window.axe) {` + axe + `} undefined`)
 	if got := b.run(violations); got != "" {
 		b.t.Error(got)
 	}

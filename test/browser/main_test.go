@@ -53,6 +53,7 @@ func run(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("start %s: %w", path, err)
 	}
 	chromium = ctx
+	defer closeTown()
 	return m.Run(), nil
 }
 

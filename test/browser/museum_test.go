@@ -21,12 +21,21 @@ type museum struct {
 	document string
 	title    string
 	upstream string
+	close    func()
 
 	mu   sync.Mutex // guards seen
 	seen []http.Request
 }
 
 func newMuseum(t *testing.T) *museum {
+	t.Helper()
+	m := standingMuseum(t)
+	t.Cleanup(m.close)
+	return m
+}
+
+// standingMuseum is one that outlives the test: whoever has it closes it.
+func standingMuseum(t *testing.T) *museum {
 	t.Helper()
 	m := &museum{path: filepath.Join(process.Root(), "..", "shared", "specs", "redocly-museum.yaml")}
 	raw, err := os.ReadFile(m.path)
@@ -46,8 +55,7 @@ func newMuseum(t *testing.T) *museum {
 	}
 	m.document, m.title = string(raw), doc.Info.Title
 	server := httptest.NewServer(m)
-	t.Cleanup(server.Close)
-	m.upstream = server.URL
+	m.upstream, m.close = server.URL, server.Close
 	return m
 }
 

@@ -147,8 +147,10 @@ func (k *killed) call(key string) (status, revision int) {
 // moment of work, twenty times, and looks after each restart whether all that
 // was ever acknowledged is in force.
 func TestKillAtAnyMomentLosesNothingAcknowledged(t *testing.T) {
-	k := &killed{t: t, up: fake.NewUpstream(t), works: map[string]bool{},
-		opts: process.Options{Demo: true, Data: t.TempDir(), Env: []string{"PORTICO_BOOTSTRAP_TOKEN=" + token, "PORTICO_LOG_LEVEL=error"}}}
+	k := &killed{
+		t: t, up: fake.NewUpstream(t), works: map[string]bool{},
+		opts: process.Options{Demo: true, Data: t.TempDir(), Env: []string{"PORTICO_BOOTSTRAP_TOKEN=" + token, "PORTICO_LOG_LEVEL=error"}},
+	}
 	k.start()
 	version, err := k.p.API(token).Live(t.Context(), "demo", "orders", process.MinimalDocument("Orders", k.up.URL+"/r0", 1))
 	if err != nil {
