@@ -77,11 +77,22 @@ func (c *control) prepare(ctx context.Context, cfg Config, at addresses) (apim.N
 			return apim.Node{}, fmt.Errorf("make the bootstrap token: %w", err)
 		}
 	}
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		name = "gateway-1"
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
 	}
-	return c.fleet.EnsureNode(ctx, "production", name)
+	return c.fleet.EnsureNode(ctx, "production", nodeName(host))
+}
+
+// nodeName makes a node's name of its host's, which may hold dots and capitals.
+func nodeName(host string) string {
+	if apim.CheckSlug(host) == nil {
+		return host
+	}
+	if name := apim.Slugify(host); apim.CheckSlug(name) == nil {
+		return name
+	}
+	return "gateway-1"
 }
 
 // run works until ctx ends: delivers, listens, loads documents, ends what is
