@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,13 +27,11 @@ type environment struct {
 func (n *Node) Apply(items []entry.Item, caughtUp bool) error {
 	n.mu.Lock()
 	good, changed := n.applyAll(items)
-	if caughtUp && !n.caughtUp {
-		n.caughtUp, changed = true, true
-	}
-	whole := n.caughtUp
+	changed = changed || caughtUp != n.caughtUp
+	n.caughtUp, n.heard = caughtUp, n.heard || caughtUp
 	n.mu.Unlock()
 	if n.copy != nil && (len(good) > 0 || changed) {
-		n.copy.Append(good, whole)
+		n.copy.Append(good, caughtUp)
 	}
 	if changed {
 		n.wake()
@@ -46,17 +43,22 @@ func (n *Node) Apply(items []entry.Item, caughtUp bool) error {
 func (n *Node) applyAll(items []entry.Item) (good []entry.Item, changed bool) {
 	freed := false
 	for _, it := range items {
+		if it.Kind == "" {
+			changed = n.applyNothing(it) || changed
+			continue
+		}
 		if !it.Position.After(n.last(it.Key)) {
 			continue
 		}
 		changed = true
 		released, err := n.applyOne(it)
 		if err != nil {
-			n.refused[it.Key] = refusal{it, err.Error()}
-			n.config.Log.Warn("entry refused", "key", it.Key, "sequence", it.Sequence, "error", err)
+			n.refuseEntry(it, err)
 			continue
 		}
-		delete(n.refused, it.Key)
+		if r, ok := n.refused[it.Key]; ok && !r.item.Position.After(it.Position) {
+			delete(n.refused, it.Key)
+		}
 		freed = freed || released
 		good = append(good, it)
 	}
@@ -76,7 +78,39 @@ func (n *Node) applyAll(items []entry.Item) (good []entry.Item, changed bool) {
 	return good, changed
 }
 
-// last returns the position of what was applied or refused under a key.
+// applyNothing takes what stands in the bucket and is no entry: an item of no
+// kind, as a carrier passes it on. It is refused under its key until something
+// newer comes, or it is gone. mu is held.
+func (n *Node) applyNothing(it entry.Item) (changed bool) {
+	_, known := n.refused[it.Key]
+	switch {
+	case it.Ended:
+		delete(n.refused, it.Key)
+		return known
+	case it.Position != (entry.Position{}) && !it.Position.After(n.last(it.Key)):
+		return false
+	}
+	key, err := entry.ParseKey(string(it.Key))
+	if err == nil {
+		_, err = entry.Open(key, it.Body)
+	}
+	if err == nil {
+		err = fmt.Errorf("entry %s: its body is not in the object store", key)
+	}
+	n.refuseEntry(it, err)
+	return true
+}
+
+// refuseEntry remembers why an entry is not served. mu is held.
+func (n *Node) refuseEntry(it entry.Item, err error) {
+	if r, ok := n.refused[it.Key]; !ok || !r.item.Position.After(it.Position) {
+		n.refused[it.Key] = refusal{it, err.Error()}
+		n.config.Log.Warn("entry refused", "key", it.Key, "sequence", it.Sequence, "error", err)
+	}
+}
+
+// last returns the position of what was applied under a key. What was refused
+// does not count: it may come again, whole.
 func (n *Node) last(key entry.Key) entry.Position {
 	var at entry.Position
 	switch key.Kind() {
@@ -100,9 +134,6 @@ func (n *Node) last(key entry.Key) entry.Position {
 		at = n.applied
 	case entry.KindComplete:
 		at = n.complete
-	}
-	if r, ok := n.refused[key]; ok && r.item.Position.After(at) {
-		at = r.item.Position
 	}
 	return at
 }
@@ -280,25 +311,6 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 		}
 	}
 	return freed
-}
-
-// Status says how the node is.
-func (n *Node) Status() entry.Status {
-	ready, _ := n.readiness()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	s := entry.Status{
-		Node: n.config.Node, Name: n.config.Name, Environment: n.config.Environment, Build: n.config.Build,
-		Schema: entry.Schema, Kinds: entry.PolicyKinds(), Applied: n.applied,
-		APIs: n.table.Len(), Grants: n.grants.Len(),
-		StartedAt: n.started.UnixMilli(), SentAt: n.config.Now().UnixMilli(),
-		Ready: ready, Draining: n.draining.Load(), FromDisk: !n.caughtUp && n.env.Load() != nil,
-	}
-	for key, r := range n.refused {
-		s.Refused = append(s.Refused, entry.Refusal{Key: key, At: r.item.Position, Reason: r.reason})
-	}
-	slices.SortFunc(s.Refused, func(a, b entry.Refusal) int { return strings.Compare(string(a.Key), string(b.Key)) })
-	return s
 }
 
 func hashOf(key entry.Key) (hash [32]byte, ok bool) {

@@ -71,8 +71,9 @@ type Node struct {
 	applied  entry.Position // of head
 	complete entry.Position
 	refused  map[entry.Key]refusal
-	caughtUp bool
-	heardAt  time.Time // when the bus was last known to be there
+	caughtUp bool      // everything in the bucket was heard, on this connection
+	heard    bool      // that was ever so
+	heardAt  time.Time // when it was last so
 }
 
 type termsState struct {

@@ -59,6 +59,41 @@ func TestBadEntryHarmsOnlyItself(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoEntryIsRefusedAndHarmsNothing(t *testing.T) {
+	r := startDemo(t)
+	garbage := func(key entry.Key, at entry.Position, body string) entry.Item {
+		return entry.Item{Key: key, Envelope: entry.Envelope{Position: at, Body: json.RawMessage(body)}}
+	}
+	refused := func() string {
+		text := ""
+		for _, ref := range r.Status().Refused {
+			text += string(ref.Key) + ": " + ref.Reason + "\n"
+		}
+		return text
+	}
+	api := entry.Key("api." + uuid(100))
+	if err := r.Apply([]entry.Item{
+		garbage("no.key", entry.Position{}, "x"), garbage(api, entry.Position{}, "{"), garbage(entry.EnvKey, at(7), `{"schema":1,"epoch":1,"sequence":7,"kind":"env","digest":"00"}`),
+	}, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"no.key: entry key", string(api) + ": entry api.", "env: entry env: its body is not in the object store"} {
+		if !strings.Contains(refused(), want) {
+			t.Errorf("got %s, want %s", refused(), want)
+		}
+	}
+	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	whole := item(t, 7, environment()) // the body has come since
+	if err := r.Apply([]entry.Item{whole, item(t, 2, demoAPI(r.upstream.URL)), {Key: "no.key", Envelope: entry.Envelope{Ended: true}}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if refused() != "" {
+		t.Errorf("still refused: %s", refused())
+	}
+}
+
 func TestOlderAndRepeatedEntriesChangeNothing(t *testing.T) {
 	r := startDemo(t)
 	newer := demoAPI(r.upstream.URL)

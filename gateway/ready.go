@@ -24,6 +24,9 @@ func (n *Node) observe() {
 	}
 	heard := n.heardAt
 	n.mu.Unlock()
+	if heard.IsZero() { // it has had no chance yet
+		heard = n.started
+	}
 	if connected && n.copy != nil {
 		n.copy.Heard(now)
 	}

@@ -107,7 +107,7 @@ func saveAccepted(ctx context.Context, c *Catalog, u *unit, v *apim.Version, api
 	} else if err := t.InsertVersion(ctx, *v); err != nil {
 		return err
 	}
-	if err := c.holdMounts(ctx, u, *v, "mount_path"); err != nil {
+	if err := c.holdMounts(ctx, u, *v, "mount_path", ""); err != nil {
 		return err
 	}
 	return u.record(ctx, v.Tenant, action, v.ID, "%s %s %s from a document with %d operations", api.Slug, v.Label, what, len(v.Runtime.Routes))
@@ -176,7 +176,10 @@ func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, in 
 			rt.Security[i].Becomes = "key"
 		}
 	}
-	rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, old, staged, in.Upstream)}, staged.Upstreams...)
+	rt.Upstreams = append([]apim.Upstream{}, staged.Upstreams...)
+	if len(staged.Routes) > 0 || in.Upstream != "" { // webhooks alone have nothing to call
+		rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, old, staged, in.Upstream)}, staged.Upstreams...)
+	}
 	rt.Routes = mergedRoutes(old.Routes, staged.Routes, public)
 	v.Runtime = rt
 }

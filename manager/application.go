@@ -2,11 +2,15 @@ package manager
 
 import (
 	"context"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager/store"
 )
+
+// revokedShown is how long an application's page shows a revoked key.
+const revokedShown = 30 * 24 * time.Hour
 
 // CreateApplication makes an application of the tenant.
 func (a *Access) CreateApplication(ctx context.Context, actor apim.Actor, tenant apim.ID, in ApplicationInput) (apim.Application, error) {
@@ -222,7 +226,7 @@ func (a *Access) applicationDetails(ctx context.Context, tx *store.Tx, actor api
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := t.Credentials(ctx, appIDs)
+	credentials, err := t.Credentials(ctx, appIDs, a.now().Add(-revokedShown))
 	if err != nil {
 		return nil, err
 	}

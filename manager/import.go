@@ -97,7 +97,8 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 		if res.StatusCode != http.StatusOK {
 			return nil, "", invalid("url", "status", "the address answered %s; a document was expected", res.Status)
 		}
-		body, source = res.Body, address.Redacted()
+		address.RawQuery, address.Fragment = "", "" // where links keep their tokens
+		body, source = res.Body, address.String()
 	}
 	if body == nil {
 		return nil, "", invalid("document", "required", "send a document or the address of one")
@@ -107,8 +108,10 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 		return nil, "", invalid("document", "unreadable", "the document broke off: %s", err)
 	}
 	if len(raw) > MaxDocumentBytes {
-		return nil, "", &apim.Error{Kind: apim.TooLarge, Code: "document_too_large",
-			Message: fmt.Sprintf("the document is larger than %d MiB; split it into several APIs", MaxDocumentBytes>>20)}
+		return nil, "", &apim.Error{
+			Kind: apim.TooLarge, Code: "document_too_large",
+			Message: fmt.Sprintf("the document is larger than %d MiB; split it into several APIs", MaxDocumentBytes>>20),
+		}
 	}
 	return raw, source, nil
 }
@@ -127,8 +130,10 @@ func refusedDocument(err error) error {
 	if refused.Line > 0 {
 		field = fmt.Sprintf("document:%d", refused.Line)
 	}
-	return &apim.Error{Kind: kind, Code: refused.Code, Message: "the document cannot be imported",
-		Fields: []apim.FieldError{{Field: field, Code: refused.Code, Detail: refused.Message}}}
+	return &apim.Error{
+		Kind: kind, Code: refused.Code, Message: "the document cannot be imported",
+		Fields: []apim.FieldError{{Field: field, Code: refused.Code, Detail: refused.Message}},
+	}
 }
 
 // staged turns an outline into what an import shows.

@@ -10,8 +10,8 @@ import (
 // holdMounts makes a version hold the mounts of its draft, of what is live of
 // it, and of a revision that is about to be. The mount table's key makes a
 // clash impossible; this says so before, in words. field is what the caller
-// calls the mount, "" where there is no field to name.
-func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field string, also ...apim.Mount) error {
+// calls the mount; what is live in the environment replaced is about to end.
+func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field, replaced string, also ...apim.Mount) error {
 	t := u.Tenant(v.Tenant)
 	mounts := append(append([]apim.Mount{}, v.Runtime.Mounts...), also...)
 	live, err := t.Deployments(ctx, []apim.ID{v.ID})
@@ -19,6 +19,9 @@ func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field
 		return err
 	}
 	for _, d := range live[v.ID] {
+		if d.Environment == replaced {
+			continue
+		}
 		rev, err := t.Revision(ctx, v.ID, d.Revision)
 		if err != nil {
 			return err
@@ -31,15 +34,18 @@ func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field
 	}
 	var check apim.Check
 	for _, m := range mounts {
-		if err := mayMount(u.actor, tenant, m); err != nil {
-			check.Fail(field, "mount", "%s", err)
-			continue
-		}
 		holder, owner, err := u.System().MountHolder(ctx, m)
 		if err != nil {
 			return err
 		}
-		if holder == "" || holder == v.ID {
+		if holder == v.ID {
+			continue // given once is given
+		}
+		if err := mayMount(u.actor, tenant, m); err != nil {
+			check.Fail(field, "mount", "%s", err)
+			continue
+		}
+		if holder == "" {
 			continue
 		}
 		if owner != v.Tenant {
@@ -65,7 +71,7 @@ func mayMount(actor apim.Actor, tenant apim.Tenant, m apim.Mount) error {
 	if err := checkMount(m); err != nil {
 		return err
 	}
-	if actor.System || actor.Operator {
+	if actor.System || actor.Operator && actor.Tenant == "" { // a token for one tenant is that tenant's
 		return nil
 	}
 	if m.Host != "" || m.BasePath != "/"+tenant.Slug && !strings.HasPrefix(m.BasePath, "/"+tenant.Slug+"/") {

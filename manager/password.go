@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -125,7 +126,7 @@ func (a *attempts) begin(account, address string, now time.Time) error {
 	if a.wrong == nil {
 		a.wrong = map[string]attempt{}
 	}
-	keys := map[string]int{"account:" + account: attemptsPerAccount, "address:" + address: attemptsPerAddress}
+	keys := map[string]int{"account:" + account: attemptsPerAccount, "address:" + network(address): attemptsPerAddress}
 	for key, most := range keys {
 		if at := a.wrong[key]; now.Before(at.until) && at.n >= most {
 			return apim.Errorf(apim.TooMany, "too many attempts; try again in %d minutes", int(at.until.Sub(now).Minutes())+1)
@@ -147,10 +148,23 @@ func (a *attempts) end(account, address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.wrong, "account:"+account)
-	if at, ok := a.wrong["address:"+address]; ok {
+	if at, ok := a.wrong["address:"+network(address)]; ok {
 		at.n--
-		a.wrong["address:"+address] = at
+		a.wrong["address:"+network(address)] = at
 	}
+}
+
+// network is what one customer has to choose from: a whole /64 of IPv6.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	prefix, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
 }
 
 // makeRoom forgets counts that are over, and any when none is.

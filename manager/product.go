@@ -165,9 +165,9 @@ func noSecondAccess(ctx context.Context, u *unit, before, after apim.Product) er
 	if err != nil {
 		return err
 	}
-	byApplication := map[apim.ID]apim.Subscription{}
+	byApplication := map[apim.ID][]apim.Subscription{} // one application may have one for each environment
 	for _, s := range live {
-		byApplication[s.Application] = s
+		byApplication[s.Application] = append(byApplication[s.Application], s)
 	}
 	overlaps, err := u.System().Overlaps(ctx, ids(live, func(s apim.Subscription) apim.ID { return s.Application }), added, after.ID)
 	if err != nil {
@@ -175,7 +175,8 @@ func noSecondAccess(ctx context.Context, u *unit, before, after apim.Product) er
 	}
 	var twice []apim.ID
 	for _, o := range overlaps {
-		if here := byApplication[o.Subscription.Application]; o.Subscription.Tenant == after.Tenant && overlap(here.Environments, o.Subscription.Environments) {
+		both := func(here apim.Subscription) bool { return overlap(here.Environments, o.Subscription.Environments) }
+		if o.Subscription.Tenant == after.Tenant && slices.ContainsFunc(byApplication[o.Subscription.Application], both) {
 			twice = append(twice, o.Subscription.Application)
 		}
 	}

@@ -114,7 +114,7 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 			}
 		}
 	}
-	if err := c.holdMounts(ctx, u, v, "mount", rev.Runtime.Mounts...); err != nil {
+	if err := c.holdMounts(ctx, u, v, "mount", env.Slug, rev.Runtime.Mounts...); err != nil {
 		return out, err
 	}
 	it, err := c.apiItem(ctx, u, v, rev)
@@ -159,7 +159,11 @@ func (c *Catalog) apiItem(ctx context.Context, u *unit, v apim.Version, rev apim
 // checkRuntime refuses a version's draft that nodes could not serve.
 func checkRuntime(v apim.Version) error {
 	body := compile.API("", apim.API{ID: v.API, Tenant: v.Tenant}, v, apim.Revision{Number: max(1, v.Revision), Runtime: v.Runtime})
-	return servable(v.Runtime, check.API(body))
+	problems := check.API(body)
+	if len(v.Runtime.Routes) > 0 && len(body.Routes) == 0 {
+		problems = append(problems, check.Problem{Field: "routes", Reason: "every operation is switched off; leave one on, or retire the version"})
+	}
+	return servable(v.Runtime, problems)
 }
 
 // servable turns what nodes would refuse into a refusal that names the fields
@@ -176,7 +180,7 @@ func servable(rt apim.Runtime, problems []check.Problem) error {
 	}
 	fields := make([]apim.FieldError, 0, len(problems))
 	for _, p := range problems {
-		fields = append(fields, apim.FieldError{Field: draftField(p.Field, served), Code: "not_servable", Detail: p.Reason})
+		fields = append(fields, apim.FieldError{Field: draftField(p.Field, served, len(rt.Limits)), Code: "not_servable", Detail: p.Reason})
 	}
 	return &apim.Error{Kind: apim.Invalid, Code: "not_servable", Message: "gateway nodes could not serve this", Fields: fields}
 }
@@ -187,14 +191,17 @@ var (
 )
 
 // draftField returns the draft's name of a field of its entry.
-func draftField(field string, served []string) string {
+func draftField(field string, served []string, limits int) string {
 	if m := routeIndex.FindStringSubmatch(field); m != nil {
 		if i, err := strconv.Atoi(m[1]); err == nil && i < len(served) {
 			field = "routes[" + served[i] + "]" + strings.TrimPrefix(field, m[0])
 		}
 	}
 	field = targetIndex.ReplaceAllString(field, ".urls$1")
-	if rest, ok := strings.CutPrefix(field, "policies"); ok {
+	// What an API has after its limits is the key's policy: compile.API.
+	if rest, ok := strings.CutPrefix(field, "policies["+strconv.Itoa(limits)+"]"); ok {
+		field = "credentials" + rest
+	} else if rest, ok := strings.CutPrefix(field, "policies"); ok {
 		field = "limits" + rest
 	}
 	return field

@@ -124,8 +124,17 @@ func (a *Access) Cancel(ctx context.Context, actor apim.Actor, tenant, id apim.I
 	case apim.KindOf(err) != apim.NotFound:
 		return apim.Subscription{}, apim.Change{}, err
 	}
-	cancel.consumer = true
+	if err := checkText(note); err != nil {
+		return apim.Subscription{}, apim.Change{}, err
+	}
 	return a.consumer(ctx, actor, tenant, id, cancel)
+}
+
+// checkText bounds what a side writes to the other.
+func checkText(text string) error {
+	var check apim.Check
+	check.Length("reason", text, 2000)
+	return check.Err()
 }
 
 // provider moves a subscription to one of the tenant's products.
@@ -133,9 +142,7 @@ func (a *Access) provider(ctx context.Context, actor apim.Actor, tenant, id apim
 	if err := a.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
 	}
-	var check apim.Check
-	check.Length("reason", text, 2000)
-	if err := check.Err(); err != nil {
+	if err := checkText(text); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
 	}
 	return a.transit(ctx, actor, tenant, id, tr)
@@ -173,6 +180,13 @@ func (a *Access) transit(ctx context.Context, actor apim.Actor, tenant, id apim.
 			if err := notOwn(ctx, u, s, before); err != nil {
 				return err
 			}
+		}
+		plans, err := u.System().PlansByID(ctx, []apim.ID{s.Plan})
+		if err != nil {
+			return err
+		}
+		if plan := plans[s.Plan]; plan.State == apim.PlanClosed && before == apim.Pending && s.State == apim.Active {
+			return apim.Errorf(apim.Conflict, "plan %q is closed and gives nothing any more; reject the request", plan.Name).WithCode("plan_closed")
 		}
 		s.UpdatedAt = u.now
 		if err := t.UpdateSubscription(ctx, &s); err != nil {

@@ -36,6 +36,9 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 			Subscription: s, Application: n.applications[s.Application], Consumer: n.tenants[s.ApplicationTenant].Name,
 			Provider: n.tenants[s.Tenant].Name, ProviderSlug: n.tenants[s.Tenant].Slug, Product: n.products[s.Product], Plan: n.plans[s.Plan],
 		}
+		if s.Tenant != tenant { // what is being prepared is the provider's alone to know
+			v.Product.Versions = slices.DeleteFunc(slices.Clone(v.Product.Versions), func(id apim.ID) bool { return n.drafts[id] })
+		}
 		for _, id := range v.Product.Versions {
 			v.APIs = append(v.APIs, n.versions[id])
 		}
@@ -58,6 +61,7 @@ type named struct {
 	products     map[apim.ID]apim.Product
 	plans        map[apim.ID]apim.Plan
 	versions     map[apim.ID]string
+	drafts       map[apim.ID]bool // versions that were never published
 }
 
 func names(ctx context.Context, tx *store.Tx, subscriptions []apim.Subscription) (named, error) {
@@ -85,7 +89,10 @@ func names(ctx context.Context, tx *store.Tx, subscriptions []apim.Subscription)
 	for _, p := range n.products {
 		versions = append(versions, p.Versions...)
 	}
-	n.versions, err = sys.VersionNames(ctx, versions)
+	if n.versions, err = sys.VersionNames(ctx, versions); err != nil {
+		return n, err
+	}
+	n.drafts, err = sys.DraftVersions(ctx, versions)
 	return n, err
 }
 

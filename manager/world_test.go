@@ -1,6 +1,7 @@
 package manager_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -67,9 +68,12 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// clock goes on by a microsecond with every look at it, as if no two things
+// happened at once.
 func (w *world) clock() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.now = w.now.Add(time.Microsecond)
 	return w.now
 }
 
@@ -233,5 +237,46 @@ func refused(t testing.TB, err error, kind apim.ErrorKind) {
 	t.Helper()
 	if apim.KindOf(err) != kind {
 		t.Fatalf("got %v (%s), want a refusal of kind %s", err, apim.KindOf(err), kind)
+	}
+}
+
+// endAt gives a subscription an end, which no use case does yet.
+func (w *world) endAt(s apim.Subscription, end time.Time) {
+	w.t.Helper()
+	err := w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+		s.EndsAt = end
+		return tx.Tenant(s.Tenant).UpdateSubscription(w.t.Context(), &s)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
+
+// waitFor waits for a condition that another goroutine brings about.
+func waitFor(t testing.TB, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not happen within 20 s")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// takeDocument takes the next document as the loader does, and does no more.
+func (w *world) takeDocument() {
+	w.t.Helper()
+	err := w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+		_, _, err := tx.System().NextDocument(w.t.Context())
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }

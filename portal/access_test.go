@@ -3,6 +3,7 @@ package portal_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -250,8 +251,13 @@ func TestKeyIsRevokedAfterAQuestion(t *testing.T) {
 	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
 	revoke := fmt.Sprintf("%s/keys/%s/revoke", app, detail.Credentials[0].ID)
 	b.get(revoke).wants(t, http.StatusOK, "Revoke Shop", "stops working on every gateway node")
-	for range 2 {
-		b.post(revoke).wants(t, http.StatusOK, "Revoked just now")
+	if p := b.post(revoke); !strings.Contains(p.body, "Shop is revoked.") {
+		t.Error("the page after revoking does not say what happened")
+	}
+	b.post(revoke).wants(t, http.StatusOK, "Revoked just now")
+	b.get(app)
+	if p := b.get(app); strings.Contains(p.body, "Shop is revoked.") {
+		t.Error("what happened is said again on the next page")
 	}
 }
 
@@ -278,5 +284,57 @@ func TestApplicationWithAccessCannotAskAgain(t *testing.T) {
 	p := b.post("/products/meridian/parcels/subscribe", "nonce", "x", "application", string(detail.Application.ID), "plan", string(o.manual.ID), "reason", "More.")
 	if p.status != http.StatusUnprocessableEntity {
 		t.Errorf("got %d, want 422 with the reason: %s", p.status, p.text())
+	}
+}
+
+func TestFormsOpenInADialogWhereThereIsAScript(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.consumer("Ines Aguilar")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	for _, path := range []string{"/applications/new", app + "/keys/new"} {
+		req := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil))
+		req.Header.Set("HX-Request", "true")
+		req.Header.Set("HX-Target", "dialogs")
+		p := b.do(req)
+		if p.status != http.StatusOK || !strings.Contains(p.body, "<dialog") || strings.Contains(p.body, "<html") {
+			t.Errorf("%s: got %d and no dialog alone", path, p.status)
+		}
+	}
+}
+
+func TestSubmitsAtTheSameTimeAreOneSubmit(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.consumer("Ines Aguilar")
+	form := url.Values{"nonce": {"same"}, "application": {"new"}, "name": {"Checkout"}, "plan": {string(o.automatic.ID)}}.Encode()
+	answers := make(chan string, 8)
+	for range cap(answers) {
+		go func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/products/meridian/parcels/subscribe", strings.NewReader(form))
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			res, err := b.client.Do(req)
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			_ = res.Body.Close()
+			answers <- fmt.Sprintf("%d %s", res.StatusCode, res.Request.URL.Path)
+		}()
+	}
+	first := <-answers
+	for range cap(answers) - 1 {
+		if got := <-answers; got != first || !strings.HasPrefix(got, "200 /applications/checkout/subscriptions/") {
+			t.Errorf("got %q and %q, want the same subscription's page", got, first)
+		}
+	}
+	actor, tenant := b.actor("Ines Aguilar")
+	all := must[apim.List[manager.ApplicationDetail]](t)(w.access.Applications(t.Context(), actor, tenant.ID, apim.Page{}))
+	if len(all.Items) != 1 || len(all.Items[0].Subscriptions) != 1 {
+		t.Errorf("got %d applications, want one with one subscription", len(all.Items))
 	}
 }

@@ -40,9 +40,7 @@ type applicationView struct {
 	Catalog              string
 	Delete               string
 	Sample               *sampleView
-	SampleNote           string
 	Proof                *proofView
-	HasAccess            bool
 }
 
 type newApplicationView struct {
@@ -128,6 +126,9 @@ func (p *portal) showNewApplication(c *gin.Context, r *reader, status int, v new
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
 	}
+	if ui.WantsDialog(c.Request) {
+		return p.render(c, status, newApplicationDialogOf(v))
+	}
 	return p.render(c, status, newApplicationPageOf(v))
 }
 
@@ -179,7 +180,7 @@ func (p *portal) showApplication(c *gin.Context, r *reader) error {
 	if v.Proof, err = p.proofFromQuery(c, r); err != nil {
 		return err
 	}
-	v.Sample, v.SampleNote = p.applicationSample(ctx, r, a, v.Fresh)
+	v.Sample = p.applicationSample(ctx, r, a, v.Fresh)
 	return p.render(c, http.StatusOK, applicationPageOf(v))
 }
 
@@ -199,7 +200,7 @@ func sortSubscriptions(all []manager.SubscriptionView) []manager.SubscriptionVie
 
 // applicationSample is the first call to what the application may call, with
 // its fresh key while that is on the page.
-func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) (sample *sampleView, note string) {
+func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) *sampleView {
 	secret := ""
 	if key != nil {
 		secret = key.Key
@@ -208,14 +209,15 @@ func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.App
 		if s.Subscription.State != apim.Active || s.Subscription.Stopped {
 			continue
 		}
-		if sample, _ = p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, secret); sample != nil {
+		if sample, _ := p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, secret); sample != nil {
+			sample.Note = "Set PORTICO_KEY to your key. Right after making a key, this line holds it."
 			if secret != "" {
-				return sample, "Works as it stands while your key is shown."
+				sample.Note = "Works as it stands: it holds your new key while that is shown."
 			}
-			return sample, "Set PORTICO_KEY to your key, or make a new one: the line then holds it."
+			return sample
 		}
 	}
-	return nil, ""
+	return nil
 }
 
 func (p *portal) confirmDelete(c *gin.Context, r *reader) error {
@@ -257,5 +259,6 @@ func (p *portal) deleteApplication(c *gin.Context, r *reader) error {
 	if _, err := p.Access.DeleteApplication(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID); err != nil {
 		return err
 	}
+	p.Sessions.Flash(c.Request.Context(), a.Application.Name+" is deleted.")
 	return p.seeOther(c, applicationsPath)
 }

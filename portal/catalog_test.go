@@ -1,12 +1,15 @@
 package portal_test
 
 import (
+	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 func TestAnybodyReadsThePublicCatalog(t *testing.T) {
@@ -93,4 +96,24 @@ func TestDocumentIsDownloadedAsItWasImported(t *testing.T) {
 	if got, want := p.header.Get("Content-Disposition"), "attachment; filename=parcels-v1.yaml"; got != want {
 		t.Errorf("got Content-Disposition %q, want %q", got, want)
 	}
+}
+
+func TestCatalogGoesOnOnTheNextPage(t *testing.T) {
+	w := newWorld(t)
+	visible, listed := apim.VisiblePublic, true
+	for i := range 53 {
+		name := fmt.Sprintf("Product %02d", i)
+		must[apim.Product](t)(w.catalog.CreateProduct(t.Context(), w.provider, w.providerTenant.ID, manager.ProductInput{Name: &name, Visibility: &visible, Listed: &listed}))
+	}
+	b := w.anonymous()
+	first := b.get("/")
+	first.wants(t, http.StatusOK, "Product 00", "Product 49")
+	first.lacks(t, "Product 50")
+	next := regexp.MustCompile(`href="(/\?after=[^"]+)"`).FindStringSubmatch(first.body)
+	if next == nil {
+		t.Fatal("the first page has no link to the next")
+	}
+	second := b.get(strings.ReplaceAll(next[1], "&amp;", "&"))
+	second.wants(t, http.StatusOK, "Product 50", "Product 52")
+	second.lacks(t, "Product 49", `href="/?after=`)
 }

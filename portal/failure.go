@@ -35,6 +35,9 @@ func newFailure(problem web.Problem, r *reader) failureView {
 	switch problem.Status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		v.Heading, v.Art = "There is nothing here", string(ui.ArtNothing)
+		if problem.Code == "no_route" {
+			v.Text = "The address may be mistyped, or from an old link."
+		}
 		if r.Actor.Anonymous() {
 			v.Text += " Some products are shown to signed-in readers only."
 			v.Button, v.URL = "Sign in", signInTo(r.here)

@@ -127,11 +127,11 @@ func (p *progressView) text() string {
 }
 
 // progressAttrs make the notice ask again until the document is read.
-func progressAttrs(p *progressView, url string) templ.Attributes {
-	if p.Failed {
+func progressAttrs(p *progressView) templ.Attributes {
+	if p.Failed || p.Finished {
 		return nil
 	}
-	return templ.Attributes{"hx-get": url, "hx-trigger": "every 2s", "hx-select": "#progress", "hx-swap": "outerHTML"}
+	return templ.Attributes{"hx-get": p.Poll, "hx-trigger": "load delay:2s", "hx-swap": "outerHTML"}
 }
 
 func proofAttrs(p *proofView) templ.Attributes {

@@ -12,6 +12,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 type keyRow struct {
@@ -127,6 +128,9 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
 	}
+	if ui.WantsDialog(c.Request) {
+		return p.render(c, status, newKeyDialogOf(v))
+	}
 	return p.render(c, status, newKeyPageOf(v))
 }
 
@@ -233,5 +237,6 @@ func (p *portal) revokeKey(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
+	p.Sessions.Flash(c.Request.Context(), k.Name+" is revoked.")
 	return p.seeOther(c, withChange(applicationLink(a.Application.Slug), change))
 }

@@ -67,6 +67,10 @@ func documentLink(provider, api, label string) string {
 	return link("apis", provider, api, label, "openapi")
 }
 
+func progressLink(provider, api, label string) string {
+	return link("apis", provider, api, label, "progress")
+}
+
 func referenceLink(provider, api, label string) string {
 	return link("apis", provider, api, label, "reference")
 }

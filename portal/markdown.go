@@ -25,6 +25,7 @@ const maxMarkdownBytes = 64 << 10
 type markdown struct {
 	converter goldmark.Markdown
 	policy    *bluemonday.Policy
+	nothing   *bluemonday.Policy // allows no element
 }
 
 func newMarkdown() *markdown {
@@ -43,7 +44,7 @@ func newMarkdown() *markdown {
 				extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone)),
 				extension.Strikethrough, extension.Linkify),
 			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(tamer{}, 100)))),
-		policy: policy,
+		policy: policy, nothing: bluemonday.StrictPolicy(),
 	}
 }
 
@@ -73,7 +74,7 @@ func (m *markdown) Sentence(source string) string {
 	if len(paragraph) > 4<<10 {
 		paragraph = strings.ToValidUTF8(paragraph[:4<<10], "")
 	}
-	stripped := html.UnescapeString(bluemonday.StrictPolicy().Sanitize(m.HTML(paragraph)))
+	stripped := html.UnescapeString(m.nothing.Sanitize(m.HTML(paragraph)))
 	stripped = strings.Join(strings.Fields(stripped), " ")
 	if i := strings.Index(stripped, ". "); i > 0 {
 		stripped = stripped[:i+1]

@@ -60,6 +60,7 @@ func (p *portal) routes(e *gin.Engine) {
 	e.GET("/products/:provider/:product", p.page(p.product))
 	e.GET("/apis/:provider/:api/:version", p.page(p.overview))
 	e.GET("/apis/:provider/:api/:version/plans", p.page(p.versionPlans))
+	e.GET("/apis/:provider/:api/:version/progress", p.page(p.progressNow))
 	e.GET("/apis/:provider/:api/:version/openapi", p.page(p.document))
 	e.GET("/apis/:provider/:api/:version/reference", p.page(p.reference))
 	e.GET("/apis/:provider/:api/:version/reference/*operation", p.page(p.reference))

@@ -25,6 +25,20 @@ type reader struct {
 	theme       string
 	here        string // path and query of the page
 	portal      *portal
+	said        string // what the form before has done, to be shown once
+}
+
+// worksInConsole reports whether the console has anything for the reader.
+func (r *reader) worksInConsole() bool {
+	if r.Actor.Operator {
+		return true
+	}
+	for _, m := range r.Memberships {
+		if slices.ContainsFunc(m.Roles, func(role apim.Role) bool { return role != apim.RoleConsumer }) {
+			return true
+		}
+	}
+	return false
 }
 
 // section is an entry of the portal's navigation.
@@ -37,6 +51,9 @@ const (
 	atProblems
 )
 
+// mostTenants is how many tenants the reader's menu lists.
+const mostTenants = 20
+
 const tenantCookie = "portico_tenant"
 
 // reader finds out who reads and which of their tenants they act for: the one
@@ -45,6 +62,9 @@ func (p *portal) reader(c *gin.Context) (*reader, error) {
 	r := &reader{Actor: web.Actor(c.Request.Context()), theme: web.Theme(c), here: "/", portal: p}
 	if c.Request.Method == http.MethodGet {
 		r.here = c.Request.URL.RequestURI()
+		if !web.HX(c) {
+			r.said = p.Sessions.TakeFlash(c.Request.Context())
+		}
 	}
 	if r.Actor.Anonymous() {
 		return r, nil
@@ -84,7 +104,10 @@ func (r *reader) frame(title string, at section) frame {
 		f.SignIn = ui.Link{Label: "Sign in", Href: signInTo(r.here)}
 		return f
 	}
-	if p.ConsoleURL != "" {
+	if r.said != "" {
+		f.Toasts = []ui.Toast{{Tone: ui.OK, Title: r.said}}
+	}
+	if p.ConsoleURL != "" && r.worksInConsole() {
 		f.Foot = append(f.Foot, ui.Link{Label: "Console", Href: p.ConsoleURL})
 	}
 	f.User = ui.User{Name: r.Actor.Name, Sub: r.Tenant.Name, Items: r.menu()}
@@ -103,7 +126,10 @@ func signInTo(here string) string {
 func (r *reader) menu() []ui.MenuItem {
 	var items []ui.MenuItem
 	if len(r.Memberships) > 1 {
-		for _, m := range r.Memberships {
+		for i, m := range r.Memberships {
+			if i >= mostTenants && m.Tenant.ID != r.Tenant.ID {
+				continue // an operator's are all there are
+			}
 			items = append(items, ui.MenuItem{
 				Label: m.Tenant.Name, Post: tenantPath, Current: m.Tenant.ID == r.Tenant.ID,
 				Hidden: []ui.Pair{{Key: "tenant", Value: string(m.Tenant.ID)}, {Key: "back", Value: applicationsPath}},

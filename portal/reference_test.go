@@ -82,3 +82,35 @@ func TestReferenceOfAThousandOperationsStaysSmall(t *testing.T) {
 	b.get("/apis/meridian/large/v1/reference?tag=group4").wants(t, http.StatusOK, "Get the thing with number 44")
 	b.get("/apis/meridian/large/v1/reference?filter=number+1222").wants(t, http.StatusOK, "Get the thing with number 1222")
 }
+
+func TestNoticeEndsWhenTheDocumentIsRead(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.anonymous()
+	page := "/apis/meridian/parcels/v1/reference/list_parcels"
+	b.get(page).wants(t, http.StatusOK, "The document is still being read.")
+	poll := "/apis/meridian/parcels/v1/progress?page=" + page
+	if p := b.get(poll); !strings.Contains(p.body, "still being read") || !strings.Contains(p.body, "hx-trigger") {
+		t.Errorf("the notice does not ask again: %s", p.body)
+	}
+	w.load(o.version)
+	p := b.get(poll)
+	if !strings.Contains(p.body, "has been read") || !strings.Contains(p.body, `href="`+page+`"`) || strings.Contains(p.body, "hx-trigger") {
+		t.Errorf("the notice does not end: %s", p.body)
+	}
+	if p := b.get("/apis/meridian/parcels/v1/progress?page=//evil.example"); strings.Contains(p.body, "evil") {
+		t.Error("the notice leads elsewhere")
+	}
+	b.get(page).lacks(t, "still being read")
+}
+
+func TestNamedSchemasHavePages(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	w.load(o.version)
+	b := w.anonymous()
+	b.get("/apis/meridian/parcels/v1/schemas/Parcel").wants(t, http.StatusOK, "Parcel", "status", "in_transit", "required", "made from the schema")
+	if p := b.get("/apis/meridian/parcels/v1/schemas/Nothing"); p.status != http.StatusNotFound {
+		t.Errorf("a schema that is not: got %d, want 404", p.status)
+	}
+}

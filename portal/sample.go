@@ -109,7 +109,7 @@ func (p *portal) productSample(ctx context.Context, r *reader, provider, product
 }
 
 // mostAnswerLines is how much of an example stands under a first call.
-const mostAnswerLines = 9
+const mostAnswerLines = 7
 
 // head returns the first lines of a text, with a sign where it goes on.
 func head(text string, most int) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"portico/internal/apim"
+	"portico/internal/web"
 	"portico/manager"
 )
 
@@ -79,6 +80,9 @@ type progressView struct {
 	Stage       string
 	Done, Total int
 	Failed      bool
+	Finished    bool
+	Page        string // that shows what was read
+	Poll        string // where the notice comes from again
 }
 
 func (p *portal) offeredVersion(c *gin.Context, r *reader) (manager.OfferedVersion, []manager.Offer, error) {
@@ -139,7 +143,7 @@ func (p *portal) overview(c *gin.Context, r *reader) error {
 		Operations:  len(lines),
 		Tags:        tagLinks(provider, v, lines),
 		Sample:      p.firstCall(ctx, r, provider, v, lines, ""),
-		Progress:    progress(v.Document),
+		Progress:    progress(provider, v, r.here),
 	}
 	for _, line := range lines {
 		if line.Public {
@@ -149,7 +153,7 @@ func (p *portal) overview(c *gin.Context, r *reader) error {
 	for _, o := range offers {
 		view.Products = append(view.Products, p.productRow(o))
 	}
-	view.Facts = p.facts(v, offers)
+	view.Facts, view.frame.Wide = p.facts(v, offers), true
 	return p.render(c, http.StatusOK, overviewPageOf(view))
 }
 
@@ -204,14 +208,37 @@ func tagLinks(provider string, v manager.OfferedVersion, lines []manager.Operati
 	return tags
 }
 
-func progress(d apim.Document) *progressView {
+// progress returns the notice for a page of a version, nil once its document
+// has been read.
+func progress(provider string, v manager.OfferedVersion, page string) *progressView {
+	d := v.Document
 	switch d.State {
 	case apim.LoadWaiting, apim.Loading:
-		return &progressView{Stage: d.Stage, Done: d.Done, Total: d.Total}
+		return &progressView{
+			Stage: d.Stage, Done: d.Done, Total: d.Total, Page: page,
+			Poll: with(progressLink(provider, v.API.Slug, v.Label), "page", page),
+		}
 	case apim.LoadFailed:
 		return &progressView{Failed: true}
 	}
 	return nil
+}
+
+// progressNow answers with the notice alone.
+func (p *portal) progressNow(c *gin.Context, r *reader) error {
+	v, _, err := p.offeredVersion(c, r)
+	if err != nil {
+		return err
+	}
+	page := web.LocalPath(c.Query("page"))
+	if page == "" {
+		page = versionLink(c.Param("provider"), v.API.Slug, v.Label)
+	}
+	now := progress(c.Param("provider"), v, page)
+	if now == nil {
+		now = &progressView{Finished: true, Page: page}
+	}
+	return p.render(c, http.StatusOK, progressNotice(now))
 }
 
 func (p *portal) versionPlans(c *gin.Context, r *reader) error {
@@ -223,6 +250,7 @@ func (p *portal) versionPlans(c *gin.Context, r *reader) error {
 		frame:       r.frame("Plans of "+v.API.Name+" "+v.Label, atCatalog),
 		versionHead: p.newVersionHead(c.Param("provider"), v, offers, "plans"),
 	}
+	view.frame.Wide = true
 	for _, o := range offers {
 		product := productPlans{
 			Name: o.Product.Name, Summary: o.Product.Summary, URL: productLink(o.Provider.Slug, o.Product.Slug),
@@ -286,10 +314,17 @@ func firstOperation(lines []manager.OperationLine) (manager.OperationLine, bool)
 	return best, score >= 0
 }
 
+// mostTried bounds how many APIs are looked at for one with a first call.
+const mostTried = 4
+
 // heroSample shows the first call of the first API that has one.
 func (p *portal) heroSample(ctx context.Context, r *reader, offers []manager.Offer) *sampleView {
+	tried := 0
 	for _, o := range offers {
 		for _, v := range o.Versions {
+			if tried++; tried > mostTried {
+				return nil
+			}
 			lines, err := p.Catalog.OfferedOperations(ctx, r.Actor, r.Tenant.ID, v.Version)
 			if err != nil {
 				return nil // the page is whole without it

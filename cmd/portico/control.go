@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,7 +53,7 @@ func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, gua
 		return nil, errors.Join(fmt.Errorf("read the roles: %w", err), db.Close())
 	}
 	publisher := publish.New(publish.Options{Store: db, Bus: line, Log: log})
-	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Log: log})
+	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Head: publisher.Head, Log: log})
 	core := manager.Core{
 		Store: db, Authz: allow, Now: time.Now, Log: log, Nudge: publisher.Nudge,
 		PortalURL: at.portal, ConsoleURL: at.console,
@@ -77,11 +78,30 @@ func (c *control) prepare(ctx context.Context, cfg Config, at addresses) (apim.N
 			return apim.Node{}, fmt.Errorf("make the bootstrap token: %w", err)
 		}
 	}
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		name = "gateway-1"
+	known, err := c.store.EnrolledNodes(ctx, "production")
+	if err != nil {
+		return apim.Node{}, fmt.Errorf("read the nodes: %w", err)
 	}
-	return c.fleet.EnsureNode(ctx, "production", name)
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return c.fleet.EnsureNode(ctx, "production", nodeName(host, known))
+}
+
+// nodeName is the name of this process's node: the one that it had before,
+// though the machine or the container is called otherwise by now (else the old
+// name would count as an unreachable node for ever), and at first the host's,
+// as far as it can stand in a name.
+func nodeName(host string, known []apim.Node) string {
+	if len(known) > 0 {
+		return known[0].Name
+	}
+	host, _, _ = strings.Cut(host, ".")
+	if name := apim.Slugify(host); name != "" {
+		return name
+	}
+	return "gateway-1"
 }
 
 // run works until ctx ends: delivers, listens, loads documents, ends what is

@@ -154,9 +154,13 @@ func (s *session) describe(staged imported) {
 		return
 	}
 	parts := []string{}
-	for _, severity := range []string{"error", "warning", "info"} {
-		if n := counts[severity]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, severity))
+	for _, s := range []struct{ severity, noun string }{{"error", "error"}, {"warning", "warning"}, {"info", "note"}} {
+		switch n := counts[s.severity]; n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+s.noun)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %ss", n, s.noun))
 		}
 	}
 	s.say("Findings: %s.", strings.Join(parts, ", "))

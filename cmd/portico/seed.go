@@ -16,6 +16,7 @@ type seeder struct {
 	tenants *manager.Tenants
 	catalog *manager.Catalog
 	access  *manager.Access
+	fleet   *manager.Fleet
 }
 
 // The demo's names, which the seeder finds again at the next start.
@@ -27,7 +28,8 @@ const (
 
 // seed makes the demo on an empty database and, at every start, a fresh key
 // for the line that is printed, since keys are stored as hashes alone. It
-// returns the key, or "" when the demo's application was deleted.
+// returns the key once the gateway takes it, or "" when the demo's application
+// was deleted.
 func (s *seeder) seed(ctx context.Context, upstream string) (string, error) {
 	actor := apim.Actor{System: true, Name: "Portico demo"}
 	tenant, err := s.tenants.Tenant(ctx, actor, demoTenant)
@@ -126,6 +128,12 @@ func (s *seeder) freshKey(ctx context.Context, actor apim.Actor, tenant apim.ID)
 	minted, err := s.access.CreateKey(ctx, actor, tenant, app.Application.ID, manager.NewKey{Name: "Printed at start"})
 	if err != nil {
 		return "", fmt.Errorf("mint the demo's key: %w", err)
+	}
+	// A node that serves its disk copy is ready before it has heard of the key.
+	waiting, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	if _, err := s.fleet.WaitApplied(waiting, actor, minted.Change); err != nil {
+		return "", fmt.Errorf("wait for the demo's key: %w", err)
 	}
 	return minted.Key, nil
 }

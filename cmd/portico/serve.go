@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -79,7 +80,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer plane.store.Close()
+	defer func() { _ = plane.store.Close() }() // everything is committed by then
 	enrolled, err := plane.prepare(ctx, s.Config, at)
 	if err != nil {
 		return err
@@ -224,6 +225,9 @@ func operators(node *gateway.Node) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", node.Live())
 	mux.Handle("GET /readyz", node.Ready())
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -256,7 +260,7 @@ func (s *serveCommand) announce(ctx context.Context, open *listeners, at address
 	note := announcement{at: at, ops: urlOf("", open.ops), data: s.Data, loopbackUpstream: len(s.UpstreamAllow) == 0}
 	if open.demo != nil {
 		note.demo = urlOf("", open.demo)
-		key, err := (&seeder{tenants: plane.tenants, catalog: plane.catalog, access: plane.access}).seed(ctx, note.demo)
+		key, err := (&seeder{tenants: plane.tenants, catalog: plane.catalog, access: plane.access, fleet: plane.fleet}).seed(ctx, note.demo)
 		if err != nil {
 			return note, err
 		}

@@ -93,7 +93,7 @@ func (f *Full) EndConnections() { f.draining.Store(true) }
 func (f *Full) Drain(ctx context.Context) error {
 	f.EndConnections()
 	if err := f.server.Shutdown(ctx); err != nil {
-		f.server.Close()
+		_ = f.server.Close() // it closes what it can
 		return fmt.Errorf("drain gateway: %w", err)
 	}
 	return nil
@@ -118,6 +118,9 @@ func (f *Full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*http1.Conn)
 	ex := f.pool.Take()
 	defer f.pool.Give(ex)
+	// net/http writes headers after this function has returned, and its client
+	// beside it: what they hold must not be the next request's.
+	ex.OwnScratch(512)
 	var refused *http1.Error
 	if conn != nil {
 		refused = conn.Refused(r.RequestURI)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"portico/gateway/lane/http1"
 	"portico/gateway/policy"
@@ -35,7 +36,11 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 	}
 	// An upstream may answer before it has read everything. A server that does
 	// not know how to do both at once is served one after the other.
-	_ = http.NewResponseController(w).EnableFullDuplex()
+	rc := http.NewResponseController(w)
+	_ = rc.EnableFullDuplex()
+	if ex.Expects { // the deadline of the answer before must not end "100 Continue"
+		_ = rc.SetWriteDeadline(time.Time{})
+	}
 }
 
 func fillPeer(ex *policy.Exchange, r *http.Request) {

@@ -99,6 +99,10 @@ func (ex *Exchange) Keep(grown []byte) string {
 // Grow stores a grown buffer whose contents others point into already.
 func (ex *Exchange) Grow(grown []byte) { ex.scratch = grown }
 
+// OwnScratch gives the exchange a fresh buffer that no later request will
+// write to, for a lane whose strings live longer than the exchange.
+func (ex *Exchange) OwnScratch(bytes int) { ex.scratch = make([]byte, 0, bytes) }
+
 // Reset forgets the request and keeps the memory.
 func (ex *Exchange) Reset() {
 	header, params := ex.Header, ex.Params

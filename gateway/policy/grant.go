@@ -151,7 +151,7 @@ func (s *Subscription) standing(version *ID, operation string, unix int64) stand
 		return pending
 	case s.State != entry.Active:
 		return missing
-	case unix < s.StartsAt:
+	case s.StartsAt != 0 && unix < s.StartsAt:
 		return notStarted
 	case !op:
 		return otherOperations

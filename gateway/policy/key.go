@@ -155,6 +155,7 @@ const (
 	maxKeyBytes    = 160
 	keyIDBytes     = 12
 	keySecretBytes = 43
+	keySumBytes    = 6
 )
 
 // wellFormedKey checks form and checksum, which costs less than looking a
@@ -190,7 +191,7 @@ func isBase62(s string) bool {
 }
 
 func base62(s string) (n uint64, ok bool) {
-	if s == "" || len(s) > 6 {
+	if len(s) != keySumBytes {
 		return 0, false
 	}
 	for i := range len(s) {

@@ -63,8 +63,11 @@ func (m *Limiter) take(l *limit, key uint64, now int64) verdict {
 		c := m.cell(key, now)
 		tat := c.tat.Load()
 		base := max(tat, now)
-		if base-now > l.full { // a clock that ran backwards, or a key that was forgotten
-			base = now + l.full
+		if base-now > l.full { // a clock that ran backwards: go on from a full burst
+			if !c.tat.CompareAndSwap(tat, now+l.full) {
+				continue
+			}
+			tat, base = now+l.full, now+l.full
 		}
 		next := base + l.interval
 		if over := next - now - l.full; over > 0 {

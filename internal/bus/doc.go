@@ -14,7 +14,7 @@
 // whole bucket. Acknowledged writes may be lost when the server's machine
 // fails, and their numbers are then given to other entries; resuming by number
 // would miss those. Nodes compare positions, so a replay costs time only:
-// measured, about 10 µs an entry.
+// measured, about 6 µs an entry.
 //
 // # Why writes are chained
 //

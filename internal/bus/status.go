@@ -24,17 +24,15 @@ func (e *Environment) Report(_ context.Context, status entry.Status) error {
 	return nil
 }
 
-// Statuses calls each with what the environment's nodes report, until ctx ends.
-// A report under the name of another node or environment is dropped and logged.
-func (b *Bus) Statuses(ctx context.Context, environment string, each func(entry.Status)) error {
-	return b.listen(ctx, entry.StatusSubject(environment, "*"), func(msg *nats.Msg) {
+// Statuses calls each with what the nodes of all environments report, until ctx
+// ends. A report under the name of another node or environment is dropped and
+// logged: the subject is what a node's permissions are for.
+func (b *Bus) Statuses(ctx context.Context, each func(entry.Status)) error {
+	return b.listen(ctx, entry.StatusSubject("*", "*"), func(msg *nats.Msg) {
 		var s entry.Status
 		err := entry.Strict(msg.Data, &s)
-		if err == nil && msg.Subject != entry.StatusSubject(environment, s.Node) {
-			err = fmt.Errorf("is of node %s in %s", s.Node, s.Environment)
-		}
-		if err == nil && s.Environment != environment {
-			err = fmt.Errorf("is of environment %s", s.Environment)
+		if err == nil && msg.Subject != entry.StatusSubject(s.Environment, s.Node) {
+			err = fmt.Errorf("is of node %q in environment %q", s.Node, s.Environment)
 		}
 		if err != nil {
 			b.log.WarnContext(ctx, "status dropped", "subject", msg.Subject, "error", err)

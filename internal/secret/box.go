@@ -82,7 +82,7 @@ func makeKeyFile(path string) (key [32]byte, err error) {
 	if err != nil {
 		return key, fmt.Errorf("make the key file: %w", err)
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // there is none once it was renamed
 	if _, err = tmp.WriteString(hex.EncodeToString(key[:]) + "\n"); err == nil {
 		err = tmp.Sync()
 	}

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ func TestMintedKeyParsesAndCarriesItsParts(t *testing.T) {
 		if err != nil || got != key {
 			t.Errorf("%s: got %v, %v, want %v", prefix, got, err, key)
 		}
-		if len(got.ID) != 12 || len(got.LastFour()) != 4 || !strings.HasPrefix(key.Reveal(), prefix+"_"+got.ID+"_") {
+		if len(got.ID) != 12 || len(got.LastFour()) != 4 || !strings.HasSuffix(key.Reveal(), got.LastFour()) || !strings.HasPrefix(key.Reveal(), prefix+"_"+got.ID+"_") {
 			t.Errorf("%s: got id %q, last four %q of a key of %d characters", prefix, got.ID, got.LastFour(), len(key.Reveal()))
 		}
 	}
@@ -85,9 +86,17 @@ func TestSecretsPrintRedacted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := fmt.Sprintf("%v %+v %#v %s %q %v %+v %#v %s", text, text, text, text, text, struct{ T secret.Text }{text}, key, key, key) + log.String() + string(raw)
-	if strings.Contains(all, canary) || strings.Contains(all, key.Reveal()) {
-		t.Errorf("a secret was printed: %s", all)
+	all := log.String() + string(raw)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%10s", "%U"} {
+		for _, value := range []any{text, key, &text, &key, struct{ T secret.Text }{text}, struct{ K secret.Key }{key}, []secret.Text{text}, map[string]any{"t": text, "k": key}} {
+			all += fmt.Sprintf(verb+"\n", value)
+		}
+	}
+	hidden := key.Reveal()[len(key.String()):]
+	for _, s := range []string{canary, hidden} {
+		if strings.Contains(all, s) || strings.Contains(all, hex.EncodeToString([]byte(s))) || strings.Contains(all, strings.ToUpper(hex.EncodeToString([]byte(s)))) {
+			t.Errorf("a secret was printed: %s", all)
+		}
 	}
 	if text.Reveal() != canary || secret.Text("").String() != "" {
 		t.Error("the secret itself is lost, or no secret prints as one")

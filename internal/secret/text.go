@@ -1,11 +1,18 @@
 package secret
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
 const redacted = "[redacted]"
 
 // Text is a secret that prints as [redacted] in every format, so that a log
 // line or an error cannot give it away. The zero value is no secret.
+//
+// Package fmt asks no method of an unexported field, nor for %p (which vet
+// refuses): keep secrets in exported fields of whatever is ever printed.
 type Text string
 
 // Reveal returns the secret itself.
@@ -19,8 +26,8 @@ func (t Text) String() string {
 	return redacted
 }
 
-// GoString is String, for %#v.
-func (t Text) GoString() string { return t.String() }
+// Format is String, for every verb of fmt: %d of a text would print it.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue is String, for slog.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -20,6 +21,9 @@ type Config struct {
 	// MaxBodyBytes limits request bodies; 0 is 1 MiB. AllowBody raises it for a
 	// route.
 	MaxBodyBytes int64
+	// BodyTimeout is how long a request body may take to arrive; 0 is a minute.
+	// A body that takes longer is cut, so that slow senders hold no handler.
+	BodyTimeout time.Duration
 
 	// Sessions reads the edge's cookie; nil means that nobody has a session.
 	Sessions *Sessions
@@ -53,6 +57,9 @@ type edgeKey struct{}
 func New(cfg Config) *gin.Engine {
 	if cfg.MaxBodyBytes == 0 {
 		cfg.MaxBodyBytes = 1 << 20
+	}
+	if cfg.BodyTimeout == 0 {
+		cfg.BodyTimeout = time.Minute
 	}
 	e := &edge{Config: cfg, origin: http.NewCrossOriginProtection()}
 	gin.SetMode(gin.ReleaseMode) // else gin prints every route to standard output

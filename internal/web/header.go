@@ -3,6 +3,7 @@ package web
 import (
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -29,17 +30,23 @@ type limited struct {
 	all io.ReadCloser
 }
 
-func (e *edge) limitBody(c *gin.Context) { setLimit(c, e.MaxBodyBytes) }
+func (e *edge) limitBody(c *gin.Context) { setLimit(c, e.MaxBodyBytes, e.BodyTimeout) }
 
-// AllowBody gives a route another limit for its request body than the edge's.
+// largeBodyTimeout is how long the body of an AllowBody route may take.
+const largeBodyTimeout = 10 * time.Minute
+
+// AllowBody gives a route another limit for its request body than the edge's,
+// and ten minutes for it to arrive.
 func AllowBody(maxBytes int64) gin.HandlerFunc {
-	return func(c *gin.Context) { setLimit(c, maxBytes) }
+	return func(c *gin.Context) { setLimit(c, maxBytes, largeBodyTimeout) }
 }
 
-func setLimit(c *gin.Context, maxBytes int64) {
+func setLimit(c *gin.Context, maxBytes int64, timeout time.Duration) {
 	if c.Request.Body == nil || c.Request.Body == http.NoBody {
 		return
 	}
+	// Not supported by recorders of tests; every real connection supports it.
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(timeout))
 	all := c.Request.Body
 	if l, ok := all.(limited); ok {
 		all = l.all

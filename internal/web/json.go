@@ -64,8 +64,10 @@ func readBody(c *gin.Context) ([]byte, error) {
 func BodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return &apim.Error{Kind: apim.TooLarge, Code: "body_too_large", Cause: err,
-			Message: "the body is larger than the " + size(tooLarge.Limit) + " allowed here"}
+		return &apim.Error{
+			Kind: apim.TooLarge, Code: "body_too_large", Cause: err,
+			Message: "the body is larger than the " + size(tooLarge.Limit) + " allowed here",
+		}
 	}
 	return &apim.Error{Kind: apim.Invalid, Code: codeMalformed, Message: "the body did not arrive whole", Cause: err}
 }

@@ -66,11 +66,21 @@ func (e *edge) log(c *gin.Context) {
 		if o.cause != nil {
 			attrs = append(attrs, slog.String("cause", o.cause.Error()))
 		}
-		if c.Writer.Status() >= http.StatusInternalServerError {
-			level = slog.LevelError
-		}
+		level = max(level, levelOf(ctx, c.Writer.Status()))
 	}
 	e.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// levelOf says who has to look: a 500 is somebody's to mend, another 5xx is a
+// part that is away, and a client that left is nobody's business.
+func levelOf(ctx context.Context, status int) slog.Level {
+	switch {
+	case ctx.Err() != nil || status < http.StatusInternalServerError:
+		return slog.LevelInfo
+	case status == http.StatusInternalServerError:
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 // recover turns a panic into a 500 and keeps the process alive.

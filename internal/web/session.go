@@ -128,7 +128,7 @@ func (s *Sessions) load(c *gin.Context) {
 	}
 	c.Next()
 	w.settle()
-	if w.err != nil && !w.ResponseWriter.Written() {
+	if w.err != nil && !w.Written() {
 		c.Writer = w.ResponseWriter
 		Fail(c, w.err)
 	}

@@ -67,10 +67,14 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 		out.Upstreams = append(out.Upstreams, up)
 	}
 	out.Policies = Limits(rt.Limits)
-	identify := places(rt.Credentials)
+	// The whole API's and not each route's: a public route asks for no key, but
+	// has to take one away that a caller sends with every call.
+	if identify := places(rt.Credentials); identify != nil {
+		out.Policies = append(out.Policies, entry.Policy{Key: identify})
+	}
 	for _, route := range rt.Routes {
 		if !route.Off {
-			out.Routes = append(out.Routes, compileRoute(route, identify))
+			out.Routes = append(out.Routes, compileRoute(route))
 		}
 	}
 	return out
@@ -136,15 +140,12 @@ func subscriptionState(s apim.Subscription) (entry.SubscriptionState, bool) {
 	return "", false
 }
 
-func compileRoute(r apim.Route, identify *entry.KeyPolicy) entry.Route {
+func compileRoute(r apim.Route) entry.Route {
 	out := entry.Route{
 		Operation: r.Operation, Method: r.Method, Path: r.Path, Upstream: r.Upstream, Public: r.Public,
 	}
 	for _, p := range r.Predicates {
 		out.Predicates = append(out.Predicates, entry.Predicate{In: p.In, Name: p.Name, Value: p.Value})
-	}
-	if !r.Public && identify != nil {
-		out.Policies = []entry.Policy{{Key: identify}}
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 func TestDocumentBecomesALiveAPI(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
-	b.get("/t/acme").shows(http.StatusOK, "Import a document", "Publish it", "nothing published")
+	b.get("/t/acme").shows(http.StatusOK, "Import a document", "Publish it", "0 of 0 versions live")
 
 	a := b.upload("/t/acme/import", "orders.yaml", ordersDocument, "from", "upload", "once", "u1")
 	a.shows(http.StatusOK, "Import Orders", "orders.yaml", "https://orders.internal.example/v1", "/orders/{id}", "http://gateway.example/acme/orders/v1")
@@ -106,7 +106,7 @@ func TestPublishPressedTwiceIsOneRevision(t *testing.T) {
 	b.get("/t/acme/apis/orders/v1/history").shows(http.StatusOK, "r2").hides("r3 ")
 	// A form that was open since before is told, not obeyed.
 	b.post("/t/acme/apis/orders/v1/publish", "once", "stale", "next", "2", "environment", "production").
-		shows(http.StatusConflict, "R2 was published meanwhile")
+		shows(http.StatusConflict, "Revision r2 was published meanwhile")
 }
 
 func TestPublishShowsWhoHasNotConfirmed(t *testing.T) {
@@ -151,7 +151,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 	page := "/t/acme/apis/orders/v1"
 	a := b.get(page).shows(http.StatusOK, "Shop", "4")
 	a = b.post(page+"/routes", "lock", a.hidden("lock"), "operation", "listOrders", "operation", "createOrder", "on", "listOrders", "public", "listOrders")
-	a.shows(http.StatusOK, "Saved 2 route switches", "unpublished changes", "1 public route")
+	a.shows(http.StatusOK, "Saved 2 route switches", "unpublished changes", "2 public routes")
 	a.has(`struck mute`)
 
 	key := b.get(page+"?policy=key").shows(http.StatusOK, "1 · API key", "Save in the draft")
@@ -167,7 +167,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 
 	stale := b.get(page + "/upstream").hidden("lock")
 	b.post(page+"/upstream", "lock", stale, "urls", "https://one.example")
-	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusUnprocessableEntity, "changed meanwhile").has("https://two.example")
+	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusConflict, "changed meanwhile").has("https://two.example")
 }
 
 func TestRoutesAreFiltered(t *testing.T) {
@@ -198,4 +198,44 @@ func TestDeprecateAndRetire(t *testing.T) {
 	}
 	b.get(page + "/publish").shows(http.StatusOK)
 	b.post(page+"/publish", "next", "2", "environment", "production").shows(http.StatusConflict, "retired")
+}
+
+func TestLiveVersionShowsALineThatCallsIt(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	b.get(page).shows(http.StatusOK, "Call it", "curl 'http://gateway.example/acme/orders/v1/health'", "needs no key").hides("PORTICO_KEY")
+	b.post(page+"/routes", "operation", "health", "on", "health")
+	b.post(page+"/publish", "next", "2", "environment", "production").shows(http.StatusOK, "r2 in production")
+	b.get(page).shows(http.StatusOK, "curl 'http://gateway.example/acme/orders/v1/orders'", "X-API-Key: $PORTICO_KEY", "Get one in the portal")
+}
+
+func TestAPIIsEditedAndDeleted(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	form := b.get(page+"/about").shows(http.StatusOK, "Edit Orders")
+	b.post(page+"/about", "name", "", "contact", "orders@acme.example").shows(http.StatusUnprocessableEntity).has(`value="orders@acme.example"`).fieldError("name")
+	b.post(page+"/about", "lock", form.hidden("lock"), "name", "Orders and returns", "tags", "shop, orders").shows(http.StatusOK, "Orders and returns is saved")
+	b.post(page+"/about", "lock", form.hidden("lock"), "name", "Mine").shows(http.StatusConflict, "changed meanwhile").has(`value="Mine"`)
+	b.get(page + "/about").has(`value="shop, orders"`)
+	b.post(page+"/delete").shows(http.StatusConflict, "Delete Orders and returns")
+
+	a := b.upload("/t/acme/import", "other.yaml", strings.Replace(ordersDocument, "title: Orders", "title: Other", 1), "from", "upload")
+	b.post(a.path, "name", "Other", "slug", "other", "label", "v1", "server", "https://orders.internal.example/v1", "access", "key").shows(http.StatusOK, "Draft")
+	for range 2 {
+		b.post("/t/acme/apis/other/v1/delete").shows(http.StatusOK, "APIs").hides("other")
+	}
+}
+
+func TestOversizedFormsAreRefused(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	b.post("/t/acme/products", "name", strings.Repeat("x", 2<<20)).shows(http.StatusRequestEntityTooLarge, "larger than")
+	b.upload("/t/acme/import", "", "", "from", "paste", "paste", strings.Repeat("x", 30<<20)).
+		shows(http.StatusRequestEntityTooLarge, "too large for a form; upload it as a file")
+	b.upload("/t/acme/import", "big.json", strings.Repeat(" ", 66<<20), "from", "upload").
+		shows(http.StatusRequestEntityTooLarge, "larger than").fieldError("file")
 }

@@ -236,12 +236,8 @@ func (h *Console) decide(v *visit) error {
 		if !f.refuse(err, []string{"note"}, map[string]string{"reason": "note"}) {
 			return err
 		}
-		status := http.StatusConflict
-		if f.err("note") != "" {
-			status = http.StatusUnprocessableEntity
-		}
 		v.c.Request.URL.RawQuery = strings.TrimPrefix(with("", "tab", f.value("tab"), "request", string(id)), "?")
-		return h.inbox(v, status, f)
+		return h.inbox(v, v.status(f), f)
 	}
 	to := with(v.links.approvals(), "tab", f.value("tab"), "done", string(id))
 	if v.param("verb") == "undo" {
@@ -328,9 +324,8 @@ func (h *Console) bulkReason(v *visit, ids []string, f form) error {
 		}
 		p.Rows = append(p.Rows, rowOf(v, s, ""))
 	}
-	status := http.StatusOK
 	if f.failed() {
-		status = http.StatusUnprocessableEntity
+		return v.again(f, bulkReason(p))
 	}
-	return v.render(status, bulkReason(p))
+	return v.render(http.StatusOK, bulkReason(p))
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -165,7 +164,7 @@ func (h *Console) saveStep(v *visit) error {
 	}
 	v.c.Request.URL.RawQuery = "policy=" + step
 	if f.failed() {
-		return v.render(http.StatusUnprocessableEntity, routesTab(h.routesPage(v, d, form{}, f)))
+		return v.again(f, routesTab(h.routesPage(v, d, form{}, f)))
 	}
 	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")
 	return v.redirect(with(v.links.version(d.API.Slug, d.Version.Label), "policy", step))
@@ -175,6 +174,8 @@ func (h *Console) saveStep(v *visit) error {
 func stepFields() map[string]string {
 	return map[string]string{
 		"credentials.header": "header", "credentials.query": "query", "credentials": "header",
+		"routes.policies.header": "header", "routes.policies.query": "query", "routes.policies": "header", "routes": "header",
+		"policies.requests": "requests", "policies.period_ms": "period", "policies.burst": "burst", "policies.by": "by",
 		"limits.requests": "requests", "limits.burst": "burst", "limits.period": "period",
 		"limits.period_ms": "period", "limits.by": "by", "limits": "requests",
 	}

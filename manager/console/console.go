@@ -95,6 +95,8 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	both := func(path string, form, save page) { get(path, form); post(path, save) }
 	both("/apis/:api/:version/upstream", h.upstreamForm, h.saveUpstream)
 	both("/apis/:api/:version/mount", h.mountForm, h.saveMount)
+	both("/apis/:api/:version/about", h.apiForm, h.saveAPI)
+	both("/apis/:api/:version/delete", h.deleteForm, h.deleteAPI)
 	both("/apis/:api/:version/publish", h.publishForm, h.publish)
 	both("/apis/:api/:version/deprecate", h.deprecateForm, h.deprecate)
 	both("/apis/:api/:version/retire", h.retireForm, h.retire)

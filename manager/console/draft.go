@@ -89,7 +89,7 @@ func (h *Console) saveUpstream(v *visit) error {
 		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
 		done:   "Upstream saved in the draft. Nothing is live until you publish.",
 		again: func(f form) error {
-			return v.render(http.StatusUnprocessableEntity, upstreamDialog(h.upstreamDialog(v, d, f)))
+			return v.again(f, upstreamDialog(h.upstreamDialog(v, d, f)))
 		},
 	})
 }
@@ -132,7 +132,7 @@ func (h *Console) saveMount(v *visit) error {
 		rename: map[string]string{"mount": "base_path", "mount.base_path": "base_path", "mount_path": "base_path"},
 		done:   "Mount saved in the draft. Callers keep the old address until you publish.",
 		again: func(f form) error {
-			return v.render(http.StatusUnprocessableEntity, mountDialog(h.mountDialog(v, d, f)))
+			return v.again(f, mountDialog(h.mountDialog(v, d, f)))
 		},
 	})
 }

@@ -41,7 +41,7 @@ func (l liveView) sentence() string {
 	if l.Nodes == 0 {
 		return l.What + verb + "stored at " + sequence(l.Change.Sequence) + ". No gateway node is enrolled in " + l.Change.Environment + "."
 	}
-	s := l.What + verb + l.Word + " on " + strconv.Itoa(l.Live) + " of " + count(l.Nodes, "node", "nodes")
+	s := l.What + verb + l.Word + " on " + strconv.Itoa(l.Live) + " of " + strconv.Itoa(l.Nodes) + " nodes"
 	if l.Done {
 		return s + " · " + l.Took
 	}
@@ -265,7 +265,7 @@ func nodeStats(v *visit, nodes, serving, behind, refused int, slowest int64, slo
 	if slowest >= 0 {
 		last.Value, last.Unit, last.Note = strconv.FormatInt(slowest, 10), "ms", slow
 	}
-	at := ui.Stat{Label: "Serving", Value: strconv.Itoa(serving), Unit: "of " + count(nodes, "node", "nodes"), Note: "every node that has not left counts"}
+	at := ui.Stat{Label: "Serving", Value: strconv.Itoa(serving), Unit: "of " + strconv.Itoa(nodes) + " nodes", Note: "every node that has not left counts"}
 	kept := ui.Stat{Label: "Refused entries", Value: strconv.Itoa(refused), Note: "the last good one serves on"}
 	if refused == 0 {
 		kept.Note = "every node serves what was published"

@@ -19,6 +19,7 @@ type form struct {
 	wrong   map[string]string // by field
 	message string            // what is wrong with the whole
 	once    string            // see receipts
+	refused error             // the use case's refusal, when it is what is wrong
 }
 
 // filled returns a form that shows these values, given as name and value.
@@ -77,6 +78,7 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	default:
 		return false
 	}
+	f.refused = err
 	on := map[string]bool{}
 	for _, name := range fields {
 		on[name] = true
@@ -102,8 +104,8 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	return true
 }
 
-// indexes are what field names of lists end in: "urls[0]".
-var indexes = regexp.MustCompile(`\[\d+\]`)
+// indexes are what field names of lists hold: "urls[0]", "routes[listOrders]".
+var indexes = regexp.MustCompile(`\[[^\]]*\]`)
 
 // sentence gives a message of the domain its capital and full stop.
 func sentence(s string) string {

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"portico/internal/apim"
@@ -32,7 +33,7 @@ func (h *Console) sourcePage(v *visit, f form) sourcePage {
 	here := with(l.importSource(), "api", v.query("api"), "label", v.query("label"))
 	p := sourcePage{
 		shell: v.shell("Import an API", link{"APIs", l.apis()}, link{"Import", ""}),
-		From:  f.value("from"), Action: here, Form: f, Limit: bytesText(manager.MaxDocumentBytes),
+		From:  f.value("from"), Action: here, Form: f, Limit: strconv.Itoa(manager.MaxDocumentBytes>>20) + " MB",
 	}
 	if p.From != "paste" && p.From != "url" {
 		p.From = "upload"
@@ -53,7 +54,7 @@ func (h *Console) stageImport(v *visit) error {
 	defer done()
 	if err != nil {
 		if f.refuse(err, []string{"file"}, nil) {
-			return v.render(http.StatusUnprocessableEntity, sourceForm(h.sourcePage(v, f)))
+			return v.again(f, sourceForm(h.sourcePage(v, f)))
 		}
 		return err
 	}
@@ -76,7 +77,7 @@ func (h *Console) stageImport(v *visit) error {
 		}
 	}
 	if f.failed() {
-		return v.render(http.StatusUnprocessableEntity, sourceForm(h.sourcePage(v, f)))
+		return v.again(f, sourceForm(h.sourcePage(v, f)))
 	}
 	to, _, err := h.receipts.do(v.session(), f.once, func() (string, error) {
 		staged, err := h.Catalog.StageImport(v.ctx(), v.actor, v.tenant.ID, up)
@@ -88,8 +89,9 @@ func (h *Console) stageImport(v *visit) error {
 	if err != nil {
 		var e *apim.Error
 		if errors.As(err, &e) && (e.Kind == apim.Invalid || e.Kind == apim.TooLarge || e.Kind == apim.Unavailable || e.Kind == apim.Conflict) {
+			f.refused = err
 			f.fail(field, documentError(e))
-			return v.render(http.StatusUnprocessableEntity, sourceForm(h.sourcePage(v, f)))
+			return v.again(f, sourceForm(h.sourcePage(v, f)))
 		}
 		return err
 	}
@@ -361,7 +363,7 @@ func (h *Console) acceptImport(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return v.render(http.StatusUnprocessableEntity, previewForm(p))
+		return v.again(f, previewForm(p))
 	}
 	d, err := h.Catalog.Version(v.ctx(), v.actor, v.tenant.ID, version.ID)
 	if err != nil {

@@ -95,7 +95,7 @@ func (h *Console) publish(v *visit) error {
 	}
 	to, _, err := h.receipts.do(v.session(), f.once, func() (string, error) {
 		if next, err := strconv.Atoi(f.value("next")); err == nil && next <= d.Version.Revision {
-			return "", apim.Errorf(apim.Conflict, "%s was published meanwhile; look at it before you publish %s", revision(d.Version.Revision), revision(d.Version.Revision+1))
+			return "", apim.Errorf(apim.Conflict, "revision %s was published meanwhile; look at it before you publish %s", revision(d.Version.Revision), revision(d.Version.Revision+1))
 		}
 		done, err := h.Catalog.Publish(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, environment, f.text("note"))
 		if err != nil {
@@ -106,7 +106,7 @@ func (h *Console) publish(v *visit) error {
 	if err != nil {
 		if f.refuse(err, []string{"note", "environment"}, nil) {
 			f.values.Set("next", strconv.Itoa(d.Version.Revision+1))
-			return v.render(http.StatusConflict, publishDialog(h.publishDialog(v, d, f)))
+			return v.again(f, publishDialog(h.publishDialog(v, d, f)))
 		}
 		return err
 	}
@@ -159,7 +159,7 @@ func (h *Console) deprecate(v *visit) error {
 			return err
 		}
 	}
-	return v.render(http.StatusUnprocessableEntity, deprecateDialog(h.deprecateDialog(v, d, f)))
+	return v.again(f, deprecateDialog(h.deprecateDialog(v, d, f)))
 }
 
 func (h *Console) retireForm(v *visit) error {
@@ -196,12 +196,12 @@ func (h *Console) retire(v *visit) error {
 	}
 	if d.Subscribers > 0 && f.text("reason") == "" {
 		f.fail("reason", fmt.Sprintf("needs a reason: %s it, and their people see why", count(d.Subscribers, "subscription uses", "subscriptions use")))
-		return v.render(http.StatusUnprocessableEntity, retireDialog(h.retireDialog(v, d, f)))
+		return v.again(f, retireDialog(h.retireDialog(v, d, f)))
 	}
 	_, change, err := h.Catalog.Retire(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, f.text("reason"))
 	if err != nil {
 		if f.refuse(err, []string{"reason"}, nil) {
-			return v.render(http.StatusConflict, retireDialog(h.retireDialog(v, d, f)))
+			return v.again(f, retireDialog(h.retireDialog(v, d, f)))
 		}
 		return err
 	}
@@ -260,7 +260,7 @@ func (h *Console) rollBack(v *visit) error {
 	})
 	if err != nil {
 		if f.refuse(err, nil, nil) {
-			return v.render(http.StatusConflict, rollBackDialog(h.rollBackDialog(v, d, n, f)))
+			return v.again(f, rollBackDialog(h.rollBackDialog(v, d, n, f)))
 		}
 		return err
 	}

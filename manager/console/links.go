@@ -114,6 +114,30 @@ func withChange(page string, c apim.Change) string {
 	return with(page, "environment", c.Environment, "sequence", strconv.FormatUint(c.Sequence, 10))
 }
 
+// Addresses in the developer portal; base is its own, "" when there is none.
+
+func portalProduct(base, tenant, product string) string {
+	return portal(base, "products", tenant, product)
+}
+
+func portalVersion(base, tenant, api, label string) string {
+	return portal(base, "apis", tenant, api, label)
+}
+
+func portalApplication(base, application string) string {
+	return portal(base, "applications", application)
+}
+
+func portal(base string, parts ...string) string {
+	if base == "" {
+		return ""
+	}
+	for _, part := range parts {
+		base += "/" + url.PathEscape(part)
+	}
+	return base
+}
+
 // with sets query parameters of an address, given as name and value; empty
 // values are left out.
 func with(page string, pairs ...string) string {

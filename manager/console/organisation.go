@@ -38,14 +38,10 @@ func (h *Console) applications(v *visit) error {
 				keys++
 			}
 		}
-		row := applicationRow{
-			Name: a.Application.Name, Slug: a.Application.Slug,
+		p.Rows = append(p.Rows, applicationRow{
+			Name: a.Application.Name, Slug: a.Application.Slug, Href: portalApplication(h.PortalURL, a.Application.Slug),
 			Subscriptions: number(live), Keys: number(keys), Made: day(a.Application.CreatedAt),
-		}
-		if h.PortalURL != "" {
-			row.Href = h.PortalURL + "/applications/" + v.tenant.Slug + "/" + a.Application.Slug
-		}
-		p.Rows = append(p.Rows, row)
+		})
 	}
 	p.Later, p.First = v.pages(v.links.applications(), list.NextCursor)
 	return v.render(http.StatusOK, applicationsList(p))
@@ -152,7 +148,7 @@ func (h *Console) createToken(v *visit) error {
 		f.fail("expires", "choose when it ends")
 	}
 	if f.failed() {
-		return h.tokensPage(v, http.StatusUnprocessableEntity, f, "", "")
+		return h.tokensPage(v, v.status(f), f, "", "")
 	}
 	text := ""
 	to, again, err := h.receipts.do(v.session(), f.once, func() (string, error) {
@@ -162,7 +158,7 @@ func (h *Console) createToken(v *visit) error {
 	})
 	if err != nil {
 		if f.refuse(err, []string{"name", "expires"}, map[string]string{"expires_at": "expires"}) {
-			return h.tokensPage(v, http.StatusUnprocessableEntity, f, "", "")
+			return h.tokensPage(v, v.status(f), f, "", "")
 		}
 		return err
 	}
@@ -231,8 +227,12 @@ func (h *Console) settings(v *visit) error {
 	p := settingsPage{
 		shell: v.shell("Settings", link{"Settings", ""}),
 		Facts: []fact{
-			{"Name", v.tenant.Name}, {"Slug", v.tenant.Slug}, {"Made", moment(v.tenant.CreatedAt)},
-			{"Portal", h.PortalURL}, {"Console", h.ConsoleURL}, {"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
+			{"Name", v.tenant.Name},
+			{"Slug", v.tenant.Slug},
+			{"Made", moment(v.tenant.CreatedAt)},
+			{"Portal", h.PortalURL},
+			{"Console", h.ConsoleURL},
+			{"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
 		},
 	}
 	for _, e := range v.environments {

@@ -115,7 +115,7 @@ func overviewStats(v *visit, apis apim.List[manager.APISummary], products apim.L
 	waiting := ui.Stat{Label: "Waiting for you", Value: strconv.Itoa(v.waiting), Note: "requests for access"}
 	position := ui.Stat{Label: "Position of " + v.environment.Name, Value: sequence(v.environment.Sequence), Note: "no node has it"}
 	if n := len(v.applied.Nodes); n > 0 {
-		position.Note = "live on " + strconv.Itoa(v.applied.Live()) + " of " + count(n, "node", "nodes")
+		position.Note = "live on " + strconv.Itoa(v.applied.Live()) + " of " + strconv.Itoa(n) + " nodes"
 		if v.applied.Done && v.applied.TookMS >= 0 {
 			position.Note += " · " + took(v.applied.TookMS)
 		}

@@ -113,7 +113,7 @@ func TestPaletteFindsPagesAPIsAndProducts(t *testing.T) {
 	b.get("/t/acme/palette?q=zzz").shows(http.StatusOK, "Nothing matches")
 	req := b.request(http.MethodGet, "/t/acme/palette?q=appro", "", nil)
 	req.Header.Set("HX-Request", "true")
-	a := b.send(req).shows(http.StatusOK, "Approvals")
+	a := b.send(req).shows(http.StatusOK, "Appro vals") // what was searched for is marked
 	if strings.Contains(a.body, "<html") || !strings.Contains(a.body, `role="option"`) {
 		t.Error("the palette gets a page, not results")
 	}

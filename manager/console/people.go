@@ -21,13 +21,16 @@ type gatePage struct {
 }
 
 func (h *Console) gate(v *visit, name string, f form) gatePage {
-	return gatePage{
+	p := gatePage{
 		Frame: ui.Frame{
-			Head: ui.Head{Title: name, Theme: v.theme()}, Brand: ui.Brand{Name: "Portico", Sub: "Console"},
-			FootNote: "API gateway and developer portal", Toasts: v.flashes(),
+			Head: ui.Head{Title: name, Theme: v.theme()}, Brand: ui.Brand{Name: "Portico", Sub: "Console"}, Toasts: v.flashes(),
 		},
 		Form: f,
 	}
+	if h.PortalURL != "" {
+		p.Frame.Foot = []ui.Link{{Label: "Developer portal", Href: h.PortalURL}}
+	}
+	return p
 }
 
 // firstRun is the page of the one-time link that was printed at start.
@@ -88,7 +91,7 @@ func (h *Console) saveFirstRun(v *visit) error {
 		}
 	}
 	if f.failed() {
-		return v.render(http.StatusUnprocessableEntity, firstRunForm(h.firstRunPage(v, f, joins)))
+		return v.again(f, firstRunForm(h.firstRunPage(v, f, joins)))
 	}
 	if err := v.signIn(person); err != nil {
 		return err
@@ -118,10 +121,9 @@ func (h *Console) signIn(v *visit) error {
 		}
 		return v.redirect(web.ReturnTo(v.c, rootPath))
 	}
-	status := http.StatusUnprocessableEntity
 	switch apim.KindOf(err) {
 	case apim.TooMany:
-		status = http.StatusTooManyRequests
+		f.refused = err
 	case apim.SignIn, apim.Forbidden, apim.Invalid, apim.NotFound, apim.Conflict:
 	default:
 		return err
@@ -130,7 +132,7 @@ func (h *Console) signIn(v *visit) error {
 	f.values.Del("password")
 	p := h.gate(v, "Sign in", f)
 	p.Next = f.value("return_to")
-	return v.render(status, signInForm(p))
+	return v.again(f, signInForm(p))
 }
 
 func (h *Console) signOut(v *visit) error {
@@ -219,7 +221,7 @@ func (h *Console) createTenant(v *visit) error {
 			return err
 		}
 	}
-	return v.render(http.StatusUnprocessableEntity, tenantForm(h.gate(v, "New tenant", f)))
+	return v.again(f, tenantForm(h.gate(v, "New tenant", f)))
 }
 
 // back is where a form wants to return to, when that is a page of this site.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+
+	"portico/internal/apim"
 )
 
 func TestFirstRunLinkMakesTheOperatorOnce(t *testing.T) {
@@ -174,4 +176,29 @@ func TestTenantOfAnOperatorIsMadeOnce(t *testing.T) {
 	}
 	consumer, _, _ := s.consumer("halden")
 	consumer.get("/tenants").shows(http.StatusForbidden, "You may not do this")
+}
+
+func TestRolesDecideWhatIsShown(t *testing.T) {
+	s := newSite(t)
+	s.operator()
+	acme := s.tenantID("acme")
+	s.offer(acme)
+	b, actor, _ := s.consumer("halden")
+	s.join(acme, actor.Person, apim.RoleConsumer)
+	a := b.get("/t/acme").shows(http.StatusOK, "Overview", "Applications").hides("Products & plans", "Audit log", "Import OpenAPI")
+	for _, href := range a.links() {
+		if strings.HasSuffix(href, "/apis") {
+			t.Errorf("a consumer is led to %s", href)
+		}
+	}
+	b.get("/t/acme/apis").shows(http.StatusForbidden, "You may not do this", "needs the role")
+	b.post("/t/acme/apis/orders/v1/publish", "next", "2").shows(http.StatusForbidden)
+	b.post("/t/acme/products", "name", "Mine", "visibility", "public").shows(http.StatusForbidden)
+
+	auditor, person, _ := s.consumer("audit")
+	s.join(acme, person.Person, apim.RoleAuditor)
+	auditor.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Routes & policies").hides("Publish r", "Save switches", "Save in the draft")
+	auditor.get("/t/acme/products/shop").shows(http.StatusOK, "Growth").hides("Edit Growth", "New plan", "Take out of the catalog")
+	auditor.get("/t/acme/audit").shows(http.StatusOK, "Audit log")
+	auditor.post("/t/acme/apis/orders/v1/retire", "reason", "x").shows(http.StatusForbidden)
 }

@@ -122,7 +122,7 @@ func (h *Console) createPlan(v *visit) error {
 		in.State = &state
 	}
 	if f.failed() {
-		return h.planForm(v, http.StatusUnprocessableEntity, f, d, nil)
+		return h.planForm(v, v.status(f), f, d, nil)
 	}
 	to, _, err := h.receipts.do(v.session(), f.once, func() (string, error) {
 		plan, change, err := h.Catalog.CreatePlan(v.ctx(), v.actor, v.tenant.ID, d.Product.ID, in)
@@ -134,7 +134,7 @@ func (h *Console) createPlan(v *visit) error {
 	})
 	if err != nil {
 		if f.refuse(err, planFields(), stepFields()) {
-			return h.planForm(v, http.StatusUnprocessableEntity, f, d, nil)
+			return h.planForm(v, v.status(f), f, d, nil)
 		}
 		return err
 	}
@@ -156,12 +156,12 @@ func (h *Console) updatePlan(v *visit) error {
 		in.Limits = &kept
 	}
 	if f.failed() {
-		return h.planForm(v, http.StatusUnprocessableEntity, f, d, &plan)
+		return h.planForm(v, v.status(f), f, d, &plan)
 	}
 	saved, change, err := h.Catalog.UpdatePlan(v.ctx(), v.actor, v.tenant.ID, plan.ID, in)
 	if err != nil {
 		if f.refuse(err, planFields(), stepFields()) {
-			return h.planForm(v, http.StatusUnprocessableEntity, f, d, &plan)
+			return h.planForm(v, v.status(f), f, d, &plan)
 		}
 		return err
 	}

@@ -108,8 +108,8 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 		Edit: l.product(slug, "edit"), NewPlan: l.product(slug, "new-plan"), List: l.product(slug, "listing"),
 		Subscribe: d.Subscribers,
 	}
-	if d.Product.Listed && h.PortalURL != "" {
-		p.Portal = h.PortalURL + "/products/" + v.tenant.Slug + "/" + slug
+	if d.Product.Listed {
+		p.Portal = portalProduct(h.PortalURL, v.tenant.Slug, slug)
 	}
 	for _, pv := range d.Versions {
 		row := versionRowOf(v, pv.API.Slug, pv.Version)
@@ -297,7 +297,7 @@ func (h *Console) createProduct(v *visit) error {
 		in.Slug = apim.Slugify(*in.Name)
 	}
 	if f.failed() {
-		return h.productForm(v, http.StatusUnprocessableEntity, f, nil)
+		return h.productForm(v, v.status(f), f, nil)
 	}
 	to, _, err := h.receipts.do(v.session(), f.once, func() (string, error) {
 		p, err := h.Catalog.CreateProduct(v.ctx(), v.actor, v.tenant.ID, in)
@@ -309,7 +309,7 @@ func (h *Console) createProduct(v *visit) error {
 	})
 	if err != nil {
 		if f.refuse(err, productFields(), nil) {
-			return h.productForm(v, http.StatusUnprocessableEntity, f, nil)
+			return h.productForm(v, v.status(f), f, nil)
 		}
 		return err
 	}
@@ -327,12 +327,12 @@ func (h *Console) updateProduct(v *visit) error {
 	}
 	in := productInput(&f)
 	if f.failed() {
-		return h.productForm(v, http.StatusUnprocessableEntity, f, &d)
+		return h.productForm(v, v.status(f), f, &d)
 	}
 	p, change, err := h.Catalog.UpdateProduct(v.ctx(), v.actor, v.tenant.ID, d.Product.ID, in)
 	if err != nil {
 		if f.refuse(err, productFields(), nil) {
-			return h.productForm(v, http.StatusUnprocessableEntity, f, &d)
+			return h.productForm(v, v.status(f), f, &d)
 		}
 		return err
 	}

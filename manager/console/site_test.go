@@ -121,7 +121,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	allow, err := authz.New(ctx, db.System())
+	allow, err := authz.New(ctx, db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +187,21 @@ func (s *site) consumer(slug string) (*browser, apim.Actor, apim.Tenant) {
 	b := s.browser()
 	b.post("/sign-in", "email", slug+"@example.org", "password", password).shows(http.StatusOK)
 	return b, actor, memberships[0].Tenant
+}
+
+// join makes a person a member of a tenant, with a role.
+func (s *site) join(tenant, person apim.ID, role apim.Role) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	err := s.core.Store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Tenant(tenant).InsertMember(ctx, apim.Member{Tenant: tenant, Person: person, Roles: []apim.Role{role}, JoinedAt: s.clock.Now()})
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.core.Authz.Reload(ctx); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // system is the program itself, for setting up.

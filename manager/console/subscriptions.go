@@ -166,7 +166,7 @@ func (h *Console) moveSubscription(v *visit) error {
 		}
 		if reason == "" {
 			f.fail(field, "needs a reason: the application's people see why it ended")
-			return v.render(http.StatusUnprocessableEntity, subscriptionView(h.subscriptionPage(v, s, f)))
+			return v.again(f, subscriptionView(h.subscriptionPage(v, s, f)))
 		}
 		_, change, err = h.Access.Cancel(v.ctx(), v.actor, v.tenant.ID, id, reason)
 	default:
@@ -174,7 +174,7 @@ func (h *Console) moveSubscription(v *visit) error {
 	}
 	if err != nil {
 		if f.refuse(err, []string{field}, map[string]string{"reason": field, "note": field}) {
-			return v.render(http.StatusUnprocessableEntity, subscriptionView(h.subscriptionPage(v, s, f)))
+			return v.again(f, subscriptionView(h.subscriptionPage(v, s, f)))
 		}
 		return err
 	}

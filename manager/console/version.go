@@ -33,7 +33,10 @@ type versionHead struct {
 	PublishTo string // "Publish r8"
 	Deprecate string
 	Retire    string
+	About     string
+	Delete    string
 	Import    string
+	Docs      string // its page in the portal, once it is offered there
 }
 
 type siblingLink struct {
@@ -67,10 +70,17 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		Publish:  l.version(api, label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
 		Deprecate: l.version(api, label, "deprecate"),
 		Retire:    l.version(api, label, "retire"),
+		About:     l.version(api, label, "about"),
+		Delete:    l.version(api, label, "delete"),
 		Import:    l.importInto(api, label),
 		Served:    len(d.Deployments) > 0,
 		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
 		Load:      v.load(d),
+	}
+	for _, p := range d.Products {
+		if p.Listed && out.Served {
+			out.Docs = portalVersion(h.PortalURL, v.tenant.Slug, api, label)
+		}
 	}
 	if !d.Version.SunsetAt.IsZero() {
 		out.Sunset = day(d.Version.SunsetAt)
@@ -114,6 +124,19 @@ type loadView struct {
 
 func (l loadView) busy() bool { return l.State == apim.LoadWaiting || l.State == apim.Loading }
 
+// stageText says what the loader does.
+func stageText(stage string) string {
+	switch stage {
+	case "load":
+		return "Following its references"
+	case "validate":
+		return "Checking the document and its style"
+	case "reference":
+		return "Writing the reference pages"
+	}
+	return "Reading the document in full"
+}
+
 func (l loadView) of() string {
 	if l.Total == 0 {
 		return ""
@@ -138,10 +161,7 @@ func (v *visit) load(d manager.VersionDetail) loadView {
 	case apim.LoadWaiting:
 		out.Text = "Waiting to be read in full"
 	case apim.Loading:
-		out.Text = "Reading in full"
-		if d.Document.Stage != "" {
-			out.Text = title(d.Document.Stage)
-		}
+		out.Text = stageText(d.Document.Stage)
 	case apim.LoadFailed:
 		out.Text = "Could not be read in full; its routes work all the same"
 	}
@@ -157,6 +177,7 @@ type routesPage struct {
 	Step      stepView // the open one; zero when none is
 	StepForm  form
 	Products  []productLink
+	Call      callView
 	Filter    string
 	FilterURL string
 	Total     int
@@ -222,7 +243,7 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 		Filter: strings.TrimSpace(v.query("q")), FilterURL: l.version(api, label), Total: len(rt.Routes),
 		Save: l.version(api, label, "routes"), StepSave: l.version(api, label, "policies", v.query("policy")),
 		Upstream: l.version(api, label, "upstream"), Mount: l.version(api, label, "mount"),
-		Products: v.productLinks(d.Products),
+		Products: v.productLinks(d.Products), Call: callOf(v, d),
 	}
 	used := map[string]int{}
 	for _, r := range rt.Routes {
@@ -373,7 +394,7 @@ func (h *Console) saveRoutes(v *visit) error {
 		if !f.refuse(err, nil, nil) {
 			return err
 		}
-		return v.render(http.StatusConflict, routesTab(h.routesPage(v, d, f, form{})))
+		return v.again(f, routesTab(h.routesPage(v, d, f, form{})))
 	}
 	n := len(change.Public) + len(change.Off)
 	v.flash(toneOK, "Saved "+count(n, "route switch", "route switches")+" in the draft. Nothing is live until you publish.")

@@ -87,6 +87,17 @@ func (v *visit) render(status int, body templ.Component) error {
 	return nil
 }
 
+// again shows a form again, with what is wrong.
+func (v *visit) again(f form, body templ.Component) error { return v.render(v.status(f), body) }
+
+// status is the HTTP status of a form that is shown again.
+func (v *visit) status(f form) int {
+	if f.refused == nil {
+		return http.StatusUnprocessableEntity
+	}
+	return web.ProblemOf(v.c, f.refused).Status
+}
+
 // fragment answers with a piece of a page.
 func (v *visit) fragment(body templ.Component) error { return v.render(http.StatusOK, body) }
 
@@ -134,18 +145,19 @@ func (v *visit) signIn(person apim.Person) error {
 	return v.h.Sessions.SignIn(v.ctx(), person.ID)
 }
 
-// form reads what was typed.
+// form reads what was typed. What stands in the address is not part of it.
 func (v *visit) form() (form, error) {
-	err := v.c.Request.ParseForm()
+	r := v.c.Request
+	err := r.ParseForm()
 	if err == nil && strings.HasPrefix(v.c.ContentType(), "multipart/") {
-		err = v.c.Request.ParseMultipartForm(formMemory)
+		err = r.ParseMultipartForm(formMemory)
+	}
+	values := r.PostForm //nolint:forbidigo // a field of the request, not a call that goes out
+	if r.MultipartForm != nil {
+		values = r.MultipartForm.Value
 	}
 	if err != nil {
-		return form{values: v.c.Request.PostForm}, formError(err)
-	}
-	values := v.c.Request.PostForm
-	if v.c.Request.MultipartForm != nil {
-		values = v.c.Request.MultipartForm.Value
+		return form{values: values}, formError(err)
 	}
 	return form{values: values, once: values.Get("once")}, nil
 }
@@ -176,8 +188,7 @@ func (v *visit) upload() (form, manager.Upload, func(), error) {
 			f.values = filled("from", v.query("from")).values
 		}
 		if apim.KindOf(err) == apim.TooLarge {
-			f.fail("file", message(err))
-			return f, manager.Upload{}, done, &apim.Error{Kind: apim.TooLarge, Fields: []apim.FieldError{{Field: "file", Detail: message(err)}}}
+			err = &apim.Error{Kind: apim.TooLarge, Fields: []apim.FieldError{{Field: "file", Detail: message(err)}}}
 		}
 		return f, manager.Upload{}, done, err
 	}

@@ -144,8 +144,11 @@ func sequence(n uint64) string { return "#" + strconv.FormatUint(n, 10) }
 // revision writes a revision's number: "r7".
 func revision(n int) string { return "r" + strconv.Itoa(n) }
 
-// took writes a measured time: "38 ms", "1.8 s".
+// took writes a measured time: "under 1 ms", "38 ms", "1.8 s".
 func took(ms int64) string {
+	if ms == 0 {
+		return "under 1 ms"
+	}
 	if ms >= 1000 {
 		return strconv.FormatFloat(float64(ms)/1000, 'f', 1, 64) + " s"
 	}

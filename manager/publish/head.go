@@ -18,7 +18,7 @@ type heads struct {
 // head is one of an environment's heads; they are kept in ascending order.
 type head struct {
 	sequence uint64
-	written  time.Time
+	written  time.Time // zero: by an earlier process
 }
 
 // note says that a head is being written now. When the same was tried before,
@@ -45,8 +45,18 @@ func (h *heads) at(environment string, sequence uint64) (time.Time, bool) {
 	defer h.mu.Unlock()
 	all := h.byEnvironment[environment]
 	i := sort.Search(len(all), func(i int) bool { return all[i].sequence >= sequence })
-	if i == len(all) || i == 0 && all[0].sequence != sequence {
+	if i == len(all) || i == 0 && all[0].sequence != sequence || all[i].written.IsZero() {
 		return time.Time{}, false
 	}
 	return all[i].written, true
+}
+
+// newest returns the newest head that was written, 0 when none is known.
+func (h *heads) newest(environment string) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if all := h.byEnvironment[environment]; len(all) > 0 {
+		return all[len(all)-1].sequence
+	}
+	return 0
 }

@@ -83,6 +83,10 @@ func (p *Publisher) WrittenAt(environment string, sequence uint64) (time.Time, b
 	return p.written.at(environment, sequence)
 }
 
+// Head returns the sequence of an environment's newest head on the bus, 0 while
+// none is known.
+func (p *Publisher) Head(environment string) uint64 { return p.written.newest(environment) }
+
 // Run delivers until ctx ends, and returns its error. It must run once.
 func (p *Publisher) Run(ctx context.Context) error {
 	var all sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"portico/internal/bus"
 	"portico/internal/entry"
@@ -45,16 +46,24 @@ func (w *worker) reconcile(ctx context.Context) error {
 		w.log.InfoContext(ctx, "bucket is new: everything is delivered", "epoch", head.Epoch)
 	}
 	w.head, w.incomplete = found[string(entry.HeadKey)].At, !complete(found, head.Epoch)
+	if w.head == head && w.publisher.Head(w.slug) == 0 {
+		w.publisher.written.note(w.slug, head.Sequence, time.Time{})
+	}
 	epoch := head.Epoch
-	head, err = w.deliver(ctx, func(it entry.Item) { note(found, it) })
+	d := drift{ended: map[entry.Key]bool{}, equal: map[entry.Key]bus.Sum{}}
+	head, err = w.deliver(ctx, func(it entry.Item) {
+		if f := found[string(it.Key)]; f.At.After(it.Position) { // nodes have heard that one
+			d.reissue(it.Key, f)
+		}
+		note(found, it)
+	})
 	if err != nil {
 		return err
 	}
 	if head.Epoch != epoch {
 		return errAgain
 	}
-	d, err := w.compare(ctx, found, head)
-	if err != nil {
+	if err := w.compare(ctx, &d, found, head); err != nil {
 		return err
 	}
 	return w.repair(ctx, d, head)
@@ -93,8 +102,7 @@ func note(found map[string]bus.Found, it entry.Item) {
 
 // compare finds the drift of a bucket in which everything up to head was
 // written. What is newer than that in the database is pending, not missing.
-func (w *worker) compare(ctx context.Context, found map[string]bus.Found, head entry.Position) (drift, error) {
-	d := drift{ended: map[entry.Key]bool{}, equal: map[entry.Key]bus.Sum{}}
+func (w *worker) compare(ctx context.Context, d *drift, found map[string]bus.Found, head entry.Position) error {
 	desired := map[string]bool{}
 	err := w.publisher.store.Desired(ctx, w.slug, func(key entry.Key, at entry.Position, ended bool) error {
 		desired[string(key)] = true
@@ -112,14 +120,14 @@ func (w *worker) compare(ctx context.Context, found map[string]bus.Found, head e
 		return nil
 	})
 	if err != nil {
-		return d, fmt.Errorf("read what is desired: %w", err)
+		return fmt.Errorf("read what is desired: %w", err)
 	}
 	for raw, f := range found {
 		if !desired[raw] {
 			d.stray(raw, f, head)
 		}
 	}
-	return d, w.compareSums(ctx, &d, found)
+	return w.compareSums(ctx, d, found)
 }
 
 func (d *drift) reissue(key entry.Key, f bus.Found) {
@@ -235,7 +243,7 @@ func (w *worker) restore(ctx context.Context, d drift, head entry.Position) erro
 		if err != nil {
 			return fmt.Errorf("load entries: %w", err)
 		}
-		items = slices.DeleteFunc(items, func(it entry.Item) bool { return it.Position.After(head) })
+		items = slices.DeleteFunc(items, func(it entry.Item) bool { return it.After(head) })
 		if err := w.env.Put(ctx, items); err != nil {
 			return err
 		}

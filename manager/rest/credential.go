@@ -81,6 +81,9 @@ func revokeCredential(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.optionalBody(&struct{}{}); err != nil {
+		return err
+	}
 	c, change, err := r.Access.RevokeKey(r.ctx, r.actor, r.tenant.ID, id)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ type document struct {
 	Version    string         `json:"version"`
 	Source     string         `json:"source"`
 	Operations int            `json:"operations"`
-	State      apim.LoadState `json:"state"`
+	State      apim.LoadState `json:"state,omitempty"`
 	Stage      string         `json:"stage,omitempty"`
 	Done       int            `json:"done"`
 	Total      int            `json:"total"`

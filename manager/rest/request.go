@@ -68,8 +68,10 @@ func ifMatch(header string, matches bool) (int64, error) {
 		return 0, nil
 	}
 	if !matches {
-		return 0, &apim.Error{Kind: apim.Invalid, Message: "this request cannot be tied to a state of the object",
-			Fields: []apim.FieldError{{Field: "If-Match", Code: "not_supported", Detail: "leave the header out"}}}
+		return 0, &apim.Error{
+			Kind: apim.Invalid, Message: "this request cannot be tied to a state of the object",
+			Fields: []apim.FieldError{{Field: "If-Match", Code: "not_supported", Detail: "leave the header out"}},
+		}
 	}
 	text, ok := strings.CutPrefix(header, `"`)
 	text, closed := strings.CutSuffix(text, `"`)

@@ -12,6 +12,21 @@ const (
 	signedIn = "signed in" // every person and token
 )
 
+// Operation says of a route what callers and tests need to know.
+type Operation struct {
+	Method, Path string   // as in management.yaml, below Base
+	Needs        string   // "verb object", "signed in" or "anybody"
+	Query        []string // parameters it knows
+	Matches      bool     // honours If-Match
+}
+
+// Operations returns all that the API serves.
+func (e *Edge) Operations() []Operation {
+	return each(e.routes(), func(r route) Operation {
+		return Operation{Method: r.method, Path: r.path, Needs: r.needs, Query: r.query, Matches: r.matches}
+	})
+}
+
 // route is one operation of management.yaml.
 type route struct {
 	method, path string
@@ -39,12 +54,12 @@ func (e *Edge) routes() []route {
 		{method: get, path: "/whoami", needs: signedIn, handle: whoami},
 
 		{method: get, path: "/tenants", needs: signedIn, handle: listTenants},
-		{method: post, path: "/tenants", needs: "manage tenant", handle: createTenant},
-		{method: get, path: tenant, needs: signedIn, handle: showTenant},
+		{method: post, path: "/tenants", needs: "write tenant", handle: createTenant},
+		{method: get, path: tenant, needs: "read tenant", handle: showTenant},
 		{method: get, path: tenant + "/members", needs: "read member", handle: listMembers, query: page},
-		{method: get, path: tenant + "/tokens", needs: signedIn, handle: listTokens, query: page},
-		{method: post, path: tenant + "/tokens", needs: signedIn, handle: createToken},
-		{method: del, path: tenant + "/tokens/{token}", needs: signedIn, handle: revokeToken},
+		{method: get, path: tenant + "/tokens", needs: "read token", handle: listTokens, query: page},
+		{method: post, path: tenant + "/tokens", needs: "write token", handle: createToken},
+		{method: del, path: tenant + "/tokens/{token}", needs: "write token", handle: revokeToken},
 		{method: get, path: tenant + "/audit", needs: "read audit", handle: listAudit, query: page},
 
 		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name"}, maxBody: manager.MaxDocumentBytes + 64<<10},
@@ -102,7 +117,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: subscription + "/start", needs: "write subscription", handle: start, query: wait},
 
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
-		{method: get, path: environment + "/nodes", needs: "read node", handle: listNodes},
+		{method: get, path: environment + "/nodes", needs: signedIn, handle: listNodes},
 		{method: get, path: environment + "/changes/{sequence}", needs: signedIn, handle: showChange, query: wait},
 	}
 }

@@ -87,7 +87,7 @@ func (t Tenant) APIs(ctx context.Context, search string, state apim.VersionState
 		db = db.Where(`search_key LIKE ? ESCAPE '\'`, like(search))
 	}
 	if state != "" {
-		db = db.Where("EXISTS (SELECT 1 FROM version v WHERE v.tenant_id = api.tenant_id AND v.api_id = api.id AND v.state = ?)", state)
+		db = db.Where("id IN (SELECT v.api_id FROM version v WHERE v.tenant_id = ? AND v.state = ?)", t.id, state)
 	}
 	rows, next, err := paged(db, "APIs", page, order{"api", "name_key", "id", false}, func(r apiRow) (any, any) { return r.NameKey, r.ID })
 	return apim.List[apim.API]{Items: sliceOf(rows, apiRow.domain), NextCursor: next}, err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 )
@@ -167,9 +168,9 @@ func (t Tenant) Credential(ctx context.Context, id apim.ID) (apim.Credential, er
 }
 
 // Credentials returns the credentials of applications of the tenant, newest
-// first, revoked ones too.
-func (t Tenant) Credentials(ctx context.Context, applications []apim.ID) ([]apim.Credential, error) {
-	rows, err := many[credentialRow](t.own(ctx).Where("application_id IN ?", applications).Order("id DESC"), "keys")
+// first, with those that were revoked after a time.
+func (t Tenant) Credentials(ctx context.Context, applications []apim.ID, revokedAfter time.Time) ([]apim.Credential, error) {
+	rows, err := many[credentialRow](t.own(ctx).Where("application_id IN ? AND (revoked_at = 0 OR revoked_at > ?)", applications, micros(revokedAfter)).Order("id DESC"), "keys")
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

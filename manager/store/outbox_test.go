@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -295,7 +296,7 @@ func TestDesiredStreamsEverythingAndStopsWhenTold(t *testing.T) {
 		t.Fatalf("got %d, %v, want %d", len(seen), err, n)
 	}
 	stop := fmt.Errorf("enough")
-	if err := s.Desired(t.Context(), "production", func(entry.Key, entry.Position, bool) error { return stop }); err != stop {
+	if err := s.Desired(t.Context(), "production", func(entry.Key, entry.Position, bool) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("got %v, want the caller's error", err)
 	}
 }

@@ -176,7 +176,8 @@ func writeCursor(a, b any) string {
 
 func readCursor(s string) (a, b any, err error) {
 	bad := &apim.Error{Kind: apim.Invalid, Message: "the cursor is not one of this list's", Fields: []apim.FieldError{
-		{Field: "cursor", Code: "malformed", Detail: "take it from next_cursor of the page before, as it is"}}}
+		{Field: "cursor", Code: "malformed", Detail: "take it from next_cursor of the page before, as it is"},
+	}}
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return nil, nil, bad

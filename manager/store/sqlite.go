@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"runtime"
 
 	"github.com/pressly/goose/v3"
@@ -25,7 +26,15 @@ import (
 // not there, and brings its schema up to date.
 func Open(ctx context.Context, path string) (*Store, error) {
 	s := &Store{}
-	var err error
+	// Made here and not by SQLite, which would let everybody on the machine
+	// read it; its log and shared memory follow the file's mode.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	if s.writerPool, err = sql.Open("sqlite", dataSource(path, "_txlock=immediate")); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -147,6 +156,23 @@ const (
 	codePrimaryKey = 1555
 	codeForeignKey = 787
 )
+
+// away turns a database that cannot answer now (locked by another program for
+// too long, its disk full or failing) into a refusal; other errors stay.
+func away(err error) error {
+	var broken *sqlite.Error
+	if !errors.As(err, &broken) {
+		return err
+	}
+	const busy, locked, ioError, full, cantOpen = 5, 6, 10, 13, 14
+	switch broken.Code() & 0xff {
+	case busy, locked, ioError, full, cantOpen:
+		e := apim.Errorf(apim.Unavailable, "the database cannot be used at the moment; nothing was changed, try again")
+		e.Cause = err
+		return e
+	}
+	return err
+}
 
 // refuse turns a broken constraint into a refusal; other errors stay.
 func refuse(err error, noun string) error {

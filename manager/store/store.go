@@ -87,7 +87,7 @@ func (s *Store) Read(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 func transact(ctx context.Context, db *gorm.DB, fn func(tx *Tx) error) error {
-	err := db.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(&Tx{db}) })
+	err := away(db.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(&Tx{db}) }))
 	if err == nil || apim.KindOf(err) != "" {
 		return err
 	}

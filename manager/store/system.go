@@ -54,6 +54,16 @@ func (s System) VersionNames(ctx context.Context, ids []apim.ID) (map[apim.ID]st
 	return out, nil
 }
 
+// DraftVersions returns those of the versions that were never published.
+func (s System) DraftVersions(ctx context.Context, ids []apim.ID) (map[apim.ID]bool, error) {
+	rows, err := many[versionRow](s.in(ctx).Select("id").Where("id IN ? AND state = ?", ids, apim.Draft), "versions")
+	out := map[apim.ID]bool{}
+	for _, r := range rows {
+		out[r.ID] = true
+	}
+	return out, err
+}
+
 // OpenPlans returns every plan that has terms on the nodes: those that are
 // neither drafts nor closed.
 func (s System) OpenPlans(ctx context.Context) ([]apim.Plan, error) {

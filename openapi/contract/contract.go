@@ -46,6 +46,13 @@ func Load(text string) (*Contract, error) {
 	if err := doc.Validate(context.Background()); err != nil {
 		return nil, fmt.Errorf("validate document: %w", err)
 	}
+	for name, ref := range doc.Components.Schemas {
+		for i, example := range ref.Value.Examples {
+			if err := ref.Value.VisitJSON(example, openapi3.EnableJSONSchema2020()); err != nil {
+				return nil, fmt.Errorf("example %d of schema %s: %w", i+1, name, err)
+			}
+		}
+	}
 	server, err := url.Parse(doc.Servers[0].URL)
 	if err != nil {
 		return nil, fmt.Errorf("server of the document: %w", err)

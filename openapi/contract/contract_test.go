@@ -47,6 +47,16 @@ func TestEveryObjectOfOurDocumentIsClosed(t *testing.T) {
 	}
 }
 
+func TestExamplesHaveToFit(t *testing.T) {
+	bad := strings.Replace(spec.Management(), "slug: acme, name: Acme, created_at", "slug: acme, nam: Acme, created_at", 1)
+	if bad == spec.Management() {
+		t.Fatal("the example is not where it was")
+	}
+	if _, err := contract.Load(bad); err == nil || !strings.Contains(err.Error(), "schema Tenant") {
+		t.Errorf("got %v, want the schema's name", err)
+	}
+}
+
 // call is a request and its answer, to be checked.
 type call struct {
 	method, path, body string

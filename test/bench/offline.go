@@ -14,21 +14,28 @@ import (
 
 // match runs the table's own benchmark of matching.
 func match(ctx context.Context, _ string) ([]row, error) {
-	out, err := run(ctx, nil, "go", "test", "-run", "^$", "-bench", "^BenchmarkMatch10000APIs$", "-benchmem", "./gateway/table")
+	out, err := run(ctx, nil, "go", "test", "-run", "^$", "-bench", "^BenchmarkMatchAmongTenThousandAPIs$", "-benchmem", "./gateway/table")
 	if err != nil {
 		return nil, err
 	}
-	m := regexp.MustCompile(`BenchmarkMatch10000APIs\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`).FindStringSubmatch(out)
-	if m == nil {
+	results := regexp.MustCompile(`BenchmarkMatchAmongTenThousandAPIs\S*\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op`).FindAllStringSubmatch(out, -1)
+	if results == nil {
 		return nil, fmt.Errorf("no result in %q", out)
 	}
-	ns, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		return nil, err
+	worst, allocations := 0.0, "0"
+	for _, r := range results { // by how many of the APIs are called, so how cold the caches are
+		ns, err := strconv.ParseFloat(r[1], 64)
+		if err != nil {
+			return nil, err
+		}
+		worst = max(worst, ns)
+		if r[2] != "0" {
+			allocations = r[2]
+		}
 	}
 	return []row{
-		{"match a route among 10,000 APIs × 20 routes", fmt.Sprintf("%.0f ns", ns), "≤ 1 µs", ns <= 1000},
-		{"  allocations", m[2], "0", m[2] == "0"},
+		{"match a route among 10,000 APIs × 20 routes, coldest", fmt.Sprintf("%.0f ns", worst), "≤ 1 µs", worst <= 1000},
+		{"  allocations", allocations, "0", allocations == "0"},
 	}, nil
 }
 

@@ -37,40 +37,75 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 	plan := linkOn(o, "/t/demo/products/museum-visits", "/plans/plan_")
 	active := linkOn(o, "/t/demo/subscriptions", "/subscriptions/sub_")
 	pages := []visited{
-		{path: "/t/demo"}, {path: "/t/demo/nodes"}, {path: "/t/demo/palette"}, {path: "/t/demo/palette?q=mus"},
-		{path: "/t/demo/apis"}, {path: "/t/demo/apis?q=nothing+has+this+name"}, {path: "/t/demo/apis?state=published"},
-		{path: "/t/demo/apis/museum"}, {path: "/t/demo/apis/museum/v1"}, {path: "/t/demo/apis/museum/v1?policy=key"},
-		{path: "/t/demo/apis/museum/v1?policy=grant"}, {path: "/t/demo/apis/museum/v1?policy=limit"},
-		{path: "/t/demo/apis/museum/v1/versions"}, {path: "/t/demo/apis/museum/v1/definition"}, {path: "/t/demo/apis/museum/v1/products"},
-		{path: "/t/demo/apis/museum/v1/history"}, {path: "/t/demo/apis/museum/v1/upstream"}, {path: "/t/demo/apis/museum/v1/mount"},
-		{path: "/t/demo/apis/museum/v1/deprecate"}, {path: "/t/demo/apis/museum/v1/retire"}, {path: "/t/demo/apis/museum/v1/roll-back/1"},
-		{path: "/t/demo/apis/parcels/v2"}, {path: "/t/demo/apis/parcels/v2/publish"}, {path: "/t/demo/apis/parcels/v2/history"},
-		{path: "/t/demo/apis/museum/2024-06"}, {path: "/t/demo/apis/museum/2023-01"},
+		{path: "/t/demo"},
+		{path: "/t/demo/nodes"},
+		{path: "/t/demo/palette"},
+		{path: "/t/demo/palette?q=mus"},
+		{path: "/t/demo/apis"},
+		{path: "/t/demo/apis?q=nothing+has+this+name"},
+		{path: "/t/demo/apis?state=published"},
+		{path: "/t/demo/apis/museum"},
+		{path: "/t/demo/apis/museum/v1"},
+		{path: "/t/demo/apis/museum/v1?policy=key"},
+		{path: "/t/demo/apis/museum/v1?policy=grant"},
+		{path: "/t/demo/apis/museum/v1?policy=limit"},
+		{path: "/t/demo/apis/museum/v1/versions"},
+		{path: "/t/demo/apis/museum/v1/definition"},
+		{path: "/t/demo/apis/museum/v1/products"},
+		{path: "/t/demo/apis/museum/v1/history"},
+		{path: "/t/demo/apis/museum/v1/upstream"},
+		{path: "/t/demo/apis/museum/v1/mount"},
+		{path: "/t/demo/apis/museum/v1/deprecate"},
+		{path: "/t/demo/apis/museum/v1/retire"},
+		{path: "/t/demo/apis/museum/v1/roll-back/1"},
+		{path: "/t/demo/apis/parcels/v2"},
+		{path: "/t/demo/apis/parcels/v2/publish"},
+		{path: "/t/demo/apis/parcels/v2/history"},
+		{path: "/t/demo/apis/museum/2024-06"},
+		{path: "/t/demo/apis/museum/2023-01"},
 		{path: "/t/demo/apis/museum/v1", prepare: func(b *tab) {
 			b.visit("/t/demo/apis/parcels/v2")
 			b.press("Publish")
 			b.until("the dialog is open", `document.querySelector('dialog:modal')`)
 		}},
-		{path: "/t/demo/import"}, {path: "/t/demo/import?from=paste"}, {path: "/t/demo/import?from=url"}, {path: staged.Path},
+		{path: "/t/demo/import"},
+		{path: "/t/demo/import?from=paste"},
+		{path: "/t/demo/import?from=url"},
+		{path: staged.Path},
 		{path: "/t/demo/import?from=paste&again", prepare: func(b *tab) {
 			b.fill("Document", "no: document")
 			b.follow("Read the document")
 		}, refused: "status of 4"},
-		{path: "/t/demo/products"}, {path: "/t/demo/products/museum-visits"}, {path: "/t/demo/products/museum-visits/edit"},
-		{path: "/t/demo/products/museum-visits/new-plan"}, {path: plan}, {path: "/t/demo/new-product"},
-		{path: "/t/demo/approvals"}, {path: "/t/demo/approvals?tab=answered"}, {path: "/t/demo/approvals?tab=automatic"},
+		{path: "/t/demo/products"},
+		{path: "/t/demo/products/museum-visits"},
+		{path: "/t/demo/products/museum-visits/edit"},
+		{path: "/t/demo/products/museum-visits/new-plan"},
+		{path: plan},
+		{path: "/t/demo/new-product"},
+		{path: "/t/demo/approvals"},
+		{path: "/t/demo/approvals?tab=answered"},
+		{path: "/t/demo/approvals?tab=automatic"},
 		{path: "/t/demo/approvals?bulk", prepare: func(b *tab) {
 			b.pressOn("a tick", `document.querySelector('.rq input[type=checkbox]')`)
 			b.arrives("the reason for all", func() { b.pressOn("Reject…", `document.querySelector('button[value=reject]')`) })
 		}},
-		{path: "/t/demo/subscriptions"}, {path: active}, {path: "/t/demo/applications"}, {path: "/t/demo/members"},
-		{path: "/t/demo/tokens"}, {path: "/t/demo/tokens?made", prepare: func(b *tab) {
+		{path: "/t/demo/subscriptions"},
+		{path: active},
+		{path: "/t/demo/applications"},
+		{path: "/t/demo/members"},
+		{path: "/t/demo/tokens"},
+		{path: "/t/demo/tokens?made", prepare: func(b *tab) {
 			b.fill("Name", "CI of museum")
 			b.follow("Make token")
 			b.sees("Copy the token")
 		}},
-		{path: "/t/demo/audit"}, {path: "/t/demo/settings"}, {path: "/tenants"}, {path: "/sign-in"},
-		{path: "/first-run?token=old", refused: "410"}, {path: "/t/demo/apis/none", refused: "404"}, {path: "/nowhere", refused: "404"},
+		{path: "/t/demo/audit"},
+		{path: "/t/demo/settings"},
+		{path: "/tenants"},
+		{path: "/sign-in"},
+		{path: "/first-run?token=old", refused: "410"},
+		{path: "/t/demo/apis/none", refused: "404"},
+		{path: "/nowhere", refused: "404"},
 	}
 	sweep(t, o, "console", pages)()
 }
@@ -83,25 +118,47 @@ func TestEveryPageOfThePortal(t *testing.T) {
 	active := linkOn(c, "/applications/souvenir-shop", "/subscriptions/sub_")
 	revoke := linkOn(c, "/applications/souvenir-shop", "/revoke")
 	pages := []visited{
-		{path: "/"}, {path: "/?q=museum"}, {path: "/?q=nothing+has+this+name"},
-		{path: "/products/demo/museum-visits"}, {path: "/products/demo/parcels"}, {path: "/products/demo/museum-visits/subscribe"},
+		{path: "/"},
+		{path: "/?q=museum"},
+		{path: "/?q=nothing+has+this+name"},
+		{path: "/products/demo/museum-visits"},
+		{path: "/products/demo/parcels"},
+		{path: "/products/demo/museum-visits/subscribe"},
 		{path: "/products/demo/museum-visits/subscribe?manual", prepare: func(b *tab) {
 			b.press("Partner")
 			b.sees("Partner needs approval")
 		}},
-		{path: "/apis/demo/museum/v1"}, {path: "/apis/demo/museum/v1/plans"}, {path: "/apis/demo/museum/2024-06"}, {path: "/apis/demo/parcels/v1"},
-		{path: "/apis/demo/parcels/v1/reference"}, {path: "/apis/demo/parcels/v1/reference/bookParcel"}, {path: "/apis/demo/museum/v1/reference/getMuseumHours"},
-		{path: "/apis/demo/parcels/v1/reference/listParcels?lang=python"}, {path: "/apis/demo/parcels/v1/schemas/Parcel"},
-		{path: "/docs/problems"}, {path: "/docs/problems/rate_limited"},
-		{path: "/applications"}, {path: "/applications/new"}, {path: "/applications/souvenir-shop"}, {path: "/applications/travel-planner"},
-		{path: "/applications/souvenir-shop/delete"}, {path: "/applications/souvenir-shop/keys/new"}, {path: revoke},
-		{path: rejected}, {path: waiting}, {path: waiting + "/withdraw"}, {path: active}, {path: active + "/cancel"},
+		{path: "/apis/demo/museum/v1"},
+		{path: "/apis/demo/museum/v1/plans"},
+		{path: "/apis/demo/museum/2024-06"},
+		{path: "/apis/demo/parcels/v1"},
+		{path: "/apis/demo/parcels/v1/reference"},
+		{path: "/apis/demo/parcels/v1/reference/bookParcel"},
+		{path: "/apis/demo/museum/v1/reference/getMuseumHours"},
+		{path: "/apis/demo/parcels/v1/reference/listParcels?lang=python"},
+		{path: "/apis/demo/parcels/v1/schemas/Parcel"},
+		{path: "/docs/problems"},
+		{path: "/docs/problems/rate_limited"},
+		{path: "/applications"},
+		{path: "/applications/new"},
+		{path: "/applications/souvenir-shop"},
+		{path: "/applications/travel-planner"},
+		{path: "/applications/souvenir-shop/delete"},
+		{path: "/applications/souvenir-shop/keys/new"},
+		{path: revoke},
+		{path: rejected},
+		{path: waiting},
+		{path: waiting + "/withdraw"},
+		{path: active},
+		{path: active + "/cancel"},
 		{path: "/applications/travel-planner?fresh", prepare: func(b *tab) {
 			b.follow("Make a key")
 			b.sees("Copy your new key now")
 		}},
-		{path: "/sign-in"}, {path: "/sign-up"},
-		{path: "/applications/none", refused: "404"}, {path: "/nowhere", refused: "404"},
+		{path: "/sign-in"},
+		{path: "/sign-up"},
+		{path: "/applications/none", refused: "404"},
+		{path: "/nowhere", refused: "404"},
 	}
 	sweep(t, c, "portal", pages)()
 }
@@ -110,7 +167,11 @@ func TestPortalOfAStranger(t *testing.T) {
 	w := inTown(t)
 	b := openAt(t, w.portico.Portal)
 	sweep(t, b, "stranger", []visited{
-		{path: "/"}, {path: "/sign-in"}, {path: "/sign-up"}, {path: "/products/demo/parcels"}, {path: "/apis/demo/parcels/v1/reference/listParcels"},
+		{path: "/"},
+		{path: "/sign-in"},
+		{path: "/sign-up"},
+		{path: "/products/demo/parcels"},
+		{path: "/apis/demo/parcels/v1/reference/listParcels"},
 		{path: "/sign-in?wrong", prepare: func(b *tab) {
 			b.fill("E-mail", "nobody@demo.example")
 			b.fill("Password", "not the password")

@@ -145,8 +145,10 @@ func TestTermAndPublishUnderLoadFailNoRequest(t *testing.T) {
 			time.Sleep(20 * time.Millisecond) // a load balancer's interval
 		}
 	})
-	for range 20 {
-		a.do("POST", "/tenants/demo/versions/"+version+"/publish?wait=applied", map[string]any{})
+	for i := range 20 {
+		if _, err := a.Publish(t.Context(), "demo", version, i); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := p.Stop(t.Context()); err != nil {
 		t.Errorf("it ended with %v", err)

@@ -55,11 +55,14 @@ func NewUpstream(t testing.TB) *Upstream {
 	u.server.Config.DisableGeneralOptionsHandler = true
 	u.server.Start()
 	u.URL = u.server.URL
-	t.Cleanup(func() {
-		u.server.CloseClientConnections()
-		u.server.Close()
-	})
+	t.Cleanup(u.Close)
 	return u
+}
+
+// Close stops it before the test ends. It may be called again.
+func (u *Upstream) Close() {
+	u.server.CloseClientConnections()
+	u.server.Close()
 }
 
 // Calls returns how many requests arrived.

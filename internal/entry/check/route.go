@@ -11,8 +11,10 @@ import (
 // overlaps finds routes between which the gateway could not choose: same
 // method, templates of equal precedence that can match one path, and
 // predicates that can hold together. It compares only routes that can clash,
-// so that thousands of routes cost what they are.
+// so that thousands of routes cost what they are; where too many are too much
+// alike, as nobody's are by accident, it refuses rather than compares.
 func (p *problems) overlaps(routes []entry.Route, paths []template.Path) {
+	budget := 50_000_000 // bytes compared
 	groups := make(map[string][]int, len(routes))
 	for i, path := range paths {
 		if len(path.Segments) == 0 {
@@ -28,6 +30,10 @@ func (p *problems) overlaps(routes []entry.Route, paths []template.Path) {
 		for _, j := range groups[routes[i].Method+" "+path.Rank()] {
 			if j >= i {
 				break
+			}
+			if budget -= 16 + len(path.Source)*len(paths[j].Source)/16; budget < 0 {
+				p.add(fmt.Sprintf("routes[%d]", i), "too many routes are too much alike to be told apart")
+				return
 			}
 			if path.Overlaps(paths[j]) && ambiguous(routes[i].Predicates, routes[j].Predicates) {
 				p.add(fmt.Sprintf("routes[%d]", i), "%s %s can match the same request as %s %s (operation %q)",

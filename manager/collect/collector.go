@@ -1,0 +1,276 @@
+package collect
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"portico/internal/apim"
+	"portico/internal/bus"
+	"portico/internal/entry"
+)
+
+// Times of the collector.
+const (
+	unreachableAfter = 5 * time.Second
+	enrolledFor      = 2 * time.Second  // how long a list of enrolled nodes holds
+	keepEvery        = 10 * time.Second // that a node was heard
+	forgetAfter      = time.Hour        // a node that is not heard
+	tickEvery        = time.Second
+)
+
+// mostNodes bounds the statuses in memory, whoever sends them.
+const mostNodes = 10_000
+
+// Store knows which nodes are enrolled, as manager/store does.
+type Store interface {
+	// EnrolledNodes lists an environment's nodes that have not left.
+	EnrolledNodes(ctx context.Context, environment string) ([]apim.Node, error)
+	// NodeHeard keeps when a node was last heard and which build it runs.
+	NodeHeard(ctx context.Context, n apim.Node) error
+}
+
+// Options are the parts a collector works with.
+type Options struct {
+	Store Store
+	Bus   *bus.Bus
+	// Written returns when the head that includes a sequence was written;
+	// publish.Publisher has it.
+	Written func(environment string, sequence uint64) (time.Time, bool)
+	// Head returns the newest head on the bus, 0 while none is known; nil: what
+	// the nodes say.
+	Head func(environment string) uint64
+	Log  *slog.Logger     // nil: none
+	Now  func() time.Time // nil: time.Now
+}
+
+// Collector answers what nodes confirm. Make one with New; it is safe for
+// concurrent use.
+type Collector struct {
+	Options
+	started time.Time
+
+	mu     sync.Mutex // guards fleets, nodes and what is in fleets
+	fleets map[string]*fleet
+	nodes  int
+}
+
+// fleet is what is known of an environment's nodes.
+type fleet struct {
+	heard  map[string]*heard // by the node's uuid
+	change chan struct{}     // closed and replaced when an answer may have changed
+
+	loading    chan struct{} // holds one: who asks the store asks for all
+	enrolled   []apim.Node
+	enrolledAt time.Time // zero: never asked
+	waiting    int
+}
+
+// heard is what a node said.
+type heard struct {
+	entry.Status
+	at      time.Time
+	kept    time.Time // when the store was told
+	applied []applied // ascending
+}
+
+// applied is when a node was first heard to have applied a sequence.
+type applied struct {
+	sequence uint64
+	at       time.Time
+}
+
+// keepApplied is how many of these are remembered of a node.
+const keepApplied = 1024
+
+// New returns a collector that hears nothing until Run.
+func New(o Options) *Collector {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Collector{Options: o, started: o.Now(), fleets: map[string]*fleet{}}
+}
+
+// Run listens until ctx ends, and returns its error.
+func (c *Collector) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	all.Go(func() { c.tend(ctx) })
+	return c.Bus.Statuses(ctx, c.hear)
+}
+
+// Invalidate says that a node was enrolled, left or was removed.
+func (c *Collector) Invalidate(environment string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fleet(environment)
+	f.enrolledAt = time.Time{}
+	f.announce()
+}
+
+// fleet returns an environment's fleet. mu is held.
+func (c *Collector) fleet(environment string) *fleet {
+	f := c.fleets[environment]
+	if f == nil {
+		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1)}
+		c.fleets[environment] = f
+	}
+	return f
+}
+
+func (f *fleet) announce() {
+	close(f.change)
+	f.change = make(chan struct{})
+}
+
+// hear takes a status.
+func (c *Collector) hear(s entry.Status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fleet(s.Environment)
+	h := f.heard[s.Node]
+	if h == nil {
+		if c.nodes >= mostNodes {
+			return
+		}
+		c.nodes++
+		h = &heard{}
+		f.heard[s.Node] = h
+	}
+	before := h.Applied
+	h.Status, h.at = s, c.Now()
+	if s.Applied == before && len(h.applied) > 0 {
+		return
+	}
+	h.note(s.Applied.Sequence)
+	f.announce()
+}
+
+// note remembers when a sequence was first heard of. One that is lower than
+// before is of a node that began anew: what it had confirmed above is open.
+func (h *heard) note(sequence uint64) {
+	for len(h.applied) > 0 && h.applied[len(h.applied)-1].sequence > sequence {
+		h.applied = h.applied[:len(h.applied)-1]
+	}
+	if n := len(h.applied); n > 0 && h.applied[n-1].sequence == sequence {
+		return
+	}
+	if len(h.applied) >= keepApplied {
+		h.applied = append(h.applied[:0], h.applied[keepApplied/2:]...)
+	}
+	h.applied = append(h.applied, applied{sequence, h.at})
+}
+
+// tend keeps in the store that nodes were heard, looks for nodes that came or
+// went where somebody waits, and forgets those not heard for long.
+func (c *Collector) tend(ctx context.Context) {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, environment := range c.environments() {
+			nodes, err := c.enrolled(ctx, environment)
+			if err == nil {
+				err = c.keep(ctx, environment, nodes)
+			}
+			if err != nil && ctx.Err() == nil {
+				c.Log.DebugContext(ctx, "nodes not kept", "environment", environment, "error", err)
+			}
+		}
+	}
+}
+
+// environments names those that somebody waits for, or whose nodes are to be
+// kept, and forgets nodes.
+func (c *Collector) environments() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Now()
+	var out []string
+	for slug, f := range c.fleets {
+		due := f.waiting > 0
+		for uuid, h := range f.heard {
+			if now.Sub(h.at) > forgetAfter {
+				delete(f.heard, uuid)
+				c.nodes--
+			}
+			due = due || h.at.Sub(h.kept) >= keepEvery
+		}
+		if due {
+			out = append(out, slug)
+		}
+	}
+	return out
+}
+
+// keep tells the store of enrolled nodes that were heard.
+func (c *Collector) keep(ctx context.Context, environment string, nodes []apim.Node) error {
+	for _, n := range nodes {
+		c.mu.Lock()
+		h := c.fleet(environment).heard[n.ID.UUID()]
+		due := h != nil && h.at.Sub(h.kept) >= keepEvery
+		if due {
+			n.Build, n.HeardAt = h.Build, h.at
+		}
+		c.mu.Unlock()
+		if !due {
+			continue
+		}
+		if err := c.Store.NodeHeard(ctx, n); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		h.kept = n.HeardAt
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// enrolled lists an environment's nodes, from memory for a short while, and
+// longer when the store is away.
+func (c *Collector) enrolled(ctx context.Context, environment string) ([]apim.Node, error) {
+	c.mu.Lock()
+	f := c.fleet(environment)
+	nodes, at := f.enrolled, f.enrolledAt
+	c.mu.Unlock()
+	if !at.IsZero() && c.Now().Sub(at) < enrolledFor {
+		return nodes, nil
+	}
+	select {
+	case f.loading <- struct{}{}:
+		defer func() { <-f.loading }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c.mu.Lock()
+	nodes, again := f.enrolled, f.enrolledAt
+	c.mu.Unlock()
+	if again.After(at) && c.Now().Sub(again) < enrolledFor { // somebody else has just asked
+		return nodes, nil
+	}
+	fresh, err := c.Store.EnrolledNodes(ctx, environment)
+	if err != nil {
+		if nodes != nil {
+			return nodes, nil
+		}
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.EqualFunc(fresh, f.enrolled, func(a, b apim.Node) bool { return a.ID == b.ID }) {
+		f.announce()
+	}
+	f.enrolled, f.enrolledAt = fresh, c.Now()
+	return fresh, nil
+}

@@ -1,0 +1,92 @@
+package manager_test
+
+import (
+	"context"
+	"testing"
+
+	"portico/internal/apim"
+	"portico/internal/entry"
+)
+
+// confirming is a Confirmations that remembers what it was asked.
+type confirming struct{ waited apim.Change }
+
+func (c *confirming) Applied(_ context.Context, change apim.Change) (apim.Applied, error) {
+	return apim.Applied{Change: change, TookMS: -1}, nil
+}
+
+func (c *confirming) Wait(_ context.Context, change apim.Change) (apim.Applied, error) {
+	c.waited = change
+	return apim.Applied{Change: change, Done: true}, nil
+}
+
+func (c *confirming) Nodes(_ context.Context, environment string) ([]apim.Node, error) {
+	return []apim.Node{{Name: "one", Environment: environment}}, nil
+}
+
+func (w *world) env() entry.Env {
+	w.t.Helper()
+	items := must[[]entry.Item](w.t)(w.store.LoadEntries(w.t.Context(), "production", []entry.Key{entry.EnvKey}))
+	return must[entry.Env](w.t)(entry.Decode[entry.Env](items[0]))
+}
+
+func TestEnvironmentIsMadeOnceAndFollowsItsAddress(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	if got := w.env(); got.GatewayURL != "http://gateway.example" || got.ProblemURL != "http://portal.example/docs/problems/" || got.MaxBodyBytes == 0 {
+		t.Errorf("got %+v", got)
+	}
+	before := w.head()
+	again := must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example"))
+	if w.head() != before || again.Sequence != before || w.audited("", "environment.change") != 0 {
+		t.Errorf("the second start changed something: %+v", again)
+	}
+	moved := must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "https://api.example"))
+	if got := w.env(); got.GatewayURL != "https://api.example" || moved.Sequence != before+1 {
+		t.Errorf("got %+v at %d, want the new address under a new sequence", got, moved.Sequence)
+	}
+	_, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Sandbox, "https://api.example")
+	refused(t, err, apim.Conflict)
+	_, err = w.fleet.EnsureEnvironment(ctx, "Pro duction", "", "moon", "gateway")
+	wantFields(t, err, "gateway_url kind name slug")
+	all := must[[]apim.Environment](t)(w.fleet.Environments(ctx, system))
+	if len(all) != 1 || all[0].ID != again.ID {
+		t.Errorf("got %+v", all)
+	}
+	_, err = w.fleet.Environments(ctx, apim.Actor{})
+	refused(t, err, apim.SignIn)
+}
+
+func TestNodeIsEnrolledOnce(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	first := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1"))
+	second := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1"))
+	if first.ID != second.ID || w.audited("", "node.enrol") != 1 {
+		t.Errorf("got %s and %s, want one node", first.ID, second.ID)
+	}
+	_, err := w.fleet.EnsureNode(ctx, "moon", "gateway-1")
+	refused(t, err, apim.NotFound)
+	_, err = w.fleet.EnsureNode(ctx, "production", "Gateway 1")
+	wantFields(t, err, "name")
+}
+
+func TestConfirmationsArePassedOnToWhoHasSignedIn(t *testing.T) {
+	w := newWorld(t)
+	ctx, c := t.Context(), &confirming{}
+	w.fleet.Confirm = c
+	change := apim.Change{Environment: "production", Sequence: 7}
+	if got := must[apim.Applied](t)(w.fleet.WaitApplied(ctx, system, change)); !got.Done || c.waited != change {
+		t.Errorf("got %+v", got)
+	}
+	if got := must[apim.Applied](t)(w.fleet.Applied(ctx, system, change)); got.Change != change || got.Done {
+		t.Errorf("got %+v", got)
+	}
+	if got := must[[]apim.Node](t)(w.fleet.Nodes(ctx, system, "production")); len(got) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	_, err := w.fleet.Nodes(ctx, system, "moon")
+	refused(t, err, apim.NotFound)
+	_, err = w.fleet.WaitApplied(ctx, apim.Actor{}, change)
+	refused(t, err, apim.SignIn)
+}

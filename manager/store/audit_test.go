@@ -1,0 +1,152 @@
+package store_test
+
+import (
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/internal/apim"
+	"portico/manager/store"
+)
+
+// audited is a database with ten audit rows of a tenant, and a connection that
+// bypasses the triggers.
+func audited(t *testing.T) (*store.Store, *sql.DB, apim.ID) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "portico.db")
+	s, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	a := tenant(t, s, "a")
+	for i := range 10 {
+		write(t, s, func(tx *store.Tx) error {
+			return tx.System().Audit(t.Context(), apim.Audit{
+				ID: id(apim.PrefixAudit), Tenant: a.ID, At: start.Add(time.Duration(i) * time.Second), Actor: apim.Actor{Name: "Ada"},
+				Action: "api.change", Object: "api_x", Summary: fmt.Sprintf("change %d", i), Before: `{"n":1}`,
+			})
+		})
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return s, db, a.ID
+}
+
+func TestAuditChainHolds(t *testing.T) {
+	s, _, a := audited(t)
+	if n, err := s.System().VerifyAudit(t.Context(), a); err != nil || n != 10 {
+		t.Fatalf("got %d, %v, want 10 rows that fit", n, err)
+	}
+}
+
+func TestAuditRowsCannotBeChangedOrDeleted(t *testing.T) {
+	_, db, _ := audited(t)
+	for _, q := range []string{"UPDATE audit SET summary = 'x' WHERE sequence = 3", "DELETE FROM audit WHERE sequence = 3"} {
+		if _, err := db.Exec(q); err == nil || !strings.Contains(err.Error(), "append-only") {
+			t.Errorf("%s: got %v, want it refused", q, err)
+		}
+	}
+}
+
+// Whoever goes round the triggers is found out, and where.
+func TestTamperedAuditIsFound(t *testing.T) {
+	for name, c := range map[string]struct{ tamper, first string }{
+		"a word":          {"UPDATE audit SET summary = 'nothing happened' WHERE sequence = 4", "row 4 "},
+		"a time":          {"UPDATE audit SET at = at + 1 WHERE sequence = 1", "row 1 "},
+		"an actor":        {"UPDATE audit SET name = 'Eve' WHERE sequence = 10", "row 10 "},
+		"what was before": {"UPDATE audit SET before = '' WHERE sequence = 6", "row 6 "},
+		"a row gone":      {"DELETE FROM audit WHERE sequence = 5", "row 6 "},
+		"the last gone":   {"DELETE FROM audit WHERE sequence = 10", "ends at row 9"},
+		"a row moved":     {"UPDATE audit SET sequence = 11 WHERE sequence = 10", "row 11 "},
+		"a hash":          {"UPDATE audit SET hash = 'x' WHERE sequence = 2", "row 2 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, db, a := audited(t)
+			for _, q := range []string{"DROP TRIGGER audit_is_append_only_update", "DROP TRIGGER audit_is_append_only_delete", c.tamper} {
+				if _, err := db.Exec(q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := s.System().VerifyAudit(t.Context(), a)
+			if apim.KindOf(err) != apim.Conflict || !strings.Contains(err.Error(), c.first) {
+				t.Errorf("got %v, want it to name %q", err, c.first)
+			}
+		})
+	}
+}
+
+func TestAuditChainsOfTenantsAreApart(t *testing.T) {
+	s, _, a := audited(t)
+	b := tenant(t, s, "b")
+	write(t, s, func(tx *store.Tx) error {
+		return tx.System().Audit(t.Context(), apim.Audit{ID: id(apim.PrefixAudit), Tenant: b.ID, At: start, Action: "x"})
+	})
+	for tenant, want := range map[apim.ID]int{a: 10, b.ID: 1, "": 0} {
+		if n, err := s.System().VerifyAudit(t.Context(), tenant); err != nil || n != want {
+			t.Errorf("%q: got %d, %v, want %d", tenant, n, err, want)
+		}
+	}
+}
+
+func TestSessionsAreKeptByHashAndByUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "portico.db")
+	s, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	now := start
+	clock := func() time.Time { return now }
+	console, portal := s.Sessions("console", clock), s.Sessions("portal", clock)
+	for _, data := range []string{"one", "two"} { // the second replaces the first
+		if err := console.Commit("token-of-ada", []byte(data), start.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, ok, err := console.Find("token-of-ada"); err != nil || !ok || string(b) != "two" {
+		t.Fatalf("got %q, %v, %v", b, ok, err)
+	}
+	for name, f := range map[string]func() ([]byte, bool, error){
+		"another token": func() ([]byte, bool, error) { return console.Find("token-of-eve") },
+		"another use":   func() ([]byte, bool, error) { return portal.Find("token-of-ada") },
+		"when it is over": func() ([]byte, bool, error) {
+			now = start.Add(time.Hour)
+			defer func() { now = start }()
+			return console.Find("token-of-ada")
+		},
+	} {
+		if _, ok, err := f(); err != nil || ok {
+			t.Errorf("%s: found, %v", name, err)
+		}
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var hash string
+	if err := db.QueryRow("SELECT hash FROM session").Scan(&hash); err != nil || len(hash) != 64 || strings.Contains(hash, "ada") {
+		t.Errorf("got %q, %v, want a hash", hash, err)
+	}
+	if err := s.SweepSessions(t.Context(), start.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := console.Find("token-of-ada"); !ok {
+		t.Error("a live session was swept")
+	}
+	for range 2 { // ending one that is not there is no error
+		if err := console.Delete("token-of-ada"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok, _ := console.Find("token-of-ada"); ok {
+		t.Error("the session outlived its end")
+	}
+}

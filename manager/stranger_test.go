@@ -1,0 +1,174 @@
+package manager_test
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/internal/apim"
+)
+
+// openToAll lists the use cases that ask for no role of the actor, and why.
+// One that is not here has to refuse a stranger.
+func openToAll() map[string]string {
+	return map[string]string{
+		"Catalog.Offers":               "reading the catalog is public; what is not visible is not in it",
+		"Catalog.Offer":                "as above",
+		"Catalog.OfferedVersion":       "as above",
+		"Catalog.OfferedOperations":    "as above",
+		"Catalog.OfferedReference":     "as above",
+		"Catalog.OfferedSchema":        "as above",
+		"Catalog.OfferedDocument":      "as above",
+		"Catalog.RunLoader":            "a part of the program, with no actor",
+		"Access.RunExpiry":             "a part of the program, with no actor",
+		"Tenants.FirstRunLink":         "printed by the program at start",
+		"Tenants.CheckFirstRun":        "the link's token is the permission",
+		"Tenants.FirstRun":             "the link's token is the permission",
+		"Tenants.SignIn":               "the password is the permission",
+		"Tenants.SignUp":               "open where the installation says so",
+		"Tenants.Person":               "for a session, which names the person",
+		"Tenants.TokenActor":           "the token is the permission",
+		"Tenants.EnsureBootstrapToken": "a part of the program, with no actor",
+		"Tenants.SetTheme":             "the actor's own",
+		"Tenants.Memberships":          "the actor's own",
+		"Tenants.Can":                  "answers whether, and decides nothing",
+		"Fleet.EnsureEnvironment":      "a part of the program, with no actor",
+		"Fleet.EnsureNode":             "a part of the program, with no actor",
+		"Fleet.Environments":           "any who has signed in: names and addresses that are in every snippet",
+		"Fleet.Nodes":                  "any who has signed in sees whether a change is in force",
+		"Fleet.Applied":                "as above",
+		"Fleet.WaitApplied":            "as above",
+	}
+}
+
+// openToMembers lists what needs no role of a member of the tenant.
+func openToMembers() map[string]string {
+	return map[string]string{
+		"Tenants.Tenant":      "where they belong",
+		"Tenants.Members":     "who else belongs there",
+		"Tenants.CreateToken": "their own; it can do what they can",
+		"Tenants.Tokens":      "their own",
+		"Tenants.RevokeToken": "their own",
+	}
+}
+
+// Every use case, found by reflection, is called by somebody who may not.
+func TestStrangersAreRefusedEverywhere(t *testing.T) {
+	m := newMarket(t)
+	outside := m.person(m.tenant("elsewhere"), "Xi", apim.RoleOwner)
+	idle := m.person(m.shop, "Ida")
+	called := 0
+	for _, group := range []any{m.catalog, m.access, m.tenants, m.fleet} {
+		v := reflect.ValueOf(group)
+		for i := range v.NumMethod() {
+			name := v.Type().Elem().Name() + "." + v.Type().Method(i).Name
+			if openToAll()[name] != "" {
+				continue
+			}
+			called++
+			for who, c := range map[string]struct {
+				actor apim.Actor
+				want  []apim.ErrorKind
+			}{
+				"nobody":            {apim.Actor{}, []apim.ErrorKind{apim.SignIn}},
+				"another tenant's":  {outside, []apim.ErrorKind{apim.NotFound, apim.Forbidden}},
+				"without a role":    {idle, []apim.ErrorKind{apim.Forbidden}},
+				"a token elsewhere": {apim.Actor{Token: "tok_x", Operator: true, Tenant: "ten_elsewhere"}, []apim.ErrorKind{apim.NotFound, apim.Forbidden}},
+			} {
+				if who == "without a role" && openToMembers()[name] != "" {
+					continue
+				}
+				err := call(t, v.Method(i), c.actor, m)
+				kind, ok := apim.KindOf(err), false
+				for _, want := range c.want {
+					ok = ok || kind == want
+				}
+				if !ok {
+					t.Errorf("%s by %s: got %q (%v), want %v", name, who, kind, err, c.want)
+				}
+				if kind == apim.Forbidden && !strings.Contains(err.Error(), "role") && !strings.Contains(err.Error(), "operator") && !strings.Contains(err.Error(), "token") {
+					t.Errorf("%s by %s: got %q, want what would be needed", name, who, err)
+				}
+			}
+		}
+	}
+	if called < 40 {
+		t.Fatalf("got %d use cases, want all of them", called)
+	}
+}
+
+// Nobody who is refused leaves a trace in what they were refused.
+func TestRefusedCallsChangeNothing(t *testing.T) {
+	m := newMarket(t)
+	before := m.head()
+	idle := m.person(m.shop, "Ida")
+	for _, group := range []any{m.catalog, m.access} {
+		v := reflect.ValueOf(group)
+		for i := range v.NumMethod() {
+			if openToAll()[v.Type().Elem().Name()+"."+v.Type().Method(i).Name] == "" {
+				_ = call(t, v.Method(i), idle, m)
+			}
+		}
+	}
+	if after := m.head(); after != before {
+		t.Errorf("the environment went from %d to %d", before, after)
+	}
+}
+
+// call calls a use case in the shop with arguments that exist there.
+func call(t *testing.T, method reflect.Value, actor apim.Actor, m *market) error {
+	t.Helper()
+	var args []reflect.Value
+	ids := []apim.ID{m.shop.ID, m.offer.version.ID, m.offer.version.ID}
+	for i := range method.Type().NumIn() {
+		typ := method.Type().In(i)
+		switch v := reflect.New(typ).Elem(); v.Interface().(type) {
+		case apim.Actor:
+			args = append(args, reflect.ValueOf(actor))
+		case apim.ID:
+			args = append(args, reflect.ValueOf(ids[0]))
+			ids = ids[1:]
+		case string:
+			args = append(args, reflect.ValueOf("shop"))
+		default:
+			switch typ {
+			case reflect.TypeFor[context.Context]():
+				args = append(args, reflect.ValueOf(t.Context()))
+			case reflect.TypeFor[time.Time]():
+				args = append(args, reflect.ValueOf(m.clock().Add(time.Hour)))
+			default:
+				args = append(args, v)
+			}
+		}
+	}
+	out := method.Call(args)
+	err, _ := out[len(out)-1].Interface().(error)
+	return err
+}
+
+// Operators do everything in any tenant, and so does the program itself.
+func TestOperatorsWorkInEveryTenant(t *testing.T) {
+	m := newMarket(t)
+	for _, actor := range []apim.Actor{{Person: "per_1", Name: "Op", Operator: true}, system} {
+		v := m.version(actor, m.shop, "by-"+strings.ToLower(actor.Name))
+		if _, err := m.catalog.Publish(t.Context(), actor, m.shop.ID, v.ID, "production", ""); err != nil {
+			t.Error(err)
+		}
+		app := m.application(actor, m.client, "for-"+strings.ToLower(actor.Name))
+		s := m.request(actor, m.client, app, m.offer.manual)
+		if _, _, err := m.access.Approve(t.Context(), m.approver, m.shop.ID, s.ID, ""); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (w *world) head() uint64 {
+	w.t.Helper()
+	_, head, err := w.store.Pending(w.t.Context(), "production", 1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return head.Sequence
+}
