@@ -40,7 +40,7 @@ func TestNodeThatIsCutOffIsNamedAndNotCounted(t *testing.T) {
 	}
 	states := map[string]string{}
 	for _, n := range got.Nodes {
-		states[n.Name] = string(n.State)
+		states[n.Name] = n.State
 	}
 	if got.Done || states["gw-1"] != "applied" || states["gw-2"] == "applied" || states["gw-2"] == "" {
 		t.Errorf("got done %v with %v, want gw-2 named as not applied", got.Done, states)
