@@ -96,7 +96,11 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 		req.Header.Set("Accept", "application/json, application/yaml, text/yaml, */*;q=0.1")
 		res, err := c.Fetch.Do(req)
 		if err != nil {
-			c.Log.WarnContext(ctx, "document not fetched", "err", err)
+			var whole *url.Error // names the address with its query
+			if errors.As(err, &whole) {
+				err = whole.Err
+			}
+			c.Log.WarnContext(ctx, "document not fetched", "host", address.Host, "err", err)
 			return nil, "", invalid("url", "unreachable", "the address did not answer, or may not be fetched from here; download the document and upload the file")
 		}
 		defer res.Body.Close()
