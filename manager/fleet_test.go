@@ -101,3 +101,23 @@ func testConfirmationsArePassedOnToWhoHasSignedIn(t *testing.T, place postgres.P
 	_, err = w.fleet.WaitApplied(ctx, apim.Actor{}, change)
 	refused(t, err, apim.SignIn)
 }
+
+// Environments come from addresses of pages: one that is not must not be kept
+// in anybody's memory, nor be in force.
+func TestChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes(t *testing.T) {
+	postgres.Both(t, testChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes)
+}
+
+func testChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
+	ctx, c := t.Context(), &confirming{}
+	w.fleet.Confirm = c
+	change := apim.Change{Environment: "moon", Sequence: 7}
+	_, err := w.fleet.WaitApplied(ctx, system, change)
+	refused(t, err, apim.NotFound)
+	_, err = w.fleet.Applied(ctx, system, change)
+	refused(t, err, apim.NotFound)
+	if c.waited != (apim.Change{}) {
+		t.Errorf("the nodes were asked for %+v", c.waited)
+	}
+}

@@ -589,7 +589,7 @@ func itemCurrent(current bool) templ.Attributes {
 // and K, gets the focus. Ticks stay.
 func openRequest(r requestRow) templ.Attributes {
 	a := templ.Attributes{
-		"hx-get": r.Href, "hx-target": ".split", "hx-select": ".split", "hx-swap": "outerHTML", "hx-replace-url": "true", "hx-trigger": "click, focus",
+		"hx-get": r.Href, "hx-target": ".split", "hx-select": ".split", "hx-swap": "outerHTML", "hx-replace-url": "true", "hx-trigger": "click, focus", "hx-sync": "body:replace",
 	}
 	if r.Open {
 		a["aria-current"], a["hx-trigger"] = "true", "click"

@@ -10,7 +10,12 @@ import (
 var axe string
 
 // violations are axe's, one per line.
-const violations = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap(v => v.nodes.map(n =>
+const violations = `axe.run(document, {resultTypes: ['violations']})` + lines
+
+// paleness are axe's that depend on colours alone.
+const paleness = `axe.run(document, {resultTypes: ['violations'], runOnly: ['color-contrast']})` + lines
+
+const lines = `.then(r => r.violations.flatMap(v => v.nodes.map(n =>
 	v.id + ': ' + n.html.slice(0, 160) + ' — ' + n.failureSummary.split('\n').slice(1).join(' '))).join('\n'))`
 
 // sideways is what makes the page scroll sideways: what sticks out of the
@@ -25,10 +30,16 @@ const sideways = `(() => {
 })()`
 
 // accessible fails the test for everything that axe finds on the page.
-func (b *tab) accessible() {
+func (b *tab) accessible() { b.t.Helper(); b.examine(violations) }
+
+// readable fails the test for what has too little contrast. It is what is left to
+// ask when a page that is accessible changes its theme.
+func (b *tab) readable() { b.t.Helper(); b.examine(paleness) }
+
+func (b *tab) examine(question string) {
 	b.t.Helper()
 	b.script(`if (!window.axe) {` + axe + `} undefined`)
-	if got := b.run(violations); got != "" {
+	if got := b.run(question); got != "" {
 		b.t.Error(got)
 	}
 }

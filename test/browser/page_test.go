@@ -107,7 +107,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/apis/none", refused: "404"},
 		{path: "/nowhere", refused: "404"},
 	}
-	sweep(t, o, "console", pages)
+	sweep(t, o, "console", pages)()
 }
 
 func TestEveryPageOfThePortal(t *testing.T) {
@@ -160,7 +160,7 @@ func TestEveryPageOfThePortal(t *testing.T) {
 		{path: "/applications/none", refused: "404"},
 		{path: "/nowhere", refused: "404"},
 	}
-	sweep(t, c, "portal", pages)
+	sweep(t, c, "portal", pages)()
 }
 
 func TestPortalOfAStranger(t *testing.T) {
@@ -199,9 +199,10 @@ func linkOn(b *tab, page, piece string) string {
 	return path
 }
 
-// sweep visits pages and looks at each in both themes, wide and narrow. What
-// they link to must be among them.
-func sweep(t *testing.T, b *tab, who string, pages []visited) {
+// sweep visits pages and looks at each in both themes, wide and narrow. closed
+// fails the test for pages that they link to and that are not among them.
+func sweep(t *testing.T, b *tab, who string, pages []visited) (closed func()) {
+	t.Helper()
 	known, linked := map[string]bool{"/": true}, map[string]string{} // "/" leads to the first page
 	for _, p := range pages {
 		known[shape(strings.Split(p.path, "?")[0])] = true
@@ -223,9 +224,12 @@ func sweep(t *testing.T, b *tab, who string, pages []visited) {
 		})
 	}
 	b.t = t
-	for path, from := range linked {
-		if !known[shape(path)] && !elsewhere(path) {
-			t.Errorf("%s, which %s links to, is among no pages that are looked at", path, from)
+	return func() {
+		t.Helper()
+		for path, from := range linked {
+			if !known[shape(path)] && !elsewhere(path) {
+				t.Errorf("%s, which %s links to, is among no pages that are looked at", path, from)
+			}
 		}
 	}
 }
@@ -281,7 +285,11 @@ func look(b *tab, name string) {
 			if folder := shotsFolder(); folder != "" {
 				b.shot(folder, name+"-"+size.name+"-"+theme)
 			}
-			b.accessible()
+			if theme == "light" {
+				b.accessible()
+			} else {
+				b.readable()
+			}
 		}
 	}
 	b.sized(1440, 900)
