@@ -15,7 +15,7 @@ import (
 // Config is what a server process is told at start: flags over environment
 // over the file named by --config over these defaults.
 type Config struct {
-	Data        string `env:"PORTICO_DATA" default:"data" help:"Folder for the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+	Data string `env:"PORTICO_DATA" default:"data" help:"Folder for the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
 
 	DatabaseURL secret.Text `env:"PORTICO_DATABASE_URL" help:"A PostgreSQL database, postgres://user:password@host/name, whose owner is a role without SUPERUSER and BYPASSRLS. Default: SQLite in the data folder."`
 
