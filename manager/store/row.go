@@ -144,7 +144,7 @@ func one[R any](db *gorm.DB, noun string) (R, error) {
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return row, apim.Errorf(apim.NotFound, "no such %s", noun)
 	case err != nil:
-		return row, fmt.Errorf("load %s: %w", noun, err)
+		return row, fmt.Errorf("load %s: %w", noun, away(err))
 	}
 	return row, nil
 }
@@ -153,7 +153,7 @@ func one[R any](db *gorm.DB, noun string) (R, error) {
 func many[R any](db *gorm.DB, noun string) ([]R, error) {
 	var rows []R
 	if err := db.Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("list %s: %w", noun, err)
+		return nil, fmt.Errorf("list %s: %w", noun, away(err))
 	}
 	return rows, nil
 }
@@ -162,7 +162,7 @@ func many[R any](db *gorm.DB, noun string) ([]R, error) {
 func count[R any](db *gorm.DB, noun string) (int, error) {
 	var n int64
 	if err := db.Model(new(R)).Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("count %s: %w", noun, err)
+		return 0, fmt.Errorf("count %s: %w", noun, away(err))
 	}
 	return int(n), nil
 }

@@ -120,7 +120,18 @@ func (s *Store) writeAside(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 func transact(ctx context.Context, db *gorm.DB, fn func(tx *Tx) error, opts ...*sql.TxOptions) error {
-	err := away(db.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(&Tx{db}) }, opts...))
+	done := false
+	err := db.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+		err := fn(&Tx{db})
+		done = err == nil
+		return err
+	}, opts...)
+	if err = away(err); done && apim.KindOf(err) == apim.Unavailable {
+		// A server that goes while it commits may have done so.
+		e := apim.Errorf(apim.Unavailable, "the database broke off while it kept the change; look whether it was made before you try again")
+		e.Cause = err
+		return e
+	}
 	if err == nil || apim.KindOf(err) != "" {
 		return err
 	}

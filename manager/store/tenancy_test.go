@@ -191,3 +191,42 @@ func testManagersWriteInTurn(t *testing.T, place postgres.Place) {
 		t.Errorf("got %d audit rows, %v, want %d", n, err, 2*each)
 	}
 }
+
+// A server that goes away is said to be away, and is used again once it is
+// back, without a restart.
+func TestLostConnectionsAreUnavailableAndReplaced(t *testing.T) {
+	address := postgres.Database(t)
+	s := openAt(t, address)
+	a := tenant(t, s, "a")
+	admin := postgres.SQL(t, postgres.Unbound(address))
+	cut := func() {
+		t.Helper()
+		if _, err := admin.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.Write(t.Context(), func(tx *store.Tx) error {
+		if err := tx.System().InsertTenant(t.Context(), apim.Tenant{ID: id(apim.PrefixTenant), Slug: "b", Name: "B"}); err != nil {
+			return err
+		}
+		cut()
+		return second(tx.System().Tenant(t.Context(), "a"))
+	})
+	if apim.KindOf(err) != apim.Unavailable {
+		t.Errorf("got %v, want the database to be unavailable", err)
+	}
+	err = s.Write(t.Context(), func(tx *store.Tx) error {
+		if err := tx.System().InsertTenant(t.Context(), apim.Tenant{ID: id(apim.PrefixTenant), Slug: "b", Name: "B"}); err != nil {
+			return err
+		}
+		cut()
+		return nil
+	})
+	if apim.KindOf(err) != apim.Unavailable || !strings.Contains(err.Error(), "look whether") {
+		t.Errorf("got %v, want it to say that the outcome is not known", err)
+	}
+	if _, err := s.Tenant(a.ID).API(t.Context(), "none"); apim.KindOf(err) != apim.NotFound && apim.KindOf(err) != apim.Unavailable {
+		t.Errorf("got %v of a connection that was cut", err)
+	}
+	tenant(t, s, "b") // neither of the two above is there
+}
