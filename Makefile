@@ -20,11 +20,11 @@ run: build ## build and start everything with the demo, in one process
 build: ## build bin/portico
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/portico ./cmd/portico
 
-test: ## every test: unit, contract, NATS, end to end, browser
-	@PORTICO_CHROME="$$(test/find-chrome)" && export PORTICO_CHROME && $(GO) test -timeout 20m ./...
+test: ## every test: unit, contract, NATS, PostgreSQL, end to end, browser
+	@PORTICO_CHROME="$$(test/find-chrome)" && export PORTICO_CHROME && $(GO) run ./test/postgres/with $(GO) test -timeout 20m ./...
 
 race: ## the packages with goroutines under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACY)
+	$(GO) run ./test/postgres/with env CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACY)
 
 bench: build ## print the performance table
 	$(GO) run ./test/bench -portico bin/portico

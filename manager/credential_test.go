@@ -8,10 +8,15 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 func TestRevokedKeyIsGoneFromTheNodes(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testRevokedKeyIsGoneFromTheNodes)
+}
+
+func testRevokedKeyIsGoneFromTheNodes(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, key := t.Context(), m.key()
 	m.active()
 	if m.state(key) != entry.Active {
@@ -39,7 +44,11 @@ func TestRevokedKeyIsGoneFromTheNodes(t *testing.T) {
 }
 
 func TestKeyIsShownOnceAndKeptAsAHash(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testKeyIsShownOnceAndKeptAsAHash)
+}
+
+func testKeyIsShownOnceAndKeptAsAHash(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	key := m.key()
 	if !strings.HasPrefix(key.Key, "portico_live_") {
 		t.Errorf("got %.16s…, want a live key", key.Key)
@@ -57,8 +66,10 @@ func TestKeyIsShownOnceAndKeptAsAHash(t *testing.T) {
 	}
 }
 
-func TestSandboxTakesTestKeys(t *testing.T) {
-	m := newMarket(t)
+func TestSandboxTakesTestKeys(t *testing.T) { postgres.Both(t, testSandboxTakesTestKeys) }
+
+func testSandboxTakesTestKeys(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
 		t.Fatal(err)

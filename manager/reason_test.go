@@ -4,10 +4,13 @@ import (
 	"testing"
 
 	"portico/internal/apim"
+	"portico/test/postgres"
 )
 
-func TestBlankReasonIsNone(t *testing.T) {
-	w := newWorld(t)
+func TestBlankReasonIsNone(t *testing.T) { postgres.Both(t, testBlankReasonIsNone) }
+
+func testBlankReasonIsNone(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	shop, acme := w.tenant("shop"), w.tenant("acme")
 	provider, consumer := w.person(shop, "Ada", apim.RoleOwner), w.person(acme, "Ben", apim.RoleOwner)
 	o := w.offer(provider, shop, "orders")

@@ -6,10 +6,13 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
-func TestStagedImportIsKeptForADay(t *testing.T) {
-	w := newWorld(t)
+func TestStagedImportIsKeptForADay(t *testing.T) { postgres.Both(t, testStagedImportIsKeptForADay) }
+
+func testStagedImportIsKeptForADay(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	acme := w.tenant("acme")
 	actor := w.person(acme, "Ada", apim.RoleProvider)
 	staged := w.stage(actor, acme.ID, ordersDocument)
@@ -30,7 +33,11 @@ func TestStagedImportIsKeptForADay(t *testing.T) {
 // A document may describe webhooks alone. It is worth showing, there is nothing
 // to call, and so no address of a backend is asked for.
 func TestWebhooksAloneArePublishedWithoutAnUpstream(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testWebhooksAloneArePublishedWithoutAnUpstream)
+}
+
+func testWebhooksAloneArePublishedWithoutAnUpstream(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	acme := w.tenant("acme")
 	actor := w.person(acme, "Ada", apim.RoleProvider)
 	staged := w.stage(actor, acme.ID, `{"openapi":"3.1.0","info":{"title":"Events","version":"1"},

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,7 +43,7 @@ type addresses struct{ gateway, portal, console string }
 
 // openControl opens the database and wires the use cases. Nothing runs yet.
 func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, guard *egress.Guard, log *slog.Logger) (*control, error) {
-	db, err := store.Open(ctx, filepath.Join(c.Data, "portico.db"))
+	db, err := store.Open(ctx, c.database())
 	if err != nil {
 		return nil, err
 	}
