@@ -26,7 +26,8 @@ const sideways = `(() => {
 	const clips = e => e && e !== document.body && (getComputedStyle(e).overflowX !== 'visible' || clips(e.parentElement));
 	return [...document.querySelectorAll('body *')]
 		.filter(e => e.getBoundingClientRect().right > w + 1 && e.checkVisibility() && !clips(e.parentElement))
-		.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class') + ' ' + e.textContent.trim().slice(0, 40)).join(' | ') || 'something';
+		.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class') + ' ' + e.textContent.trim().slice(0, 40)).join(' | ') ||
+		'text in ' + [...document.querySelectorAll('body *')].filter(e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth && !clips(e)).slice(-1).map(e => e.outerHTML.slice(0, 200));
 })()`
 
 // accessible fails the test for everything that axe finds on the page.

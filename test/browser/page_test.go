@@ -55,6 +55,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/apis/museum/v1/history"},
 		{path: "/t/demo/apis/museum/v1/upstream"},
 		{path: "/t/demo/apis/museum/v1/mount"},
+		{path: "/t/demo/apis/museum/v1/about"}, {path: "/t/demo/apis/parcels/v2/delete"},
 		{path: "/t/demo/apis/museum/v1/deprecate"},
 		{path: "/t/demo/apis/museum/v1/retire"},
 		{path: "/t/demo/apis/museum/v1/roll-back/1"},
@@ -260,6 +261,17 @@ func linksOn(b *tab) []string {
 	return links
 }
 
+// settled ends when the colours of a new theme are drawn: links fade into
+// theirs, and what is inside them after them.
+const settled = `(async () => {
+	for (let i = 0; i < 20; i++) {
+		await new Promise(requestAnimationFrame);
+		const fading = document.getAnimations().filter(a => a instanceof CSSTransition);
+		if (i > 2 && !fading.length) return;
+		fading.forEach(a => a.finish());
+	}
+})()`
+
 // look checks the page that is open in both themes, wide and narrow.
 func look(b *tab, name string) {
 	b.t.Helper()
@@ -276,7 +288,7 @@ func look(b *tab, name string) {
 		b.sized(size.width, size.height)
 		for _, theme := range []string{"light", "dark"} {
 			b.theme(theme)
-			b.run(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))`) // the colours of both are drawn
+			b.run(settled)
 			if theme == "light" {
 				if got := b.run(sideways); got != "" {
 					b.t.Errorf("%d wide: scrolls sideways because of %s", size.width, got)

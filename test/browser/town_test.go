@@ -2,7 +2,6 @@ package browser_test
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +21,6 @@ type town struct {
 	museum   *museum
 	operator person
 	carla    person // Travel Company: an active, a waiting and a rejected subscription, and a key
-	pending  []string
 }
 
 type person struct{ name, email, password, organisation string }
@@ -78,6 +76,11 @@ func buildTown(t *testing.T) *town {
 	o.follow("Make operator")
 	w.publish(t)
 	w.consume(t)
+	o.visit("/t/demo/approvals")
+	o.sees("Travel planner wants Museum visits")
+	o.fill("Note", "Look around has room for that: 30 calls a minute.")
+	o.arrives("the rejection", func() { o.pressOn("Reject", `document.querySelector('.panel-f [data-key=r]')`) })
+	o.sees("rejected")
 	return w
 }
 
@@ -128,24 +131,6 @@ func (w *town) consume(t *testing.T) {
 	mia := w.signsUp(t, person{"Mia Harbour", "mia@harbour.example", "another long password", "Harbour Logistics"})
 	w.asks(mia, "parcels", "Business", "Depot screens", "Shows on the depot's screens where each parcel is. One call for each screen every ten seconds, 40 screens.")
 	w.asks(mia, "museum-visits", "Partner", "Staff outings", "A day at the museum for our people, once a year.")
-	var waiting struct {
-		Items []struct {
-			ID          string `json:"id"`
-			Application struct {
-				Name string `json:"name"`
-			} `json:"application"`
-		} `json:"items"`
-	}
-	if err := w.api.Do(t.Context(), http.MethodGet, "/tenants/demo/subscriptions?show=waiting", nil, &waiting); err != nil {
-		t.Fatal(err)
-	}
-	if len(waiting.Items) != 5 {
-		t.Fatalf("%d requests wait, want 5", len(waiting.Items))
-	}
-	w.do(t, "POST", "/subscriptions/"+waiting.Items[0].ID+"/reject", map[string]any{"reason": "Look around has room for that: 30 calls a minute."})
-	for _, s := range waiting.Items[1:] {
-		w.pending = append(w.pending, s.ID)
-	}
 	carla.visit("/applications/souvenir-shop")
 	carla.follow("Make a key")
 	carla.sees("Copy your new key now")
