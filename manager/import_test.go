@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -223,6 +224,35 @@ func TestQueryOfADocumentsAddressIsNotKept(t *testing.T) {
 	if strings.Contains(log.String(), "canary") || !strings.Contains(log.String(), "refused") {
 		t.Errorf("the log says %s", log.String())
 	}
+}
+
+// A document is in memory, twice over, while it comes in and is scanned; how
+// long that takes is the sender's to say.
+func TestDocumentsComeInAFewAtATime(t *testing.T) {
+	p := newPublisher(t)
+	next := p.tenant("next")
+	neighbour := p.person(next, "Nina", apim.RoleProvider)
+	ctx := t.Context()
+	var under sync.WaitGroup
+	var senders []*io.PipeWriter
+	for range 2 {
+		body, sender := io.Pipe()
+		under.Go(func() {
+			_, _ = p.catalog.StageImport(ctx, p.provider, p.shop.ID, manager.Upload{FileName: "slow.yaml", Body: body})
+		})
+		if _, err := sender.Write([]byte("openapi: ")); err != nil { // it is being read
+			t.Fatal(err)
+		}
+		senders = append(senders, sender)
+	}
+	_, err := p.catalog.StageImport(ctx, p.provider, p.shop.ID, manager.Upload{FileName: "third.yaml", Body: strings.NewReader(ordersDocument)})
+	refused(t, err, apim.TooMany)
+	p.stage(neighbour, next.ID, ordersDocument)
+	for _, s := range senders {
+		s.Close()
+	}
+	under.Wait()
+	p.stage(p.provider, p.shop.ID, ordersDocument)
 }
 
 func TestSameDocumentIsStoredOnce(t *testing.T) {
