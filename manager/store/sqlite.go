@@ -49,8 +49,8 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	readers := max(4, runtime.GOMAXPROCS(0))
 	s.readPool.SetMaxOpenConns(readers)
 	s.readPool.SetMaxIdleConns(readers)
-	if s.writer, err = open(s.writerPool); err == nil {
-		s.reader, err = open(s.readPool)
+	if s.writer, err = open(s.writerPool, true); err == nil {
+		s.reader, err = open(s.readPool, false)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -84,11 +84,15 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-func open(pool *sql.DB) (*gorm.DB, error) {
+// open returns gorm over a pool. prepare keeps prepared statements, which gorm
+// shares between connections: whoever needs one that is being prepared waits for
+// whoever prepares it, also when that one waits for a connection and all who have
+// one are waiting for the statement. So it is for a pool of one connection alone.
+func open(pool *sql.DB, prepare bool) (*gorm.DB, error) {
 	db, err := gorm.Open(dialector{pool}, &gorm.Config{
 		SkipDefaultTransaction:   true, // Store.Write is the one way
 		DisableNestedTransaction: true,
-		PrepareStmt:              true,
+		PrepareStmt:              prepare,
 		PrepareStmtMaxSize:       500,
 		Logger:                   logger.Discard, // errors are returned, with what was done
 		DisableAutomaticPing:     true,
