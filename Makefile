@@ -9,7 +9,7 @@ TOOLS    := $(GO) tool -modfile=test/tools/go.mod
 GENERATED = '*_templ.go'
 RACY     := ./gateway/... ./internal/bus/... ./manager/... ./internal/web/...
 
-.PHONY: run build test race bench check generate format lint fuzz assets screenshots clean help
+.PHONY: run build test race bench check generate format fuzz screenshots assets clean help
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,11 +20,11 @@ run: build ## build and start everything with the demo, in one process
 build: ## build bin/portico
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/portico ./cmd/portico
 
-test: ## every test: unit, contract, NATS, end to end, browser
-	@PORTICO_CHROME="$$(test/find-chrome)" && export PORTICO_CHROME && $(GO) test -timeout 20m ./...
+test: ## every test: unit, contract, NATS, PostgreSQL, end to end, browser
+	@PORTICO_CHROME="$$(test/find-chrome)" && export PORTICO_CHROME && $(GO) run ./test/postgres/with $(GO) test -timeout 20m ./...
 
 race: ## the packages with goroutines under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACY)
+	$(GO) run ./test/postgres/with env CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACY)
 
 bench: build ## print the performance table
 	$(GO) run ./test/bench -portico bin/portico
@@ -46,6 +46,12 @@ format: ## format Go code and templates
 
 fuzz: ## each fuzz target for a minute
 	@test/fuzz-each 60s
+
+screenshots: ## take the README's pictures from the running product
+	@PORTICO_CHROME="$$(test/find-chrome)" PORTICO_PICTURES="$(CURDIR)/ui/shots" $(GO) test -count=1 -run TestPicturesOfTheReadme ./test/browser
+
+assets: ## fetch the pinned browser assets again
+	ui/assets/get
 
 clean: ## remove what was built, and the data of 'make run'
 	rm -rf bin data

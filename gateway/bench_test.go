@@ -193,7 +193,7 @@ func BenchmarkStartFromDisk(b *testing.B) {
 	if err := node.Run(ctx, listener); err != nil {
 		b.Fatal(err)
 	}
-	node, items = nil, nil
+	node = nil
 	heap := func() float64 {
 		runtime.GC()
 		var m runtime.MemStats

@@ -26,11 +26,15 @@ type problem struct {
 func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
 	denied := (*policy.Denied)(nil)
 	if !errors.As(err, &denied) {
-		denied = &policy.Denied{Status: http.StatusInternalServerError, Code: "internal",
-			Detail: "The gateway could not handle this call. Tell its operator, with the request id.", Cause: err}
+		denied = &policy.Denied{
+			Status: http.StatusInternalServerError, Code: "internal",
+			Detail: "The gateway could not handle this call. Tell its operator, with the request id.", Cause: err,
+		}
 	}
-	p := problem{Type: "about:blank", Title: http.StatusText(denied.Status), Status: denied.Status,
-		Detail: denied.Detail, Code: denied.Code, RequestID: ex.RequestID}
+	p := problem{
+		Type: "about:blank", Title: http.StatusText(denied.Status), Status: denied.Status,
+		Detail: denied.Detail, Code: denied.Code, RequestID: ex.RequestID,
+	}
 	if problemURL != "" {
 		p.Type = problemURL + denied.Code
 	}

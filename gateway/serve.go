@@ -68,15 +68,21 @@ const monoStart = int64(1) << 40
 func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	switch {
 	case n.env.Load() == nil:
-		return &policy.Denied{Status: http.StatusServiceUnavailable, Code: "not_ready",
-			Detail: "This gateway node has no configuration yet. Call again in a moment.", RetryAfter: second}
+		return &policy.Denied{
+			Status: http.StatusServiceUnavailable, Code: "not_ready",
+			Detail: "This gateway node has no configuration yet. Call again in a moment.", RetryAfter: second,
+		}
 	case n.stale.Load():
-		return &policy.Denied{Status: http.StatusServiceUnavailable, Code: "not_ready",
-			Detail: "This gateway node has not heard of changes for too long and refuses calls until it has. Call again in a moment.", RetryAfter: second}
+		return &policy.Denied{
+			Status: http.StatusServiceUnavailable, Code: "not_ready",
+			Detail: "This gateway node has not heard of changes for too long and refuses calls until it has. Call again in a moment.", RetryAfter: second,
+		}
 	}
 	if _, upgrade := ex.Header.Value("Upgrade"); upgrade {
-		return &policy.Denied{Status: http.StatusNotImplemented, Code: "upgrade_not_supported",
-			Detail: "This gateway does not switch protocols yet. Send the request without the header Upgrade.", Close: true}
+		return &policy.Denied{
+			Status: http.StatusNotImplemented, Code: "upgrade_not_supported",
+			Detail: "This gateway does not switch protocols yet. Send the request without the header Upgrade.", Close: true,
+		}
 	}
 	policy.StripHop(&ex.Header)
 	if err := canonical(ex); err != nil {

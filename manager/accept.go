@@ -176,7 +176,10 @@ func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, in 
 			rt.Security[i].Becomes = "key"
 		}
 	}
-	rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, old, staged, in.Upstream)}, staged.Upstreams...)
+	rt.Upstreams = append([]apim.Upstream{}, staged.Upstreams...)
+	if len(staged.Routes) > 0 || in.Upstream != "" { // webhooks alone have nothing to call
+		rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, old, staged, in.Upstream)}, staged.Upstreams...)
+	}
 	rt.Routes = mergedRoutes(old.Routes, staged.Routes, public)
 	v.Runtime = rt
 }

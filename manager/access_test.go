@@ -11,6 +11,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 // market is a provider and a consumer with people in their roles.
@@ -23,9 +24,9 @@ type market struct {
 	app                        apim.Application
 }
 
-func newMarket(t testing.TB) *market {
+func newMarket(t testing.TB, place postgres.Place) *market {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, place)
 	m := &market{world: w, shop: w.tenant("shop"), client: w.tenant("client")}
 	m.provider = w.person(m.shop, "Petra", apim.RoleProvider)
 	m.approver = w.person(m.shop, "Ada", apim.RoleApprover)
@@ -68,8 +69,10 @@ func (m *market) state(key manager.MintedKey) entry.SubscriptionState {
 	return g.Subscriptions[0].State
 }
 
-func TestAutomaticPlanLetsInAtOnce(t *testing.T) {
-	m := newMarket(t)
+func TestAutomaticPlanLetsInAtOnce(t *testing.T) { postgres.Both(t, testAutomaticPlanLetsInAtOnce) }
+
+func testAutomaticPlanLetsInAtOnce(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	key := m.key()
 	s, change, err := m.access.Request(t.Context(), m.consumer, m.client.ID, manager.RequestAccess{Application: m.app.ID, Plan: m.offer.automatic.ID})
 	if err != nil || s.State != apim.Active || !s.Automatic || change.Sequence == 0 {
@@ -83,8 +86,10 @@ func TestAutomaticPlanLetsInAtOnce(t *testing.T) {
 	}
 }
 
-func TestTransitionsReachTheNodes(t *testing.T) {
-	m := newMarket(t)
+func TestTransitionsReachTheNodes(t *testing.T) { postgres.Both(t, testTransitionsReachTheNodes) }
+
+func testTransitionsReachTheNodes(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, key := t.Context(), m.key()
 	s := m.pending()
 	for _, step := range []struct {
@@ -134,7 +139,11 @@ func TestTransitionsReachTheNodes(t *testing.T) {
 
 // Fifty people decide at once: one outcome, and one audit row says whose.
 func TestParallelDecisionsHaveOneOutcome(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testParallelDecisionsHaveOneOutcome)
+}
+
+func testParallelDecisionsHaveOneOutcome(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	var approvers []apim.Actor
 	for i := range 50 {
@@ -173,8 +182,10 @@ func TestParallelDecisionsHaveOneOutcome(t *testing.T) {
 	}
 }
 
-func TestSecondClickIsOneDecision(t *testing.T) {
-	m := newMarket(t)
+func TestSecondClickIsOneDecision(t *testing.T) { postgres.Both(t, testSecondClickIsOneDecision) }
+
+func testSecondClickIsOneDecision(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	var wg sync.WaitGroup
 	for range 10 {
@@ -197,7 +208,11 @@ func TestSecondClickIsOneDecision(t *testing.T) {
 }
 
 func TestSecondRequestIsOneSubscription(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testSecondRequestIsOneSubscription)
+}
+
+func testSecondRequestIsOneSubscription(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	in := manager.RequestAccess{Application: m.app.ID, Plan: m.offer.manual.ID, Reason: "to try"}
 	var mu sync.Mutex
@@ -231,7 +246,11 @@ func TestSecondRequestIsOneSubscription(t *testing.T) {
 
 // The same version by way of another product is still a second access to it.
 func TestOneLiveSubscriptionForAnAPIVersion(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testOneLiveSubscriptionForAnAPIVersion)
+}
+
+func testOneLiveSubscriptionForAnAPIVersion(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.pending()
 	bundle := must[apim.Product](t)(m.catalog.CreateProduct(ctx, m.provider, m.shop.ID, manager.ProductInput{
@@ -248,7 +267,11 @@ func TestOneLiveSubscriptionForAnAPIVersion(t *testing.T) {
 }
 
 func TestVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testVersionIsNotAddedWhereItWouldGiveASecondAccess)
+}
+
+func testVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.pending()
 	empty := must[apim.Product](t)(m.catalog.CreateProduct(ctx, m.provider, m.shop.ID, manager.ProductInput{
@@ -265,7 +288,11 @@ func TestVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T) {
 // A request's list of environments is compared in the transaction that all
 // changes wait for.
 func TestRequestForEndlessEnvironmentsIsRefusedAtOnce(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testRequestForEndlessEnvironmentsIsRefusedAtOnce)
+}
+
+func testRequestForEndlessEnvironmentsIsRefusedAtOnce(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	many := make([]string, 100_000)
 	for i := range many {
 		many[i] = fmt.Sprintf("e%d", i)
@@ -279,7 +306,11 @@ func TestRequestForEndlessEnvironmentsIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestWithdrawnRequestCannotBeApproved(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testWithdrawnRequestCannotBeApproved)
+}
+
+func testWithdrawnRequestCannotBeApproved(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	if _, _, err := m.access.Withdraw(ctx, m.consumer, m.client.ID, s.ID); err != nil {
 		t.Fatal(err)
@@ -296,7 +327,11 @@ func TestWithdrawnRequestCannotBeApproved(t *testing.T) {
 }
 
 func TestRejectedRequestSaysWhyAndCanBeMadeAgain(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testRejectedRequestSaysWhyAndCanBeMadeAgain)
+}
+
+func testRejectedRequestSaysWhyAndCanBeMadeAgain(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	_, _, err := m.access.Reject(ctx, m.approver, m.shop.ID, s.ID, "")
 	refused(t, err, apim.Invalid)
@@ -316,7 +351,11 @@ func TestRejectedRequestSaysWhyAndCanBeMadeAgain(t *testing.T) {
 }
 
 func TestUndoIsForWhoDecidedAndForTenSeconds(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testUndoIsForWhoDecidedAndForTenSeconds)
+}
+
+func testUndoIsForWhoDecidedAndForTenSeconds(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.active()
 	_, _, err := m.access.UndoApproval(ctx, m.second, m.shop.ID, s.ID)
 	refused(t, err, apim.Conflict)
@@ -329,7 +368,11 @@ func TestUndoIsForWhoDecidedAndForTenSeconds(t *testing.T) {
 }
 
 func TestNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testNobodyDecidesOnTheirOwnRequestUnlessAlone)
+}
+
+func testNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	owner := m.person(m.shop, "Olga", apim.RoleOwner)
 	app := m.application(owner, m.shop, "inside")
@@ -352,9 +395,11 @@ func TestNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T) {
 	}
 }
 
-func TestEitherSideMayCancel(t *testing.T) {
+func TestEitherSideMayCancel(t *testing.T) { postgres.Both(t, testEitherSideMayCancel) }
+
+func testEitherSideMayCancel(t *testing.T, place postgres.Place) {
 	for _, side := range []string{"provider", "consumer"} {
-		m := newMarket(t)
+		m := newMarket(t, place)
 		ctx, s, key := t.Context(), m.active(), m.key()
 		actor, tenant := m.approver, m.shop
 		if side == "consumer" {
@@ -368,13 +413,15 @@ func TestEitherSideMayCancel(t *testing.T) {
 			t.Errorf("%s: a second click: %v", side, err)
 		}
 	}
-	m := newMarket(t)
+	m := newMarket(t, place)
 	_, _, err := m.access.Cancel(t.Context(), m.provider, m.shop.ID, m.active().ID, "")
 	refused(t, err, apim.Forbidden)
 }
 
-func TestEachSideSeesItsOwnViewAlone(t *testing.T) {
-	m := newMarket(t)
+func TestEachSideSeesItsOwnViewAlone(t *testing.T) { postgres.Both(t, testEachSideSeesItsOwnViewAlone) }
+
+func testEachSideSeesItsOwnViewAlone(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	stranger := m.tenant("stranger")
 	other := m.person(stranger, "Xi", apim.RoleOwner)
@@ -392,8 +439,10 @@ func TestEachSideSeesItsOwnViewAlone(t *testing.T) {
 	}
 }
 
-func TestPlanThatTakesNobodyRefuses(t *testing.T) {
-	m := newMarket(t)
+func TestPlanThatTakesNobodyRefuses(t *testing.T) { postgres.Both(t, testPlanThatTakesNobodyRefuses) }
+
+func testPlanThatTakesNobodyRefuses(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	draft, _, err := m.catalog.CreatePlan(ctx, m.provider, m.shop.ID, m.offer.product.ID, manager.PlanInput{Name: new("Draft"), Approval: new(apim.Automatic)})
 	if err != nil {
@@ -409,7 +458,11 @@ func TestPlanThatTakesNobodyRefuses(t *testing.T) {
 }
 
 func TestUnlistedProductIsNobodysToAskFor(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testUnlistedProductIsNobodysToAskFor)
+}
+
+func testUnlistedProductIsNobodysToAskFor(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, _, err := m.catalog.UpdateProduct(ctx, m.provider, m.shop.ID, m.offer.product.ID, manager.ProductInput{Visibility: new(apim.VisiblePrivate)}); err != nil {
 		t.Fatal(err)
@@ -418,92 +471,12 @@ func TestUnlistedProductIsNobodysToAskFor(t *testing.T) {
 	refused(t, err, apim.NotFound)
 }
 
-func TestRevokedKeyIsGoneFromTheNodes(t *testing.T) {
-	m := newMarket(t)
-	ctx, key := t.Context(), m.key()
-	m.active()
-	if m.state(key) != entry.Active {
-		t.Fatal("the key is not in force")
-	}
-	first, change, err := m.access.RevokeKey(ctx, m.consumer, m.client.ID, key.Credential.ID)
-	if err != nil || first.RevokedBy != "Carl" || change.Sequence == 0 || m.state(key) != "no grant" {
-		t.Fatalf("got %+v, %+v, %v and %q on the nodes", first, change, err, m.state(key))
-	}
-	m.pass(time.Minute)
-	again, change2, err := m.access.RevokeKey(ctx, m.consumer, m.client.ID, key.Credential.ID)
-	if err != nil || !again.RevokedAt.Equal(first.RevokedAt) || change2.Sequence != change.Sequence {
-		t.Errorf("got %+v, %+v, %v, want the first revocation", again, change2, err)
-	}
-	if n := m.audited(m.client.ID, "credential.revoke"); n != 1 {
-		t.Errorf("got %d audit rows, want 1", n)
-	}
-	// A later change of the application does not bring it back.
-	if _, _, err := m.access.UpdateApplication(ctx, m.consumer, m.client.ID, m.app.ID, manager.ApplicationInput{Name: new("Renamed")}); err != nil {
-		t.Fatal(err)
-	}
-	if m.state(key) != "no grant" {
-		t.Error("a revoked key came back")
-	}
-}
-
-func TestKeyIsShownOnceAndKeptAsAHash(t *testing.T) {
-	m := newMarket(t)
-	key := m.key()
-	if !strings.HasPrefix(key.Key, "portico_live_") {
-		t.Errorf("got %.16s…, want a live key", key.Key)
-	}
-	detail := must[manager.ApplicationDetail](t)(m.access.Application(t.Context(), m.consumer, m.client.ID, "till"))
-	s := detail.Credentials[0].Secrets[0]
-	if strings.Contains(key.Key[len(s.Prefix):], s.Prefix) || !strings.HasPrefix(key.Key, s.Prefix) || len(s.Hash) != 64 || len(s.LastFour) != 4 {
-		t.Errorf("got %+v", s)
-	}
-	log := must[apim.List[apim.Audit]](t)(m.tenants.AuditLog(t.Context(), system, m.client.ID, apim.Page{}))
-	for _, a := range log.Items {
-		if strings.Contains(a.Summary+a.Before+a.After, key.Key) {
-			t.Errorf("audit row %q holds the key", a.Summary)
-		}
-	}
-}
-
-func TestSandboxTakesTestKeys(t *testing.T) {
-	m := newMarket(t)
-	ctx := t.Context()
-	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
-		t.Fatal(err)
-	}
-	key := must[manager.MintedKey](t)(m.access.CreateKey(ctx, m.consumer, m.client.ID, m.app.ID, manager.NewKey{Environment: "sandbox"}))
-	if !strings.HasPrefix(key.Key, "portico_test_") || key.Change.Environment != "sandbox" {
-		t.Errorf("got %.16s… in %s, want a test key", key.Key, key.Change.Environment)
-	}
-	items, _, err := m.store.Pending(ctx, "sandbox", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terms := 0
-	for _, it := range items {
-		if it.Kind == entry.KindTerms {
-			terms++
-		}
-	}
-	if terms != 2 {
-		t.Errorf("got %d terms in the new environment, want those of both plans", terms)
-	}
-	// A subscription for production alone grants nothing here.
-	s, _, err := m.access.Request(ctx, m.consumer, m.client.ID, manager.RequestAccess{
-		Application: m.app.ID, Plan: m.offer.automatic.ID, Environments: []string{"production", "production", ""},
-	})
-	if err != nil || len(s.Environments) != 1 {
-		t.Fatalf("got %v, %v", s.Environments, err)
-	}
-	hash := must[entry.Key](t)(entry.GrantKey(key.Credential.Secrets[0].Hash))
-	grants := must[[]entry.Item](t)(m.store.LoadEntries(ctx, "sandbox", []entry.Key{hash}))
-	if g := must[entry.Grant](t)(entry.Decode[entry.Grant](grants[0])); len(g.Subscriptions) != 0 {
-		t.Errorf("got %+v, want no subscription in the sandbox", g.Subscriptions)
-	}
-}
-
 func TestDeletedApplicationLosesEverything(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testDeletedApplicationLosesEverything)
+}
+
+func testDeletedApplicationLosesEverything(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s, key := t.Context(), m.active(), m.key()
 	change, err := m.access.DeleteApplication(ctx, m.consumer, m.client.ID, m.app.ID)
 	if err != nil || change.Sequence == 0 || m.state(key) != "no grant" {
@@ -518,8 +491,10 @@ func TestDeletedApplicationLosesEverything(t *testing.T) {
 	m.application(m.consumer, m.client, "till") // the slug is free again
 }
 
-func TestEditedPlanIsOneEntry(t *testing.T) {
-	m := newMarket(t)
+func TestEditedPlanIsOneEntry(t *testing.T) { postgres.Both(t, testEditedPlanIsOneEntry) }
+
+func testEditedPlanIsOneEntry(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.active()
 	m.key()
@@ -542,7 +517,11 @@ func TestEditedPlanIsOneEntry(t *testing.T) {
 }
 
 func TestClosedPlanGivesNothingAnyMore(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testClosedPlanGivesNothingAnyMore)
+}
+
+func testClosedPlanGivesNothingAnyMore(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	m.active()
 	_, _, err := m.catalog.UpdatePlan(ctx, m.provider, m.shop.ID, m.offer.manual.ID, manager.PlanInput{State: new(apim.PlanClosed)})
@@ -558,8 +537,31 @@ func TestClosedPlanGivesNothingAnyMore(t *testing.T) {
 	}
 }
 
+func TestRequestToAClosedPlanIsNotApproved(t *testing.T) {
+	postgres.Both(t, testRequestToAClosedPlanIsNotApproved)
+}
+
+func testRequestToAClosedPlanIsNotApproved(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	ctx, s := t.Context(), m.pending()
+	for _, state := range []apim.PlanState{apim.PlanDeprecated, apim.PlanClosed} {
+		if _, _, err := m.catalog.UpdatePlan(ctx, m.provider, m.shop.ID, m.offer.manual.ID, manager.PlanInput{State: &state}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, "")
+	refused(t, err, apim.Conflict)
+	if _, _, err := m.access.Reject(ctx, m.approver, m.shop.ID, s.ID, "the plan is closed"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestInputIsRefusedWithTheNamesOfItsFields(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testInputIsRefusedWithTheNamesOfItsFields)
+}
+
+func testInputIsRefusedWithTheNamesOfItsFields(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	long := strings.Repeat("x", 3000)
 	for name, c := range map[string]struct {
@@ -626,8 +628,10 @@ func TestInputIsRefusedWithTheNamesOfItsFields(t *testing.T) {
 	}
 }
 
-func TestStaleFormIsRefused(t *testing.T) {
-	m := newMarket(t)
+func TestStaleFormIsRefused(t *testing.T) { postgres.Both(t, testStaleFormIsRefused) }
+
+func testStaleFormIsRefused(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, _, err := m.access.UpdateApplication(ctx, m.consumer, m.client.ID, m.app.ID, manager.ApplicationInput{Name: new("One"), Lock: m.app.Lock}); err != nil {
 		t.Fatal(err)
@@ -636,8 +640,10 @@ func TestStaleFormIsRefused(t *testing.T) {
 	refused(t, err, apim.Conflict)
 }
 
-func TestSubscriptionExpiresAtItsEnd(t *testing.T) {
-	m := newMarket(t)
+func TestSubscriptionExpiresAtItsEnd(t *testing.T) { postgres.Both(t, testSubscriptionExpiresAtItsEnd) }
+
+func testSubscriptionExpiresAtItsEnd(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, key := t.Context(), m.key()
 	s := m.active()
 	m.endAt(s, m.clock().Add(time.Hour))

@@ -3,6 +3,8 @@ package manager
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/secret"
@@ -46,30 +48,13 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if err := check.Err(); err != nil {
 			return err
 		}
-		prefix := secret.PrefixLive
-		if env.Kind == apim.Sandbox {
-			prefix = secret.PrefixTest
-		}
-		key, err := secret.MintKey(prefix)
-		if err != nil {
+		if out, err = mintKey(app, env, in, u.now); err != nil {
 			return err
-		}
-		hash := key.Hash()
-		out.Key = key.Reveal()
-		out.Credential = apim.Credential{
-			ID: apim.NewID(apim.PrefixCredential, u.now), Tenant: tenant, Application: app.ID, Environment: env.Slug, Name: in.Name, CreatedAt: u.now, Lock: 1,
-			Secrets: []apim.Secret{{
-				ID: apim.NewID(apim.PrefixSecret, u.now), Hash: hex.EncodeToString(hash[:]), Prefix: key.String(), LastFour: key.LastFour(),
-				CreatedAt: u.now, ExpiresAt: in.ExpiresAt.UTC(),
-			}},
-		}
-		if in.ExpiresAt.IsZero() {
-			out.Credential.Secrets[0].ExpiresAt = in.ExpiresAt
 		}
 		if err := t.InsertCredential(ctx, out.Credential); err != nil {
 			return err
 		}
-		if err := u.record(ctx, tenant, "credential.create", out.Credential.ID, "key %s… of %s made for %s", key.String(), app.Name, env.Slug); err != nil {
+		if err := u.record(ctx, tenant, "credential.create", out.Credential.ID, "key %s… of %s made for %s", out.Credential.Secrets[0].Prefix, app.Name, env.Slug); err != nil {
 			return err
 		}
 		out.Change, err = u.regrantIn(ctx, app, env.Slug)
@@ -79,6 +64,29 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		return MintedKey{}, err
 	}
 	return out, nil
+}
+
+// mintKey makes a key of the prefix that the environment's kind takes.
+func mintKey(app apim.Application, env apim.Environment, in NewKey, now time.Time) (MintedKey, error) {
+	prefix := secret.PrefixLive
+	if env.Kind == apim.Sandbox {
+		prefix = secret.PrefixTest
+	}
+	key, err := secret.MintKey(prefix)
+	if err != nil {
+		return MintedKey{}, fmt.Errorf("mint key: %w", err)
+	}
+	hash := key.Hash()
+	kept := apim.Secret{
+		ID: apim.NewID(apim.PrefixSecret, now), Hash: hex.EncodeToString(hash[:]), Prefix: key.String(), LastFour: key.LastFour(), CreatedAt: now,
+	}
+	if !in.ExpiresAt.IsZero() {
+		kept.ExpiresAt = in.ExpiresAt.UTC().Truncate(time.Microsecond)
+	}
+	return MintedKey{Key: key.Reveal(), Credential: apim.Credential{
+		ID: apim.NewID(apim.PrefixCredential, now), Tenant: app.Tenant, Application: app.ID, Environment: env.Slug, Name: in.Name,
+		Secrets: []apim.Secret{kept}, CreatedAt: now, Lock: 1,
+	}}, nil
 }
 
 // RevokeKey ends a key for good. Revoking twice is one revocation.

@@ -6,6 +6,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/test/postgres"
 )
 
 // confirming is a Confirmations that remembers what it was asked.
@@ -31,7 +32,11 @@ func (w *world) env() entry.Env {
 }
 
 func TestEnvironmentIsMadeOnceAndFollowsItsAddress(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testEnvironmentIsMadeOnceAndFollowsItsAddress)
+}
+
+func testEnvironmentIsMadeOnceAndFollowsItsAddress(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	if got := w.env(); got.GatewayURL != "http://gateway.example" || got.ProblemURL != "http://portal.example/docs/problems/" || got.MaxBodyBytes == 0 {
 		t.Errorf("got %+v", got)
@@ -57,8 +62,10 @@ func TestEnvironmentIsMadeOnceAndFollowsItsAddress(t *testing.T) {
 	refused(t, err, apim.SignIn)
 }
 
-func TestNodeIsEnrolledOnce(t *testing.T) {
-	w := newWorld(t)
+func TestNodeIsEnrolledOnce(t *testing.T) { postgres.Both(t, testNodeIsEnrolledOnce) }
+
+func testNodeIsEnrolledOnce(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	first := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1"))
 	second := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1"))
@@ -72,7 +79,11 @@ func TestNodeIsEnrolledOnce(t *testing.T) {
 }
 
 func TestConfirmationsArePassedOnToWhoHasSignedIn(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testConfirmationsArePassedOnToWhoHasSignedIn)
+}
+
+func testConfirmationsArePassedOnToWhoHasSignedIn(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx, c := t.Context(), &confirming{}
 	w.fleet.Confirm = c
 	change := apim.Change{Environment: "production", Sequence: 7}
@@ -94,7 +105,11 @@ func TestConfirmationsArePassedOnToWhoHasSignedIn(t *testing.T) {
 // Environments come from addresses of pages: one that is not must not be kept
 // in anybody's memory, nor be in force.
 func TestChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes)
+}
+
+func testChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx, c := t.Context(), &confirming{}
 	w.fleet.Confirm = c
 	change := apim.Change{Environment: "moon", Sequence: 7}

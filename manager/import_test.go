@@ -14,10 +14,15 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 func TestStagedImportShowsWhatWouldBeMade(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testStagedImportShowsWhatWouldBeMade)
+}
+
+func testStagedImportShowsWhatWouldBeMade(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	i := p.stage(p.provider, p.shop.ID, ordersDocument)
 	if i.Document.Operations != 4 || i.Document.Spec != "3.1.0" || i.Document.Format != "yaml" || i.Document.Source != "orders.yaml" || i.Document.Score != -1 {
 		t.Errorf("got document %+v", i.Document)
@@ -40,7 +45,11 @@ func TestStagedImportShowsWhatWouldBeMade(t *testing.T) {
 }
 
 func TestSecondAcceptReturnsTheFirstVersion(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testSecondAcceptReturnsTheFirstVersion)
+}
+
+func testSecondAcceptReturnsTheFirstVersion(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	i := p.stage(p.provider, p.shop.ID, ordersDocument)
 	first := must[apim.Version](t)(p.catalog.AcceptImport(t.Context(), p.provider, p.shop.ID, i.ID, manager.AcceptImport{}))
 	second := must[apim.Version](t)(p.catalog.AcceptImport(t.Context(), p.provider, p.shop.ID, i.ID, manager.AcceptImport{}))
@@ -49,8 +58,10 @@ func TestSecondAcceptReturnsTheFirstVersion(t *testing.T) {
 	}
 }
 
-func TestAccessDecidesWhatIsPublic(t *testing.T) {
-	p := newPublisher(t)
+func TestAccessDecidesWhatIsPublic(t *testing.T) { postgres.Both(t, testAccessDecidesWhatIsPublic) }
+
+func testAccessDecidesWhatIsPublic(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	for access, want := range map[string]int{"": 0, "key": 0, "document": 1} {
 		i := p.stage(p.provider, p.shop.ID, ordersDocument)
 		v := must[apim.Version](t)(p.catalog.AcceptImport(t.Context(), p.provider, p.shop.ID, i.ID, manager.AcceptImport{Slug: "a" + access, Access: access}))
@@ -67,7 +78,11 @@ func TestAccessDecidesWhatIsPublic(t *testing.T) {
 }
 
 func TestFormOfAnImportIsCheckedWhole(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testFormOfAnImportIsCheckedWhole)
+}
+
+func testFormOfAnImportIsCheckedWhole(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	p.version(p.provider, p.shop, "orders")
 	without := strings.Replace(ordersDocument, `servers: [{url: "https://orders.upstream.example/base"}]`, "", 1)
@@ -90,8 +105,10 @@ func TestFormOfAnImportIsCheckedWhole(t *testing.T) {
 }
 
 // Losing what was edited on re-import is the oldest complaint about the peers.
-func TestReimportKeepsWhatWasEdited(t *testing.T) {
-	p := newPublisher(t)
+func TestReimportKeepsWhatWasEdited(t *testing.T) { postgres.Both(t, testReimportKeepsWhatWasEdited) }
+
+func testReimportKeepsWhatWasEdited(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	p.draft(v, manager.DraftChange{
@@ -122,8 +139,10 @@ func TestReimportKeepsWhatWasEdited(t *testing.T) {
 	}
 }
 
-func TestSecondVersionOfAnAPI(t *testing.T) {
-	p := newPublisher(t)
+func TestSecondVersionOfAnAPI(t *testing.T) { postgres.Both(t, testSecondVersionOfAnAPI) }
+
+func testSecondVersionOfAnAPI(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	i := p.stage(p.provider, p.shop.ID, strings.Replace(ordersDocument, "1.2.0", "2.0.0", 1))
@@ -138,7 +157,11 @@ func TestSecondVersionOfAnAPI(t *testing.T) {
 }
 
 func TestWhatIsNoDocumentIsRefusedWithItsLine(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testWhatIsNoDocumentIsRefusedWithItsLine)
+}
+
+func testWhatIsNoDocumentIsRefusedWithItsLine(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	for name, body := range map[string]string{
 		"empty":   "",
 		"text":    "hello",
@@ -182,7 +205,11 @@ type brokenOff struct{}
 func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestDocumentIsFetchedByItsAddress(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testDocumentIsFetchedByItsAddress)
+}
+
+func testDocumentIsFetchedByItsAddress(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	relative := strings.Replace(ordersDocument, "https://orders.upstream.example/base", "/base", 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/doc.yaml" {
@@ -192,7 +219,7 @@ func TestDocumentIsFetchedByItsAddress(t *testing.T) {
 		_, _ = io.WriteString(w, relative)
 	}))
 	defer server.Close()
-	i := must[apim.Import](t)(p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: server.URL + "/doc.yaml"}))
+	i := must[apim.Import](t)(p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: server.URL + "/doc.yaml?token=canary#x"}))
 	if i.Proposed.Upstream != server.URL+"/base" || i.Document.Source != server.URL+"/doc.yaml" {
 		t.Errorf("got upstream %q of %q", i.Proposed.Upstream, i.Document.Source)
 	}
@@ -205,7 +232,11 @@ func TestDocumentIsFetchedByItsAddress(t *testing.T) {
 // What stands after the question mark is often a token: it is used to fetch the
 // document, and neither kept nor logged.
 func TestQueryOfADocumentsAddressIsNotKept(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testQueryOfADocumentsAddressIsNotKept)
+}
+
+func testQueryOfADocumentsAddressIsNotKept(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	var log strings.Builder
 	p.catalog.Log = slog.New(slog.NewTextHandler(&log, nil))
 	relative := strings.Replace(ordersDocument, "https://orders.upstream.example/base", "/base", 1)
@@ -226,6 +257,7 @@ func TestQueryOfADocumentsAddressIsNotKept(t *testing.T) {
 	}
 }
 
+<<<<<<< HEAD
 // A document is in memory, twice over, while it comes in and is scanned; how
 // long that takes is the sender's to say.
 func TestDocumentsComeInAFewAtATime(t *testing.T) {
@@ -257,6 +289,12 @@ func TestDocumentsComeInAFewAtATime(t *testing.T) {
 
 func TestSameDocumentIsStoredOnce(t *testing.T) {
 	p := newPublisher(t)
+=======
+func TestSameDocumentIsStoredOnce(t *testing.T) { postgres.Both(t, testSameDocumentIsStoredOnce) }
+
+func testSameDocumentIsStoredOnce(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
+>>>>>>> main
 	a, b := p.stage(p.provider, p.shop.ID, ordersDocument), p.stage(p.provider, p.shop.ID, ordersDocument)
 	if a.Document.ID == b.Document.ID || a.Document.Digest != b.Document.Digest {
 		t.Fatalf("got %s and %s", a.Document.ID, b.Document.ID)
@@ -269,8 +307,10 @@ func TestSameDocumentIsStoredOnce(t *testing.T) {
 
 // The second phase: findings, score and a page for each operation, and the
 // portal shows it.
-func TestLoaderMakesTheReference(t *testing.T) {
-	m := newMarket(t)
+func TestLoaderMakesTheReference(t *testing.T) { postgres.Both(t, testLoaderMakesTheReference) }
+
+func testLoaderMakesTheReference(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	before, partial, err := m.catalog.OfferedReference(ctx, apim.Actor{}, "", m.offer.version.ID, "get_order")
 	if err != nil || !partial || before.Path != "/orders/{id}" || before.Summary != "Get an order" {
@@ -313,7 +353,11 @@ func TestLoaderMakesTheReference(t *testing.T) {
 
 // A document that took the process with it twice is given up, and says so.
 func TestDocumentThatKillsTheLoaderIsGivenUp(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testDocumentThatKillsTheLoaderIsGivenUp)
+}
+
+func testDocumentThatKillsTheLoaderIsGivenUp(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	for range 2 { // two loaders that were killed in the middle
@@ -336,7 +380,11 @@ func TestDocumentThatKillsTheLoaderIsGivenUp(t *testing.T) {
 
 // A loader that is told to end leaves the document for the next one, untried.
 func TestEndedLoaderLeavesItsDocument(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testEndedLoaderLeavesItsDocument)
+}
+
+func testEndedLoaderLeavesItsDocument(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	p.version(p.provider, p.shop, "orders")
 	for range 5 {
 		ctx, cancel := contextWithCancel(t)
@@ -359,7 +407,11 @@ func TestEndedLoaderLeavesItsDocument(t *testing.T) {
 }
 
 func TestSearchFindsByProductAPIAndOperation(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testSearchFindsByProductAPIAndOperation)
+}
+
+func testSearchFindsByProductAPIAndOperation(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	for search, want := range map[string]int{
 		"": 1, "ORDERS": 1, "of a shop": 1, "/orders/{id}": 1, "get an order": 1, "create_order": 1, "no such thing": 0, "%": 0, "_____________________________________": 0,
 	} {
@@ -373,7 +425,11 @@ func TestSearchFindsByProductAPIAndOperation(t *testing.T) {
 }
 
 func TestCatalogShowsNoDraftsAndNoDraftPlans(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testCatalogShowsNoDraftsAndNoDraftPlans)
+}
+
+func testCatalogShowsNoDraftsAndNoDraftPlans(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	hidden := m.version(m.provider, m.shop, "hidden")
 	if _, _, err := m.catalog.UpdateProduct(ctx, m.provider, m.shop.ID, m.offer.product.ID, manager.ProductInput{Versions: &[]apim.ID{hidden.ID, m.offer.version.ID}}); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 func (w *world) firstRunToken() string {
@@ -22,7 +23,11 @@ func ada() manager.FirstRun {
 }
 
 func TestFirstRunLinkWorksOnceAndForADay(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testFirstRunLinkWorksOnceAndForADay)
+}
+
+func testFirstRunLinkWorksOnceAndForADay(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	old := w.firstRunToken()
 	token := w.firstRunToken()
@@ -44,7 +49,7 @@ func TestFirstRunLinkWorksOnceAndForADay(t *testing.T) {
 		t.Errorf("got %q, want no link: there is an operator", link)
 	}
 
-	late := newWorld(t)
+	late := newWorld(t, place)
 	token = late.firstRunToken()
 	late.pass(24 * time.Hour)
 	_, err = late.tenants.FirstRun(ctx, token, ada())
@@ -52,7 +57,11 @@ func TestFirstRunLinkWorksOnceAndForADay(t *testing.T) {
 }
 
 func TestFirstOperatorJoinsTheTenantThatIsThere(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testFirstOperatorJoinsTheTenantThatIsThere)
+}
+
+func testFirstOperatorJoinsTheTenantThatIsThere(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	demo := w.tenant("demo")
 	token := w.firstRunToken()
@@ -68,12 +77,36 @@ func TestFirstOperatorJoinsTheTenantThatIsThere(t *testing.T) {
 	}
 }
 
+// Somebody who signed up before the first run does not get the operator as a
+// colleague, nor as an owner of what is theirs.
+func TestFirstOperatorJoinsNobodysTenant(t *testing.T) {
+	postgres.Both(t, testFirstOperatorJoinsNobodysTenant)
+}
+
+func testFirstOperatorJoinsNobodysTenant(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
+	ctx := t.Context()
+	must[apim.Person](t)(w.tenants.SignUp(ctx, manager.SignUp{Name: "Aaron", Email: "a@a.example", Password: password}, "192.0.2.1"))
+	token := w.firstRunToken()
+	if joins := must[apim.Tenant](t)(w.tenants.CheckFirstRun(ctx, token)); joins.ID != "" {
+		t.Errorf("got %+v, want none", joins)
+	}
+	in := ada()
+	in.TenantName, in.TenantSlug = "", ""
+	_, err := w.tenants.FirstRun(ctx, token, in)
+	wantFields(t, err, "tenant_name tenant_slug")
+}
+
 func TestFirstRunSaysEverythingThatIsWrong(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testFirstRunSaysEverythingThatIsWrong)
+}
+
+func testFirstRunSaysEverythingThatIsWrong(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	w.tenant("shop")
 	_, err := w.tenants.FirstRun(t.Context(), w.firstRunToken(), manager.FirstRun{Email: "Ada <a@b.c>", Password: "short", TenantSlug: "shop"})
 	wantFields(t, err, "email name password tenant_name tenant_slug")
-	empty := newWorld(t)
+	empty := newWorld(t, place)
 	in := ada()
 	in.TenantName, in.TenantSlug = "", ""
 	_, err = empty.tenants.FirstRun(t.Context(), empty.firstRunToken(), in)
@@ -81,7 +114,11 @@ func TestFirstRunSaysEverythingThatIsWrong(t *testing.T) {
 }
 
 func TestSignInTellsNobodyWhichAccountsExist(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testSignInTellsNobodyWhichAccountsExist)
+}
+
+func testSignInTellsNobodyWhichAccountsExist(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	must[apim.Person](t)(w.tenants.FirstRun(ctx, w.firstRunToken(), ada()))
 	p := must[apim.Person](t)(w.tenants.SignIn(ctx, " ADA@shop.example ", password, "192.0.2.1"))
@@ -102,8 +139,10 @@ func TestSignInTellsNobodyWhichAccountsExist(t *testing.T) {
 	}
 }
 
-func TestWrongPasswordsAreLimited(t *testing.T) {
-	w := newWorld(t)
+func TestWrongPasswordsAreLimited(t *testing.T) { postgres.Both(t, testWrongPasswordsAreLimited) }
+
+func testWrongPasswordsAreLimited(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	must[apim.Person](t)(w.tenants.FirstRun(ctx, w.firstRunToken(), ada()))
 	for i := range 10 {
@@ -117,7 +156,11 @@ func TestWrongPasswordsAreLimited(t *testing.T) {
 }
 
 func TestSignUpMakesAnOrganisationOfOnesOwn(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testSignUpMakesAnOrganisationOfOnesOwn)
+}
+
+func testSignUpMakesAnOrganisationOfOnesOwn(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	w.tenant("acme")
 	p := must[apim.Person](t)(w.tenants.SignUp(ctx, manager.SignUp{Name: "Carl", Email: "Carl@x.example", Password: password, Organisation: "Acme"}, "192.0.2.1"))
@@ -138,8 +181,10 @@ func TestSignUpMakesAnOrganisationOfOnesOwn(t *testing.T) {
 	refused(t, err, apim.Forbidden)
 }
 
-func TestMembersAreListedByName(t *testing.T) {
-	w := newWorld(t)
+func TestMembersAreListedByName(t *testing.T) { postgres.Both(t, testMembersAreListedByName) }
+
+func testMembersAreListedByName(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	shop := w.tenant("shop")
 	for _, name := range []string{"Zoe", "Ada", "Max"} {
 		w.person(shop, name, apim.RoleConsumer, apim.RoleProvider)
@@ -165,7 +210,11 @@ func TestMembersAreListedByName(t *testing.T) {
 }
 
 func TestTokenSpeaksForItsPersonUntilItEnds(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testTokenSpeaksForItsPersonUntilItEnds)
+}
+
+func testTokenSpeaksForItsPersonUntilItEnds(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	shop, other := w.tenant("shop"), w.tenant("other")
 	petra := w.person(shop, "Petra", apim.RoleProvider)
@@ -213,7 +262,11 @@ func TestTokenSpeaksForItsPersonUntilItEnds(t *testing.T) {
 }
 
 func TestBootstrapTokenMakesAnOperator(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testBootstrapTokenMakesAnOperator)
+}
+
+func testBootstrapTokenMakesAnOperator(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 	err := w.tenants.EnsureBootstrapToken(ctx, strings.Repeat("x", 31))
 	wantFields(t, err, "PORTICO_BOOTSTRAP_TOKEN")
@@ -241,8 +294,10 @@ func TestBootstrapTokenMakesAnOperator(t *testing.T) {
 	refused(t, err, apim.SignIn) // there is one already
 }
 
-func TestThemeIsKept(t *testing.T) {
-	w := newWorld(t)
+func TestThemeIsKept(t *testing.T) { postgres.Both(t, testThemeIsKept) }
+
+func testThemeIsKept(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	actor := w.person(w.tenant("shop"), "Petra")
 	if err := w.tenants.SetTheme(t.Context(), actor, "dark"); err != nil {
 		t.Fatal(err)
@@ -255,7 +310,11 @@ func TestThemeIsKept(t *testing.T) {
 }
 
 func TestTenantSlugIsCheckedAndUnique(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testTenantSlugIsCheckedAndUnique)
+}
+
+func testTenantSlugIsCheckedAndUnique(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	w.tenant("shop")
 	for _, slug := range []string{"shop", "v1", "Shop", "-x", "a_b", strings.Repeat("x", 64)} {
 		_, err := w.tenants.CreateTenant(t.Context(), system, slug, "Name")
@@ -264,8 +323,10 @@ func TestTenantSlugIsCheckedAndUnique(t *testing.T) {
 }
 
 // The chain of every tenant's audit log holds after a day's work.
-func TestAuditLogsVerify(t *testing.T) {
-	m := newMarket(t)
+func TestAuditLogsVerify(t *testing.T) { postgres.Both(t, testAuditLogsVerify) }
+
+func testAuditLogsVerify(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	s := m.active()
 	m.key()
 	if _, _, err := m.access.Cancel(t.Context(), m.consumer, m.client.ID, s.ID, ""); err != nil {
@@ -285,7 +346,11 @@ func TestAuditLogsVerify(t *testing.T) {
 
 // What the other side's log says of an actor is a name.
 func TestOtherSideOfASubscriptionSeesANameAlone(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testOtherSideOfASubscriptionSeesANameAlone)
+}
+
+func testOtherSideOfASubscriptionSeesANameAlone(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	actor := m.consumer
 	actor.Address, actor.Request = "192.0.2.77", "req-1"
 	if _, _, err := m.access.Request(t.Context(), actor, m.client.ID, manager.RequestAccess{Application: m.app.ID, Plan: m.offer.automatic.ID}); err != nil {

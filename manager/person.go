@@ -66,11 +66,13 @@ func checkFirstRun(ctx context.Context, tx *store.Tx, token string, now time.Tim
 	if subtle.ConstantTimeCompare([]byte(hash), []byte(secret.HashHex(token))) != 1 || !now.Before(expires) {
 		return apim.Tenant{}, ended
 	}
-	all, err := tx.System().Tenants(ctx)
-	if err != nil || len(all) == 0 {
-		return apim.Tenant{}, err
+	// Only a tenant without members is joined, such as the demo's: somebody
+	// who signed up before the first run keeps theirs to themselves.
+	joins, err := tx.System().EmptyTenant(ctx)
+	if apim.KindOf(err) == apim.NotFound {
+		return apim.Tenant{}, nil
 	}
-	return all[0], nil
+	return joins, err
 }
 
 // FirstRun makes the first operator with the link's token, which it uses up.

@@ -159,7 +159,11 @@ func (c *Catalog) apiItem(ctx context.Context, u *unit, v apim.Version, rev apim
 // checkRuntime refuses a version's draft that nodes could not serve.
 func checkRuntime(v apim.Version) error {
 	body := compile.API("", apim.API{ID: v.API, Tenant: v.Tenant}, v, apim.Revision{Number: max(1, v.Revision), Runtime: v.Runtime})
-	return servable(v.Runtime, check.API(body))
+	problems := check.API(body)
+	if len(v.Runtime.Routes) > 0 && len(body.Routes) == 0 {
+		problems = append(problems, check.Problem{Field: "routes", Reason: "every operation is switched off; leave one on, or retire the version"})
+	}
+	return servable(v.Runtime, problems)
 }
 
 // servable turns what nodes would refuse into a refusal that names the fields

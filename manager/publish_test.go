@@ -10,6 +10,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 type publisher struct {
@@ -18,9 +19,9 @@ type publisher struct {
 	provider apim.Actor
 }
 
-func newPublisher(t testing.TB) *publisher {
+func newPublisher(t testing.TB, place postgres.Place) *publisher {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, place)
 	p := &publisher{world: w, shop: w.tenant("shop")}
 	p.provider = w.person(p.shop, "Petra", apim.RoleProvider)
 	return p
@@ -48,7 +49,11 @@ func (p *publisher) draft(v apim.Version, change manager.DraftChange) apim.Versi
 }
 
 func TestPublishedRevisionIsOnTheNodes(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testPublishedRevisionIsOnTheNodes)
+}
+
+func testPublishedRevisionIsOnTheNodes(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	v := p.version(p.provider, p.shop, "orders")
 	r := p.publish(v)
 	api, ok := p.live(v)
@@ -76,8 +81,10 @@ func TestPublishedRevisionIsOnTheNodes(t *testing.T) {
 	}
 }
 
-func TestDoublePublishIsOneRevision(t *testing.T) {
-	p := newPublisher(t)
+func TestDoublePublishIsOneRevision(t *testing.T) { postgres.Both(t, testDoublePublishIsOneRevision) }
+
+func testDoublePublishIsOneRevision(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	v := p.version(p.provider, p.shop, "orders")
 	first, second := p.publish(v), p.publish(v)
 	if first.Revision.Number != 1 || second.Revision.Number != 1 || first.Change != second.Change {
@@ -89,7 +96,11 @@ func TestDoublePublishIsOneRevision(t *testing.T) {
 }
 
 func TestDraftIsNotLiveBeforePublishAndRollBackBringsItBack(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testDraftIsNotLiveBeforePublishAndRollBackBringsItBack)
+}
+
+func testDraftIsNotLiveBeforePublishAndRollBackBringsItBack(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	p.publish(v)
@@ -126,7 +137,11 @@ func TestDraftIsNotLiveBeforePublishAndRollBackBringsItBack(t *testing.T) {
 }
 
 func TestDeprecationIsAnnouncedAndRetirementEnds(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testDeprecationIsAnnouncedAndRetirementEnds)
+}
+
+func testDeprecationIsAnnouncedAndRetirementEnds(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	p := &publisher{world: m.world, shop: m.shop, provider: m.provider}
 	ctx, v := t.Context(), m.offer.version
 	m.active()
@@ -162,8 +177,10 @@ func TestDeprecationIsAnnouncedAndRetirementEnds(t *testing.T) {
 	p.draft(other, manager.DraftChange{Mount: &apim.Mount{BasePath: "/shop/orders/v1"}})
 }
 
-func TestTakenMountIsRefusedByName(t *testing.T) {
-	p := newPublisher(t)
+func TestTakenMountIsRefusedByName(t *testing.T) { postgres.Both(t, testTakenMountIsRefusedByName) }
+
+func testTakenMountIsRefusedByName(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	p.publish(p.version(p.provider, p.shop, "orders"))
 	staged := p.stage(p.provider, p.shop.ID, ordersDocument)
@@ -194,7 +211,11 @@ func TestTakenMountIsRefusedByName(t *testing.T) {
 
 // A live mount stays held while the draft has moved on.
 func TestLiveMountIsHeldWhileTheDraftMoves(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testLiveMountIsHeldWhileTheDraftMoves)
+}
+
+func testLiveMountIsHeldWhileTheDraftMoves(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	p.publish(v)
@@ -211,7 +232,11 @@ func TestLiveMountIsHeldWhileTheDraftMoves(t *testing.T) {
 }
 
 func TestDraftThatNodesCouldNotServeIsRefusedWithEverythingWrong(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testDraftThatNodesCouldNotServeIsRefusedWithEverythingWrong)
+}
+
+func testDraftThatNodesCouldNotServeIsRefusedWithEverythingWrong(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	v := p.version(p.provider, p.shop, "orders")
 	_, err := p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{
 		UpstreamURLs: &[]string{"ftp://x", "http://user:pw@x"}, Limits: &[]apim.RateLimit{{Requests: 0, Period: time.Second, By: "moon"}},
@@ -224,8 +249,10 @@ func TestDraftThatNodesCouldNotServeIsRefusedWithEverythingWrong(t *testing.T) {
 	refused(t, err, apim.Conflict)
 }
 
-func TestEmptyDraftIsNotPublished(t *testing.T) {
-	p := newPublisher(t)
+func TestEmptyDraftIsNotPublished(t *testing.T) { postgres.Both(t, testEmptyDraftIsNotPublished) }
+
+func testEmptyDraftIsNotPublished(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	v := p.version(p.provider, p.shop, "orders")
 	p.draft(v, manager.DraftChange{Public: map[string]bool{}, Off: map[string]bool{}})
 	_, err := p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{
@@ -234,8 +261,10 @@ func TestEmptyDraftIsNotPublished(t *testing.T) {
 	wantFields(t, err, "routes")
 }
 
-func TestAPIInUseIsNotDeleted(t *testing.T) {
-	m := newMarket(t)
+func TestAPIInUseIsNotDeleted(t *testing.T) { postgres.Both(t, testAPIInUseIsNotDeleted) }
+
+func testAPIInUseIsNotDeleted(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	_, _, err := m.catalog.Retire(ctx, m.provider, m.shop.ID, m.offer.version.ID, "gone")
 	if err != nil {
@@ -260,7 +289,11 @@ func TestAPIInUseIsNotDeleted(t *testing.T) {
 }
 
 func TestProductWithAHistoryIsNotDeleted(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testProductWithAHistoryIsNotDeleted)
+}
+
+func testProductWithAHistoryIsNotDeleted(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	s := m.active()
 	if _, _, err := m.access.Cancel(t.Context(), m.approver, m.shop.ID, s.ID, ""); err != nil {
 		t.Fatal(err)

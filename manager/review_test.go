@@ -8,12 +8,17 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 // A token that is limited to one tenant does not carry what its person may do
 // for the whole installation: the host or path would be every tenant's.
 func TestOperatorsTokenForOneTenantGivesNoMounts(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testOperatorsTokenForOneTenantGivesNoMounts)
+}
+
+func testOperatorsTokenForOneTenantGivesNoMounts(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	v := p.version(p.provider, p.shop, "orders")
 	operator := apim.Actor{Person: "per_op", Name: "Olga", Operator: true}
 	limited := operator
@@ -30,7 +35,11 @@ func TestOperatorsTokenForOneTenantGivesNoMounts(t *testing.T) {
 // What an operator has given a version is the version's: its provider edits and
 // publishes it without asking the operator again.
 func TestProviderPublishesBelowAMountThatWasGiven(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testProviderPublishesBelowAMountThatWasGiven)
+}
+
+func testProviderPublishesBelowAMountThatWasGiven(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	operator := apim.Actor{Person: "per_op", Name: "Olga", Operator: true}
@@ -54,7 +63,11 @@ func TestProviderPublishesBelowAMountThatWasGiven(t *testing.T) {
 // A version that is being prepared is the provider's alone to know, also by way
 // of a subscription to the product that it is in.
 func TestConsumerIsNotToldOfDraftVersions(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testConsumerIsNotToldOfDraftVersions)
+}
+
+func testConsumerIsNotToldOfDraftVersions(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx, s := t.Context(), m.pending()
 	secret := m.version(m.provider, m.shop, "secret")
 	name := "Launch 2027"
@@ -78,7 +91,11 @@ func TestConsumerIsNotToldOfDraftVersions(t *testing.T) {
 }
 
 func TestVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps)
+}
+
+func testVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	ctx := t.Context()
 	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
 		t.Fatal(err)
@@ -102,7 +119,11 @@ func TestVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T) {
 }
 
 func TestNoteOfACancellationIsBoundedOnBothSides(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testNoteOfACancellationIsBoundedOnBothSides)
+}
+
+func testNoteOfACancellationIsBoundedOnBothSides(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	s := m.active()
 	for _, by := range []struct {
 		actor  apim.Actor
@@ -115,7 +136,11 @@ func TestNoteOfACancellationIsBoundedOnBothSides(t *testing.T) {
 
 // Who has one IPv6 address has 2^64 of them: attempts are counted for them all.
 func TestWrongPasswordsAreLimitedByIPv6Network(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testWrongPasswordsAreLimitedByIPv6Network)
+}
+
+func testWrongPasswordsAreLimitedByIPv6Network(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	gone, leave := context.WithCancel(t.Context())
 	leave() // counted, but not worth hashing a password
 	for i := range 100 {
@@ -133,7 +158,11 @@ func TestWrongPasswordsAreLimitedByIPv6Network(t *testing.T) {
 // A path that an operator has given away is nobody's slug: whoever signs up
 // under its name would hold all below it, and get its calls.
 func TestNewTenantDoesNotGetPathsThatWereGiven(t *testing.T) {
-	p := newPublisher(t)
+	postgres.Both(t, testNewTenantDoesNotGetPathsThatWereGiven)
+}
+
+func testNewTenantDoesNotGetPathsThatWereGiven(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	v := p.version(p.provider, p.shop, "orders")
 	operator := apim.Actor{Person: "per_op", Name: "Olga", Operator: true}

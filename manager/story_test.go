@@ -7,11 +7,16 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager"
+	"portico/test/postgres"
 )
 
 // From the first run to a key that the nodes know, through the exported door.
 func TestDocumentBecomesAGovernedCall(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testDocumentBecomesAGovernedCall)
+}
+
+func testDocumentBecomesAGovernedCall(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	ctx := t.Context()
 
 	link := must[*url.URL](t)(url.Parse(must[string](t)(w.tenants.FirstRunLink(ctx))))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/test/postgres"
 )
 
 // openToAll lists the use cases that ask for no role of the actor, and why.
@@ -56,7 +57,11 @@ func openToMembers() map[string]string {
 
 // Every use case, found by reflection, is called by somebody who may not.
 func TestStrangersAreRefusedEverywhere(t *testing.T) {
-	m := newMarket(t)
+	postgres.Both(t, testStrangersAreRefusedEverywhere)
+}
+
+func testStrangersAreRefusedEverywhere(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	outside := m.person(m.tenant("elsewhere"), "Xi", apim.RoleOwner)
 	idle := m.person(m.shop, "Ida")
 	called := 0
@@ -100,8 +105,10 @@ func TestStrangersAreRefusedEverywhere(t *testing.T) {
 }
 
 // Nobody who is refused leaves a trace in what they were refused.
-func TestRefusedCallsChangeNothing(t *testing.T) {
-	m := newMarket(t)
+func TestRefusedCallsChangeNothing(t *testing.T) { postgres.Both(t, testRefusedCallsChangeNothing) }
+
+func testRefusedCallsChangeNothing(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	before := m.head()
 	idle := m.person(m.shop, "Ida")
 	for _, group := range []any{m.catalog, m.access} {
@@ -149,14 +156,16 @@ func call(t *testing.T, method reflect.Value, actor apim.Actor, m *market) error
 }
 
 // Operators do everything in any tenant, and so does the program itself.
-func TestOperatorsWorkInEveryTenant(t *testing.T) {
-	m := newMarket(t)
+func TestOperatorsWorkInEveryTenant(t *testing.T) { postgres.Both(t, testOperatorsWorkInEveryTenant) }
+
+func testOperatorsWorkInEveryTenant(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
 	for _, actor := range []apim.Actor{{Person: "per_1", Name: "Op", Operator: true}, system} {
-		v := m.version(actor, m.shop, "by-"+strings.ToLower(string(actor.Name)))
+		v := m.version(actor, m.shop, "by-"+strings.ToLower(actor.Name))
 		if _, err := m.catalog.Publish(t.Context(), actor, m.shop.ID, v.ID, "production", ""); err != nil {
 			t.Error(err)
 		}
-		app := m.application(actor, m.client, "for-"+strings.ToLower(string(actor.Name)))
+		app := m.application(actor, m.client, "for-"+strings.ToLower(actor.Name))
 		s := m.request(actor, m.client, app, m.offer.manual)
 		if _, _, err := m.access.Approve(t.Context(), m.approver, m.shop.ID, s.ID, ""); err != nil {
 			t.Error(err)

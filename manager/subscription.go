@@ -181,6 +181,13 @@ func (a *Access) transit(ctx context.Context, actor apim.Actor, tenant, id apim.
 				return err
 			}
 		}
+		plans, err := u.System().PlansByID(ctx, []apim.ID{s.Plan})
+		if err != nil {
+			return err
+		}
+		if plan := plans[s.Plan]; plan.State == apim.PlanClosed && before == apim.Pending && s.State == apim.Active {
+			return apim.Errorf(apim.Conflict, "plan %q is closed and gives nothing any more; reject the request", plan.Name).WithCode("plan_closed")
+		}
 		s.UpdatedAt = u.now
 		if err := t.UpdateSubscription(ctx, &s); err != nil {
 			return err

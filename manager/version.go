@@ -214,8 +214,8 @@ func checkLimits(check *apim.Check, limits []apim.RateLimit, ofAPI bool) {
 		if l.Requests < 1 || l.Requests > 1_000_000_000 {
 			check.Fail(at+".requests", "range", "is %d; use 1 to 1,000,000,000", l.Requests)
 		}
-		if ms := l.Period.Milliseconds(); ms < 1 || ms > 31*24*3_600_000 {
-			check.Fail(at+".period_ms", "range", "is %d; use 1 ms to 31 days", ms)
+		if ms := l.Period.Milliseconds(); ms < 1 || ms > 366*24*3_600_000 {
+			check.Fail(at+".period_ms", "range", "is %d; use 1 ms to 366 days", ms)
 		}
 		if l.Burst < 0 || l.Burst > 1_000_000_000 {
 			check.Fail(at+".burst", "range", "is %d; use 0 (as many as requests) to 1,000,000,000", l.Burst)

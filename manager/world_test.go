@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 // world is a control plane on a database of its own, with a clock that the
@@ -38,10 +38,10 @@ const password = "correct horse battery"
 
 var system = apim.Actor{System: true, Name: "test"}
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, place postgres.Place) *world {
 	t.Helper()
 	ctx := t.Context()
-	st, err := store.Open(ctx, filepath.Join(t.TempDir(), "portico.db"))
+	st, err := store.Open(ctx, place(t))
 	if err != nil {
 		t.Fatal(err)
 	}

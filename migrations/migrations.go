@@ -8,13 +8,17 @@ package migrations
 
 import "embed"
 
-// Files holds the steps, "sqlite/0001_spine.sql" and so on.
+// Files holds the steps, "sqlite/0001_spine.sql", "postgres/0001_spine.sql" and
+// so on. A step has the same number and name in both dialects.
 //
-//go:embed sqlite/*.sql
+//go:embed sqlite/*.sql postgres/*.sql
 var Files embed.FS
 
-// Schema is the dump of what the SQLite steps lead to. A test compares it with
-// a migrated database and rewrites it with -update.
-//
-//go:embed sqlite_schema.sql
-var Schema string
+// SQLiteSchema and PostgresSchema are the dumps of what the steps lead to. A
+// test compares them with migrated databases and rewrites them with -update.
+var (
+	//go:embed sqlite_schema.sql
+	SQLiteSchema string
+	//go:embed postgres_schema.sql
+	PostgresSchema string
+)

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -91,7 +92,9 @@ func (p *portal) productRow(o manager.Offer) productRow {
 	}
 	var apis, plans []string
 	for _, v := range o.Versions {
-		apis = append(apis, v.API.Name)
+		if !slices.Contains(apis, v.API.Name) {
+			apis = append(apis, v.API.Name)
+		}
 	}
 	for _, plan := range o.Plans {
 		if plan.State == apim.PlanPublished {

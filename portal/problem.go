@@ -50,7 +50,8 @@ func (p *portal) problem(c *gin.Context, r *reader) error {
 	if !ok {
 		return apim.Errorf(apim.NotFound, "the gateway has no error code %q", c.Param("code"))
 	}
-	v := problemView{frame: r.frame(f.Title, atProblems), refusal: f, StatusText: http.StatusText(f.Status),
+	v := problemView{
+		frame: r.frame(f.Title, atProblems), refusal: f, StatusText: http.StatusText(f.Status),
 		HappenedHTML: p.markdown.HTML(f.Happened), MeansHTML: p.markdown.HTML(f.Means), RetryHTML: p.markdown.HTML(f.Retry),
 	}
 	for _, do := range f.Do {

@@ -40,6 +40,7 @@ type termsView struct {
 	Reason    string
 	Err       string
 	Note      string
+	Still     string // the note where no script follows the choice
 	Submit    string
 }
 
@@ -157,6 +158,9 @@ func (v *subscribeView) choosePlan(offer manager.Offer) {
 		if automatic != "" {
 			v.Terms.Note += " " + automatic + " works at once."
 		}
+	}
+	if v.Terms.AnyManual && automatic != "" {
+		v.Terms.Still = "A plan that a person approves opens after the approval, any other at once."
 	}
 }
 

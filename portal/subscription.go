@@ -374,7 +374,7 @@ func newProof(a apim.Applied) *proofView {
 	case len(refused) > 0:
 		v.Text, v.Tone, v.Done = of+". "+list(refused)+" could not apply it; the operator sees why.", "bad", true
 	case a.Done:
-		v.Text = fmt.Sprintf("%s, %d ms", of, a.TookMS)
+		v.Text = of + ", " + took(a.TookMS)
 	default:
 		v.Text, v.Tone = of+". "+list(waiting)+" has not confirmed yet.", "warn"
 	}
@@ -383,4 +383,11 @@ func newProof(a apim.Applied) *proofView {
 		v.Poll = withChange(appliedPath, a.Change)
 	}
 	return v
+}
+
+func took(ms int64) string {
+	if ms < 1 {
+		return "under 1 ms"
+	}
+	return fmt.Sprintf("%d ms", ms)
 }

@@ -258,13 +258,13 @@ func (w *world) load(version apim.Version) {
 		stop()
 		<-ended
 	}()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		detail := must[manager.VersionDetail](w.t)(w.catalog.Version(ctx, w.provider, version.Tenant, version.ID))
 		if detail.Document.State == apim.Loaded {
 			return
 		}
 	}
-	w.t.Fatal("the document was not loaded within 20 s")
+	w.t.Fatal("the document was not loaded within 60 s")
 }
 
 // browser is a reader with cookies.

@@ -178,6 +178,7 @@ func (h Head) body() templ.Attributes {
 // htmxConfig sets htmx up for the content security policy: nothing evaluated,
 // no style element. Pages may hold a secret once, so no copy of one is kept
 // for the back button. A form refused with 409 or 422 comes back with its errors.
+// What arrives works at once: a pause of 20 ms would lose the next key.
 const htmxConfig = `{"allowEval":false,"includeIndicatorStyles":false,"historyCacheSize":0,"refreshOnHistoryMiss":true,` +
-	`"selfRequestsOnly":true,"scrollIntoViewOnBoost":false,"responseHandling":[{"code":"204","swap":false},` +
+	`"selfRequestsOnly":true,"scrollIntoViewOnBoost":false,"defaultSettleDelay":0,"responseHandling":[{"code":"204","swap":false},` +
 	`{"code":"[23]..","swap":true},{"code":"409","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}`

@@ -1176,7 +1176,7 @@ func kitNav() templ.Component {
 			templ_7745c5c3_Var36 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, "<nav aria-label=\"Operations\"><h3>Shipments</h3><a href=\"#\" aria-current=\"page\"><span>Create a shipment</span>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 50, "<nav aria-label=\"Operations\"><h2>Shipments</h2><a href=\"#\" aria-current=\"page\"><span>Create a shipment</span>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 // Config is what a server process is told at start: flags over environment
 // over the file named by --config over these defaults.
 type Config struct {
-	Data        string `env:"PORTICO_DATA" default:"data" help:"Folder for the database, the bus and the gateway's disk copy."`
+	Data string `env:"PORTICO_DATA" default:"data" help:"Folder for the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+
+	DatabaseURL secret.Text `env:"PORTICO_DATABASE_URL" help:"A PostgreSQL database, postgres://user:password@host/name, whose owner is a role without SUPERUSER and BYPASSRLS. Default: SQLite in the data folder."`
+
 	GatewayAddr string `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
 	PortalAddr  string `env:"PORTICO_PORTAL_ADDR" default:":8081" help:"Where the developer portal listens."`
 	ConsoleAddr string `env:"PORTICO_CONSOLE_ADDR" default:":8082" help:"Where the console and the management API listen."`
@@ -58,6 +62,9 @@ func (c Config) check() error {
 			wrong = append(wrong, fmt.Sprintf("%s: %q is not an http or https address without a slash at its end", u.name, u.value))
 		}
 	}
+	if u := c.DatabaseURL.Reveal(); u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
+		wrong = append(wrong, "database-url: does not begin with postgres:// (it is not shown, since it may hold a password)")
+	}
 	if t := c.BootstrapToken.Reveal(); t != "" && len(t) < 32 {
 		wrong = append(wrong, fmt.Sprintf("bootstrap-token: has %d characters, it needs at least 32", len(t)))
 	}
@@ -65,6 +72,14 @@ func (c Config) check() error {
 		return fmt.Errorf("settings:\n  %s", strings.Join(wrong, "\n  "))
 	}
 	return nil
+}
+
+// database is the address of the database, as store.Open takes it.
+func (c Config) database() string {
+	if u := c.DatabaseURL.Reveal(); u != "" {
+		return u
+	}
+	return filepath.Join(c.Data, "portico.db")
 }
 
 // urlOf returns the address that people use for a listener: localhost where it

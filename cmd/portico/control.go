@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,7 +43,7 @@ type addresses struct{ gateway, portal, console string }
 
 // openControl opens the database and wires the use cases. Nothing runs yet.
 func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, guard *egress.Guard, log *slog.Logger) (*control, error) {
-	db, err := store.Open(ctx, filepath.Join(c.Data, "portico.db"))
+	db, err := store.Open(ctx, c.database())
 	if err != nil {
 		return nil, err
 	}
@@ -77,19 +77,27 @@ func (c *control) prepare(ctx context.Context, cfg Config, at addresses) (apim.N
 			return apim.Node{}, fmt.Errorf("make the bootstrap token: %w", err)
 		}
 	}
+	known, err := c.store.EnrolledNodes(ctx, "production")
+	if err != nil {
+		return apim.Node{}, fmt.Errorf("read the nodes: %w", err)
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = ""
 	}
-	return c.fleet.EnsureNode(ctx, "production", nodeName(host))
+	return c.fleet.EnsureNode(ctx, "production", nodeName(host, known))
 }
 
-// nodeName makes a node's name of its host's, which may hold dots and capitals.
-func nodeName(host string) string {
-	if apim.CheckSlug(host) == nil {
-		return host
+// nodeName is the name of this process's node: the one that it had before,
+// though the machine or the container is called otherwise by now (else the old
+// name would count as an unreachable node for ever), and at first the host's,
+// as far as it can stand in a name.
+func nodeName(host string, known []apim.Node) string {
+	if len(known) > 0 {
+		return known[0].Name
 	}
-	if name := apim.Slugify(host); apim.CheckSlug(name) == nil {
+	host, _, _ = strings.Cut(host, ".")
+	if name := apim.Slugify(host); name != "" {
 		return name
 	}
 	return "gateway-1"

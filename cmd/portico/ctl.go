@@ -30,7 +30,7 @@ type ctlCommands struct {
 // Help is what --help says below the commands.
 func (ctlCommands) Help() string {
 	return "Commands that work on a running Portico find it at PORTICO_URL and act with the API token in PORTICO_TOKEN. " +
-		"With --json they print what the management API answered.\n\n" +
+		"With --json they print what the management API answered, refusals to standard error.\n\n" +
 		"Exit codes: 0 done, 1 refused, 2 wrong command line, 3 nobody there to ask."
 }
 
@@ -74,6 +74,7 @@ func (f ctlFlags) open(io *ctlIO) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.asJSON = f.JSON
 	return &session{client: c, io: io, flags: f, tenant: f.Tenant}, nil
 }
 

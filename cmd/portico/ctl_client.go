@@ -19,9 +19,10 @@ import (
 // client calls the management API. It follows no redirect, since it would take
 // the token along.
 type client struct {
-	base  string
-	token secret.Text
-	http  *http.Client
+	base   string
+	token  secret.Text
+	http   *http.Client
+	asJSON bool // refusals too
 }
 
 // longestAnswer bounds what is read of an answer.
@@ -90,7 +91,7 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		return nil, &unreachable{address: c.base, cause: err}
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return nil, refusalOf(res, answer)
+		return nil, c.refusalOf(res, answer)
 	}
 	if out != nil {
 		if err := json.Unmarshal(answer, out); err != nil {
@@ -125,13 +126,18 @@ type refusal struct {
 	Code      string
 	RequestID string `json:"request_id"`
 	Errors    []struct{ Field, Code, Detail string }
+
+	raw []byte // printed as it is, where JSON was asked for
 }
 
-func refusalOf(res *http.Response, body []byte) error {
+func (c *client) refusalOf(res *http.Response, body []byte) error {
 	var r refusal
 	media := res.Header.Get("Content-Type")
 	if !strings.HasPrefix(media, "application/problem+json") || json.Unmarshal(body, &r) != nil {
 		return &unreachable{address: res.Request.URL.Host, cause: fmt.Errorf("something that is no manager answers there (%s)", res.Status)}
+	}
+	if c.asJSON {
+		r.raw = body
 	}
 	return &r
 }
@@ -141,6 +147,10 @@ func (r *refusal) Error() string { return r.Detail }
 // print writes the refusal for people: what happened, each field, and where to
 // look.
 func (r *refusal) print(w io.Writer) {
+	if len(r.raw) > 0 {
+		fmt.Fprintf(w, "%s\n", bytes.TrimSpace(r.raw))
+		return
+	}
 	text := r.Detail
 	if text == "" {
 		text = r.Title

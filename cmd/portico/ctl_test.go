@@ -267,6 +267,7 @@ func TestExitCodesSayWhatHappened(t *testing.T) {
 	}{
 		"not found":             {good, "", []string{"apis", "show", "nothing"}, exitRefused, []string{"(not_found)"}},
 		"fields":                {good, "", []string{"products", "create", "Box", "--slug", "A B"}, exitRefused, []string{"(invalid)", "  slug: "}},
+		"fields as JSON":        {good, "", []string{"products", "create", "Box", "--slug", "A B", "--json"}, exitRefused, []string{`{"type":`, `"field":"slug"`}},
 		"bad token":             {good, "wrong", []string{"apis"}, exitRefused, []string{"(token_invalid)", "PORTICO_TOKEN"}},
 		"no such plan":          {good, "", []string{"subscribe", "till", "shop/nothing", "x"}, exitRefused, []string{"(not_found)"}},
 		"unknown flag":          {good, "", []string{"apis", "--colour"}, exitUsage, []string{"--colour"}},

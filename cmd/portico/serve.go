@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -79,7 +80,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer plane.store.Close()
+	defer func() { _ = plane.store.Close() }() // everything is committed by then
 	enrolled, err := plane.prepare(ctx, s.Config, at)
 	if err != nil {
 		return err
@@ -224,6 +225,9 @@ func operators(node *gateway.Node) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", node.Live())
 	mux.Handle("GET /readyz", node.Ready())
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -249,11 +253,12 @@ type announcement struct {
 	ops, demo        string
 	firstRun, key    string
 	data             string
+	apart            bool // the database is not in data
 	loopbackUpstream bool
 }
 
 func (s *serveCommand) announce(ctx context.Context, open *listeners, at addresses, plane *control) (announcement, error) {
-	note := announcement{at: at, ops: urlOf("", open.ops), data: s.Data, loopbackUpstream: len(s.UpstreamAllow) == 0}
+	note := announcement{at: at, ops: urlOf("", open.ops), data: s.Data, apart: s.DatabaseURL != "", loopbackUpstream: len(s.UpstreamAllow) == 0}
 	if open.demo != nil {
 		note.demo = urlOf("", open.demo)
 		key, err := (&seeder{tenants: plane.tenants, catalog: plane.catalog, access: plane.access, fleet: plane.fleet}).seed(ctx, note.demo)
@@ -282,7 +287,11 @@ func (a announcement) print(w io.Writer, took time.Duration) {
 	if a.key != "" {
 		fmt.Fprintf(w, "\n  Call the demo:\n  curl -H 'X-API-Key: %s' %s/demo/parcels/v1/parcels\n", a.key, a.at.gateway)
 	}
-	fmt.Fprintf(w, "\n  Data is in %s; its file \"key\" encrypts the gateway's disk copy.\n", a.data)
+	where := "Data is in " + a.data
+	if a.apart {
+		where = "Data is in PostgreSQL, the bus and the gateway's disk copy in " + a.data
+	}
+	fmt.Fprintf(w, "\n  %s; its file \"key\" encrypts the gateway's disk copy.\n", where)
 	if a.loopbackUpstream {
 		fmt.Fprintln(w, "  Upstreams and imports may be on this machine (loopback); --upstream-allow changes that.")
 	}

@@ -214,7 +214,7 @@ func (c *Copy) fold() error {
 		return fmt.Errorf("fold into %s: %w", filepath.Base(next), err)
 	}
 	if c.file != nil {
-		c.file.close()
+		_ = c.file.close() // its generation is no longer written
 	}
 	previous := c.source
 	c.file, c.source, c.from = file, next, file.offset

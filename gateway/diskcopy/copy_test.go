@@ -23,8 +23,10 @@ func key(n int) entry.Key { return entry.Key(fmt.Sprintf("terms.%032x", n)) }
 
 func item(n int, sequence uint64, text string) entry.Item {
 	body, _ := json.Marshal(entry.Terms{Plan: fmt.Sprintf("%032x", n), Name: text})
-	return entry.Item{Key: key(n), Envelope: entry.Envelope{Schema: entry.Schema, Kind: entry.KindTerms,
-		Position: entry.Position{Epoch: 1, Sequence: sequence}, Body: body}}
+	return entry.Item{Key: key(n), Envelope: entry.Envelope{
+		Schema: entry.Schema, Kind: entry.KindTerms,
+		Position: entry.Position{Epoch: 1, Sequence: sequence}, Body: body,
+	}}
 }
 
 var secret = [32]byte{7}

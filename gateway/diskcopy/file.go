@@ -213,8 +213,8 @@ func (w *writer) logBytes() int64 { return w.offset - w.snapshotBytes }
 func (w *writer) close() error    { return w.file.Close() }
 
 func (w *writer) abandon() {
-	w.file.Close()
-	os.Remove(w.path + ".part")
+	_ = w.file.Close() // what failed is told already
+	_ = os.Remove(w.path + ".part")
 }
 
 func appendItem(dst []byte, it entry.Item) ([]byte, error) {
@@ -338,7 +338,7 @@ func replay(path string, key [32]byte, env string, until int64, apply func([]ent
 		apply(items)
 		return nil
 	})
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err
@@ -364,7 +364,7 @@ func copyNewest(path string, key [32]byte, env string, until int64, out *writer)
 			}
 			return nil
 		})
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		return err

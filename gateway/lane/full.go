@@ -93,7 +93,7 @@ func (f *Full) EndConnections() { f.draining.Store(true) }
 func (f *Full) Drain(ctx context.Context) error {
 	f.EndConnections()
 	if err := f.server.Shutdown(ctx); err != nil {
-		f.server.Close()
+		_ = f.server.Close() // it closes what it can
 		return fmt.Errorf("drain gateway: %w", err)
 	}
 	return nil

@@ -39,6 +39,8 @@ func BadRequest(detail string) *Denied {
 
 // TooLarge is the refusal of a body beyond the limit.
 func TooLarge(limit int64) *Denied {
-	return &Denied{Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
-		Detail: "The request body is larger than the " + bytesText(limit) + " that this API accepts. Send a smaller one.", Close: true}
+	return &Denied{
+		Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
+		Detail: "The request body is larger than the " + bytesText(limit) + " that this API accepts. Send a smaller one.", Close: true,
+	}
 }

@@ -34,8 +34,10 @@ func scope() *policy.Scope {
 func grantFor(limits ...entry.RateLimit) *policy.Grant {
 	slot := &policy.TermsSlot{}
 	slot.Store(policy.NewTerms(entry.Terms{Plan: uuid(2), APIs: []entry.TermsAPI{{Version: uuid(1)}}, Limits: limits}))
-	return policy.NewGrant(entry.Position{}, entry.Grant{Credential: uuid(3), Application: uuid(4), Tenant: uuid(5),
-		Subscriptions: []entry.Subscription{{ID: uuid(6), Terms: uuid(2), State: entry.Active}}}, func(string) *policy.TermsSlot { return slot })
+	return policy.NewGrant(entry.Position{}, entry.Grant{
+		Credential: uuid(3), Application: uuid(4), Tenant: uuid(5),
+		Subscriptions: []entry.Subscription{{ID: uuid(6), Terms: uuid(2), State: entry.Active}},
+	}, func(string) *policy.TermsSlot { return slot })
 }
 
 func chainOf(tools policy.Tools, policies ...entry.Policy) *policy.Chain {
@@ -167,8 +169,13 @@ func TestLimitsCountByWhatTheySay(t *testing.T) {
 	}
 	byAddress := limit("address")
 	for _, c := range []struct{ address, want string }{
-		{"192.0.2.1", "ok"}, {"192.0.2.2", "ok"}, {"192.0.2.1", "rate_limited"}, {"::ffff:192.0.2.2", "rate_limited"},
-		{"2001:db8::1", "ok"}, {"2001:db8::2", "rate_limited"}, {"2001:db8:0:1::2", "ok"},
+		{"192.0.2.1", "ok"},
+		{"192.0.2.2", "ok"},
+		{"192.0.2.1", "rate_limited"},
+		{"::ffff:192.0.2.2", "rate_limited"},
+		{"2001:db8::1", "ok"},
+		{"2001:db8::2", "rate_limited"},
+		{"2001:db8:0:1::2", "ok"},
 	} {
 		if got := call(byAddress, c.address); got != c.want {
 			t.Errorf("by address, %s: got %s, want %s", c.address, got, c.want)
@@ -184,8 +191,10 @@ func TestLimitsCountByWhatTheySay(t *testing.T) {
 // definition: in no window of any length more than burst + rate × length.
 func TestLimitNeverExceedsRateAndBurst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := entry.RateLimit{Requests: rapid.IntRange(1, 20).Draw(t, "requests"), PeriodMS: int64(rapid.IntRange(1, 2000).Draw(t, "period")),
-			Burst: rapid.IntRange(0, 10).Draw(t, "burst"), By: "api"}
+		l := entry.RateLimit{
+			Requests: rapid.IntRange(1, 20).Draw(t, "requests"), PeriodMS: int64(rapid.IntRange(1, 2000).Draw(t, "period")),
+			Burst: rapid.IntRange(0, 10).Draw(t, "burst"), By: "api",
+		}
 		chain := chainOf(policy.Tools{}, entry.Policy{RateLimit: &l})
 		burst := float64(l.Burst)
 		if burst == 0 {

@@ -94,8 +94,10 @@ func TestHundredThousandGrantsFitInSixtyMebibytes(t *testing.T) {
 	grants := table.NewGrants()
 	slot := &policy.TermsSlot{}
 	for i := range 100_000 {
-		g := entry.Grant{Credential: uuid(i), Application: uuid(i), Tenant: uuid(i), Name: fmt.Sprintf("application %d", i),
-			Subscriptions: []entry.Subscription{{ID: uuid(i), Terms: uuid(1), State: entry.Active}, {ID: uuid(i + 1), Terms: uuid(1), State: entry.Active}}}
+		g := entry.Grant{
+			Credential: uuid(i), Application: uuid(i), Tenant: uuid(i), Name: fmt.Sprintf("application %d", i),
+			Subscriptions: []entry.Subscription{{ID: uuid(i), Terms: uuid(1), State: entry.Active}, {ID: uuid(i + 1), Terms: uuid(1), State: entry.Active}},
+		}
 		grants.Put(sha256.Sum256(fmt.Append(nil, i)), policy.NewGrant(entry.Position{}, g, func(string) *policy.TermsSlot { return slot }))
 	}
 	used := measure() - before

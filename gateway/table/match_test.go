@@ -149,10 +149,16 @@ func TestMountsAreFoundByHostThenLongestPath(t *testing.T) {
 		tab.Put(compile(a))
 	}
 	for _, c := range []struct{ host, path, want string }{
-		{"any", "/", "1"}, {"any", "/other/x", "1"}, {"any", "/shopping", "1"},
-		{"any", "/shop", "2"}, {"any", "/shop/x", "2"}, {"any", "/shop/v10", "2"},
-		{"any", "/shop/v1/a", "3"}, {"any", "/shop/v1/b", "no_route"},
-		{"api.example", "/shop/v1/a", "4"}, {"api.example", "/", "no_route"},
+		{"any", "/", "1"},
+		{"any", "/other/x", "1"},
+		{"any", "/shopping", "1"},
+		{"any", "/shop", "2"},
+		{"any", "/shop/x", "2"},
+		{"any", "/shop/v10", "2"},
+		{"any", "/shop/v1/a", "3"},
+		{"any", "/shop/v1/b", "no_route"},
+		{"api.example", "/shop/v1/a", "4"},
+		{"api.example", "/", "no_route"},
 	} {
 		ex, got := ask(t, tab, "GET", c.host, c.path)
 		if ex.Scope != nil {

@@ -31,9 +31,11 @@ func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	if res.StatusCode < 200 || res.StatusCode > 599 {
 		cancel(nil)
 		res.Body.Close()
-		return &policy.Denied{Status: http.StatusBadGateway, Code: "upstream_invalid",
+		return &policy.Denied{
+			Status: http.StatusBadGateway, Code: "upstream_invalid",
 			Detail: "The service behind this API gave an answer that is not valid HTTP. Tell the API's provider.",
-			Cause:  errors.New("status " + res.Status)}
+			Cause:  errors.New("status " + res.Status),
+		}
 	}
 	answer(ex, res)
 	ex.Answer.Body = &body{res: res, ex: ex, watch: w, idle: timeouts.Idle}
@@ -90,20 +92,26 @@ func failed(ctx context.Context, ex *policy.Exchange, err error) error {
 		}
 		return unreachable(err)
 	case errors.As(err, &dial), errors.Is(context.Cause(ctx), errPatience):
-		return &policy.Denied{Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
-			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err}
+		return &policy.Denied{
+			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
+			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,
+		}
 	case ctx.Err() != nil:
 		return &policy.Broken{Cause: context.Cause(ctx)}
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return &policy.Denied{Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
-			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err}
+		return &policy.Denied{
+			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
+			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,
+		}
 	}
 	return unreachable(err)
 }
 
 func unreachable(err error) error {
-	return &policy.Denied{Status: http.StatusBadGateway, Code: "upstream_unreachable",
-		Detail: "The service behind this API cannot be reached, or broke off without an answer. Call again later.", Cause: err}
+	return &policy.Denied{
+		Status: http.StatusBadGateway, Code: "upstream_unreachable",
+		Detail: "The service behind this API cannot be reached, or broke off without an answer. Call again later.", Cause: err,
+	}
 }
 
 var errPatience = errors.New("upstream took too long")
@@ -157,7 +165,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	u.watch.uploading(true, u.patience)
 	n, err := u.body.Read(p)
 	u.watch.uploading(false, u.patience)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		for _, f := range u.body.Trailer.Fields() {
 			name := http.CanonicalHeaderKey(f.Name)
 			if _, announced := u.trailer[name]; announced && f.Value != "" {
@@ -183,7 +191,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.watch.timer.Reset(b.idle)
 	n, err := b.res.Body.Read(p)
 	b.watch.timer.Stop()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		for name, values := range b.res.Trailer {
 			for _, v := range values {
 				b.ex.Answer.Trailer.Add(name, v)

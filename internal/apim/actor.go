@@ -37,11 +37,11 @@ func Roles() []Role {
 	return []Role{RoleOwner, RoleAdmin, RoleProvider, RoleApprover, RoleConsumer, RoleAuditor}
 }
 
-// Verb and object kind make a permission: "approve" on "subscription".
-type (
-	Verb   string
-	Object string
-)
+// Verb is what a permission lets somebody do: "approve".
+type Verb string
+
+// Object is the kind of thing that a permission is about: "subscription".
+type Object string
 
 // The verbs of permissions.
 const (

@@ -57,7 +57,7 @@ func (v *Version) Publish() (int, error) {
 	if v.State == Retired {
 		return 0, Errorf(Conflict, "version %s is retired; make a new version to publish again", v.Label).WithCode("version_retired")
 	}
-	if len(v.Runtime.Routes) == 0 {
+	if len(v.Runtime.Routes) == 0 && v.Document == "" { // a document may hold webhooks alone
 		return 0, Errorf(Conflict, "version %s has no operation to publish; import a document first", v.Label).WithCode("no_operations")
 	}
 	if v.State == Draft {

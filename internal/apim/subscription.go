@@ -2,6 +2,7 @@ package apim
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -71,7 +72,7 @@ func (s *Subscription) Reject(by ID, name, reason string, at time.Time) error {
 	if err := s.decidable("rejected"); err != nil {
 		return err
 	}
-	if reason == "" {
+	if strings.TrimSpace(reason) == "" {
 		return needsReason("the requester sees why, and what would have let the request through")
 	}
 	s.State, s.DecidedBy, s.Decider, s.DecidedAt, s.Note = Rejected, by, name, at, reason
@@ -117,7 +118,7 @@ func (s *Subscription) Suspend(reason string, at time.Time) error {
 	if s.State != Active {
 		return s.refuse("cannot be suspended")
 	}
-	if reason == "" {
+	if strings.TrimSpace(reason) == "" {
 		return needsReason("the application's people see why it was suspended")
 	}
 	s.State, s.Note, s.UpdatedAt = Suspended, reason, at

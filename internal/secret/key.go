@@ -95,13 +95,13 @@ func (k Key) String() string { return k.Prefix + "_" + k.ID }
 // Format is String, for every verb of fmt.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
-// LastFour returns the last characters of the secret part, to tell keys apart.
+// LastFour returns the key's last characters, to tell keys apart by what
+// people see at the end of theirs.
 func (k Key) LastFour() string {
-	end := len(k.text) - crcDigits - 1
-	if end < 4 {
+	if len(k.text) < 4 {
 		return ""
 	}
-	return k.text[end-4 : end]
+	return k.text[len(k.text)-4:]
 }
 
 // Hash returns the SHA-256 of the whole key, which is what is stored and what

@@ -25,7 +25,7 @@ func TestMintedKeyParsesAndCarriesItsParts(t *testing.T) {
 		if err != nil || got != key {
 			t.Errorf("%s: got %v, %v, want %v", prefix, got, err, key)
 		}
-		if len(got.ID) != 12 || len(got.LastFour()) != 4 || !strings.HasPrefix(key.Reveal(), prefix+"_"+got.ID+"_") {
+		if len(got.ID) != 12 || len(got.LastFour()) != 4 || !strings.HasSuffix(key.Reveal(), got.LastFour()) || !strings.HasPrefix(key.Reveal(), prefix+"_"+got.ID+"_") {
 			t.Errorf("%s: got id %q, last four %q of a key of %d characters", prefix, got.ID, got.LastFour(), len(key.Reveal()))
 		}
 	}

@@ -17,24 +17,35 @@ func matrix() map[apim.Role][]permission {
 		apim.RoleOwner: {{any, any}},
 		apim.RoleAdmin: {{any, any}}, // giving and taking "owner" is the owner's: checked where roles are given
 		apim.RoleProvider: {
-			{apim.ObjectAPI, apim.Read}, {apim.ObjectAPI, apim.Write}, {apim.ObjectAPI, apim.Publish},
-			{apim.ObjectProduct, apim.Read}, {apim.ObjectProduct, apim.Write},
+			{apim.ObjectAPI, apim.Read},
+			{apim.ObjectAPI, apim.Write},
+			{apim.ObjectAPI, apim.Publish},
+			{apim.ObjectProduct, apim.Read},
+			{apim.ObjectProduct, apim.Write},
 			{apim.ObjectSubscription, apim.Read},
 		},
 		apim.RoleApprover: {
-			{apim.ObjectAPI, apim.Read}, {apim.ObjectProduct, apim.Read},
-			{apim.ObjectSubscription, apim.Read}, {apim.ObjectSubscription, apim.Approve},
+			{apim.ObjectAPI, apim.Read},
+			{apim.ObjectProduct, apim.Read},
+			{apim.ObjectSubscription, apim.Read},
+			{apim.ObjectSubscription, apim.Approve},
 		},
 		apim.RoleConsumer: {
-			{apim.ObjectApplication, apim.Read}, {apim.ObjectApplication, apim.Write},
-			{apim.ObjectSubscription, apim.Read}, {apim.ObjectSubscription, apim.Write},
-			{apim.ObjectCredential, apim.Read}, {apim.ObjectCredential, apim.Write},
+			{apim.ObjectApplication, apim.Read},
+			{apim.ObjectApplication, apim.Write},
+			{apim.ObjectSubscription, apim.Read},
+			{apim.ObjectSubscription, apim.Write},
+			{apim.ObjectCredential, apim.Read},
+			{apim.ObjectCredential, apim.Write},
 		},
 		apim.RoleAuditor: {{any, apim.Read}},
 		member: {
-			{apim.ObjectTenant, apim.Read}, {apim.ObjectMember, apim.Read},
-			{apim.ObjectEnvironment, apim.Read}, {apim.ObjectNode, apim.Read},
-			{apim.ObjectToken, apim.Read}, {apim.ObjectToken, apim.Write}, // their own
+			{apim.ObjectTenant, apim.Read},
+			{apim.ObjectMember, apim.Read},
+			{apim.ObjectEnvironment, apim.Read},
+			{apim.ObjectNode, apim.Read},
+			{apim.ObjectToken, apim.Read},
+			{apim.ObjectToken, apim.Write}, // their own
 		},
 	}
 }

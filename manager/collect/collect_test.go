@@ -17,7 +17,13 @@ import (
 	"portico/manager/collect"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The two that are ignored are nats-server's own: a stream that is made while
+// its server shuts down leaves its store's ticker behind.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+}
 
 var _ manager.Confirmations = (*collect.Collector)(nil)
 

@@ -26,7 +26,7 @@ type apisPage struct {
 type apiRow struct {
 	Name, Href, Slug string
 	Versions         []versionRow
-	State            apim.VersionState // of the newest version
+	State            apim.VersionState // of the version that stands for it
 	Note             string            // "sunset 31 Dec 2026"
 	Score            int
 	Operations       string
@@ -63,26 +63,43 @@ func (h *Console) apis(v *visit) error {
 		})
 	}
 	for _, a := range list.Items {
-		p.Rows = append(p.Rows, apiRowOf(v, a))
+		p.Rows = append(p.Rows, apiRowOf(v, a, q.State))
 	}
 	p.None = len(p.Rows) == 0 && q.Search == "" && q.State == "" && v.query("cursor") == ""
 	p.Later, p.First = v.pages(with(l.apis(), "q", q.Search, "state", string(q.State)), list.NextCursor)
 	return v.render(http.StatusOK, apisList(p))
 }
 
-func apiRowOf(v *visit, a manager.APISummary) apiRow {
+// apiRowOf is an API with the version that stands for it, one in the state
+// that was asked for if there is one.
+func apiRowOf(v *visit, a manager.APISummary, asked apim.VersionState) apiRow {
 	row := apiRow{Name: a.API.Name, Href: v.links.api(a.API.Slug), Slug: a.API.Slug, Score: -1, Live: "—", Operations: "—"}
+	head := headOf(a.Versions, asked)
 	for i, s := range a.Versions {
 		r := versionRowOf(v, a.API.Slug, s)
 		row.Versions = append(row.Versions, r)
-		if i == 0 {
+		if i == head {
 			row.State, row.Score, row.Operations, row.Live, row.Unpublished = s.State, s.Score, r.Operations, r.Live, s.Unpublished && s.Revision > 0
 		}
 	}
 	return row
 }
 
-// api sends a reader to the newest version of an API.
+// headOf is the version that stands for its API: the newest in the state asked
+// for, else the newest that callers use. A draft or a retired version stands
+// for it only while nothing else is there.
+func headOf(versions []manager.VersionSummary, asked apim.VersionState) int {
+	for _, state := range []apim.VersionState{asked, apim.Published, apim.Deprecated, apim.Draft} {
+		for i, s := range versions {
+			if s.State == state {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// api sends a reader to the version that stands for an API.
 func (h *Console) api(v *visit) error {
 	a, err := h.Catalog.API(v.ctx(), v.actor, v.tenant.ID, v.param("api"))
 	if err != nil {
@@ -91,7 +108,7 @@ func (h *Console) api(v *visit) error {
 	if len(a.Versions) == 0 {
 		return v.redirect(v.links.importInto(a.API.Slug, "v1"))
 	}
-	return v.redirect(v.links.version(a.API.Slug, a.Versions[0].Label))
+	return v.redirect(v.links.version(a.API.Slug, a.Versions[headOf(a.Versions, "")].Label))
 }
 
 // scoreTone colours a lint score; the number stands beside it.

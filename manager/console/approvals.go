@@ -158,7 +158,7 @@ func (h *Console) request(v *visit, id apim.ID, tab string, f form) (*requestVie
 		Text: "Asked for " + s.Product.Name + ", " + s.Plan.Name, When: moment(sub.RequestedAt), Now: true,
 	})
 	for _, line := range s.History {
-		r.History = append(r.History, historyView{Text: line.Text, By: line.By, When: moment(line.At)})
+		r.History = append(r.History, historyView{Text: line.Text, When: moment(line.At)})
 	}
 	return r, nil
 }

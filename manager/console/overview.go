@@ -60,7 +60,7 @@ func (h *Console) overview(v *visit) error {
 	}
 	for i, a := range apis.Items {
 		if i < 8 {
-			p.APIs = append(p.APIs, apiRowOf(v, a))
+			p.APIs = append(p.APIs, apiRowOf(v, a, ""))
 		}
 	}
 	p.Stats = overviewStats(v, apis, products, nodes)

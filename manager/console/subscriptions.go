@@ -99,7 +99,7 @@ func (h *Console) subscriptionPage(v *visit, s manager.SubscriptionView, f form)
 		p.Facts = append(p.Facts, fact{"Ends", moment(sub.EndsAt)})
 	}
 	for _, line := range s.History {
-		p.History = append(p.History, historyView{Text: line.Text, By: line.By, When: moment(line.At)})
+		p.History = append(p.History, historyView{Text: line.Text, When: moment(line.At)})
 	}
 	if sub.State == apim.Pending {
 		p.Inbox = l.request("", sub.ID)

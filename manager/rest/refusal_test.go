@@ -12,11 +12,14 @@ import (
 
 	"portico/internal/web"
 	"portico/manager/rest"
+	"portico/test/postgres"
 )
 
 // Every operation that takes a body refuses the same nonsense the same way.
-func TestEveryBodyIsReadStrictly(t *testing.T) {
-	s := newScene(t)
+func TestEveryBodyIsReadStrictly(t *testing.T) { postgres.Both(t, testEveryBodyIsReadStrictly) }
+
+func testEveryBodyIsReadStrictly(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for _, d := range s.contract.Operations() {
 		if !d.HasBody || strings.HasSuffix(d.Path, "/imports") {
 			continue
@@ -40,8 +43,10 @@ func TestEveryBodyIsReadStrictly(t *testing.T) {
 	}
 }
 
-func TestEveryParameterIsKnown(t *testing.T) {
-	s := newScene(t)
+func TestEveryParameterIsKnown(t *testing.T) { postgres.Both(t, testEveryParameterIsKnown) }
+
+func testEveryParameterIsKnown(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for _, o := range s.edge.Operations() {
 		token := s.ada
 		if owner(o.Path) == "client" {
@@ -75,8 +80,10 @@ func TestEveryParameterIsKnown(t *testing.T) {
 	}
 }
 
-func TestIdsOfAnotherKindAreNotFound(t *testing.T) {
-	s := newScene(t)
+func TestIdsOfAnotherKindAreNotFound(t *testing.T) { postgres.Both(t, testIdsOfAnotherKindAreNotFound) }
+
+func testIdsOfAnotherKindAreNotFound(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for _, path := range []string{
 		"/versions/" + s.trial, "/versions/orders", "/plans/" + s.version, "/plans/trial", "/imports/" + s.version,
 		"/subscriptions/" + s.version, "/subscriptions/1", "/apis/" + s.version, "/products/" + s.version, "/apis/nothing",
@@ -91,8 +98,10 @@ func TestIdsOfAnotherKindAreNotFound(t *testing.T) {
 	s.call(s.ada, "POST", "/tenants/shop/products", map[string]any{"name": "Box", "versions": []string{s.trial}}).refused(422, "invalid", "versions[0]")
 }
 
-func TestUnknownAddressesAndMethods(t *testing.T) {
-	s := newScene(t)
+func TestUnknownAddressesAndMethods(t *testing.T) { postgres.Both(t, testUnknownAddressesAndMethods) }
+
+func testUnknownAddressesAndMethods(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	s.call(s.ada, "GET", "/nothing", nil).refused(404, "no_route")
 	s.call(s.ada, "GET", "/tenants/shop/", nil).refused(404, "no_route")
 	s.call(s.ada, "PUT", "/tenants/shop/products", `{}`).refused(405, "method_not_allowed")
@@ -101,8 +110,10 @@ func TestUnknownAddressesAndMethods(t *testing.T) {
 	}
 }
 
-func TestFieldsAreCheckedAllAtOnce(t *testing.T) {
-	s := newScene(t)
+func TestFieldsAreCheckedAllAtOnce(t *testing.T) { postgres.Both(t, testFieldsAreCheckedAllAtOnce) }
+
+func testFieldsAreCheckedAllAtOnce(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	s.call(s.ada, "POST", "/tenants/shop/products/orders/plans", `{"name":"","slug":"Not A Slug","approval":"maybe","state":"closed",
 		"limits":[{"requests":0,"period_ms":60000}]}`).refused(422, "invalid", "name", "approval", "limits[0].requests", "state", "slug")
 	s.call(s.ada, "POST", "/tenants/shop/products/orders/plans", `{"name":"x","limits":[{"requests":1,"period_ms":0},{"requests":1,"period_ms":99999999999999}]}`).
@@ -115,8 +126,10 @@ func TestFieldsAreCheckedAllAtOnce(t *testing.T) {
 	s.call(s.cem, "POST", "/tenants/client/applications/till/credentials", map[string]string{"expires_at": "tomorrow"}).refused(422, "invalid", "expires_at")
 }
 
-func TestDocumentsComeInManyWays(t *testing.T) {
-	s := newScene(t)
+func TestDocumentsComeInManyWays(t *testing.T) { postgres.Both(t, testDocumentsComeInManyWays) }
+
+func testDocumentsComeInManyWays(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	yaml := "openapi: 3.1.0\ninfo: {title: Parcels, version: '2'}\nservers: [{url: 'https://parcels.example'}]\npaths:\n  /parcels:\n    get: {operationId: list, responses: {'200': {description: OK}}}\n"
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/openapi.yaml" {
@@ -197,8 +210,10 @@ func fieldsOf(a answer) []string {
 	return fields
 }
 
-func TestStagedImportsEnd(t *testing.T) {
-	s := newScene(t)
+func TestStagedImportsEnd(t *testing.T) { postgres.Both(t, testStagedImportsEnd) }
+
+func testStagedImportsEnd(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	fresh := text(s.call(s.ada, "POST", "/tenants/shop/imports", ordersDocument).ok(201), "id")
 	s.pass(25 * time.Hour)
 	s.call(s.ada, "GET", "/tenants/shop/imports/"+fresh, nil).refused(404, "not_found")
@@ -206,7 +221,11 @@ func TestStagedImportsEnd(t *testing.T) {
 }
 
 func TestDocumentIsDownloadedAsItCame(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testDocumentIsDownloadedAsItCame)
+}
+
+func testDocumentIsDownloadedAsItCame(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	a := s.call(s.ada, "GET", "/tenants/shop/versions/"+s.version+"/document", nil)
 	if a.Status != 200 || string(a.Body) != ordersDocument || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %s %.80s", a.Status, a.Header.Get("Content-Type"), a.Body)
@@ -217,8 +236,10 @@ func TestDocumentIsDownloadedAsItCame(t *testing.T) {
 	s.call(s.ada, "GET", "/tenants/shop/versions/"+s.version+"/findings?limit=5", nil).ok(200)
 }
 
-func TestCatalogShowsWhatIsOffered(t *testing.T) {
-	s := newScene(t)
+func TestCatalogShowsWhatIsOffered(t *testing.T) { postgres.Both(t, testCatalogShowsWhatIsOffered) }
+
+func testCatalogShowsWhatIsOffered(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	offers := items(s.call(s.cem, "GET", "/tenants/client/offers?search=orders", nil).ok(200))
 	if len(offers) != 1 || len(offers[0]["plans"].([]any)) != 2 || len(offers[0]["versions"].([]any)) != 1 {
 		t.Fatalf("offers %v", offers)

@@ -9,10 +9,13 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager/rest"
+	"portico/test/postgres"
 )
 
-func TestRoutesAndDocumentSayTheSame(t *testing.T) {
-	w := newWorld(t)
+func TestRoutesAndDocumentSayTheSame(t *testing.T) { postgres.Both(t, testRoutesAndDocumentSayTheSame) }
+
+func testRoutesAndDocumentSayTheSame(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	served := map[string]rest.Operation{}
 	for _, o := range w.edge.Operations() {
 		served[o.Method+" "+o.Path] = o
@@ -42,7 +45,11 @@ func TestRoutesAndDocumentSayTheSame(t *testing.T) {
 }
 
 func TestTheRouterHasNothingBesideTheTable(t *testing.T) {
-	w := newWorld(t)
+	postgres.Both(t, testTheRouterHasNothingBesideTheTable)
+}
+
+func testTheRouterHasNothingBesideTheTable(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	table := map[string]bool{}
 	for _, o := range w.edge.Operations() {
 		table[o.Method+" "+rest.Base+strings.NewReplacer("{", ":", "}", "").Replace(o.Path)] = true
@@ -77,8 +84,10 @@ func owner(path string) string {
 	return "shop"
 }
 
-func TestNobodyIsToldToSignIn(t *testing.T) {
-	s := newScene(t)
+func TestNobodyIsToldToSignIn(t *testing.T) { postgres.Both(t, testNobodyIsToldToSignIn) }
+
+func testNobodyIsToldToSignIn(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for _, o := range s.edge.Operations() {
 		if o.Needs == "anybody" {
 			continue
@@ -93,8 +102,10 @@ func TestNobodyIsToldToSignIn(t *testing.T) {
 
 // Another tenant does not exist: not by its name, and not by the ids of what
 // is in it.
-func TestNeighboursSeeNothing(t *testing.T) {
-	s := newScene(t)
+func TestNeighboursSeeNothing(t *testing.T) { postgres.Both(t, testNeighboursSeeNothing) }
+
+func testNeighboursSeeNothing(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	s.call(s.operator, "POST", "/tenants", `{"slug":"neighbour","name":"Neighbour"}`).ok(201)
 	eve := s.person("neighbour", "Eve", apim.RoleOwner)
 	s.product = "orders"
@@ -140,8 +151,10 @@ func bodyFor(o rest.Operation) any {
 	return `{}`
 }
 
-func TestRolesGiveWhatTheTableSays(t *testing.T) {
-	s := newScene(t)
+func TestRolesGiveWhatTheTableSays(t *testing.T) { postgres.Both(t, testRolesGiveWhatTheTableSays) }
+
+func testRolesGiveWhatTheTableSays(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	// Two roles without overlap: together they show that permissions are
 	// checked at all, one by one they show that each route names its own.
 	may := map[apim.Role][]string{

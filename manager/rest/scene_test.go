@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"portico/internal/apim"
+	"portico/test/postgres"
 )
 
 const ordersDocument = `{"openapi":"3.1.0","info":{"title":"Orders","version":"1.2.0"},
@@ -25,9 +26,9 @@ type scene struct {
 	credential, key                             string
 }
 
-func newScene(t testing.TB) *scene {
+func newScene(t testing.TB, place postgres.Place) *scene {
 	t.Helper()
-	s := &scene{world: newWorld(t)}
+	s := &scene{world: newWorld(t, place)}
 	for _, tenant := range []string{"shop", "client"} {
 		s.call(s.operator, "POST", "/tenants", map[string]string{"slug": tenant, "name": "The " + tenant}).ok(201)
 	}

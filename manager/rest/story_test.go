@@ -11,11 +11,16 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager/rest"
+	"portico/test/postgres"
 )
 
 // From a document to a governed call, as a program does it.
 func TestDocumentBecomesAGovernedCall(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testDocumentBecomesAGovernedCall)
+}
+
+func testDocumentBecomesAGovernedCall(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 
 	version := s.call(s.ada, "GET", "/tenants/shop/apis/orders/versions/v1", nil).ok(200)
 	if got := text(version, "url"); got != "http://localhost:8080/shop/orders/v1" {
@@ -66,8 +71,10 @@ func TestDocumentBecomesAGovernedCall(t *testing.T) {
 	}
 }
 
-func TestVersionGoesThroughItsLife(t *testing.T) {
-	s := newScene(t)
+func TestVersionGoesThroughItsLife(t *testing.T) { postgres.Both(t, testVersionGoesThroughItsLife) }
+
+func testVersionGoesThroughItsLife(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	at := "/tenants/shop/versions/" + s.version
 	changed := s.call(s.ada, "PATCH", at+"/draft", `{"upstream_urls":["https://new.upstream.example"],"public":{"list_orders":true},"off":{"create_order":true},
 		"timeouts":{"header_timeout_ms":1500},"credentials":{"bearer":true,"header":"X-Key"},"limits":[{"requests":5,"period_ms":1000,"by":"address"}],
@@ -106,7 +113,11 @@ func TestVersionGoesThroughItsLife(t *testing.T) {
 }
 
 func TestSubscriptionGoesThroughItsLife(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testSubscriptionGoesThroughItsLife)
+}
+
+func testSubscriptionGoesThroughItsLife(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	provider, consumer := "/tenants/shop/subscriptions/", "/tenants/client/subscriptions/"
 	step := func(token, path, body, state string) map[string]any {
 		t.Helper()
@@ -150,8 +161,10 @@ func TestSubscriptionGoesThroughItsLife(t *testing.T) {
 	}
 }
 
-func TestDoubleSubmitsAreOne(t *testing.T) {
-	s := newScene(t)
+func TestDoubleSubmitsAreOne(t *testing.T) { postgres.Both(t, testDoubleSubmitsAreOne) }
+
+func testDoubleSubmitsAreOne(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	accept := "/tenants/shop/imports/" + s.imported + "/accept"
 	if got := s.call(s.ada, "POST", accept, `{"slug":"orders"}`).ok(201); text(got, "id") != s.version {
 		t.Errorf("accepting twice made %s beside %s", text(got, "id"), s.version)
@@ -178,7 +191,11 @@ func TestDoubleSubmitsAreOne(t *testing.T) {
 }
 
 func TestWaitingSaysWhichNodeHasNotConfirmed(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testWaitingSaysWhichNodeHasNotConfirmed)
+}
+
+func testWaitingSaysWhichNodeHasNotConfirmed(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	s.nodes.stick("gw-2", true)
 	got := s.call(s.ada, "POST", "/tenants/shop/subscriptions/"+s.pending+"/approve?wait=applied&timeout_ms=20", nil).ok(200)
 	applied := got["applied"].(map[string]any)
@@ -224,8 +241,10 @@ func jsonText(v any) string {
 	return string(raw)
 }
 
-func TestStaleChangesAreRefused(t *testing.T) {
-	s := newScene(t)
+func TestStaleChangesAreRefused(t *testing.T) { postgres.Both(t, testStaleChangesAreRefused) }
+
+func testStaleChangesAreRefused(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for path, bodies := range map[string][2]string{
 		"/apis/orders":                          {`{"name":"Orders one"}`, `{"name":"Orders two"}`},
 		"/versions/" + s.version + "/draft":     {`{"max_body_bytes":1000}`, `{"max_body_bytes":2000}`},
@@ -256,8 +275,10 @@ func TestStaleChangesAreRefused(t *testing.T) {
 	s.call(s.ada, "DELETE", "/tenants/shop/products/orders", nil, "If-Match", `"1"`).refused(422, "invalid", "If-Match")
 }
 
-func TestThingsAreChangedAndDeleted(t *testing.T) {
-	s := newScene(t)
+func TestThingsAreChangedAndDeleted(t *testing.T) { postgres.Both(t, testThingsAreChangedAndDeleted) }
+
+func testThingsAreChangedAndDeleted(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	api := s.call(s.ada, "PATCH", "/tenants/shop/apis/orders", `{"name":"Orders 2","description":"**All**","contact":"ada@shop.example","tags":["retail","eu"]}`).ok(200)
 	if text(api, "name") != "Orders 2" || len(api["tags"].([]any)) != 2 {
 		t.Errorf("api %v", api)
@@ -301,7 +322,11 @@ func refusalCode(t *testing.T, a answer) string {
 }
 
 func TestMadeThingsAreWhereTheAnswerSays(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testMadeThingsAreWhereTheAnswerSays)
+}
+
+func testMadeThingsAreWhereTheAnswerSays(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for _, c := range []struct{ token, path, body string }{
 		{s.operator, "/tenants", `{"slug":"third","name":"Third"}`},
 		{s.ada, "/tenants/shop/imports", ordersDocument},
@@ -321,8 +346,10 @@ func TestMadeThingsAreWhereTheAnswerSays(t *testing.T) {
 	}
 }
 
-func TestListsComeInPages(t *testing.T) {
-	s := newScene(t)
+func TestListsComeInPages(t *testing.T) { postgres.Both(t, testListsComeInPages) }
+
+func testListsComeInPages(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	for _, name := range []string{"Echo", "Alpha", "Delta", "Bravo"} {
 		s.call(s.cem, "POST", "/tenants/client/applications", map[string]string{"name": name}).ok(201)
 	}
@@ -344,8 +371,10 @@ func TestListsComeInPages(t *testing.T) {
 	}
 }
 
-func TestKeysAndTokensAreShownOnce(t *testing.T) {
-	s := newScene(t)
+func TestKeysAndTokensAreShownOnce(t *testing.T) { postgres.Both(t, testKeysAndTokensAreShownOnce) }
+
+func testKeysAndTokensAreShownOnce(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	if !strings.HasPrefix(s.key, "portico_live_") {
 		t.Fatalf("key %q", s.key)
 	}
@@ -360,7 +389,11 @@ func TestKeysAndTokensAreShownOnce(t *testing.T) {
 }
 
 func TestTokensOpenWhatTheirPersonMay(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testTokensOpenWhatTheirPersonMay)
+}
+
+func testTokensOpenWhatTheirPersonMay(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	me := s.call(s.cem, "GET", "/whoami", nil).ok(200)
 	if text(me, "name") != "Cem" || me["operator"] != false || len(me["tenants"].([]any)) != 1 {
 		t.Errorf("whoami %v", me)
@@ -387,7 +420,11 @@ func TestTokensOpenWhatTheirPersonMay(t *testing.T) {
 }
 
 func TestTokenIsMadeAndRevokedBySession(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testTokenIsMadeAndRevokedBySession)
+}
+
+func testTokenIsMadeAndRevokedBySession(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	cookie := s.session(t, s.cem)
 	made := s.call("", "POST", "/tenants/client/tokens", `{"name":"build server"}`, "Cookie", cookie).ok(201)
 	fresh := text(made, "token")
@@ -409,8 +446,10 @@ func (s *scene) session(t *testing.T, token string) string {
 	return sessionCookie(t, s.world, apim.ID(text(me, "person")))
 }
 
-func TestTheDocumentIsServed(t *testing.T) {
-	w := newWorld(t)
+func TestTheDocumentIsServed(t *testing.T) { postgres.Both(t, testTheDocumentIsServed) }
+
+func testTheDocumentIsServed(t *testing.T, place postgres.Place) {
+	w := newWorld(t, place)
 	a := w.call("", "GET", "/openapi.yaml", nil)
 	if a.Status != http.StatusOK || !bytes.HasPrefix(a.Body, []byte("openapi: 3.1.0")) {
 		t.Errorf("got %d %.40s", a.Status, a.Body)
@@ -420,7 +459,11 @@ func TestTheDocumentIsServed(t *testing.T) {
 // Whoever is first decides; the others learn who it was. One decision is one
 // row of the audit log.
 func TestDecisionsAtOnceAreOneDecision(t *testing.T) {
-	s := newScene(t)
+	postgres.Both(t, testDecisionsAtOnceAreOneDecision)
+}
+
+func testDecisionsAtOnceAreOneDecision(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
 	at := "/tenants/shop/subscriptions/" + s.pending
 	answers := make(chan answer)
 	const each = 8

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 	"portico/manager/store"
 	"portico/openapi/contract"
 	"portico/openapi/spec"
+	"portico/test/postgres"
 )
 
 // world is the management API on a control plane with a database of its own.
@@ -44,7 +44,7 @@ type world struct {
 
 var theContract = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(spec.Management()) })
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB, place postgres.Place) *world {
 	t.Helper()
 	ctx := t.Context()
 	w := &world{t: t, nodes: newNodes(), log: &bytes.Buffer{}, now: time.Now().UTC()}
@@ -52,7 +52,7 @@ func newWorld(t testing.TB) *world {
 	if w.contract, err = theContract(); err != nil {
 		t.Fatal(err)
 	}
-	if w.store, err = store.Open(ctx, filepath.Join(t.TempDir(), "portico.db")); err != nil {
+	if w.store, err = store.Open(ctx, place(t)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -3,25 +3,21 @@ package store_test
 import (
 	"database/sql"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"portico/internal/apim"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 // audited is a database with ten audit rows of a tenant, and a connection that
 // bypasses the triggers.
-func audited(t *testing.T) (*store.Store, *sql.DB, apim.ID) {
+func audited(t *testing.T, place postgres.Place) (*store.Store, *sql.DB, apim.ID) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "portico.db")
-	s, err := store.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	address := place(t)
+	s := openAt(t, address)
 	a := tenant(t, s, "a")
 	for i := range 10 {
 		write(t, s, func(tx *store.Tx) error {
@@ -31,23 +27,33 @@ func audited(t *testing.T) (*store.Store, *sql.DB, apim.ID) {
 			})
 		})
 	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return s, db, a.ID
+	return s, postgres.SQL(t, address), a.ID
 }
 
-func TestAuditChainHolds(t *testing.T) {
-	s, _, a := audited(t)
+// withoutTriggers is how somebody with the database in their hands gets at the
+// audit log.
+func withoutTriggers(db *sql.DB) []string {
+	if _, err := db.Exec("SELECT 1 FROM pg_class"); err == nil {
+		return []string{"DROP TRIGGER audit_is_append_only ON audit"}
+	}
+	return []string{"DROP TRIGGER audit_is_append_only_update", "DROP TRIGGER audit_is_append_only_delete"}
+}
+
+func TestAuditChainHolds(t *testing.T) { postgres.Both(t, testAuditChainHolds) }
+
+func testAuditChainHolds(t *testing.T, place postgres.Place) {
+	s, _, a := audited(t, place)
 	if n, err := s.System().VerifyAudit(t.Context(), a); err != nil || n != 10 {
 		t.Fatalf("got %d, %v, want 10 rows that fit", n, err)
 	}
 }
 
 func TestAuditRowsCannotBeChangedOrDeleted(t *testing.T) {
-	_, db, _ := audited(t)
+	postgres.Both(t, testAuditRowsCannotBeChangedOrDeleted)
+}
+
+func testAuditRowsCannotBeChangedOrDeleted(t *testing.T, place postgres.Place) {
+	_, db, _ := audited(t, place)
 	for _, q := range []string{"UPDATE audit SET summary = 'x' WHERE sequence = 3", "DELETE FROM audit WHERE sequence = 3"} {
 		if _, err := db.Exec(q); err == nil || !strings.Contains(err.Error(), "append-only") {
 			t.Errorf("%s: got %v, want it refused", q, err)
@@ -56,7 +62,9 @@ func TestAuditRowsCannotBeChangedOrDeleted(t *testing.T) {
 }
 
 // Whoever goes round the triggers is found out, and where.
-func TestTamperedAuditIsFound(t *testing.T) {
+func TestTamperedAuditIsFound(t *testing.T) { postgres.Both(t, testTamperedAuditIsFound) }
+
+func testTamperedAuditIsFound(t *testing.T, place postgres.Place) {
 	for name, c := range map[string]struct{ tamper, first string }{
 		"a word":          {"UPDATE audit SET summary = 'nothing happened' WHERE sequence = 4", "row 4 "},
 		"a time":          {"UPDATE audit SET at = at + 1 WHERE sequence = 1", "row 1 "},
@@ -68,8 +76,8 @@ func TestTamperedAuditIsFound(t *testing.T) {
 		"a hash":          {"UPDATE audit SET hash = 'x' WHERE sequence = 2", "row 2 "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, db, a := audited(t)
-			for _, q := range []string{"DROP TRIGGER audit_is_append_only_update", "DROP TRIGGER audit_is_append_only_delete", c.tamper} {
+			s, db, a := audited(t, place)
+			for _, q := range append(withoutTriggers(db), c.tamper) {
 				if _, err := db.Exec(q); err != nil {
 					t.Fatal(err)
 				}
@@ -83,7 +91,11 @@ func TestTamperedAuditIsFound(t *testing.T) {
 }
 
 func TestAuditChainsOfTenantsAreApart(t *testing.T) {
-	s, _, a := audited(t)
+	postgres.Both(t, testAuditChainsOfTenantsAreApart)
+}
+
+func testAuditChainsOfTenantsAreApart(t *testing.T, place postgres.Place) {
+	s, _, a := audited(t, place)
 	b := tenant(t, s, "b")
 	write(t, s, func(tx *store.Tx) error {
 		return tx.System().Audit(t.Context(), apim.Audit{ID: id(apim.PrefixAudit), Tenant: b.ID, At: start, Action: "x"})
@@ -96,12 +108,12 @@ func TestAuditChainsOfTenantsAreApart(t *testing.T) {
 }
 
 func TestSessionsAreKeptByHashAndByUse(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "portico.db")
-	s, err := store.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	postgres.Both(t, testSessionsAreKeptByHashAndByUse)
+}
+
+func testSessionsAreKeptByHashAndByUse(t *testing.T, place postgres.Place) {
+	address := place(t)
+	s := openAt(t, address)
 	now := start
 	clock := func() time.Time { return now }
 	console, portal := s.Sessions("console", clock), s.Sessions("portal", clock)
@@ -126,13 +138,8 @@ func TestSessionsAreKeptByHashAndByUse(t *testing.T) {
 			t.Errorf("%s: found, %v", name, err)
 		}
 	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	var hash string
-	if err := db.QueryRow("SELECT hash FROM session").Scan(&hash); err != nil || len(hash) != 64 || strings.Contains(hash, "ada") {
+	if err := postgres.SQL(t, address).QueryRow("SELECT hash FROM session").Scan(&hash); err != nil || len(hash) != 64 || strings.Contains(hash, "ada") {
 		t.Errorf("got %q, %v, want a hash", hash, err)
 	}
 	if err := s.SweepSessions(t.Context(), start.Add(time.Minute)); err != nil {

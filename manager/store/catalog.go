@@ -150,7 +150,7 @@ func (c Catalog) Version(ctx context.Context, id apim.ID) (OfferedVersion, error
 // Siblings returns the labels of an API's visible versions, newest first.
 func (c Catalog) Siblings(ctx context.Context, api apim.ID) ([]string, error) {
 	var labels []string
-	err := c.in(ctx).Raw("SELECT v.label FROM version v WHERE v.api_id = ? AND "+shown+" ORDER BY v.id DESC", api, c.reader).Scan(&labels).Error
+	err := c.in(ctx).Raw("SELECT v.label FROM version v WHERE v.api_id = ? AND "+shown+" ORDER BY v.id DESC", api, c.reader).Find(&labels).Error
 	return labels, err
 }
 
@@ -166,7 +166,7 @@ func (c Catalog) first(found []OfferedVersion, err error) (OfferedVersion, error
 
 func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]OfferedVersion, error) {
 	var rows []offeredRow
-	if err := c.in(ctx).Raw(sql, args...).Scan(&rows).Error; err != nil {
+	if err := c.in(ctx).Raw(sql, args...).Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	var apiIDs, docIDs []apim.ID

@@ -6,6 +6,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 func stage(t *testing.T, s *store.Store, tenant apim.ID, digest string) apim.Import {
@@ -27,8 +28,10 @@ func stage(t *testing.T, s *store.Store, tenant apim.ID, digest string) apim.Imp
 
 // What nothing refers to goes after its day; what something refers to stays,
 // and so do bytes that two documents share.
-func TestUnusedDocumentsAreSwept(t *testing.T) {
-	s := open(t)
+func TestUnusedDocumentsAreSwept(t *testing.T) { postgres.Both(t, testUnusedDocumentsAreSwept) }
+
+func testUnusedDocumentsAreSwept(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	a := tenant(t, s, "a")
 	used, unused, shared := stage(t, s, a.ID, "one"), stage(t, s, a.ID, "two"), stage(t, s, a.ID, "one")
 	api := apim.API{ID: id(apim.PrefixAPI), Tenant: a.ID, Slug: "x", Name: "X", Lock: 1}
@@ -66,8 +69,10 @@ func TestUnusedDocumentsAreSwept(t *testing.T) {
 	}
 }
 
-func TestNodesAreHeard(t *testing.T) {
-	s := open(t)
+func TestNodesAreHeard(t *testing.T) { postgres.Both(t, testNodesAreHeard) }
+
+func testNodesAreHeard(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	n := apim.Node{ID: id(apim.PrefixNode), Environment: "production", Name: "one"}
 	write(t, s, func(tx *store.Tx) error { return tx.System().InsertNode(t.Context(), n, start) })

@@ -103,7 +103,7 @@ func (s *Store) EnrolledNodes(ctx context.Context, environment string) ([]apim.N
 // NodeHeard keeps when a node was last heard and which build it runs. A node
 // that is not enrolled is NotFound.
 func (s *Store) NodeHeard(ctx context.Context, n apim.Node) error {
-	return s.Write(ctx, func(tx *Tx) error {
+	return s.writeAside(ctx, func(tx *Tx) error {
 		changed, err := change(tx.System().in(ctx).Where("id = ?", n.ID), "gateway node", &nodeRow{Build: n.Build, Heard: micros(n.HeardAt)}, "build", "heard_at")
 		if err == nil && changed == 0 {
 			return apim.Errorf(apim.NotFound, "gateway node %s is not enrolled", n.ID)

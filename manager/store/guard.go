@@ -31,6 +31,19 @@ const (
 	scopeSystem
 )
 
+// String returns the scope's name as PostgreSQL's policies know it.
+func (k scopeKind) String() string {
+	switch k {
+	case scopeTenant:
+		return "tenant"
+	case scopeCatalog:
+		return "catalog"
+	case scopeSystem:
+		return "system"
+	}
+	return ""
+}
+
 type scopeKey struct{}
 
 func (t Tenant) in(ctx context.Context) *gorm.DB {

@@ -12,6 +12,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 // writing names the database of a child process of TestAcknowledgedWorkSurvivesKill.
@@ -55,7 +56,11 @@ func writeUntilKilled(path string) {
 // A process that is killed at any moment loses nothing that it said was done,
 // and leaves no half of a transaction.
 func TestAcknowledgedWorkSurvivesKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "portico.db")
+	postgres.Both(t, testAcknowledgedWorkSurvivesKill)
+}
+
+func testAcknowledgedWorkSurvivesKill(t *testing.T, place postgres.Place) {
+	path := place(t)
 	s, err := store.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)

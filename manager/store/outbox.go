@@ -115,8 +115,10 @@ func (s System) upsert(ctx context.Context, rows []entryRow, published int64) er
 	onConflict := clause.OnConflict{
 		Columns: []clause.Column{{Name: "environment"}, {Name: "key"}},
 		DoUpdates: append(clause.AssignmentColumns([]string{"epoch", "sequence", "kind", "ended", "written_at", "body"}),
-			clause.Assignment{Column: clause.Column{Name: "since"},
-				Value: clause.Expr{SQL: "CASE WHEN entry.sequence > ? THEN entry.since ELSE excluded.since END", Vars: []any{published}}}),
+			clause.Assignment{
+				Column: clause.Column{Name: "since"},
+				Value:  clause.Expr{SQL: "CASE WHEN entry.sequence > ? THEN entry.since ELSE excluded.since END", Vars: []any{published}},
+			}),
 	}
 	for chunk := range slices.Chunk(rows, 200) {
 		if err := insert(s.in(ctx).Clauses(onConflict), "entries", chunk); err != nil {

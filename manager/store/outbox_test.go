@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 func item(key string, body string) entry.Item {
@@ -59,8 +61,10 @@ func mark(t testing.TB, s *store.Store, head entry.Position) {
 	}
 }
 
-func TestPendingComesInWritingOrder(t *testing.T) {
-	s := open(t)
+func TestPendingComesInWritingOrder(t *testing.T) { postgres.Both(t, testPendingComesInWritingOrder) }
+
+func testPendingComesInWritingOrder(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("grant.aa", `{}`), item("api.bb", `{}`), item("terms.cc", `{}`), item("env", `{}`))
 	emit(t, s, gone("terms.cc"), gone("grant.aa"), item("api.dd", `{}`))
@@ -79,7 +83,11 @@ func TestPendingComesInWritingOrder(t *testing.T) {
 }
 
 func TestUnchangedEntriesTakeNoSequence(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testUnchangedEntriesTakeNoSequence)
+}
+
+func testUnchangedEntriesTakeNoSequence(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	first := emit(t, s, item("env", `{"name":"x"}`))
 	if again := emit(t, s, item("env", `{"name":"x"}`), gone("api.never")); again != first {
@@ -93,7 +101,11 @@ func TestUnchangedEntriesTakeNoSequence(t *testing.T) {
 // A head may not claim a change whose entry was replaced by a later one that
 // is not written yet.
 func TestHeadNeverClaimsWhatWasReplacedLater(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testHeadNeverClaimsWhatWasReplacedLater)
+}
+
+func testHeadNeverClaimsWhatWasReplacedLater(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("terms.aa", `{"v":1}`)) // 1
 	emit(t, s, item("grant.bb", `{}`))      // 2
@@ -117,9 +129,11 @@ func TestHeadNeverClaimsWhatWasReplacedLater(t *testing.T) {
 	}
 }
 
-func TestBatchesEndWhateverTheLimit(t *testing.T) {
+func TestBatchesEndWhateverTheLimit(t *testing.T) { postgres.Both(t, testBatchesEndWhateverTheLimit) }
+
+func testBatchesEndWhateverTheLimit(t *testing.T, place postgres.Place) {
 	for _, limit := range []int{0, 1, 2, 3, 7, 100} {
-		s := open(t)
+		s := open(t, place)
 		environment(t, s, "production")
 		for i := range 20 {
 			emit(t, s, item(fmt.Sprintf("api.%d", i%6), fmt.Sprintf(`{"i":%d}`, i)))
@@ -149,7 +163,11 @@ func TestBatchesEndWhateverTheLimit(t *testing.T) {
 
 // A change that arrives between reading a batch and marking it is delivered.
 func TestChangeDuringDeliveryIsDelivered(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testChangeDuringDeliveryIsDelivered)
+}
+
+func testChangeDuringDeliveryIsDelivered(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("env", `{"v":1}`))
 	_, head := pending(t, s, 10)
@@ -161,8 +179,10 @@ func TestChangeDuringDeliveryIsDelivered(t *testing.T) {
 	}
 }
 
-func TestMarkNeverGoesBackNorAhead(t *testing.T) {
-	s := open(t)
+func TestMarkNeverGoesBackNorAhead(t *testing.T) { postgres.Both(t, testMarkNeverGoesBackNorAhead) }
+
+func testMarkNeverGoesBackNorAhead(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("env", `{"v":1}`))
 	emit(t, s, item("env", `{"v":2}`))
@@ -177,7 +197,11 @@ func TestMarkNeverGoesBackNorAhead(t *testing.T) {
 }
 
 func TestReissuedEntriesOutrankWhatWasSeen(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testReissuedEntriesOutrankWhatWasSeen)
+}
+
+func testReissuedEntriesOutrankWhatWasSeen(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("env", `{}`), item("api.aa", `{}`))
 	_, head := pending(t, s, 10)
@@ -201,9 +225,11 @@ func TestReissuedEntriesOutrankWhatWasSeen(t *testing.T) {
 	}
 }
 
-func TestForeignEpochStartsANewOne(t *testing.T) {
+func TestForeignEpochStartsANewOne(t *testing.T) { postgres.Both(t, testForeignEpochStartsANewOne) }
+
+func testForeignEpochStartsANewOne(t *testing.T, place postgres.Place) {
 	for _, above := range []entry.Position{{Epoch: 7, Sequence: 3}, {Epoch: 1, Sequence: 1<<63 + 1}} {
-		s := open(t)
+		s := open(t, place)
 		environment(t, s, "production")
 		emit(t, s, item("env", `{}`), item("api.aa", `{}`))
 		_, head := pending(t, s, 10)
@@ -227,7 +253,11 @@ func TestForeignEpochStartsANewOne(t *testing.T) {
 }
 
 func TestNewEpochMakesEverythingPending(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testNewEpochMakesEverythingPending)
+}
+
+func testNewEpochMakesEverythingPending(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("env", `{}`))
 	emit(t, s, item("api.aa", `{}`))
@@ -248,7 +278,11 @@ func TestNewEpochMakesEverythingPending(t *testing.T) {
 }
 
 func TestTombstonesAreSweptWhenDeliveredAndOld(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testTombstonesAreSweptWhenDeliveredAndOld)
+}
+
+func testTombstonesAreSweptWhenDeliveredAndOld(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	emit(t, s, item("api.aa", `{}`), item("env", `{}`))
 	emit(t, s, gone("api.aa"))
@@ -275,7 +309,11 @@ func TestTombstonesAreSweptWhenDeliveredAndOld(t *testing.T) {
 }
 
 func TestDesiredStreamsEverythingAndStopsWhenTold(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testDesiredStreamsEverythingAndStopsWhenTold)
+}
+
+func testDesiredStreamsEverythingAndStopsWhenTold(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	const n = 4500
 	items := make([]entry.Item, n)
@@ -295,15 +333,17 @@ func TestDesiredStreamsEverythingAndStopsWhenTold(t *testing.T) {
 		t.Fatalf("got %d, %v, want %d", len(seen), err, n)
 	}
 	stop := fmt.Errorf("enough")
-	if err := s.Desired(t.Context(), "production", func(entry.Key, entry.Position, bool) error { return stop }); err != stop {
+	if err := s.Desired(t.Context(), "production", func(entry.Key, entry.Position, bool) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("got %v, want the caller's error", err)
 	}
 }
 
 // Sequences are taken under the environment's row lock: none is given twice
 // and none is skipped, and a transaction that fails gives its own back.
-func TestSequencesAreTakenOneByOne(t *testing.T) {
-	s := open(t)
+func TestSequencesAreTakenOneByOne(t *testing.T) { postgres.Both(t, testSequencesAreTakenOneByOne) }
+
+func testSequencesAreTakenOneByOne(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	var mu sync.Mutex
 	taken := map[uint64]bool{}

@@ -8,12 +8,17 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 // Whatever a domain struct holds comes back as it was: a field that somebody
 // adds and no row keeps fails here.
 func TestEverythingComesBackAsItWasStored(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testEverythingComesBackAsItWasStored)
+}
+
+func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	f := populate(t, s, "a")
 	ctx, ten, sys := t.Context(), s.Tenant(f.tenant.ID), s.System()
@@ -112,8 +117,10 @@ func TestEverythingComesBackAsItWasStored(t *testing.T) {
 }
 
 // Every update writes every field that it is for, false and empty ones too.
-func TestUpdatesWriteEmptyValues(t *testing.T) {
-	s := open(t)
+func TestUpdatesWriteEmptyValues(t *testing.T) { postgres.Both(t, testUpdatesWriteEmptyValues) }
+
+func testUpdatesWriteEmptyValues(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	environment(t, s, "production")
 	f := populate(t, s, "a")
 	ctx := t.Context()

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -48,9 +50,33 @@ func required(id *apim.ID) apim.ID {
 // jsonOf keeps a list or a small tree as JSON text.
 type jsonOf[T any] struct{ V T }
 
+// Value returns the text. PostgreSQL's jsonb takes no NUL, escaped or not.
 func (j jsonOf[T]) Value() (driver.Value, error) {
 	raw, err := json.Marshal(j.V)
-	return string(raw), err
+	text := string(raw)
+	if strings.Contains(strings.ReplaceAll(text, `\\`, ""), `\u0000`) {
+		return nil, errUnstorable()
+	}
+	return text, err
+}
+
+// isText reports whether a value is bound as text, whatever its type's name.
+func isText(v any) bool { return reflect.ValueOf(v).Kind() == reflect.String }
+
+// storable refuses, for both dialects, what only one of them would keep as
+// text. The dialectors call it with every value that they bind.
+func storable(v any) error {
+	if !isText(v) {
+		return nil
+	}
+	if text := reflect.ValueOf(v).String(); strings.IndexByte(text, 0) >= 0 || !utf8.ValidString(text) {
+		return errUnstorable()
+	}
+	return nil
+}
+
+func errUnstorable() error {
+	return apim.Errorf(apim.Invalid, "text with a NUL character, or that is not UTF-8, cannot be kept or looked for")
 }
 
 // Scan reads the text back.
@@ -155,9 +181,13 @@ func paged[R any](db *gorm.DB, noun string, page apim.Page, o order, at func(R) 
 		dir, cmp = " DESC", "<"
 	}
 	if page.Cursor != "" {
+		var first R
 		a, b, err := readCursor(page.Cursor)
 		if err != nil {
 			return nil, "", err
+		}
+		if x, y := at(first); isText(a) != isText(x) || isText(b) != isText(y) {
+			return nil, "", badCursor()
 		}
 		db = db.Where("("+by+", "+id+") "+cmp+" (?, ?)", a, b)
 	}
@@ -174,9 +204,14 @@ func writeCursor(a, b any) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
+func badCursor() error {
+	return &apim.Error{Kind: apim.Invalid, Message: "the cursor is not one of this list's", Fields: []apim.FieldError{
+		{Field: "cursor", Code: "malformed", Detail: "take it from next_cursor of the page before, as it is"},
+	}}
+}
+
 func readCursor(s string) (a, b any, err error) {
-	bad := &apim.Error{Kind: apim.Invalid, Message: "the cursor is not one of this list's", Fields: []apim.FieldError{
-		{Field: "cursor", Code: "malformed", Detail: "take it from next_cursor of the page before, as it is"}}}
+	bad := badCursor()
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return nil, nil, bad

@@ -42,7 +42,7 @@ func (s *Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, err
 
 // CommitCtx keeps a session until a time.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, expires time.Time) error {
-	return s.store.Write(ctx, func(tx *Tx) error {
+	return s.store.writeAside(ctx, func(tx *Tx) error {
 		db := tx.System().in(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "hash"}}, DoUpdates: clause.AssignmentColumns([]string{"data", "expires_at"})})
 		return insert(db, "session", &sessionRow{Hash: s.hash(token), Data: data, Expires: micros(expires)})
 	})
@@ -50,7 +50,7 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, exp
 
 // DeleteCtx ends a session; ending one that is not there is no error.
 func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	return s.store.Write(ctx, func(tx *Tx) error {
+	return s.store.writeAside(ctx, func(tx *Tx) error {
 		_, err := remove[sessionRow](tx.System().in(ctx).Where("hash = ?", s.hash(token)), "session")
 		return err
 	})
@@ -71,7 +71,7 @@ func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Backg
 
 // SweepSessions forgets the sessions of every use that ended before a time.
 func (s *Store) SweepSessions(ctx context.Context, before time.Time) error {
-	return s.Write(ctx, func(tx *Tx) error {
+	return s.writeAside(ctx, func(tx *Tx) error {
 		_, err := remove[sessionRow](tx.System().in(ctx).Where("expires_at <= ?", micros(before)), "sessions")
 		return err
 	})

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
@@ -17,14 +16,10 @@ import (
 	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
 	"modernc.org/sqlite"
-
-	"portico/internal/apim"
-	"portico/migrations"
 )
 
-// Open opens the SQLite database in the file at path, which is made when it is
-// not there, and brings its schema up to date.
-func Open(ctx context.Context, path string) (*Store, error) {
+// openSQLite opens the SQLite database in the file at path.
+func openSQLite(ctx context.Context, path string) (*Store, error) {
 	s := &Store{}
 	// Made here and not by SQLite, which would let everybody on the machine
 	// read it; its log and shared memory follow the file's mode.
@@ -40,7 +35,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	s.writerPool.SetMaxOpenConns(1)
 	s.writerPool.SetMaxIdleConns(1)
-	if err := migrate(ctx, s.writerPool); err != nil {
+	if err := migrate(ctx, s.writerPool, goose.DialectSQLite3, "sqlite"); err != nil {
 		return nil, errors.Join(err, s.writerPool.Close())
 	}
 	if s.readPool, err = sql.Open("sqlite", dataSource(path, "_pragma=query_only(1)")); err != nil {
@@ -55,6 +50,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.aside = s.writer
 	return s, nil
 }
 
@@ -69,34 +65,14 @@ func dataSource(path, extra string) string {
 		"&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)&_pragma=cache_size(-8000)&" + extra
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	steps, err := fs.Sub(migrations.Files, "sqlite")
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, steps, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
-	}
-	return nil
-}
-
 // open returns gorm over a pool. prepare keeps prepared statements, which gorm
 // shares between connections: whoever needs one that is being prepared waits for
 // whoever prepares it, also when that one waits for a connection and all who have
 // one are waiting for the statement. So it is for a pool of one connection alone.
 func open(pool *sql.DB, prepare bool) (*gorm.DB, error) {
-	db, err := gorm.Open(dialector{pool}, &gorm.Config{
-		SkipDefaultTransaction:   true, // Store.Write is the one way
-		DisableNestedTransaction: true,
-		PrepareStmt:              prepare,
-		PrepareStmtMaxSize:       500,
-		Logger:                   logger.Discard, // errors are returned, with what was done
-		DisableAutomaticPing:     true,
-	})
+	config := gormConfig()
+	config.PrepareStmt = prepare
+	db, err := gorm.Open(dialector{pool}, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -131,7 +107,12 @@ func (dialector) DefaultValueOf(*schema.Field) clause.Expression {
 	return clause.Expr{SQL: "NULL"}
 }
 
-func (dialector) BindVarTo(w clause.Writer, _ *gorm.Statement, _ any) { _ = w.WriteByte('?') }
+func (dialector) BindVarTo(w clause.Writer, stmt *gorm.Statement, v any) {
+	if err := storable(v); err != nil {
+		_ = stmt.AddError(err)
+	}
+	_ = w.WriteByte('?')
+}
 
 // QuoteTo quotes a name, each part of a dotted one by itself.
 func (dialector) QuoteTo(w clause.Writer, name string) {
@@ -153,46 +134,23 @@ func (dialector) Explain(sql string, vars ...any) string {
 	return logger.ExplainSQL(sql, nil, `'`, vars...)
 }
 
-// SQLite's extended result codes of a broken UNIQUE or PRIMARY KEY, and of a
-// broken foreign key.
-const (
-	codeUnique     = 2067
-	codePrimaryKey = 1555
-	codeForeignKey = 787
-)
-
-// away turns a database that cannot answer now (locked by another program for
-// too long, its disk full or failing) into a refusal; other errors stay.
-func away(err error) error {
+// sqliteBreach says what an error of SQLite broke, by its extended result code.
+func sqliteBreach(err error) breach {
 	var broken *sqlite.Error
 	if !errors.As(err, &broken) {
-		return err
+		return noBreach
+	}
+	const unique, primaryKey, foreignKey = 2067, 1555, 787
+	switch broken.Code() {
+	case unique, primaryKey:
+		return duplicate
+	case foreignKey:
+		return dangling
 	}
 	const busy, locked, ioError, full, cantOpen = 5, 6, 10, 13, 14
 	switch broken.Code() & 0xff {
 	case busy, locked, ioError, full, cantOpen:
-		e := apim.Errorf(apim.Unavailable, "the database cannot be used at the moment; nothing was changed, try again")
-		e.Cause = err
-		return e
+		return absent
 	}
-	return err
-}
-
-// refuse turns a broken constraint into a refusal; other errors stay.
-func refuse(err error, noun string) error {
-	var broken *sqlite.Error
-	if !errors.As(err, &broken) {
-		return err
-	}
-	switch broken.Code() {
-	case codeUnique, codePrimaryKey:
-		e := apim.Errorf(apim.Conflict, "this %s exists already; load it again", noun).WithCode("exists")
-		e.Cause = err
-		return e
-	case codeForeignKey:
-		e := apim.Errorf(apim.Conflict, "the %s is still in use, or what it refers to is gone; load it again", noun).WithCode("in_use")
-		e.Cause = err
-		return e
-	}
-	return err
+	return noBreach
 }

@@ -11,11 +11,17 @@
 // soft delete, no AutoMigrate. The package decides nothing about the product:
 // it does not know which change is allowed, only which tenant a row belongs to.
 //
+// There are two dialects and no difference that a caller sees: sqlite.go and
+// postgres.go hold what differs. On PostgreSQL row-level security stands behind
+// the scopes; see scoped.go.
+//
 // # Why one writer
 //
 // SQLite has one writer at a time. Two pools, one connection that writes and a
 // few that read, queue writers in Go, where they respect their contexts,
-// instead of in SQLite's busy handler, and readers never wait (WAL).
+// instead of in SQLite's busy handler, and readers never wait (WAL). On
+// PostgreSQL writers take a lock of the database, so that what a use case read
+// is still so when it writes; scopedPool says more.
 package store
 
 import (
@@ -23,6 +29,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -32,7 +39,22 @@ import (
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	writer, reader       *gorm.DB
+	aside                *gorm.DB // for what writeAside is for; the writer's on SQLite
 	writerPool, readPool *sql.DB
+	reading              *sql.TxOptions // of Read; nil is the dialect's own
+	shared               bool           // other processes may use the database too
+	leads                leads
+}
+
+// Open opens a database and brings its schema up to date. A URL that begins
+// with postgres:// or postgresql:// names a PostgreSQL database; anything else
+// is the path of a SQLite file, which is made when it is not there. Several
+// processes may open a database at once.
+func Open(ctx context.Context, url string) (*Store, error) {
+	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+		return openPostgres(ctx, url)
+	}
+	return openSQLite(ctx, url)
 }
 
 // Tx is a transaction. Its scopes read what it has written. It is for one
@@ -74,8 +96,10 @@ func (tx *Tx) Catalog(reader apim.ID) Catalog { return Catalog{tx.db, reader} }
 func (tx *Tx) System() System { return System{tx.db} }
 
 // Write runs fn in a transaction, which is committed when fn returns nil and
-// rolled back otherwise. Nothing remote may happen in fn. Once Write has
-// returned nil the change outlives a kill of the process.
+// rolled back otherwise. No other Write runs at the same time, in this process
+// or another: what fn reads stays so until it is done. Nothing remote may
+// happen in fn, and after a statement that failed it can only end. Once Write
+// has returned nil the change outlives a kill of the process.
 func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	return transact(ctx, s.writer, fn)
 }
@@ -83,11 +107,20 @@ func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
 // Read runs fn on one unchanging state of the database. Its scopes cannot
 // write.
 func (s *Store) Read(ctx context.Context, fn func(tx *Tx) error) error {
-	return transact(ctx, s.reader, fn)
+	if s.reading == nil {
+		return transact(ctx, s.reader, fn)
+	}
+	return transact(ctx, s.reader, fn, s.reading)
 }
 
-func transact(ctx context.Context, db *gorm.DB, fn func(tx *Tx) error) error {
-	err := away(db.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(&Tx{db}) }))
+// writeAside is Write for a change that depends on nothing but the row it is
+// to, so that it need not wait for other writers.
+func (s *Store) writeAside(ctx context.Context, fn func(tx *Tx) error) error {
+	return transact(ctx, s.aside, fn)
+}
+
+func transact(ctx context.Context, db *gorm.DB, fn func(tx *Tx) error, opts ...*sql.TxOptions) error {
+	err := away(db.WithContext(ctx).Transaction(func(db *gorm.DB) error { return fn(&Tx{db}) }, opts...))
 	if err == nil || apim.KindOf(err) != "" {
 		return err
 	}

@@ -3,20 +3,26 @@ package store_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"portico/internal/apim"
 	"portico/manager/store"
+	"portico/test/postgres"
 )
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 123456000, time.UTC)
 
-func open(t testing.TB) *store.Store {
+func open(t testing.TB, place postgres.Place) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "portico.db"))
+	return openAt(t, place(t))
+}
+
+func openAt(t testing.TB, address string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +58,11 @@ func environment(t testing.TB, s *store.Store, slug string) apim.Environment {
 }
 
 func TestFailedTransactionLeavesNothing(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testFailedTransactionLeavesNothing)
+}
+
+func testFailedTransactionLeavesNothing(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	boom := errors.New("boom")
 	err := s.Write(t.Context(), func(tx *store.Tx) error {
 		if err := tx.System().InsertTenant(t.Context(), apim.Tenant{ID: id(apim.PrefixTenant), Slug: "a", Name: "A"}); err != nil {
@@ -69,7 +79,11 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 }
 
 func TestPanicRollsBackAndLeavesTheDatabaseUsable(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testPanicRollsBackAndLeavesTheDatabaseUsable)
+}
+
+func testPanicRollsBackAndLeavesTheDatabaseUsable(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -87,9 +101,13 @@ func TestPanicRollsBackAndLeavesTheDatabaseUsable(t *testing.T) {
 }
 
 func TestScopesOutsideATransactionCannotWrite(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testScopesOutsideATransactionCannotWrite)
+}
+
+func testScopesOutsideATransactionCannotWrite(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	err := s.System().InsertTenant(t.Context(), apim.Tenant{ID: id(apim.PrefixTenant), Slug: "a", Name: "A"})
-	if err == nil || !strings.Contains(err.Error(), "readonly") {
+	if err == nil || !strings.Contains(err.Error(), "readonly") && !strings.Contains(err.Error(), "outside a transaction") {
 		t.Fatalf("got %v, want a refusal of the read-only pool", err)
 	}
 	err = s.Read(t.Context(), func(tx *store.Tx) error {
@@ -100,8 +118,10 @@ func TestScopesOutsideATransactionCannotWrite(t *testing.T) {
 	}
 }
 
-func TestEndedContextEndsTheWait(t *testing.T) {
-	s := open(t)
+func TestEndedContextEndsTheWait(t *testing.T) { postgres.Both(t, testEndedContextEndsTheWait) }
+
+func testEndedContextEndsTheWait(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
@@ -126,25 +146,21 @@ func TestEndedContextEndsTheWait(t *testing.T) {
 // What a committed transaction wrote is there for whoever opens the file next,
 // though nobody closed it: that is what a kill of the process leaves.
 func TestCommittedWorkSurvivesWithoutClosing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "portico.db")
-	first, err := store.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Close()
-	a := tenant(t, first, "a")
-	second, err := store.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Close()
-	if got, err := second.System().Tenant(t.Context(), "a"); err != nil || got != a {
+	postgres.Both(t, testCommittedWorkSurvivesWithoutClosing)
+}
+
+func testCommittedWorkSurvivesWithoutClosing(t *testing.T, place postgres.Place) {
+	address := place(t)
+	a := tenant(t, openAt(t, address), "a")
+	if got, err := openAt(t, address).System().Tenant(t.Context(), "a"); err != nil || got != a {
 		t.Fatalf("got %+v, %v, want %+v", got, err, a)
 	}
 }
 
-func TestStaleLockIsRefused(t *testing.T) {
-	s := open(t)
+func TestStaleLockIsRefused(t *testing.T) { postgres.Both(t, testStaleLockIsRefused) }
+
+func testStaleLockIsRefused(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	a := tenant(t, s, "a")
 	api := apim.API{ID: id(apim.PrefixAPI), Tenant: a.ID, Slug: "orders", Name: "Orders", Lock: 1}
 	write(t, s, func(tx *store.Tx) error { return tx.Tenant(a.ID).InsertAPI(t.Context(), api) })
@@ -169,7 +185,11 @@ func TestStaleLockIsRefused(t *testing.T) {
 }
 
 func TestDuplicateIsAConflictAndNotAnInternalError(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testDuplicateIsAConflictAndNotAnInternalError)
+}
+
+func testDuplicateIsAConflictAndNotAnInternalError(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	tenant(t, s, "a")
 	err := s.Write(t.Context(), func(tx *store.Tx) error {
 		return tx.System().InsertTenant(t.Context(), apim.Tenant{ID: id(apim.PrefixTenant), Slug: "a", Name: "Another"})
@@ -180,7 +200,11 @@ func TestDuplicateIsAConflictAndNotAnInternalError(t *testing.T) {
 }
 
 func TestListsComeInPagesWithoutGapsOrRepeats(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testListsComeInPagesWithoutGapsOrRepeats)
+}
+
+func testListsComeInPagesWithoutGapsOrRepeats(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	a := tenant(t, s, "a")
 	names := []string{"Zeta", "alpha", "Alpha", "beta", "Ähre", "alpha", "gamma"}
 	write(t, s, func(tx *store.Tx) error {
@@ -216,10 +240,12 @@ func TestListsComeInPagesWithoutGapsOrRepeats(t *testing.T) {
 	}
 }
 
-func TestForeignCursorIsRefused(t *testing.T) {
-	s := open(t)
+func TestForeignCursorIsRefused(t *testing.T) { postgres.Both(t, testForeignCursorIsRefused) }
+
+func testForeignCursorIsRefused(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	a := tenant(t, s, "a")
-	for _, cursor := range []string{"x", "bm90IGpzb24", "W10", "W251bGwsbnVsbF0", "WzEsMiwzXQ", "WzEuNSwieCJd", strings.Repeat("A", 10_000)} {
+	for _, cursor := range []string{"x", "bm90IGpzb24", "W10", "W251bGwsbnVsbF0", "WzEsMiwzXQ", "WzEuNSwieCJd", strings.Repeat("A", 10_000), "WzEsMl0", "WyJ4IiwyXQ"} {
 		_, err := s.Tenant(a.ID).APIs(t.Context(), "", "", apim.Page{Cursor: cursor})
 		var refused *apim.Error
 		if !errors.As(err, &refused) || refused.Kind != apim.Invalid || refused.Fields[0].Field != "cursor" {
@@ -229,7 +255,11 @@ func TestForeignCursorIsRefused(t *testing.T) {
 }
 
 func TestSearchTakesWildcardsLiterally(t *testing.T) {
-	s := open(t)
+	postgres.Both(t, testSearchTakesWildcardsLiterally)
+}
+
+func testSearchTakesWildcardsLiterally(t *testing.T, place postgres.Place) {
+	s := open(t, place)
 	a := tenant(t, s, "a")
 	write(t, s, func(tx *store.Tx) error {
 		for _, n := range []string{"100% orders", "Orders", `back\slash`, "under_score"} {
@@ -245,5 +275,37 @@ func TestSearchTakesWildcardsLiterally(t *testing.T) {
 		if err != nil || len(page.Items) != want {
 			t.Errorf("search %q: got %d, %v, want %d", search, len(page.Items), err, want)
 		}
+	}
+}
+
+// One dialect would keep these and the other would not, so neither does.
+func TestTextThatIsNoTextIsRefused(t *testing.T) {
+	postgres.Both(t, testTextThatIsNoTextIsRefused)
+}
+
+func testTextThatIsNoTextIsRefused(t *testing.T, place postgres.Place) {
+	s := open(t, place)
+	a := tenant(t, s, "a")
+	ctx := t.Context()
+	insert := func(api apim.API) func(tx *store.Tx) error {
+		api.ID, api.Tenant, api.Slug, api.Lock = id(apim.PrefixAPI), a.ID, "a", 1
+		return func(tx *store.Tx) error { return tx.Tenant(a.ID).InsertAPI(ctx, api) }
+	}
+	for name, try := range map[string]func(tx *store.Tx) error{
+		"a name with NUL":       insert(apim.API{Name: "a\x00b"}),
+		"a name not in UTF-8":   insert(apim.API{Name: "a\xffb"}),
+		"NUL in a list":         insert(apim.API{Tags: []string{"\x00"}}),
+		"a search with NUL":     func(tx *store.Tx) error { return second(tx.Tenant(a.ID).APIs(ctx, "\x00", "", apim.Page{})) },
+		"a reference with NUL":  func(tx *store.Tx) error { return second(tx.Tenant(a.ID).API(ctx, "a\x00")) },
+		"a reference not UTF-8": func(tx *store.Tx) error { return second(tx.Tenant(a.ID).API(ctx, "\xff")) },
+	} {
+		if err := s.Write(ctx, try); apim.KindOf(err) != apim.Invalid {
+			t.Errorf("%s: got %v, want it refused as invalid", name, err)
+		}
+	}
+	tags := []string{`\u0000`, `\\u0000`} // only look like it
+	write(t, s, insert(apim.API{Name: "a", Tags: tags}))
+	if got, err := s.Tenant(a.ID).API(ctx, "a"); err != nil || !slices.Equal(got.Tags, tags) {
+		t.Errorf("got %q, %v, want %q", got.Tags, err, tags)
 	}
 }

@@ -63,6 +63,13 @@ func (s System) Tenants(ctx context.Context, ids ...apim.ID) ([]apim.Tenant, err
 	return sliceOf(rows, tenantRow.domain), err
 }
 
+// EmptyTenant returns the oldest tenant that nobody belongs to; none is
+// NotFound.
+func (s System) EmptyTenant(ctx context.Context) (apim.Tenant, error) {
+	row, err := one[tenantRow](s.in(ctx).Where("id NOT IN (SELECT tenant_id FROM member)").Order("id").Limit(1), "tenant")
+	return row.domain(), err
+}
+
 // InsertMember joins a person to the tenant with roles for all of it.
 func (t Tenant) InsertMember(ctx context.Context, m apim.Member) error {
 	err := insert(t.in(ctx), "member", &memberRow{TenantID: m.Tenant, PersonID: m.Person, Joined: micros(m.JoinedAt)})

@@ -50,9 +50,11 @@ func (r versionRow) domain() apim.Version {
 
 // versionLine is every column of a version but its runtime.
 func versionLine() []string {
-	return []string{"version.id", "version.tenant_id", "version.api_id", "version.label", "version.state", "version.document_id",
+	return []string{
+		"version.id", "version.tenant_id", "version.api_id", "version.label", "version.state", "version.document_id",
 		"version.unpublished", "version.revision", "version.operations", "version.deprecated_at", "version.sunset_at",
-		"version.state_reason", "version.created_at", "version.updated_at", "version.lock"}
+		"version.state_reason", "version.created_at", "version.updated_at", "version.lock",
+	}
 }
 
 // VersionLine is a version without its runtime, for lists.

@@ -68,6 +68,7 @@ func homes() map[string][]string {
 	return map[string][]string{
 		"gorm.io/":                      {"manager/store/..."},
 		"modernc.org/sqlite":            {"manager/store/..."},
+		"github.com/jackc/":             {"manager/store/...", "test/postgres/..."},
 		"github.com/casbin/":            {"manager/authz/..."},
 		"github.com/nats-io/":           {"internal/bus/..."},
 		"github.com/getkin/kin-openapi": {"openapi/..."},

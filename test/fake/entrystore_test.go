@@ -1,7 +1,6 @@
 package fake_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"portico/manager/publish"
 	"portico/manager/store"
 	"portico/test/fake"
+	"portico/test/postgres"
 )
 
 var (
@@ -29,8 +29,12 @@ func TestEntryStoreDoesWhatPublishingNeeds(t *testing.T) {
 }
 
 func TestDatabaseDoesWhatPublishingNeeds(t *testing.T) {
+	postgres.Both(t, testDatabaseDoesWhatPublishingNeeds)
+}
+
+func testDatabaseDoesWhatPublishingNeeds(t *testing.T, place postgres.Place) {
 	fake.EntryStoreCases(t, func(t *testing.T) (fake.DesiredState, fake.Emit) {
-		s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "portico.db"))
+		s, err := store.Open(t.Context(), place(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -147,11 +147,12 @@
 
   // ── keys ──
   const typing = t => t.matches?.('input:not([type=checkbox],[type=radio]),textarea,select,[contenteditable]');
+  const AT = r => r.localName === 'tr' ? 'aria-selected' : 'aria-current'; // a list's entry cannot be selected
+  const at = r => r.getAttribute(AT(r)) === 'true';
   const rows = () => $$('[data-row]', $('[data-keys]') ?? document.createElement('i'));
   const move = by => {
-    const all = rows(), at = all.findIndex(r => r.getAttribute('aria-selected') === 'true');
-    const next = all[Math.max(0, Math.min(all.length - 1, at + by))];
-    all.forEach(r => r === next ? r.setAttribute('aria-selected', 'true') : r.removeAttribute('aria-selected'));
+    const all = rows(), next = all[Math.max(0, Math.min(all.length - 1, all.findIndex(at) + by))];
+    all.forEach(r => r === next ? r.setAttribute(AT(r), 'true') : r.removeAttribute(AT(r)));
     next?.scrollIntoView({ block: 'nearest' });
     next?.querySelector('a')?.focus();
   };
@@ -207,7 +208,7 @@
     else if (button) { e.preventDefault(); button.click(); }
     else if (key === 'j') move(1);
     else if (key === 'k') move(-1);
-    else if (key === 'x') { const box = rows().find(r => r.getAttribute('aria-selected') === 'true')?.querySelector('input[type=checkbox]'); box?.click(); }
+    else if (key === 'x') { const box = rows().find(at)?.querySelector('input[type=checkbox]'); box?.click(); }
   });
 
   // ── htmx: busy buttons, arrivals, failures ──

@@ -179,8 +179,10 @@ func Environment(items []entry.Item) []Problem {
 	for _, key := range slices.Sorted(maps.Keys(grants)) {
 		for i, s := range grants[key].Subscriptions {
 			if !plans[s.Terms] {
-				found = append(found, Problem{key, fmt.Sprintf("subscriptions[%d].terms", i),
-					fmt.Sprintf("plan %s is not known", s.Terms)})
+				found = append(found, Problem{
+					key, fmt.Sprintf("subscriptions[%d].terms", i),
+					fmt.Sprintf("plan %s is not known", s.Terms),
+				})
 			}
 		}
 	}

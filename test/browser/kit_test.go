@@ -1,27 +1,15 @@
-package kit_test
+package browser_test
 
 import (
 	"fmt"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
-// violations are axe's, one per line.
-const violations = `axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap(v => v.nodes.map(n =>
-	v.id + ': ' + n.html.slice(0, 160) + ' — ' + n.failureSummary.split('\n').slice(1).join(' '))).join('\n'))`
-
-// sideways is how far the page scrolls sideways, and what sticks out.
-const sideways = `(() => { const w = document.documentElement.clientWidth;
-	return document.scrollingElement.scrollWidth <= w ? '' : [...document.querySelectorAll('body *')]
-		.filter(e => e.getBoundingClientRect().right > w + 1 && !e.closest('.tw,pre,.colonnade,.tabs,.diff'))
-		.slice(0, 5).map(e => e.tagName + '.' + e.getAttribute('class')).join(' ') || 'something'; })()`
-
-func TestPagesAreAccessibleAndFitInBothThemesAndWidths(t *testing.T) {
+func TestKitIsAccessibleAndFitsInBothThemesAndWidths(t *testing.T) {
 	b := open(t)
-	checker := axe(t)
 	for _, path := range []string{"/kit", "/workbench", "/site", "/gate", "/new"} {
 		for _, theme := range []string{"light", "dark"} {
 			for _, width := range []int64{1440, 390} {
@@ -31,10 +19,8 @@ func TestPagesAreAccessibleAndFitInBothThemesAndWidths(t *testing.T) {
 					if got := b.run(sideways); got != "" {
 						t.Errorf("scrolls sideways because of %s", got)
 					}
-					b.script(checker)
-					if got := b.run(violations); got != "" {
-						t.Error(got)
-					}
+					b.t = t
+					b.accessible()
 					b.quiet()
 				})
 			}
@@ -184,9 +170,7 @@ func TestFailureIsSaidInAToast(t *testing.T) {
 
 func TestWithoutAScriptNothingIsOutOfReach(t *testing.T) {
 	b := open(t)
-	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
-		t.Fatal(err)
-	}
+	b.withoutScript()
 	b.visit("/site")
 	for what, expression := range map[string]string{
 		"second tab's content is shown":    `document.querySelector('#two').checkVisibility()`,

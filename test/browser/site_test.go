@@ -1,138 +1,23 @@
-package kit_test
+package browser_test
 
 import (
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/a-h/templ"
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/chromedp"
 
 	"portico/ui"
 )
 
-// tab is a browser with one page open, and what its console said.
-type tab struct {
-	t   *testing.T
-	ctx context.Context
-	url string
-
-	mu        sync.Mutex // guards complaint
-	complaint []string
-}
-
-// open starts a browser on a server of the kit.
+// open opens a tab at a server of the kit.
 func open(t *testing.T) *tab {
 	t.Helper()
 	server := httptest.NewServer(site())
 	t.Cleanup(server.Close)
-	path := os.Getenv("PORTICO_CHROME")
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path == "" {
-			path, _ = exec.LookPath(name)
-		}
-	}
-	if path == "" {
-		t.Fatal("no Chromium found: install it, or set PORTICO_CHROME to its path")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx, url: server.URL}
-	b.do(chromedp.Navigate("about:blank"))
-	if err := chromedp.Listen(ctx, b.hear); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := chromedp.Call(ctx, log.Enable, cdp.Empty{}); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func (b *tab) hear(event any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch e := event.(type) {
-	case *log.EventEntryAdded:
-		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
-			b.complaint = append(b.complaint, e.Entry.Text)
-		}
-	case *runtime.EventExceptionThrown:
-		b.complaint = append(b.complaint, e.ExceptionDetails.Text)
-	}
-}
-
-// quiet fails the test if the console said anything: a refused inline style, a missing file, an exception.
-func (b *tab) quiet() {
-	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.complaint {
-		b.t.Errorf("console: %s", c)
-	}
-	b.complaint = nil
-}
-
-func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *tab) visit(path string) {
-	b.t.Helper()
-	b.do(chromedp.Navigate(b.url + path))
-}
-
-// run evaluates an expression, or a promise of one, to a string.
-func (b *tab) run(expression string) string {
-	b.t.Helper()
-	got, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`Promise.resolve(`+expression+`).then(String)`, chromedp.EvalAwaitPromise))
-	if err != nil {
-		b.t.Fatalf("%s: %v", expression, err)
-	}
-	return got
-}
-
-// script runs statements for their effect.
-func (b *tab) script(statements string) {
-	b.t.Helper()
-	b.do(chromedp.Evaluate[chromedp.Void](statements))
-}
-
-// until waits for an expression to be true, for at most five seconds. The page
-// may change under it.
-func (b *tab) until(what, expression string) {
-	b.t.Helper()
-	deadline := time.After(5 * time.Second)
-	for {
-		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`Boolean(`+expression+`)`))
-		if err == nil && ok {
-			return
-		}
-		select {
-		case <-deadline:
-			b.t.Errorf("%s: not within five seconds (%v)", what, err)
-			return
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	return openAt(t, server.URL)
 }
 
 func frame(r *http.Request) ui.Frame {
@@ -206,14 +91,4 @@ func site() http.Handler {
 	mux.HandleFunc("POST /fails", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
 	mux.Handle(ui.AssetsPath, ui.Assets())
 	return mux
-}
-
-// axe reads the accessibility checker.
-func axe(t *testing.T) string {
-	t.Helper()
-	script, err := os.ReadFile("../browser/testdata/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(script))
 }

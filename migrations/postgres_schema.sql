@@ -1,0 +1,718 @@
+-- What the migrations lead to. Written by go test ./migrations -update.
+
+CREATE OR REPLACE FUNCTION public.audit_is_append_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$BEGIN RAISE EXCEPTION 'the audit log is append-only'; END$function$
+
+CREATE OR REPLACE FUNCTION public.revision_is_immutable()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$BEGIN RAISE EXCEPTION 'a revision never changes'; END$function$
+
+CREATE TABLE api (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  name_key text COLLATE "C" NOT NULL,
+  search_key text COLLATE "C" NOT NULL,
+  description text COLLATE "C" NOT NULL,
+  contact text COLLATE "C" NOT NULL,
+  tags jsonb NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  UNIQUE (tenant_id, slug),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX api_name ON public.api USING btree (tenant_id, name_key, id);
+
+ALTER TABLE api ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON api AS PERMISSIVE FOR SELECT
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text);
+
+CREATE POLICY system ON api AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON api AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE application (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  name_key text COLLATE "C" NOT NULL,
+  description text COLLATE "C" NOT NULL,
+  by_id text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  removed_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX application_name ON public.application USING btree (tenant_id, name_key, id) WHERE (removed_at = 0);
+
+CREATE UNIQUE INDEX application_slug ON public.application USING btree (tenant_id, slug) WHERE (removed_at = 0);
+
+ALTER TABLE application ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON application AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON application AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE audit (
+  tenant_id text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  at bigint NOT NULL,
+  person_id text COLLATE "C" NOT NULL,
+  token_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  operator boolean NOT NULL,
+  system boolean NOT NULL,
+  address text COLLATE "C" NOT NULL,
+  request text COLLATE "C" NOT NULL,
+  action text COLLATE "C" NOT NULL,
+  object text COLLATE "C" NOT NULL,
+  summary text COLLATE "C" NOT NULL,
+  before text COLLATE "C" NOT NULL,
+  after text COLLATE "C" NOT NULL,
+  previous_hash text COLLATE "C" NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, sequence),
+  UNIQUE (id)
+);
+
+CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
+
+ALTER TABLE audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON audit AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON audit AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE audit_head (
+  tenant_id text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id)
+);
+
+ALTER TABLE audit_head ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON audit_head AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE TABLE blob (
+  tenant_id text COLLATE "C" NOT NULL,
+  digest text COLLATE "C" NOT NULL,
+  body bytea NOT NULL,
+  PRIMARY KEY (tenant_id, digest),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+ALTER TABLE blob ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON blob AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON blob AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE credential (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  application_id text COLLATE "C" NOT NULL,
+  environment text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  revoked_at bigint NOT NULL,
+  revoked_by text COLLATE "C" NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (environment) REFERENCES environment(slug),
+  FOREIGN KEY (tenant_id, application_id) REFERENCES application(tenant_id, id)
+);
+
+CREATE INDEX credential_application ON public.credential USING btree (tenant_id, application_id);
+
+ALTER TABLE credential ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON credential AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON credential AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE deployment (
+  tenant_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  environment text COLLATE "C" NOT NULL,
+  revision bigint NOT NULL,
+  sequence bigint NOT NULL,
+  at bigint NOT NULL,
+  PRIMARY KEY (version_id, environment),
+  FOREIGN KEY (environment) REFERENCES environment(slug),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id),
+  FOREIGN KEY (version_id, revision) REFERENCES revision(version_id, number)
+);
+
+ALTER TABLE deployment ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON deployment AS PERMISSIVE FOR SELECT
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text);
+
+CREATE POLICY system ON deployment AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON deployment AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE document (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  digest text COLLATE "C" NOT NULL,
+  bytes bigint NOT NULL,
+  format text COLLATE "C" NOT NULL,
+  spec text COLLATE "C" NOT NULL,
+  title text COLLATE "C" NOT NULL,
+  version text COLLATE "C" NOT NULL,
+  source text COLLATE "C" NOT NULL,
+  operations bigint NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  stage text COLLATE "C" NOT NULL,
+  done bigint NOT NULL,
+  total bigint NOT NULL,
+  score bigint NOT NULL,
+  passed bigint NOT NULL,
+  findings bigint NOT NULL,
+  tries bigint NOT NULL,
+  created_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, digest) REFERENCES blob(tenant_id, digest)
+);
+
+CREATE INDEX document_digest ON public.document USING btree (tenant_id, digest);
+
+CREATE INDEX document_to_load ON public.document USING btree (id) WHERE (state = ANY (ARRAY['waiting'::text, 'loading'::text]));
+
+ALTER TABLE document ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON document AS PERMISSIVE FOR SELECT
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text);
+
+CREATE POLICY system ON document AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON document AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE entry (
+  environment text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  epoch bigint NOT NULL,
+  sequence bigint NOT NULL,
+  since bigint NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  ended boolean NOT NULL,
+  written_at bigint NOT NULL,
+  body bytea NOT NULL,
+  PRIMARY KEY (environment, key),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
+);
+
+CREATE INDEX entry_sequence ON public.entry USING btree (environment, sequence);
+
+CREATE INDEX entry_tombstone ON public.entry USING btree (environment, written_at) WHERE ended;
+
+CREATE TABLE environment (
+  id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  gateway_url text COLLATE "C" NOT NULL,
+  epoch bigint NOT NULL,
+  sequence bigint NOT NULL,
+  published_epoch bigint NOT NULL,
+  published_sequence bigint NOT NULL,
+  created_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (slug)
+);
+
+CREATE TABLE finding (
+  tenant_id text COLLATE "C" NOT NULL,
+  document_id text COLLATE "C" NOT NULL,
+  position bigint NOT NULL,
+  code text COLLATE "C" NOT NULL,
+  severity text COLLATE "C" NOT NULL,
+  message text COLLATE "C" NOT NULL,
+  hint text COLLATE "C" NOT NULL,
+  pointer text COLLATE "C" NOT NULL,
+  line bigint NOT NULL,
+  PRIMARY KEY (document_id, "position"),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE finding ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON finding AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON finding AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE first_run (
+  id bigint NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  CHECK ((id = 1))
+);
+
+CREATE TABLE import (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  document_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C",
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  scan jsonb NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id)
+);
+
+CREATE INDEX import_expiry ON public.import USING btree (expires_at);
+
+ALTER TABLE import ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON import AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON import AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE member (
+  tenant_id text COLLATE "C" NOT NULL,
+  person_id text COLLATE "C" NOT NULL,
+  joined_at bigint NOT NULL,
+  PRIMARY KEY (tenant_id, person_id),
+  FOREIGN KEY (person_id) REFERENCES person(id),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX member_person ON public.member USING btree (person_id);
+
+ALTER TABLE member ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON member AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON member AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE member_role (
+  tenant_id text COLLATE "C" NOT NULL,
+  person_id text COLLATE "C" NOT NULL,
+  scope text COLLATE "C" NOT NULL,
+  role text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, person_id, scope, role),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES member(tenant_id, person_id) ON DELETE CASCADE
+);
+
+ALTER TABLE member_role ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON member_role AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON member_role AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE mount (
+  host text COLLATE "C" NOT NULL,
+  base_path text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (host, base_path),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX mount_version ON public.mount USING btree (tenant_id, version_id);
+
+ALTER TABLE mount ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON mount AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON mount AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE node (
+  id text COLLATE "C" NOT NULL,
+  environment text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  build text COLLATE "C" NOT NULL,
+  enrolled_at bigint NOT NULL,
+  heard_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (environment, name),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
+);
+
+CREATE TABLE operation (
+  tenant_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  position bigint NOT NULL,
+  operation text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  method text COLLATE "C" NOT NULL,
+  path text COLLATE "C" NOT NULL,
+  summary text COLLATE "C" NOT NULL,
+  tag text COLLATE "C" NOT NULL,
+  deprecated boolean NOT NULL,
+  public boolean NOT NULL,
+  search_key text COLLATE "C" NOT NULL,
+  PRIMARY KEY (version_id, "position"),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE operation ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON operation AS PERMISSIVE FOR SELECT
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text);
+
+CREATE POLICY system ON operation AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON operation AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE person (
+  id text COLLATE "C" NOT NULL,
+  email text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  password text COLLATE "C" NOT NULL,
+  operator boolean NOT NULL,
+  theme text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (email)
+);
+
+CREATE TABLE plan (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  product_id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  description text COLLATE "C" NOT NULL,
+  price text COLLATE "C" NOT NULL,
+  approval text COLLATE "C" NOT NULL,
+  limits jsonb NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (product_id, slug),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product(tenant_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE plan ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON plan AS PERMISSIVE FOR SELECT
+  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND (EXISTS ( SELECT 1
+   FROM product p
+  WHERE ((p.tenant_id = plan.tenant_id) AND (p.id = plan.product_id)))));
+
+CREATE POLICY system ON plan AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON plan AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE product (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  name_key text COLLATE "C" NOT NULL,
+  search_key text COLLATE "C" NOT NULL,
+  summary text COLLATE "C" NOT NULL,
+  description text COLLATE "C" NOT NULL,
+  visibility text COLLATE "C" NOT NULL,
+  listed boolean NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  UNIQUE (tenant_id, slug),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX product_name ON public.product USING btree (tenant_id, name_key, id);
+
+CREATE INDEX product_offered ON public.product USING btree (name_key, id) WHERE listed;
+
+ALTER TABLE product ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON product AS PERMISSIVE FOR SELECT
+  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND listed AND ((visibility = 'public'::text) OR (tenant_id = ( SELECT current_setting('portico.reader'::text, true) AS current_setting))));
+
+CREATE POLICY system ON product AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON product AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE product_version (
+  tenant_id text COLLATE "C" NOT NULL,
+  product_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  position bigint NOT NULL,
+  PRIMARY KEY (product_id, version_id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product(tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id)
+);
+
+CREATE INDEX product_version_version ON public.product_version USING btree (tenant_id, version_id);
+
+ALTER TABLE product_version ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON product_version AS PERMISSIVE FOR SELECT
+  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND (EXISTS ( SELECT 1
+   FROM product p
+  WHERE ((p.tenant_id = product_version.tenant_id) AND (p.id = product_version.product_id)))));
+
+CREATE POLICY system ON product_version AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON product_version AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE reference (
+  tenant_id text COLLATE "C" NOT NULL,
+  document_id text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  body bytea NOT NULL,
+  PRIMARY KEY (document_id, kind, name),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE reference ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON reference AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON reference AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE revision (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  number bigint NOT NULL,
+  document_id text COLLATE "C",
+  note text COLLATE "C" NOT NULL,
+  by_name text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  runtime jsonb NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (version_id, number),
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX revision_document ON public.revision USING btree (tenant_id, document_id);
+
+CREATE TRIGGER revision_is_immutable BEFORE UPDATE ON public.revision FOR EACH STATEMENT EXECUTE FUNCTION revision_is_immutable();
+
+ALTER TABLE revision ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON revision AS PERMISSIVE FOR SELECT
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text);
+
+CREATE POLICY system ON revision AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON revision AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE secret (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  credential_id text COLLATE "C" NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  prefix text COLLATE "C" NOT NULL,
+  last_four text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (hash),
+  FOREIGN KEY (tenant_id, credential_id) REFERENCES credential(tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX secret_credential ON public.secret USING btree (tenant_id, credential_id);
+
+ALTER TABLE secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON secret AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON secret AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE session (
+  hash text COLLATE "C" NOT NULL,
+  data bytea NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (hash)
+);
+
+CREATE INDEX session_expiry ON public.session USING btree (expires_at);
+
+CREATE TABLE subscription (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  application_tenant_id text COLLATE "C" NOT NULL,
+  application_id text COLLATE "C" NOT NULL,
+  product_id text COLLATE "C" NOT NULL,
+  plan_id text COLLATE "C" NOT NULL,
+  environments jsonb NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  stopped boolean NOT NULL,
+  reason text COLLATE "C" NOT NULL,
+  requested_by text COLLATE "C" NOT NULL,
+  requester text COLLATE "C" NOT NULL,
+  requested_at bigint NOT NULL,
+  note text COLLATE "C" NOT NULL,
+  decided_by text COLLATE "C" NOT NULL,
+  decider text COLLATE "C" NOT NULL,
+  decided_at bigint NOT NULL,
+  automatic boolean NOT NULL,
+  starts_at bigint NOT NULL,
+  ends_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (application_tenant_id, application_id) REFERENCES application(tenant_id, id),
+  FOREIGN KEY (tenant_id, plan_id) REFERENCES plan(tenant_id, id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product(tenant_id, id)
+);
+
+CREATE INDEX subscription_answered ON public.subscription USING btree (tenant_id, updated_at, id);
+
+CREATE INDEX subscription_application ON public.subscription USING btree (application_tenant_id, application_id);
+
+CREATE INDEX subscription_end ON public.subscription USING btree (ends_at) WHERE ((ends_at > 0) AND (state = ANY (ARRAY['active'::text, 'suspended'::text])));
+
+CREATE INDEX subscription_inbox ON public.subscription USING btree (tenant_id, state, requested_at, id);
+
+CREATE INDEX subscription_product ON public.subscription USING btree (tenant_id, product_id, state);
+
+ALTER TABLE subscription ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON subscription AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON subscription AS PERMISSIVE FOR ALL
+  USING ((tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif")) OR (application_tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif")));
+
+CREATE TABLE tenant (
+  id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (slug)
+);
+
+CREATE TABLE token (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C",
+  person_id text COLLATE "C",
+  name text COLLATE "C" NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  hint text COLLATE "C" NOT NULL,
+  bootstrap boolean NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  last_used_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (hash),
+  FOREIGN KEY (person_id) REFERENCES person(id),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX token_person ON public.token USING btree (person_id, id);
+
+ALTER TABLE token ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON token AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON token AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE version (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  api_id text COLLATE "C" NOT NULL,
+  label text COLLATE "C" NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  document_id text COLLATE "C",
+  unpublished boolean NOT NULL,
+  revision bigint NOT NULL,
+  operations bigint NOT NULL,
+  deprecated_at bigint NOT NULL,
+  sunset_at bigint NOT NULL,
+  state_reason text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  runtime jsonb NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (api_id, label),
+  UNIQUE (tenant_id, id),
+  FOREIGN KEY (tenant_id, api_id) REFERENCES api(tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id)
+);
+
+CREATE INDEX version_document ON public.version USING btree (tenant_id, document_id);
+
+CREATE INDEX version_state ON public.version USING btree (tenant_id, state, api_id);
+
+ALTER TABLE version ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON version AS PERMISSIVE FOR SELECT
+  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND (state = ANY (ARRAY['published'::text, 'deprecated'::text])));
+
+CREATE POLICY system ON version AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON version AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));

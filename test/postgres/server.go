@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Server is a PostgreSQL that this process started.
+type Server struct {
+	URL string // of a superuser
+
+	line *os.File // closing it, and so the end of this process, ends the server
+	cmd  *exec.Cmd
+	dir  string
+}
+
+// keep starts the server and waits for the end of its input: the server goes,
+// and its folder too, when whoever started it has gone, killed or not.
+const keep = `
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+	-c max_connections=400 -c shared_buffers=64MB -c max_wal_size=4GB -c autovacuum=off -c jit=off </dev/null >"$2/log" 2>&1 &
+server=$!
+read -r _
+kill -INT "$server"
+wait "$server"
+rm -rf -- "$2"`
+
+// Start starts a server in a new folder and returns when it answers.
+func Start(ctx context.Context) (*Server, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	programs, err := find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Not in TMPDIR: a socket's path is short, and has to be reached by another user.
+	dir, err := os.MkdirTemp("/tmp", "portico-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, URL: "postgres://postgres@/postgres?sslmode=disable&host=" + dir}
+	if err := s.start(ctx, programs); err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		s.Stop()
+		return nil, fmt.Errorf("start PostgreSQL from %s: %w\n%s", programs, err, log)
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context, programs string) error {
+	as, err := unprivileged(s.dir)
+	if err != nil {
+		return err
+	}
+	init := exec.CommandContext(ctx, filepath.Join(programs, "initdb"), "-D", filepath.Join(s.dir, "data"),
+		"-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync") // the folder is closed to others
+	init.Dir, init.SysProcAttr = s.dir, as
+	if out, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	input, line, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+	s.line = line
+	s.cmd = exec.Command("/bin/sh", "-c", keep, "sh", programs, s.dir) // ended by Stop
+	s.cmd.Dir, s.cmd.Stdin, s.cmd.SysProcAttr = s.dir, input, as
+	if err := s.cmd.Start(); err != nil {
+		s.cmd = nil
+		return err
+	}
+	return s.ready(ctx)
+}
+
+// unprivileged gives the folder to a user that PostgreSQL runs as, when this
+// process is root's: it refuses to be root. The process group is its own, so
+// that Ctrl-C does not reach it before its users.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	as := &syscall.SysProcAttr{Setsid: true}
+	if os.Geteuid() != 0 {
+		return as, nil
+	}
+	who, err := user.Lookup("postgres")
+	if err != nil {
+		if who, err = user.Lookup("nobody"); err != nil {
+			return nil, err
+		}
+	}
+	uid, err := strconv.ParseUint(who.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(who.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return as, os.Chown(dir, int(uid), int(gid))
+}
+
+func (s *Server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, s.URL)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// Stop ends the server and removes its folder.
+func (s *Server) Stop() {
+	if s.line != nil {
+		_ = s.line.Close()
+	}
+	if s.cmd != nil {
+		_ = s.cmd.Wait()
+	}
+	_ = os.RemoveAll(s.dir)
+}
