@@ -19,6 +19,8 @@ type Catalog struct {
 
 	wakeOnce sync.Once
 	wake     chan struct{} // to the loader
+
+	incoming incoming // documents
 }
 
 // Upload is a document on its way in: a body with a file name, or a URL to

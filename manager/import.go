@@ -35,6 +35,11 @@ func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim
 	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.Import{}, err
 	}
+	done, err := c.incoming.begin(tenant)
+	if err != nil {
+		return apim.Import{}, err
+	}
+	defer done()
 	raw, source, err := c.read(ctx, up)
 	if err != nil {
 		return apim.Import{}, err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -256,10 +257,44 @@ func testQueryOfADocumentsAddressIsNotKept(t *testing.T, place postgres.Place) {
 	}
 }
 
+<<<<<<< HEAD
+// A document is in memory, twice over, while it comes in and is scanned; how
+// long that takes is the sender's to say.
+func TestDocumentsComeInAFewAtATime(t *testing.T) {
+	p := newPublisher(t)
+	next := p.tenant("next")
+	neighbour := p.person(next, "Nina", apim.RoleProvider)
+	ctx := t.Context()
+	var under sync.WaitGroup
+	var senders []*io.PipeWriter
+	for range 2 {
+		body, sender := io.Pipe()
+		under.Go(func() {
+			_, _ = p.catalog.StageImport(ctx, p.provider, p.shop.ID, manager.Upload{FileName: "slow.yaml", Body: body})
+		})
+		if _, err := sender.Write([]byte("openapi: ")); err != nil { // it is being read
+			t.Fatal(err)
+		}
+		senders = append(senders, sender)
+	}
+	_, err := p.catalog.StageImport(ctx, p.provider, p.shop.ID, manager.Upload{FileName: "third.yaml", Body: strings.NewReader(ordersDocument)})
+	refused(t, err, apim.TooMany)
+	p.stage(neighbour, next.ID, ordersDocument)
+	for _, s := range senders {
+		s.Close()
+	}
+	under.Wait()
+	p.stage(p.provider, p.shop.ID, ordersDocument)
+}
+
+func TestSameDocumentIsStoredOnce(t *testing.T) {
+	p := newPublisher(t)
+=======
 func TestSameDocumentIsStoredOnce(t *testing.T) { postgres.Both(t, testSameDocumentIsStoredOnce) }
 
 func testSameDocumentIsStoredOnce(t *testing.T, place postgres.Place) {
 	p := newPublisher(t, place)
+>>>>>>> main
 	a, b := p.stage(p.provider, p.shop.ID, ordersDocument), p.stage(p.provider, p.shop.ID, ordersDocument)
 	if a.Document.ID == b.Document.ID || a.Document.Digest != b.Document.Digest {
 		t.Fatalf("got %s and %s", a.Document.ID, b.Document.ID)

@@ -119,7 +119,7 @@ func (t *Tenants) FirstRun(ctx context.Context, token string, in FirstRun) (apim
 		if err := u.record(ctx, "", "person.first_run", p.ID, "%s became the first operator", p.Name); err != nil {
 			return err
 		}
-		return joinOrMake(ctx, u, tenant, p)
+		return joinOrMake(ctx, u, tenant, p, apim.RoleOwner)
 	})
 	if err != nil {
 		return apim.Person{}, err
@@ -156,9 +156,9 @@ func freeSlug(ctx context.Context, u *unit, slug string) (bool, error) {
 	return !mounted, err
 }
 
-// joinOrMake makes a person the owner of a tenant, which is inserted first
-// when it is new (its lock is 0 until then).
-func joinOrMake(ctx context.Context, u *unit, tenant apim.Tenant, p apim.Person) error {
+// joinOrMake makes a person a member of a tenant, which is inserted first when
+// it is new (its lock is 0 until then).
+func joinOrMake(ctx context.Context, u *unit, tenant apim.Tenant, p apim.Person, role apim.Role) error {
 	if tenant.Lock == 0 {
 		tenant.Lock = 1
 		if err := u.System().InsertTenant(ctx, tenant); err != nil {
@@ -171,11 +171,11 @@ func joinOrMake(ctx context.Context, u *unit, tenant apim.Tenant, p apim.Person)
 	if p.ID == "" {
 		return nil
 	}
-	m := apim.Member{Tenant: tenant.ID, Person: p.ID, Roles: []apim.Role{apim.RoleOwner}, JoinedAt: u.now}
+	m := apim.Member{Tenant: tenant.ID, Person: p.ID, Roles: []apim.Role{role}, JoinedAt: u.now}
 	if err := u.Tenant(tenant.ID).InsertMember(ctx, m); err != nil {
 		return err
 	}
-	return u.record(ctx, tenant.ID, "member.join", p.ID, "%s joined as owner", p.Name)
+	return u.record(ctx, tenant.ID, "member.join", p.ID, "%s joined as %s", p.Name, role)
 }
 
 func normalEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
@@ -220,7 +220,8 @@ func wrongPassword() error {
 	return apim.Errorf(apim.SignIn, "the address or the password is wrong").WithCode("wrong_password")
 }
 
-// SignUp makes an account where OpenSignUp allows it.
+// SignUp makes an account where OpenSignUp allows it. Its person is a consumer:
+// providers make gateway nodes call addresses of their choice, and are invited.
 func (t *Tenants) SignUp(ctx context.Context, in SignUp, address string) (apim.Person, error) {
 	if !t.OpenSignUp {
 		return apim.Person{}, apim.Errorf(apim.Forbidden, "accounts are made by invitation here; ask the people who run this portal").WithCode("sign_up_closed")
@@ -259,7 +260,7 @@ func (t *Tenants) SignUp(ctx context.Context, in SignUp, address string) (apim.P
 		if err != nil {
 			return err
 		}
-		return joinOrMake(ctx, u, tenant, p)
+		return joinOrMake(ctx, u, tenant, p, apim.RoleConsumer)
 	})
 	if err != nil {
 		return apim.Person{}, err

@@ -178,3 +178,23 @@ func testNewTenantDoesNotGetPathsThatWereGiven(t *testing.T, place postgres.Plac
 	}
 	must[apim.Tenant](t)(p.tenants.CreateTenant(ctx, system, "pay", "Pay"))
 }
+
+// Whoever comes in by themselves consumes. Publishing an API makes gateway nodes
+// call the addresses that it names, this machine's own among them where serve
+// allows loopback: providers are invited.
+func TestSignUpMakesNoProvider(t *testing.T) {
+	p := newPublisher(t)
+	ctx := t.Context()
+	mallory := must[apim.Person](t)(p.tenants.SignUp(ctx, manager.SignUp{Name: "Mallory", Email: "m@x.example", Password: password}, "192.0.2.1"))
+	actor := apim.Actor{Person: mallory.ID, Name: mallory.Name}
+	own := must[[]manager.Membership](t)(p.tenants.Memberships(ctx, actor))[0]
+	for _, up := range []manager.Upload{{URL: "http://127.0.0.1:8083/metrics"}, {FileName: "x.yaml", Body: strings.NewReader(ordersDocument)}} {
+		_, err := p.catalog.StageImport(ctx, actor, own.Tenant.ID, up)
+		refused(t, err, apim.Forbidden)
+	}
+	for _, object := range []apim.Object{apim.ObjectApplication, apim.ObjectSubscription, apim.ObjectCredential} {
+		if !p.tenants.Can(ctx, actor, own.Tenant.ID, apim.Write, object) {
+			t.Errorf("a consumer cannot write %s", object)
+		}
+	}
+}

@@ -64,7 +64,7 @@ func (t *Tenants) CreateTenant(ctx context.Context, actor apim.Actor, slug, name
 		if err := check.Err(); err != nil {
 			return err
 		}
-		if err := joinOrMake(ctx, u, tenant, apim.Person{ID: actor.Person, Name: who(actor)}); err != nil {
+		if err := joinOrMake(ctx, u, tenant, apim.Person{ID: actor.Person, Name: who(actor)}, apim.RoleOwner); err != nil {
 			return err
 		}
 		tenant.Lock = 1

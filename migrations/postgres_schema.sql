@@ -702,6 +702,8 @@ CREATE TABLE version (
   FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id)
 );
 
+CREATE INDEX version_api ON public.version USING btree (tenant_id, api_id, id);
+
 CREATE INDEX version_document ON public.version USING btree (tenant_id, document_id);
 
 CREATE INDEX version_state ON public.version USING btree (tenant_id, state, api_id);

@@ -88,7 +88,7 @@ func (h *Console) stageImport(v *visit) error {
 	})
 	if err != nil {
 		var e *apim.Error
-		if errors.As(err, &e) && (e.Kind == apim.Invalid || e.Kind == apim.TooLarge || e.Kind == apim.Unavailable || e.Kind == apim.Conflict) {
+		if errors.As(err, &e) && (e.Kind == apim.Invalid || e.Kind == apim.TooLarge || e.Kind == apim.TooMany || e.Kind == apim.Unavailable || e.Kind == apim.Conflict) {
 			f.refused = err
 			f.fail(field, documentError(e))
 			return v.again(f, sourceForm(h.sourcePage(v, f)))

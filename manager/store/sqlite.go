@@ -44,8 +44,8 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	readers := max(4, runtime.GOMAXPROCS(0))
 	s.readPool.SetMaxOpenConns(readers)
 	s.readPool.SetMaxIdleConns(readers)
-	if s.writer, err = open(s.writerPool); err == nil {
-		s.reader, err = open(s.readPool)
+	if s.writer, err = open(s.writerPool, true); err == nil {
+		s.reader, err = open(s.readPool, false)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -65,8 +65,14 @@ func dataSource(path, extra string) string {
 		"&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)&_pragma=cache_size(-8000)&" + extra
 }
 
-func open(pool *sql.DB) (*gorm.DB, error) {
-	db, err := gorm.Open(dialector{pool}, gormConfig())
+// open returns gorm over a pool. prepare keeps prepared statements, which gorm
+// shares between connections: whoever needs one that is being prepared waits for
+// whoever prepares it, also when that one waits for a connection and all who have
+// one are waiting for the statement. So it is for a pool of one connection alone.
+func open(pool *sql.DB, prepare bool) (*gorm.DB, error) {
+	config := gormConfig()
+	config.PrepareStmt = prepare
+	db, err := gorm.Open(dialector{pool}, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}

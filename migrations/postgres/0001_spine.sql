@@ -256,6 +256,7 @@ CREATE TABLE version (
   FOREIGN KEY (tenant_id, api_id) REFERENCES api (tenant_id, id) ON DELETE CASCADE,
   FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id)
 );
+CREATE INDEX version_api ON version (tenant_id, api_id, id);
 CREATE INDEX version_state ON version (tenant_id, state, api_id);
 CREATE INDEX version_document ON version (tenant_id, document_id);
 
