@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -258,6 +259,22 @@ func TestVersionIsNotAddedWhereItWouldGiveASecondAccess(t *testing.T) {
 	refused(t, err, apim.Conflict)
 	if !strings.Contains(err.Error(), "App till") {
 		t.Errorf("got %q, want the application named", err)
+	}
+}
+
+// A request's list of environments is compared in the transaction that all
+// changes wait for.
+func TestRequestForEndlessEnvironmentsIsRefusedAtOnce(t *testing.T) {
+	m := newMarket(t)
+	many := make([]string, 100_000)
+	for i := range many {
+		many[i] = fmt.Sprintf("e%d", i)
+	}
+	begin := time.Now()
+	_, _, err := m.access.Request(t.Context(), m.consumer, m.client.ID, manager.RequestAccess{Application: m.app.ID, Plan: m.offer.manual.ID, Reason: "x", Environments: many})
+	refused(t, err, apim.Invalid)
+	if took := time.Since(begin); took > 2*time.Second || len(err.Error()) > 64<<10 {
+		t.Errorf("it took %v and %d bytes to refuse", took, len(err.Error()))
 	}
 }
 

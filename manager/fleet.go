@@ -153,6 +153,9 @@ func (f *Fleet) Applied(ctx context.Context, actor apim.Actor, c apim.Change) (a
 	if err := signedIn(actor); err != nil {
 		return apim.Applied{}, err
 	}
+	if err := f.known(ctx, c.Environment); err != nil {
+		return apim.Applied{}, err
+	}
 	return f.Confirm.Applied(ctx, c)
 }
 
@@ -161,7 +164,19 @@ func (f *Fleet) WaitApplied(ctx context.Context, actor apim.Actor, c apim.Change
 	if err := signedIn(actor); err != nil {
 		return apim.Applied{}, err
 	}
+	if err := f.known(ctx, c.Environment); err != nil {
+		return apim.Applied{}, err
+	}
 	return f.Confirm.Wait(ctx, c)
+}
+
+// known refuses an environment that is not. A database that is away does not:
+// what the nodes say is still good.
+func (f *Fleet) known(ctx context.Context, environment string) error {
+	if _, err := f.Store.System().Environment(ctx, environment); apim.KindOf(err) == apim.NotFound {
+		return err
+	}
+	return nil
 }
 
 // signedIn refuses nobody.

@@ -90,3 +90,19 @@ func TestConfirmationsArePassedOnToWhoHasSignedIn(t *testing.T) {
 	_, err = w.fleet.WaitApplied(ctx, apim.Actor{}, change)
 	refused(t, err, apim.SignIn)
 }
+
+// Environments come from addresses of pages: one that is not must not be kept
+// in anybody's memory, nor be in force.
+func TestChangeOfAnUnknownEnvironmentIsNotAskedOfTheNodes(t *testing.T) {
+	w := newWorld(t)
+	ctx, c := t.Context(), &confirming{}
+	w.fleet.Confirm = c
+	change := apim.Change{Environment: "moon", Sequence: 7}
+	_, err := w.fleet.WaitApplied(ctx, system, change)
+	refused(t, err, apim.NotFound)
+	_, err = w.fleet.Applied(ctx, system, change)
+	refused(t, err, apim.NotFound)
+	if c.waited != (apim.Change{}) {
+		t.Errorf("the nodes were asked for %+v", c.waited)
+	}
+}

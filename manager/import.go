@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/egress"
 	"portico/manager/store"
 	"portico/openapi"
 )
@@ -37,7 +39,11 @@ func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim
 	if err != nil {
 		return apim.Import{}, err
 	}
-	outline, err := openapi.Scan(ctx, raw, openapi.ScanOptions{SourceURL: up.URL})
+	base := ""
+	if up.URL != "" {
+		base = source // where it was found in the end: relative servers start there (RFC 3986, 5.1.3)
+	}
+	outline, err := openapi.Scan(ctx, raw, openapi.ScanOptions{SourceURL: base})
 	if err != nil {
 		return apim.Import{}, refusedDocument(err)
 	}
@@ -90,30 +96,60 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 		req.Header.Set("Accept", "application/json, application/yaml, text/yaml, */*;q=0.1")
 		res, err := c.Fetch.Do(req)
 		if err != nil {
-			c.Log.WarnContext(ctx, "document not fetched", "err", err)
+			var whole *url.Error // names the address with its query
+			if errors.As(err, &whole) {
+				err = whole.Err
+			}
+			c.Log.WarnContext(ctx, "document not fetched", "host", address.Host, "err", err)
 			return nil, "", invalid("url", "unreachable", "the address did not answer, or may not be fetched from here; download the document and upload the file")
 		}
 		defer res.Body.Close()
 		if res.StatusCode != http.StatusOK {
 			return nil, "", invalid("url", "status", "the address answered %s; a document was expected", res.Status)
 		}
-		address.RawQuery, address.Fragment = "", "" // where links keep their tokens
-		body, source = res.Body, address.String()
+		found := *res.Request.URL                                // after redirects
+		found.User, found.RawQuery, found.Fragment = nil, "", "" // where links keep their tokens
+		body, source = res.Body, found.String()
 	}
 	if body == nil {
 		return nil, "", invalid("document", "required", "send a document or the address of one")
 	}
-	raw, err = io.ReadAll(io.LimitReader(body, MaxDocumentBytes+1))
-	if err != nil {
-		return nil, "", invalid("document", "unreadable", "the document broke off: %s", err)
-	}
-	if len(raw) > MaxDocumentBytes {
+	raw, err = readWhole(body, MaxDocumentBytes)
+	if errors.Is(err, errTooLong) || errors.Is(err, egress.ErrTooLarge) {
 		return nil, "", &apim.Error{
 			Kind: apim.TooLarge, Code: "document_too_large",
 			Message: fmt.Sprintf("the document is larger than %d MiB; split it into several APIs", MaxDocumentBytes>>20),
 		}
 	}
+	if err != nil {
+		return nil, "", invalid("document", "unreadable", "the document broke off: %s", err)
+	}
 	return raw, source, nil
+}
+
+var errTooLong = errors.New("longer than allowed")
+
+// readWhole reads at most so many bytes. It collects pieces and joins them
+// once, since a growing buffer would take several times what it holds.
+func readWhole(r io.Reader, most int) ([]byte, error) {
+	var pieces [][]byte
+	total, size := 0, 64<<10
+	for total <= most {
+		piece := make([]byte, 0, min(size, most+1-total))
+		for len(piece) < cap(piece) {
+			n, err := r.Read(piece[len(piece):cap(piece)])
+			piece = piece[:len(piece)+n]
+			if errors.Is(err, io.EOF) {
+				return bytes.Join(append(pieces, piece), nil), nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		pieces, total = append(pieces, piece), total+len(piece)
+		size = min(2*size, 4<<20)
+	}
+	return nil, errTooLong
 }
 
 // refusedDocument turns the scan's refusal into one that names the line.

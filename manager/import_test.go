@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -197,6 +198,30 @@ func TestDocumentIsFetchedByItsAddress(t *testing.T) {
 	for _, address := range []string{server.URL + "/other", "ftp://x/doc", "no address", "http://user:pw@x/doc", "http://127.0.0.1:1/doc", "//x"} {
 		_, err := p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: address})
 		wantFields(t, err, "url")
+	}
+}
+
+// What stands after the question mark is often a token: it is used to fetch the
+// document, and neither kept nor logged.
+func TestQueryOfADocumentsAddressIsNotKept(t *testing.T) {
+	p := newPublisher(t)
+	var log strings.Builder
+	p.catalog.Log = slog.New(slog.NewTextHandler(&log, nil))
+	relative := strings.Replace(ordersDocument, "https://orders.upstream.example/base", "/base", 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("token") == "canary" {
+			_, _ = io.WriteString(w, relative)
+		}
+	}))
+	i := must[apim.Import](t)(p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: server.URL + "/doc.yaml?token=canary#canary"}))
+	if i.Document.Source != server.URL+"/doc.yaml" || i.Proposed.Upstream != server.URL+"/base" {
+		t.Errorf("got source %q, upstream %q", i.Document.Source, i.Proposed.Upstream)
+	}
+	server.Close()
+	_, err := p.catalog.StageImport(t.Context(), p.provider, p.shop.ID, manager.Upload{URL: server.URL + "/doc.yaml?token=canary"})
+	wantFields(t, err, "url")
+	if strings.Contains(log.String(), "canary") || !strings.Contains(log.String(), "refused") {
+		t.Errorf("the log says %s", log.String())
 	}
 }
 

@@ -136,13 +136,24 @@ func newTenant(ctx context.Context, u *unit, check *apim.Check, slug, name, slug
 		tenant.Slug = apim.Slugify(tenant.Name)
 	}
 	check.Slug(slugField, tenant.Slug)
-	switch _, err := u.System().Tenant(ctx, tenant.Slug); {
-	case err == nil:
-		check.Fail(slugField, "taken", "%q is taken; choose another", tenant.Slug)
-	case apim.KindOf(err) != apim.NotFound:
+	free, err := freeSlug(ctx, u, tenant.Slug)
+	if err != nil {
 		return tenant, err
 	}
+	if !free {
+		check.Fail(slugField, "taken", "%q is taken; choose another", tenant.Slug)
+	}
 	return tenant, nil
+}
+
+// freeSlug reports whether a new tenant may have a slug: it would hold all
+// paths that begin with it, so no mount that was given may.
+func freeSlug(ctx context.Context, u *unit, slug string) (bool, error) {
+	if _, err := u.System().Tenant(ctx, slug); apim.KindOf(err) != apim.NotFound {
+		return false, err
+	}
+	mounted, err := u.System().MountedBelow(ctx, slug)
+	return !mounted, err
 }
 
 // joinOrMake makes a person the owner of a tenant, which is inserted first
@@ -274,10 +285,12 @@ func ownTenant(ctx context.Context, u *unit, p apim.Person, organisation string)
 		if i > 1 {
 			slug = fmt.Sprintf("%s-%d", base, i)
 		}
-		if _, err := u.System().Tenant(ctx, slug); apim.KindOf(err) == apim.NotFound {
-			return apim.Tenant{ID: apim.NewID(apim.PrefixTenant, u.now), Slug: slug, Name: name, CreatedAt: u.now}, nil
-		} else if err != nil {
+		free, err := freeSlug(ctx, u, slug)
+		if err != nil {
 			return apim.Tenant{}, err
+		}
+		if free {
+			return apim.Tenant{ID: apim.NewID(apim.PrefixTenant, u.now), Slug: slug, Name: name, CreatedAt: u.now}, nil
 		}
 	}
 	return apim.Tenant{}, invalid("organisation", "taken", "choose another name for the organisation")

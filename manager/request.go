@@ -88,6 +88,10 @@ func checkRequest(ctx context.Context, u *unit, plan apim.Plan, in RequestAccess
 		return nil, err
 	}
 	out := []string{}
+	if most := max(len(known), 100); len(in.Environments) > most {
+		check.Fail("environments", "too_many", "has %d, the most is %d", len(in.Environments), most)
+		return nil, check.Err()
+	}
 	for i, slug := range in.Environments {
 		if slug == "" || slices.Contains(out, slug) {
 			continue

@@ -129,3 +129,23 @@ func TestWrongPasswordsAreLimitedByIPv6Network(t *testing.T) {
 	_, err = w.tenants.SignIn(t.Context(), "last@x.example", password, "2001:db8:0:2::1")
 	refused(t, err, apim.SignIn)
 }
+
+// A path that an operator has given away is nobody's slug: whoever signs up
+// under its name would hold all below it, and get its calls.
+func TestNewTenantDoesNotGetPathsThatWereGiven(t *testing.T) {
+	p := newPublisher(t)
+	ctx := t.Context()
+	v := p.version(p.provider, p.shop, "orders")
+	operator := apim.Actor{Person: "per_op", Name: "Olga", Operator: true}
+	if _, err := p.catalog.UpdateDraft(ctx, operator, p.shop.ID, v.ID, manager.DraftChange{Mount: &apim.Mount{BasePath: "/payments/eu"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.tenants.CreateTenant(ctx, system, "payments", "Payments")
+	wantFields(t, err, "slug")
+	mallory := must[apim.Person](t)(p.tenants.SignUp(ctx, manager.SignUp{Name: "Mallory", Email: "m@x.example", Password: password, Organisation: "Payments"}, "192.0.2.1"))
+	all := must[[]manager.Membership](t)(p.tenants.Memberships(ctx, apim.Actor{Person: mallory.ID}))
+	if len(all) != 1 || all[0].Tenant.Slug != "payments-2" {
+		t.Errorf("got %+v", all)
+	}
+	must[apim.Tenant](t)(p.tenants.CreateTenant(ctx, system, "pay", "Pay"))
+}

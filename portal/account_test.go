@@ -1,8 +1,10 @@
 package portal_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -96,6 +98,26 @@ func TestSignUpTwiceIsOneAccount(t *testing.T) {
 		if b.last != "/" {
 			t.Errorf("signing up led to %s: %s", b.last, p.text())
 		}
+	}
+}
+
+// The number of a form comes from whoever posts it, also from nobody known: a
+// long one must not be kept.
+func TestLongFormNumbersAreNotKept(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("n", 512<<10)
+	kept := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := kept()
+	for i := range 40 {
+		w.anonymous().post("/sign-up", "nonce", fmt.Sprint(i, long), "name", "", "email", "", "password", "")
+	}
+	if grown := kept() - before; grown > 8<<20 {
+		t.Errorf("40 posts that were refused hold %d KiB", grown>>10)
 	}
 }
 

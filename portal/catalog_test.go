@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -96,6 +97,39 @@ func TestDocumentIsDownloadedAsItWasImported(t *testing.T) {
 	if got, want := p.header.Get("Content-Disposition"), "attachment; filename=parcels-v1.yaml"; got != want {
 		t.Errorf("got Content-Disposition %q, want %q", got, want)
 	}
+}
+
+// A document is in memory from its first byte to its last, and nobody has to
+// sign in for one: who asks for many and reads none must not fill it.
+func TestLargeDocumentsGoOutAFewAtATime(t *testing.T) {
+	w := newWorld(t)
+	w.publish("Large", `{"openapi": "3.0.3",`+strings.Repeat(" ", 16<<20)+`"info": {"title": "Large", "version": "1"}, "paths": {"/a": {"get": {"responses": {"200": {"description": "OK"}}}}}}`, apim.VisiblePublic)
+	const path = "/apis/meridian/large/v1/openapi"
+	var open []net.Conn
+	for range 8 {
+		c := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(w.url, "http://")))
+		defer c.Close()
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+		open = append(open, c)
+	}
+	becomes := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; {
+			p := w.anonymous().get(path)
+			if p.status == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("got %d, want %d", p.status, want)
+			}
+		}
+	}
+	becomes(http.StatusServiceUnavailable)
+	w.anonymous().get("/apis/meridian/large/v1").wants(t, http.StatusOK, "Large")
+	for _, c := range open {
+		c.Close()
+	}
+	becomes(http.StatusOK)
 }
 
 func TestCatalogGoesOnOnTheNextPage(t *testing.T) {

@@ -141,7 +141,7 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 		return err
 	}
 	v := newKeyView{Name: c.PostForm("name"), Environment: c.PostForm("environment"), Days: c.PostForm("days"), Nonce: c.PostForm("nonce")}
-	if v.Nonce == "" {
+	if v.Nonce == "" || len(v.Nonce) > longestNonce {
 		v.Nonce = newNonce()
 	}
 	in := manager.NewKey{Name: v.Name, Environment: v.Environment}

@@ -29,6 +29,7 @@ type submission struct {
 const (
 	rememberSubmissions = 10 * time.Minute
 	mostSubmissions     = 20_000
+	longestNonce        = 64 // ours have 26; a longer one is not kept
 )
 
 func newOnce(now func() time.Time) *once {
@@ -36,9 +37,10 @@ func newOnce(now func() time.Time) *once {
 }
 
 // Do runs submit unless key was submitted before, and returns where to go.
-// again says that it was. An empty nonce is never remembered.
+// again says that it was. An empty nonce, or one too long to be ours, is never
+// remembered.
 func (o *once) Do(person, nonce string, submit func() (location string, err error)) (location string, again bool, err error) {
-	if nonce == "" {
+	if nonce == "" || len(nonce) > longestNonce {
 		location, err = submit()
 		return location, false, err
 	}

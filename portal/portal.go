@@ -35,6 +35,7 @@ type portal struct {
 	markdown *markdown
 	once     *once
 	fresh    *fresh
+	large    chan struct{} // a place for each large document on its way out
 }
 
 // New returns the portal: every page, with its assets.
@@ -42,7 +43,7 @@ func New(cfg Config) http.Handler {
 	if cfg.Brand == "" {
 		cfg.Brand = "Portico"
 	}
-	p := &portal{Config: cfg, markdown: newMarkdown(), once: newOnce(cfg.Now), fresh: newFresh(cfg.Now)}
+	p := &portal{Config: cfg, markdown: newMarkdown(), once: newOnce(cfg.Now), fresh: newFresh(cfg.Now), large: make(chan struct{}, largeAtOnce)}
 	engine := web.New(web.Config{
 		Name: "portal", Log: cfg.Log, Sessions: cfg.Sessions, Person: cfg.Tenants.Person,
 		ErrorPage: p.errorPage, Static: ui.AssetsPath,

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -270,6 +271,13 @@ func (p *portal) document(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
+	if v.Document.Bytes > largeBytes {
+		place, err := p.place(c)
+		if err != nil {
+			return err
+		}
+		defer place()
+	}
 	doc, body, err := p.Catalog.OfferedDocument(c.Request.Context(), r.Actor, r.Tenant.ID, v.Version)
 	if err != nil {
 		return err
@@ -287,6 +295,35 @@ func (p *portal) document(c *gin.Context, r *reader) error {
 	}
 	c.Data(http.StatusOK, contentType, body)
 	return nil
+}
+
+// A document is in memory while it goes out, and anybody may ask for one.
+const (
+	largeBytes   = 1 << 20
+	largeAtOnce  = 8
+	largeWait    = 2 * time.Second // for a place
+	largeTimeout = 2 * time.Minute // to be read to its end
+)
+
+// place waits for a place among the large documents that go out at once, which
+// the caller gives back, and bounds how long this one is held.
+func (p *portal) place(c *gin.Context) (giveBack func(), err error) {
+	timer := time.NewTimer(largeWait)
+	defer timer.Stop()
+	select {
+	case p.large <- struct{}{}:
+	case <-timer.C:
+		return nil, apim.Errorf(apim.Unavailable, "too many large documents are on their way; try again in a moment").WithCode("busy")
+	case <-c.Request.Context().Done():
+		return nil, c.Request.Context().Err()
+	}
+	// Not supported by recorders of tests; every real connection supports it.
+	connection := http.NewResponseController(c.Writer)
+	_ = connection.SetWriteDeadline(time.Now().Add(largeTimeout))
+	return func() {
+		<-p.large
+		_ = connection.SetWriteDeadline(time.Time{}) // the next request may be in a minute or two
+	}, nil
 }
 
 // firstOperation chooses the operation for a first call: one that reads, needs

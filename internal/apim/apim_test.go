@@ -254,3 +254,15 @@ func TestLocksAndEnds(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Of a megabyte of wrong fields a page's worth is told, and that there are more.
+func TestWhatIsWrongIsToldWithinBounds(t *testing.T) {
+	var check apim.Check
+	for range 100_000 {
+		check.Fail("limits", "range", "is out of range")
+	}
+	var e *apim.Error
+	if err := check.Err(); !errors.As(err, &e) || len(e.Fields) != 100 || !strings.Contains(e.Message, "99900 more") {
+		t.Errorf("got %d fields and %.100q", len(e.Fields), e.Message)
+	}
+}

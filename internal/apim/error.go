@@ -84,10 +84,21 @@ func KindOf(err error) ErrorKind {
 
 // Check gathers everything that is wrong with an input. The zero value is
 // ready to use; it is not safe for concurrent use.
-type Check struct{ fields []FieldError }
+type Check struct {
+	fields []FieldError
+	more   int // than are told
+}
+
+// mostFields is how many fields an Error tells of: what is wrong may have been
+// sent by somebody who wants the answer to be large.
+const mostFields = 100
 
 // Fail notes that a field is wrong.
 func (c *Check) Fail(field, code, format string, args ...any) {
+	if len(c.fields) == mostFields {
+		c.more++
+		return
+	}
 	c.fields = append(c.fields, FieldError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
@@ -119,5 +130,9 @@ func (c *Check) Err() error {
 	if len(c.fields) == 0 {
 		return nil
 	}
-	return &Error{Kind: Invalid, Message: "some fields need another look", Fields: c.fields}
+	message := "some fields need another look"
+	if c.more > 0 {
+		message += fmt.Sprintf("; there are %d more than are told here", c.more)
+	}
+	return &Error{Kind: Invalid, Message: message, Fields: c.fields}
 }

@@ -112,7 +112,8 @@ func (s *Sessions) TakeFlash(ctx context.Context) string {
 // changed just before the answer's head.
 func (s *Sessions) load(c *gin.Context) {
 	token, _ := c.Cookie(s.scs.Cookie.Name) // "" when there is none
-	ctx, err := s.scs.Load(c.Request.Context(), token)
+	outside := c.Request.Context()
+	ctx, err := s.scs.Load(outside, token)
 	if err != nil {
 		Fail(c, fmt.Errorf("load session: %w", err))
 		return
@@ -120,7 +121,8 @@ func (s *Sessions) load(c *gin.Context) {
 	c.Request = c.Request.WithContext(ctx)
 	c.Writer.Header().Add("Vary", "Cookie")
 	w := &sessionWriter{ResponseWriter: c.Writer}
-	w.commit = func() error { return s.commit(ctx, w.ResponseWriter) }
+	loaded := s.scs.Token(ctx)
+	w.commit = func() error { return s.commit(ctx, outside, loaded, w.ResponseWriter) }
 	c.Writer = w
 	if err := s.age(ctx); err != nil {
 		Fail(c, err)
@@ -152,9 +154,20 @@ func (s *Sessions) age(ctx context.Context) error {
 	return nil
 }
 
-func (s *Sessions) commit(ctx context.Context, w http.ResponseWriter) error {
+// commit saves what has changed. A session that was ended elsewhere since it
+// was loaded stays ended: saving would bring it back. outside is ctx without it.
+func (s *Sessions) commit(ctx, outside context.Context, loaded string, w http.ResponseWriter) error {
 	switch s.scs.Status(ctx) {
 	case scs.Modified:
+		if loaded != "" && s.scs.Token(ctx) == loaded {
+			now, err := s.scs.Load(outside, loaded)
+			if err != nil {
+				return fmt.Errorf("load session again: %w", err)
+			}
+			if s.scs.Token(now) == "" {
+				return nil
+			}
+		}
 		token, expiry, err := s.scs.Commit(ctx)
 		if err != nil {
 			return fmt.Errorf("save session: %w", err)

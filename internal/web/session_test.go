@@ -254,3 +254,36 @@ func TestAStreamCarriesItsCookie(t *testing.T) {
 		t.Errorf("flushed %v, cookies %v: the session of nobody ends before the stream begins", w.Flushed, w.Result().Cookies())
 	}
 }
+
+// A request that is under way when its session is ended elsewhere (signing out
+// in another tab, or after the cookie was stolen) must not bring it back.
+func TestSessionThatWasEndedMeanwhileStaysEnded(t *testing.T) {
+	at := &clock{time.Now()}
+	sessions := web.NewSessions("test", "http://localhost", memstore.NewWithCleanupInterval(0), at.now)
+	e := newEdge(t, io.Discard, func(c *web.Config) {
+		c.Sessions = sessions
+		c.Person = func(_ context.Context, id apim.ID) (apim.Person, error) { return apim.Person{ID: id, Name: "Ada"}, nil }
+	})
+	e.POST("/in", func(g *gin.Context) { _ = sessions.SignIn(g.Request.Context(), "per_ada"); g.Status(204) })
+	e.POST("/out", func(g *gin.Context) { _ = sessions.SignOut(g.Request.Context()); g.Status(204) })
+	e.GET("/", web.RequireActor, func(g *gin.Context) { g.Status(204) })
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	e.POST("/slow", web.RequireActor, func(g *gin.Context) {
+		close(begun)
+		<-goOn
+		sessions.Flash(g.Request.Context(), "Done")
+		web.Redirect(g, "/")
+	})
+	cookie := cookieOf(t, do(e, "POST", "/in", "")).String()
+	slow := make(chan *httptest.ResponseRecorder)
+	go func() { slow <- do(e, "POST", "/slow", "", "Cookie", cookie) }()
+	<-begun
+	do(e, "POST", "/out", "", "Cookie", cookie)
+	close(goOn)
+	if w := <-slow; w.Code != 303 || len(w.Result().Cookies()) != 0 {
+		t.Errorf("the request under way: got %d with cookies %v", w.Code, w.Result().Cookies())
+	}
+	if w := do(e, "GET", "/", "", "Cookie", cookie); w.Code != 401 {
+		t.Errorf("after signing out: got %d, want 401", w.Code)
+	}
+}

@@ -219,6 +219,13 @@ func (s System) MountHolder(ctx context.Context, m apim.Mount) (version, tenant 
 	return rows[0].VersionID, rows[0].TenantID, nil
 }
 
+// MountedBelow reports whether a mount for every host begins with a slug.
+func (s System) MountedBelow(ctx context.Context, slug string) (bool, error) {
+	path := "/" + slug // which holds no character that LIKE reads as another
+	n, err := count[mountRow](s.in(ctx).Where("host = '' AND (base_path = ? OR base_path LIKE ?)", path, path+"/%"), "mounts")
+	return n > 0, err
+}
+
 // SetMounts makes a version hold exactly these mounts. One that another
 // version holds is a Conflict.
 func (t Tenant) SetMounts(ctx context.Context, version apim.ID, mounts []apim.Mount) error {

@@ -91,8 +91,8 @@ func TestHostileDocumentsAreRefusedPlainlyInBoundedMemory(t *testing.T) {
 		})
 	}
 	t.Logf("resident memory: %.0f MB before, %.0f MB at most after a refusal", before, peak)
-	if peak > before+200 { // three times the largest document that is taken
-		t.Errorf("resident memory went from %.0f to %.0f MB, want at most 200 more", before, peak)
+	if peak > before+150 {
+		t.Errorf("resident memory went from %.0f to %.0f MB, want at most 150 more", before, peak)
 	}
 	if status, _ := call(t, p.Gateway+"/demo/parcels/v1/parcels", p.Key); status != http.StatusOK {
 		t.Errorf("the demo after all this: got %d", status)
