@@ -257,11 +257,12 @@ func testQueryOfADocumentsAddressIsNotKept(t *testing.T, place postgres.Place) {
 	}
 }
 
-<<<<<<< HEAD
 // A document is in memory, twice over, while it comes in and is scanned; how
 // long that takes is the sender's to say.
-func TestDocumentsComeInAFewAtATime(t *testing.T) {
-	p := newPublisher(t)
+func TestDocumentsComeInAFewAtATime(t *testing.T) { postgres.Both(t, testDocumentsComeInAFewAtATime) }
+
+func testDocumentsComeInAFewAtATime(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	next := p.tenant("next")
 	neighbour := p.person(next, "Nina", apim.RoleProvider)
 	ctx := t.Context()
@@ -287,14 +288,10 @@ func TestDocumentsComeInAFewAtATime(t *testing.T) {
 	p.stage(p.provider, p.shop.ID, ordersDocument)
 }
 
-func TestSameDocumentIsStoredOnce(t *testing.T) {
-	p := newPublisher(t)
-=======
 func TestSameDocumentIsStoredOnce(t *testing.T) { postgres.Both(t, testSameDocumentIsStoredOnce) }
 
 func testSameDocumentIsStoredOnce(t *testing.T, place postgres.Place) {
 	p := newPublisher(t, place)
->>>>>>> main
 	a, b := p.stage(p.provider, p.shop.ID, ordersDocument), p.stage(p.provider, p.shop.ID, ordersDocument)
 	if a.Document.ID == b.Document.ID || a.Document.Digest != b.Document.Digest {
 		t.Fatalf("got %s and %s", a.Document.ID, b.Document.ID)

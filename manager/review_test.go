@@ -182,8 +182,10 @@ func testNewTenantDoesNotGetPathsThatWereGiven(t *testing.T, place postgres.Plac
 // Whoever comes in by themselves consumes. Publishing an API makes gateway nodes
 // call the addresses that it names, this machine's own among them where serve
 // allows loopback: providers are invited.
-func TestSignUpMakesNoProvider(t *testing.T) {
-	p := newPublisher(t)
+func TestSignUpMakesNoProvider(t *testing.T) { postgres.Both(t, testSignUpMakesNoProvider) }
+
+func testSignUpMakesNoProvider(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
 	ctx := t.Context()
 	mallory := must[apim.Person](t)(p.tenants.SignUp(ctx, manager.SignUp{Name: "Mallory", Email: "m@x.example", Password: password}, "192.0.2.1"))
 	actor := apim.Actor{Person: mallory.ID, Name: mallory.Name}
