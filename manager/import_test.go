@@ -259,9 +259,7 @@ func testQueryOfADocumentsAddressIsNotKept(t *testing.T, place postgres.Place) {
 
 // A document is in memory, twice over, while it comes in and is scanned; how
 // long that takes is the sender's to say.
-func TestDocumentsComeInAFewAtATime(t *testing.T) {
-	postgres.Both(t, testDocumentsComeInAFewAtATime)
-}
+func TestDocumentsComeInAFewAtATime(t *testing.T) { postgres.Both(t, testDocumentsComeInAFewAtATime) }
 
 func testDocumentsComeInAFewAtATime(t *testing.T, place postgres.Place) {
 	p := newPublisher(t, place)

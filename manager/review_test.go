@@ -182,9 +182,7 @@ func testNewTenantDoesNotGetPathsThatWereGiven(t *testing.T, place postgres.Plac
 // Whoever comes in by themselves consumes. Publishing an API makes gateway nodes
 // call the addresses that it names, this machine's own among them where serve
 // allows loopback: providers are invited.
-func TestSignUpMakesNoProvider(t *testing.T) {
-	postgres.Both(t, testSignUpMakesNoProvider)
-}
+func TestSignUpMakesNoProvider(t *testing.T) { postgres.Both(t, testSignUpMakesNoProvider) }
 
 func testSignUpMakesNoProvider(t *testing.T, place postgres.Place) {
 	p := newPublisher(t, place)

@@ -181,7 +181,7 @@ func productsList(p productsPage) templ.Component {
 								return templ_7745c5c3_Err
 							}
 						}
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</td><td><span class=\"row gap1 wrap\">")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</td><td class=\"hide-m\"><span class=\"row gap1 wrap\">")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -252,7 +252,7 @@ func productsList(p productsPage) templ.Component {
 					return nil
 				})
 				templ_7745c5c3_Err = ui.Table(ui.TableView{ID: "products", Caption: "Products", Keys: true, Columns: []ui.Column{
-					{Label: "Product"}, {Label: "Offers"}, {Label: "Open plans", HideSmall: true}, {Label: "Catalog"}, {Label: "Subscriptions", Number: true},
+					{Label: "Product"}, {Label: "Offers", HideSmall: true}, {Label: "Open plans", HideSmall: true}, {Label: "Catalog"}, {Label: "Subscriptions", Number: true},
 				}, Pager: ui.PagerView{Prev: p.First, Next: p.Later}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
