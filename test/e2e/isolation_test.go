@@ -23,7 +23,7 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 	product := a.do("GET", "/tenants/demo/products/shop", nil).ID
 	var in staged
 	a.send("POST", imports, "application/json", process.MinimalDocument("Canary title", "https://canary.example", 2)).into(t, &in)
-	b, own := stranger(t, p, "rival")
+	b, own := rival(t, a)
 	before := a.audited("", "")
 
 	const jsonType = "application/json"
@@ -108,7 +108,7 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 func TestTakenMountTellsNothingOfItsHolder(t *testing.T) {
 	p := start(t, process.Options{Demo: true})
 	operator := apiOf(t, p)
-	b, own := stranger(t, p, "rival")
+	b, own := rival(t, operator)
 	document := process.MinimalDocument("Mine", "https://mine.example", 1)
 	stage := func(a api, tenant string) string {
 		var in staged

@@ -49,3 +49,16 @@ func stranger(t *testing.T, p *process.Process, organisation string) (api, strin
 	a.Token = minted.Token
 	return a, organisation
 }
+
+// rival returns the management API with a token that is good for a tenant of
+// its own alone, and may do everything there, and the tenant's slug.
+func rival(t *testing.T, operator api) (api, string) {
+	t.Helper()
+	const slug = "rival"
+	operator.do("POST", "/tenants", map[string]any{"slug": slug, "name": "Rival"})
+	var made struct{ Token string }
+	if err := operator.Do(t.Context(), "POST", "/tenants/"+slug+"/tokens", map[string]any{"name": "tests"}, &made); err != nil {
+		t.Fatal(err)
+	}
+	return api{t, &process.API{Base: operator.Base, Token: made.Token}}, slug
+}
