@@ -101,20 +101,6 @@ func (b *tab) tick(label string) {
 	b.until(label+" is ticked", box+`.checked`)
 }
 
-// choose takes an option of a list, told by the list's label.
-func (b *tab) choose(label, option string) {
-	b.t.Helper()
-	field := found("label", label) + `?.control`
-	b.until("there is a list "+label, field)
-	if got := b.run(`(() => {
-		const list = ` + field + `, o = [...list.options].find(o => o.text === ` + js(option) + `);
-		if (!o) return [...list.options].map(o => o.text).join(', ');
-		list.value = o.value; list.dispatchEvent(new Event('change', {bubbles: true})); return '';
-	})()`); got != "" {
-		b.t.Fatalf("the list %s has no %q but %s", label, option, got)
-	}
-}
-
 // keys presses keys of the keyboard, one after the other.
 func (b *tab) keys(keys string, modifiers ...chromedp.Modifier) {
 	b.t.Helper()
