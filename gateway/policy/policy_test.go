@@ -268,7 +268,9 @@ func TestLimiterMemoryIsBounded(t *testing.T) {
 		t.Error("10,000 live keys fit into 64 cells")
 	}
 	before := limiter.Evicted()
-	for n := range uint32(16) { // all earlier keys are at rest: nobody is forgotten
+	// All earlier keys are at rest: nobody is forgotten. Four fit even where the
+	// random seed puts all of them into one set.
+	for n := range uint32(4) {
 		if err := call(n, 1<<40+int64(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
