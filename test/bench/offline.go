@@ -22,11 +22,16 @@ func match(ctx context.Context, _ string) ([]row, error) {
 	if results == nil {
 		return nil, fmt.Errorf("no result in %q", out)
 	}
-	worst, allocations := 0.0, "0"
-	for _, r := range results { // by how many of the APIs are called, so how cold the caches are
+	// By how many of the APIs are called in turn, so how cold the caches are:
+	// the first keeps to 32, the last call thousands.
+	first, worst, allocations := 0.0, 0.0, "0"
+	for i, r := range results {
 		ns, err := strconv.ParseFloat(r[1], 64)
 		if err != nil {
 			return nil, err
+		}
+		if i == 0 {
+			first = ns
 		}
 		worst = max(worst, ns)
 		if r[2] != "0" {
@@ -34,7 +39,8 @@ func match(ctx context.Context, _ string) ([]row, error) {
 		}
 	}
 	return []row{
-		{"match a route among 10,000 APIs × 20 routes, coldest", fmt.Sprintf("%.0f ns", worst), "≤ 1 µs", worst <= 1000},
+		{"match a route among 10,000 APIs × 20 routes, 32 APIs called", fmt.Sprintf("%.0f ns", first), "≤ 1 µs", first <= 1000},
+		{"  thousands called in turn, so that caches are cold", fmt.Sprintf("%.0f ns", worst), "≤ 1 µs", worst <= 1000},
 		{"  allocations", allocations, "0", allocations == "0"},
 	}, nil
 }
