@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -134,27 +135,34 @@ func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source strin
 
 var errTooLong = errors.New("longer than allowed")
 
-// readWhole reads at most so many bytes. It collects pieces and joins them
-// once, since a growing buffer would take several times what it holds.
-func readWhole(r io.Reader, most int) ([]byte, error) {
-	var pieces [][]byte
-	total, size := 0, 64<<10
-	for total <= most {
-		piece := make([]byte, 0, min(size, most+1-total))
-		for len(piece) < cap(piece) {
-			n, err := r.Read(piece[len(piece):cap(piece)])
-			piece = piece[:len(piece)+n]
-			if errors.Is(err, io.EOF) {
-				return bytes.Join(append(pieces, piece), nil), nil
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		pieces, total = append(pieces, piece), total+len(piece)
-		size = min(2*size, 4<<20)
+// readWhole reads at most so many bytes. What is long waits in a file until it
+// is known to be whole and not too long, so that memory holds it once.
+func readWhole(r io.Reader, most int64) ([]byte, error) {
+	const inMemory = 1 << 20
+	var head bytes.Buffer
+	if _, err := io.CopyN(&head, r, inMemory); errors.Is(err, io.EOF) {
+		return head.Bytes(), nil
+	} else if err != nil {
+		return nil, err
 	}
-	return nil, errTooLong
+	file, err := os.CreateTemp("", "portico-import-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep a document while it comes in: %w", err)
+	}
+	defer file.Close()
+	defer os.Remove(file.Name())
+	total, err := io.Copy(file, io.MultiReader(&head, io.LimitReader(r, most+1-inMemory)))
+	if err != nil {
+		return nil, err
+	}
+	if total > most {
+		return nil, errTooLong
+	}
+	raw := make([]byte, total)
+	if _, err := file.ReadAt(raw, 0); err != nil {
+		return nil, fmt.Errorf("read a document that came in: %w", err)
+	}
+	return raw, nil
 }
 
 // refusedDocument turns the scan's refusal into one that names the line.

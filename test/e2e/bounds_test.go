@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,11 +26,12 @@ func TestOversizedDocumentsAreRefusedHoweverTheyCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	zip.Close()
-	sent := int64(0)
+	var sent atomic.Int64
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/large":
-			sent, _ = io.CopyN(w, spaces{}, 1<<30)
+			n, _ := io.CopyN(w, spaces{}, 1<<30)
+			sent.Store(n)
 		case "/bomb":
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write(bomb.Bytes())
@@ -65,8 +67,8 @@ func TestOversizedDocumentsAreRefusedHoweverTheyCome(t *testing.T) {
 			t.Logf("%d %s, after %v, resident %.0f MB", got.status, got.body, time.Since(began), p.ResidentMB())
 		})
 	}
-	if sent > 200<<20 {
-		t.Errorf("%d bytes were taken of an address", sent)
+	if n := sent.Load(); n > 200<<20 {
+		t.Errorf("%d bytes were taken of an address", n)
 	}
 	if peak > before+150 {
 		t.Errorf("resident memory went from %.0f to %.0f MB", before, peak)
