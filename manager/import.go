@@ -150,7 +150,7 @@ func readWhole(r io.Reader, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("keep a document while it comes in: %w", err)
 	}
 	defer file.Close()
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }() // nothing is left to do about it
 	total, err := io.Copy(file, io.MultiReader(&head, io.LimitReader(r, most+1-inMemory)))
 	if err != nil {
 		return nil, err

@@ -24,28 +24,43 @@ const (
 	maxPause    = 2 * time.Second
 )
 
-// Options say where the bus is: Server in this process, or URL of another.
+// Options say where the bus is: Server in this process, or URL of another, with
+// one of the ways to be let in there.
 type Options struct {
 	Server *Server
-	URL    string
-	Token  secret.Text // for URL
-	Name   string      // of this process, for the server's operator
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+
+	URL   string
+	Token secret.Text // of a server without accounts
+	// Operator is a manager's: it enters every account by itself.
+	Operator *Operator
+	// Credentials are a node's or a portal's. Inbox is the prefix that their
+	// permissions name.
+	Credentials *Credentials
+	Inbox       string
+	RootCAs     string // a PEM file for tls:// addresses; "" is the system's
+
+	Name string // of this process, for the server's operator
+	Log  *slog.Logger
+	Now  func() time.Time // nil: time.Now
 }
 
 // Bus is a connection. It is made also while the server is away, reconnects for
 // ever, and is safe for concurrent use.
+//
+// With an operator it is one connection to the account that managers share, and
+// one more for each environment, made when it is first asked for.
 type Bus struct {
-	conn *nats.Conn
-	js   jetstream.JetStream
-	log  *slog.Logger
-	now  func() time.Time
+	options Options
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	log     *slog.Logger
+	now     func() time.Time
 
 	mu    sync.Mutex // guards what follows
 	since time.Time
 	lost  bool
-	loss  chan struct{} // closed and replaced when the connection is lost
+	loss  chan struct{}   // closed and replaced when the connection is lost
+	lines map[string]*Bus // into other accounts, with an operator
 }
 
 // Connect makes a connection, now or as soon as the server is there. The error
@@ -60,12 +75,18 @@ func Connect(o Options) (*Bus, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	b := &Bus{log: o.Log, now: o.Now, loss: make(chan struct{})}
+	return connect(o, controlAccount)
+}
+
+// connect makes a connection; account is the one that an operator enters.
+func connect(o Options, account string) (*Bus, error) {
+	b := &Bus{options: o, log: o.Log, now: o.Now, loss: make(chan struct{}), lines: map[string]*Bus{}}
 	options := []nats.Option{
 		nats.Name(o.Name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is refused, not sent late
 		nats.CustomReconnectDelay(pause), nats.Timeout(callTimeout),
 		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsOut),
+		nats.IgnoreAuthErrorAbort(), // an account may not be known yet
 		nats.ConnectHandler(func(*nats.Conn) { b.turn(true) }),
 		nats.ReconnectHandler(func(*nats.Conn) { b.turn(true) }),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { b.turn(false) }),
@@ -74,15 +95,11 @@ func Connect(o Options) (*Bus, error) {
 			b.log.Warn("bus error", "error", err)
 		}),
 	}
-	token := o.Token
-	if o.Server != nil {
-		token = o.Server.options.Token
-		options = append(options, nats.InProcessServer(o.Server))
+	more, err := o.entry(account)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the bus: %w", err)
 	}
-	if token != "" {
-		options = append(options, nats.Token(token.Reveal()))
-	}
-	conn, err := nats.Connect(o.URL, options...)
+	conn, err := nats.Connect(o.URL, append(options, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the bus: %w", err)
 	}
@@ -99,8 +116,76 @@ func Connect(o Options) (*Bus, error) {
 	return b, nil
 }
 
+// entry is how a connection is let in.
+func (o Options) entry(account string) ([]nats.Option, error) {
+	if o.Server != nil {
+		out := []nats.Option{nats.InProcessServer(o.Server)}
+		if token := o.Server.options.Token; token != "" {
+			out = append(out, nats.Token(token.Reveal()))
+		}
+		return out, nil
+	}
+	var out []nats.Option
+	if o.RootCAs != "" {
+		out = append(out, nats.RootCAs(o.RootCAs))
+	}
+	if o.Inbox != "" {
+		out = append(out, nats.CustomInboxPrefix(o.Inbox))
+	}
+	as := o.Credentials
+	if o.Operator != nil {
+		own, err := o.Operator.own(account)
+		if err != nil {
+			return nil, err
+		}
+		as = &own
+	}
+	switch {
+	case as != nil:
+		in, err := as.option()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, in)
+	case o.Token != "":
+		out = append(out, nats.Token(o.Token.Reveal()))
+	}
+	return out, nil
+}
+
+// line is the connection that carries an environment: with an operator one of
+// its own, in the environment's account.
+func (b *Bus) line(slug string) *Bus {
+	if b.options.Operator == nil {
+		return b
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	account := environmentAccount(slug)
+	line := b.lines[account]
+	if line == nil {
+		o := b.options
+		o.Log = o.Log.With("environment", slug)
+		var err error
+		if line, err = connect(o, account); err != nil {
+			panic(err) // of the options alone, which Connect has checked
+		}
+		b.lines[account] = line
+	}
+	return line
+}
+
 // Close ends the connection.
-func (b *Bus) Close() { b.conn.Close() }
+func (b *Bus) Close() {
+	b.mu.Lock()
+	lines := b.lines
+	b.lines = map[string]*Bus{}
+	b.mu.Unlock()
+	for _, line := range lines {
+		line.Close()
+	}
+	b.conn.Close()
+}
 
 // Connected says whether the bus is there now, and since when it is or is not;
 // the zero time when it never was.

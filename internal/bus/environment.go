@@ -51,7 +51,7 @@ type held struct {
 // Environment returns the environment with a slug. It asks nothing of the
 // server.
 func (b *Bus) Environment(slug string) *Environment {
-	return &Environment{bus: b, slug: slug, name: rand.Text()}
+	return &Environment{bus: b.line(slug), slug: slug, name: rand.Text()}
 }
 
 // Connected is Bus.Connected.

@@ -24,6 +24,9 @@ type ServerOptions struct {
 	// "" listens nowhere.
 	Listen string
 	Token  secret.Text
+	// Config is a file as WriteSetup writes it, which says all of the above but
+	// Listen, where that is given. Connections need credentials.
+	Config string
 	Log    *slog.Logger // nil: none
 }
 
@@ -94,7 +97,7 @@ func (s *Server) Stop() {
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running == nil || s.options.Listen == "" {
+	if s.running == nil || s.options.Listen == "" && s.options.Config == "" {
 		return ""
 	}
 	return "nats://" + s.running.Addr().String()
@@ -115,6 +118,9 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 // disk stays at the server's two minutes: everything in it can be rebuilt from
 // the database, or is kept by its sender until the collector has it.
 func (o ServerOptions) nats() (*server.Options, error) {
+	if o.Config != "" {
+		return o.configured()
+	}
 	out := &server.Options{
 		ServerName: "portico", DontListen: o.Listen == "",
 		JetStream: true, StoreDir: o.Dir, DisableJetStreamBanner: true,
@@ -126,17 +132,36 @@ func (o ServerOptions) nats() (*server.Options, error) {
 	if o.Token == "" {
 		return nil, errors.New("listening for other processes needs a token")
 	}
+	out.Authorization = o.Token.Reveal()
+	return out, o.listen(out)
+}
+
+// configured reads the configuration file.
+func (o ServerOptions) configured() (*server.Options, error) {
+	out, err := server.ProcessConfigFile(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", o.Config, err)
+	}
+	out.NoSigs, out.NoLog, out.DisableJetStreamBanner = true, true, true
+	if o.Listen == "" {
+		return out, nil
+	}
+	return out, o.listen(out)
+}
+
+// listen sets where the server listens.
+func (o ServerOptions) listen(out *server.Options) error {
 	host, port, err := net.SplitHostPort(o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen address %q: %w", o.Listen, err)
+		return fmt.Errorf("listen address %q: %w", o.Listen, err)
 	}
 	number, err := strconv.Atoi(port)
 	if err != nil || number < 0 || number > 65535 {
-		return nil, fmt.Errorf("listen address %q: %q is not a port", o.Listen, port)
+		return fmt.Errorf("listen address %q: %q is not a port", o.Listen, port)
 	}
 	if number == 0 {
 		number = server.RANDOM_PORT
 	}
-	out.Host, out.Port, out.Authorization = host, number, o.Token.Reveal()
-	return out, nil
+	out.Host, out.Port = host, number
+	return nil
 }

@@ -115,7 +115,7 @@ func TestStatusesReachTheManagerAndForgedOnesDoNot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan entry.Status, 10)
 	done := make(chan error, 1)
-	go func() { done <- b.Statuses(ctx, func(s entry.Status) { got <- s }) }()
+	go func() { done <- b.Environment("production").Statuses(ctx, func(s entry.Status) { got <- s }) }()
 	js := raw(t, srv)
 	node := connect(t, srv).Environment("production")
 	want := entry.Status{Node: "n1", Environment: "production", Schema: 1, Applied: entry.Position{Epoch: 1, Sequence: 7}, Ready: true}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
 
 	"portico/internal/entry"
 )
@@ -24,39 +25,56 @@ func (e *Environment) Report(_ context.Context, status entry.Status) error {
 	return nil
 }
 
-// Statuses calls each with what the nodes of all environments report, until ctx
-// ends. A report under the name of another node or environment is dropped and
-// logged: the subject is what a node's permissions are for.
-func (b *Bus) Statuses(ctx context.Context, each func(entry.Status)) error {
-	return b.listen(ctx, entry.StatusSubject("*", "*"), func(msg *nats.Msg) {
+// Statuses calls each with what the environment's nodes report, until ctx ends.
+// A report under the name of another node or environment is dropped and logged:
+// the subject is what a node's permissions are for.
+func (e *Environment) Statuses(ctx context.Context, each func(entry.Status)) error {
+	return e.bus.listen(ctx, entry.StatusSubject(e.slug, "*"), func(msg *nats.Msg) {
 		var s entry.Status
 		err := entry.Strict(msg.Data, &s)
 		if err == nil && msg.Subject != entry.StatusSubject(s.Environment, s.Node) {
 			err = fmt.Errorf("is of node %q in environment %q", s.Node, s.Environment)
 		}
 		if err != nil {
-			b.log.WarnContext(ctx, "status dropped", "subject", msg.Subject, "error", err)
+			e.bus.log.WarnContext(ctx, "status dropped", "subject", msg.Subject, "error", err)
 			return
 		}
 		each(s)
 	})
 }
 
-// nudges is the subject of nudges from one manager to others.
-const nudges = "nudge."
-
-// Nudge tells the publishers of other processes that an environment has
-// something to deliver. Nothing depends on its arrival: they look by themselves
-// from time to time.
-func (b *Bus) Nudge(environment string) {
-	if err := b.conn.Publish(nudges+environment, nil); err != nil {
-		b.log.Debug("nudge not sent", "environment", environment, "error", err)
+// Command tells a node, or every node with entry.EveryNode, to do something. It
+// does not wait: what came of it stands in the statuses.
+func (e *Environment) Command(_ context.Context, node string, command entry.Command) error {
+	raw, err := json.Marshal(command)
+	if err == nil {
+		err = e.bus.conn.Publish(entry.CommandSubject(e.slug, node), raw)
 	}
+	if err == nil {
+		err = e.bus.conn.FlushTimeout(callTimeout) // it is on its way also when this process ends next
+	}
+	if err != nil {
+		return fmt.Errorf("tell node %s to %s: %w", node, command.Do, err)
+	}
+	return nil
 }
 
-// Nudges calls each with the environments that are nudged, until ctx ends.
-func (b *Bus) Nudges(ctx context.Context, each func(environment string)) error {
-	return b.listen(ctx, nudges+"*", func(msg *nats.Msg) { each(msg.Subject[len(nudges):]) })
+// Commands calls each with what a node is told, until ctx ends. What is no
+// command is dropped and logged.
+func (e *Environment) Commands(ctx context.Context, node string, each func(entry.Command)) error {
+	hear := func(msg *nats.Msg) {
+		var c entry.Command
+		if err := entry.Strict(msg.Data, &c); err != nil {
+			e.bus.log.WarnContext(ctx, "command dropped", "subject", msg.Subject, "error", err)
+			return
+		}
+		each(c)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, to := range []string{node, entry.EveryNode} {
+		group.Go(func() error { return e.bus.listen(ctx, entry.CommandSubject(e.slug, to), hear) })
+	}
+	return group.Wait()
 }
 
 // listen calls each with the messages of a subject, one at a time, until ctx

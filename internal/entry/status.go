@@ -20,6 +20,9 @@ type Status struct {
 	SentAt    int64 `json:"sent_at"`
 	Ready     bool  `json:"ready"`
 	Draining  bool  `json:"draining,omitempty"`
+	// Left says that this is the node's last word: it has drained and ends. It
+	// counts again from its next status on.
+	Left bool `json:"left,omitempty"`
 	// FromDisk says that the node serves a copy from its disk and has not yet
 	// heard from the bus.
 	FromDisk bool `json:"from_disk,omitempty"`
@@ -32,3 +35,22 @@ type Refusal struct {
 	At     Position `json:"at"`
 	Reason string   `json:"reason"`
 }
+
+// Command is what a node is told, beside its configuration.
+type Command struct {
+	Do CommandKind `json:"do"`
+}
+
+// CommandKind is what a command asks for.
+type CommandKind string
+
+// The commands of schema 1.
+const (
+	// Drain makes a node not ready, so that load balancers move on, and each of
+	// its answers the last of its connection. It goes on serving what comes.
+	Drain CommandKind = "drain"
+	// Resume takes a drain back.
+	Resume CommandKind = "resume"
+	// Leave ends the node's process: it was removed, and no bus will let it in.
+	Leave CommandKind = "leave"
+)

@@ -12,6 +12,9 @@ func Objects(env string) string { return "portico-objects-" + env }
 // StatusSubject returns where a node reports its Status.
 func StatusSubject(env, node string) string { return "status." + env + "." + node }
 
-// CommandSubject returns where a node is told to drain; node "all" is every
+// EveryNode stands for a node's uuid where all of an environment are meant.
+const EveryNode = "all"
+
+// CommandSubject returns where a node hears a Command; node EveryNode is every
 // node of the environment.
 func CommandSubject(env, node string) string { return "command." + env + "." + node }
