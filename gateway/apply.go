@@ -114,6 +114,8 @@ func (n *Node) refuseEntry(it entry.Item, err error) {
 func (n *Node) last(key entry.Key) entry.Position {
 	var at entry.Position
 	switch key.Kind() {
+	case entry.KindKeys:
+		at = n.keys.at
 	case entry.KindEnv:
 		if env := n.env.Load(); env != nil {
 			at = env.at
@@ -148,6 +150,8 @@ func (n *Node) applyOne(it entry.Item) (freed bool, err error) {
 		return false, problemsError(wrong)
 	}
 	switch it.Kind {
+	case entry.KindKeys:
+		return false, n.applyKeys(it)
 	case entry.KindEnv:
 		return false, n.applyEnv(it)
 	case entry.KindTerms:

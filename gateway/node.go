@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,12 @@ type Config struct {
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
 
+	// Box opens what is sealed for this node; nil: nothing is.
+	Box *ecdh.PrivateKey
+	// Leaves makes the node say at its end that it counts no more until it is
+	// back.
+	Leaves bool
+
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 
@@ -57,7 +64,8 @@ type Node struct {
 	upstreams *upstream.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
-	draining  atomic.Bool
+	draining  atomic.Bool // for good: the process ends
+	drained   atomic.Bool // until told otherwise
 	durations durations
 	unmatched policy.Stats // calls that reached no API
 
@@ -68,6 +76,7 @@ type Node struct {
 	index    *check.Index
 	terms    map[string]*termsState
 	apis     map[entry.Key]apiState
+	keys     keys
 	applied  entry.Position // of head
 	complete entry.Position
 	refused  map[entry.Key]refusal
@@ -148,24 +157,35 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.lane.Serve(listener) })
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
+	var removed error
+	leave := make(chan struct{}) // closed when the node is told to leave
+	group.Go(func() error { return n.obey(following, sync.OnceFunc(func() { close(leave) })) })
 	if n.copy != nil {
 		group.Go(func() error { return n.copy.Run(following) })
 	}
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
+		case <-leave:
+			removed = ErrRemoved
 		case <-following.Done():
 		}
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.config.DrainLimit)
 		defer cancel()
 		err := n.Drain(limit)
+		if n.config.Leaves && removed == nil {
+			n.sayLeft(following)
+		}
 		stop()
 		return err
 	})
 	err := group.Wait()
 	n.upstreams.Close()
-	return err
+	return errors.Join(removed, err)
 }
+
+// ErrRemoved says that the node was removed from its environment.
+var ErrRemoved = errors.New("this node was removed from its environment")
 
 // Drain makes the node not ready, lets clients move on for DrainNotice, stops
 // accepting, and waits for the calls under way. When ctx ends first it gives up
@@ -173,7 +193,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 func (n *Node) Drain(ctx context.Context) error {
 	n.draining.Store(true)
 	n.wake()
-	n.lane.EndConnections()
+	n.lane.KeepConnections(false)
 	if n.config.DrainNotice > 0 {
 		timer := time.NewTimer(n.config.DrainNotice)
 		defer timer.Stop()
@@ -208,6 +228,37 @@ func (n *Node) report(ctx context.Context) error {
 		case <-n.changed:
 		}
 	}
+}
+
+// sayLeft is the node's last word.
+func (n *Node) sayLeft(ctx context.Context) {
+	status := n.Status()
+	status.Left, status.Ready = true, false
+	if err := n.config.Carrier.Report(ctx, status); err != nil {
+		n.config.Log.Info("nobody was told that this node leaves; it counts as unreachable", "error", err)
+	}
+}
+
+// obey does what the node is told, until ctx ends.
+func (n *Node) obey(ctx context.Context, leave func()) error {
+	err := n.config.Carrier.Commands(ctx, n.config.Node, func(c entry.Command) {
+		n.config.Log.Info("told", "command", c.Do)
+		switch c.Do {
+		case entry.Drain, entry.Resume:
+			n.drained.Store(c.Do == entry.Drain)
+			n.lane.KeepConnections(c.Do != entry.Drain && !n.draining.Load())
+			n.wake()
+		case entry.Leave:
+			n.config.Log.Warn("this node was removed from its environment, and ends")
+			leave()
+		default:
+			n.config.Log.Warn("this build does not know the command", "command", c.Do)
+		}
+	})
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("hear commands: %w", err)
 }
 
 // wake lets the reporter report at once.

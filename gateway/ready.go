@@ -55,7 +55,7 @@ func (n *Node) readiness() (ready bool, staleSince time.Time) {
 			staleSince = since
 		}
 	}
-	return n.env.Load() != nil && !n.draining.Load() && !n.stale.Load(), staleSince
+	return n.env.Load() != nil && !n.draining.Load() && !n.drained.Load() && !n.stale.Load(), staleSince
 }
 
 // readyReport is the body of /readyz.
@@ -94,7 +94,7 @@ func (n *Node) Ready() http.Handler {
 		if !ready {
 			code = http.StatusServiceUnavailable
 			switch {
-			case n.draining.Load():
+			case n.draining.Load(), n.drained.Load():
 				report.Reason = "draining"
 			case env == nil:
 				report.Reason = "no configuration yet"

@@ -17,7 +17,7 @@ func (n *Node) Status() entry.Status {
 		Schema: entry.Schema, Kinds: entry.PolicyKinds(), Applied: n.applied,
 		APIs: n.table.Len(), Grants: n.grants.Len(),
 		StartedAt: n.started.UnixMilli(), SentAt: n.config.Now().UnixMilli(),
-		Ready: ready, Draining: n.draining.Load(), FromDisk: !n.heard && n.env.Load() != nil,
+		Ready: ready, Draining: n.draining.Load() || n.drained.Load(), FromDisk: !n.heard && n.env.Load() != nil,
 	}
 	for key, r := range n.refused {
 		s.Refused = append(s.Refused, entry.Refusal{Key: key, At: r.item.Position, Reason: r.reason})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/manager/authz"
 	"portico/manager/store"
 )
@@ -32,6 +33,8 @@ type Core struct {
 	// Nudge tells the publisher that an environment has something to deliver.
 	// It must not block.
 	Nudge func(environment string)
+	// Box opens and seals what the database keeps secret; nil in a portal.
+	Box *secret.Box
 	// PortalURL and ConsoleURL are the addresses people use, without a slash
 	// at the end.
 	PortalURL, ConsoleURL string

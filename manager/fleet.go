@@ -12,7 +12,9 @@ import (
 // Fleet is what concerns environments and their gateway nodes.
 type Fleet struct {
 	Core
-	Confirm Confirmations
+	Confirm  Confirmations
+	Commands NodeCommands
+	Users    NodeUsers // nil where the only node is this process's own
 }
 
 // EnsureEnvironment makes an environment, or updates its gateway URL, at
@@ -111,8 +113,9 @@ func (f *Fleet) Environments(ctx context.Context, actor apim.Actor) ([]apim.Envi
 	return f.Store.System().Environments(ctx)
 }
 
-// EnsureNode enrols a node of this process (serve); it is idempotent.
-func (f *Fleet) EnsureNode(ctx context.Context, environment, name string) (apim.Node, error) {
+// EnsureNode enrols the node of this process (serve); it is idempotent. boxKey
+// is its public X25519 key, base64.
+func (f *Fleet) EnsureNode(ctx context.Context, environment, name, boxKey string) (apim.Node, error) {
 	var check apim.Check
 	check.Slug("name", name)
 	if err := check.Err(); err != nil {
@@ -124,14 +127,28 @@ func (f *Fleet) EnsureNode(ctx context.Context, environment, name string) (apim.
 			return err
 		}
 		var err error
-		if node, err = u.System().Node(ctx, environment, name); apim.KindOf(err) != apim.NotFound {
+		node, err = u.System().Node(ctx, environment, name)
+		switch {
+		case apim.KindOf(err) == apim.NotFound:
+			node = apim.Node{ID: apim.NewID(apim.PrefixNode, u.now), Environment: environment, Name: name, BoxKey: boxKey, AppliedMS: -1, EnrolledAt: u.now}
+			if err := u.System().InsertNode(ctx, node); err != nil {
+				return err
+			}
+			if err := u.record(ctx, "", "node.enrol", node.ID, "gateway node %s enrolled in %s", name, environment); err != nil {
+				return err
+			}
+		case err != nil:
 			return err
+		case node.BoxKey == boxKey:
+			return nil
+		default:
+			node.BoxKey = boxKey
+			if err := u.System().SetNodeKeys(ctx, node); err != nil {
+				return err
+			}
 		}
-		node = apim.Node{ID: apim.NewID(apim.PrefixNode, u.now), Environment: environment, Name: name, AppliedMS: -1}
-		if err := u.System().InsertNode(ctx, node, u.now); err != nil {
-			return err
-		}
-		return u.record(ctx, "", "node.enrol", node.ID, "gateway node %s enrolled in %s", name, environment)
+		_, err = u.emitKeys(ctx, environment, false)
+		return err
 	})
 	return node, err
 }

@@ -9,6 +9,9 @@ import (
 	"portico/test/postgres"
 )
 
+// boxKey is the public half of some node's X25519 key.
+const boxKey = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+
 // confirming is a Confirmations that remembers what it was asked.
 type confirming struct{ waited apim.Change }
 
@@ -67,14 +70,14 @@ func TestNodeIsEnrolledOnce(t *testing.T) { postgres.Both(t, testNodeIsEnrolledO
 func testNodeIsEnrolledOnce(t *testing.T, place postgres.Place) {
 	w := newWorld(t, place)
 	ctx := t.Context()
-	first := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1"))
-	second := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1"))
+	first := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1", boxKey))
+	second := must[apim.Node](t)(w.fleet.EnsureNode(ctx, "production", "gateway-1", boxKey))
 	if first.ID != second.ID || w.audited("", "node.enrol") != 1 {
 		t.Errorf("got %s and %s, want one node", first.ID, second.ID)
 	}
-	_, err := w.fleet.EnsureNode(ctx, "moon", "gateway-1")
+	_, err := w.fleet.EnsureNode(ctx, "moon", "gateway-1", boxKey)
 	refused(t, err, apim.NotFound)
-	_, err = w.fleet.EnsureNode(ctx, "production", "Gateway 1")
+	_, err = w.fleet.EnsureNode(ctx, "production", "Gateway 1", boxKey)
 	wantFields(t, err, "name")
 }
 

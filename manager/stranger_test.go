@@ -37,6 +37,7 @@ func openToAll() map[string]string {
 		"Tenants.Can":                  "answers whether, and decides nothing",
 		"Fleet.EnsureEnvironment":      "a part of the program, with no actor",
 		"Fleet.EnsureNode":             "a part of the program, with no actor",
+		"Fleet.Enrol":                  "the enrolment token is the permission",
 		"Fleet.Environments":           "any who has signed in: names and addresses that are in every snippet",
 		"Fleet.Nodes":                  "any who has signed in sees whether a change is in force",
 		"Fleet.Applied":                "as above",

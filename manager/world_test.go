@@ -11,6 +11,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/internal/secret"
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/store"
@@ -56,6 +57,7 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 	}
 	w.core = manager.Core{
 		Store: st, Authz: w.authz, Now: w.clock, Log: slog.New(slog.DiscardHandler), Nudge: w.nudge,
+		Box:       must[*secret.Box](t)(secret.NewBox([32]byte{1})),
 		PortalURL: "http://portal.example", ConsoleURL: "http://console.example",
 	}
 	w.tenants = &manager.Tenants{Core: w.core, OpenSignUp: true}

@@ -222,6 +222,24 @@ CREATE POLICY system ON document AS PERMISSIVE FOR ALL
 CREATE POLICY tenant ON document AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
+CREATE TABLE enrolment (
+  id text COLLATE "default" NOT NULL,
+  environment text COLLATE "default" NOT NULL,
+  name text COLLATE "default" NOT NULL,
+  hash text COLLATE "default" NOT NULL,
+  created_by text COLLATE "default" NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  used_at bigint NOT NULL,
+  node_id text COLLATE "default" NOT NULL,
+  user_key text COLLATE "default" NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (hash),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
+);
+
+CREATE INDEX enrolment_environment ON public.enrolment USING btree (environment, id);
+
 CREATE TABLE entry (
   environment text COLLATE "C" NOT NULL,
   key text COLLATE "C" NOT NULL,
@@ -254,6 +272,15 @@ CREATE TABLE environment (
   lock bigint NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (slug)
+);
+
+CREATE TABLE environment_key (
+  environment text COLLATE "default" NOT NULL,
+  number bigint NOT NULL,
+  sealed bytea NOT NULL,
+  made_at bigint NOT NULL,
+  PRIMARY KEY (environment),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
 );
 
 CREATE TABLE finding (
@@ -372,6 +399,9 @@ CREATE TABLE node (
   build text COLLATE "C" NOT NULL,
   enrolled_at bigint NOT NULL,
   heard_at bigint NOT NULL,
+  user_key text COLLATE "default" NOT NULL,
+  box_key text COLLATE "default" NOT NULL,
+  left_at bigint NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (environment, name),
   FOREIGN KEY (environment) REFERENCES environment(slug)
@@ -528,6 +558,17 @@ CREATE POLICY system ON reference AS PERMISSIVE FOR ALL
 
 CREATE POLICY tenant ON reference AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE removed_node (
+  user_key text COLLATE "default" NOT NULL,
+  environment text COLLATE "default" NOT NULL,
+  name text COLLATE "default" NOT NULL,
+  removed_at bigint NOT NULL,
+  PRIMARY KEY (user_key),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
+);
+
+CREATE INDEX removed_node_environment ON public.removed_node USING btree (environment, user_key);
 
 CREATE TABLE revision (
   id text COLLATE "C" NOT NULL,

@@ -135,6 +135,21 @@ CREATE INDEX document_digest ON document (tenant_id, digest);
 
 CREATE INDEX document_to_load ON document (id) WHERE state IN ('waiting', 'loading');
 
+CREATE TABLE enrolment (
+  id          TEXT PRIMARY KEY,
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  name        TEXT NOT NULL, -- of the node; '' lets it choose
+  hash        TEXT NOT NULL UNIQUE,
+  created_by  TEXT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  used_at     BIGINT NOT NULL,
+  node_id     TEXT NOT NULL,
+  user_key    TEXT NOT NULL
+);
+
+CREATE INDEX enrolment_environment ON enrolment (environment, id);
+
 CREATE TABLE entry (
   environment TEXT NOT NULL REFERENCES environment (slug),
   key         TEXT NOT NULL,
@@ -164,6 +179,13 @@ CREATE TABLE environment (
   published_sequence BIGINT NOT NULL,
   created_at         BIGINT NOT NULL,
   lock               BIGINT NOT NULL
+);
+
+CREATE TABLE environment_key (
+  environment TEXT PRIMARY KEY REFERENCES environment (slug),
+  number      BIGINT NOT NULL,
+  sealed      BLOB NOT NULL,
+  made_at     BIGINT NOT NULL
 );
 
 CREATE TABLE finding (
@@ -236,7 +258,7 @@ CREATE TABLE node (
   name        TEXT NOT NULL,
   build       TEXT NOT NULL,
   enrolled_at BIGINT NOT NULL,
-  heard_at    BIGINT NOT NULL,
+  heard_at    BIGINT NOT NULL, user_key TEXT NOT NULL DEFAULT '', box_key TEXT NOT NULL DEFAULT '', left_at BIGINT NOT NULL DEFAULT 0,
   UNIQUE (environment, name)
 );
 
@@ -330,6 +352,15 @@ CREATE TABLE reference (
   PRIMARY KEY (document_id, kind, name),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
 );
+
+CREATE TABLE removed_node (
+  user_key    TEXT PRIMARY KEY,
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  name        TEXT NOT NULL,
+  removed_at  BIGINT NOT NULL
+);
+
+CREATE INDEX removed_node_environment ON removed_node (environment, user_key);
 
 CREATE TABLE revision (
   id          TEXT PRIMARY KEY,

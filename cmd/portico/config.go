@@ -4,78 +4,182 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"portico/internal/secret"
+	"portico/internal/telemetry"
 )
 
-// Config is what a server process is told at start: flags over environment
-// over the file named by --config over these defaults.
-type Config struct {
-	Data string `env:"PORTICO_DATA" default:"data" help:"Folder for the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+// What server processes are told at start: flags over environment over the file
+// named by --config over these defaults. Each command embeds the parts that it
+// needs; a setting has the same name in all of them. The parts are exported so
+// that a secret in them is redacted when they are printed: package fmt asks no
+// method of what lies in an unexported field.
 
-	DatabaseURL secret.Text `env:"PORTICO_DATABASE_URL" help:"A PostgreSQL database, postgres://user:password@host/name, whose owner is a role without SUPERUSER and BYPASSRLS. Default: SQLite in the data folder."`
-
-	GatewayAddr string `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
-	PortalAddr  string `env:"PORTICO_PORTAL_ADDR" default:":8081" help:"Where the developer portal listens."`
-	ConsoleAddr string `env:"PORTICO_CONSOLE_ADDR" default:":8082" help:"Where the console and the management API listen."`
-	OpsAddr     string `env:"PORTICO_OPS_ADDR" default:"127.0.0.1:8083" help:"Where /livez, /readyz and /metrics listen; for operators only."`
-
-	GatewayURL string `env:"PORTICO_GATEWAY_URL" help:"The gateway's address as consumers write it. Default: from its listener."`
-	PortalURL  string `env:"PORTICO_PORTAL_URL" help:"The portal's address as people write it. Default: from its listener."`
-	ConsoleURL string `env:"PORTICO_CONSOLE_URL" help:"The console's address as people write it. Default: from its listener."`
-
-	BootstrapToken secret.Text `env:"PORTICO_BOOTSTRAP_TOKEN" help:"Makes an operator's API token of this text at first start (32 characters or more)."`
-	SignUp         string      `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
-	UpstreamAllow  []string    `env:"PORTICO_UPSTREAM_ALLOW" help:"Private address ranges (CIDR) that upstreams and imports may be in. serve on its own allows loopback."`
-
-	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
-
+// OperatorSettings are what every server process has for its operators.
+type OperatorSettings struct {
+	OpsAddr   string     `env:"PORTICO_OPS_ADDR" default:"127.0.0.1:8083" help:"Where /livez, /readyz and /metrics listen; for operators only."`
 	LogLevel  slog.Level `env:"PORTICO_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string     `env:"PORTICO_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal."`
 }
 
-// check refuses settings that cannot work, all at once.
-func (c Config) check() error {
-	var wrong []string
-	for _, a := range []struct{ name, value string }{
-		{"gateway-addr", c.GatewayAddr},
-		{"portal-addr", c.PortalAddr},
-		{"console-addr", c.ConsoleAddr},
-		{"ops-addr", c.OpsAddr},
-	} {
-		if _, _, err := net.SplitHostPort(a.value); err != nil {
-			wrong = append(wrong, fmt.Sprintf("%s: %q is not host:port or :port", a.name, a.value))
-		}
-	}
-	for _, u := range []struct{ name, value string }{
-		{"gateway-url", c.GatewayURL}, {"portal-url", c.PortalURL}, {"console-url", c.ConsoleURL},
-	} {
-		if u.value == "" {
-			continue
-		}
-		parsed, err := url.Parse(u.value)
-		if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") || strings.HasSuffix(u.value, "/") {
-			wrong = append(wrong, fmt.Sprintf("%s: %q is not an http or https address without a slash at its end", u.name, u.value))
-		}
-	}
-	if u := c.DatabaseURL.Reveal(); u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
-		wrong = append(wrong, "database-url: does not begin with postgres:// (it is not shown, since it may hold a password)")
-	}
-	if t := c.BootstrapToken.Reveal(); t != "" && len(t) < 32 {
-		wrong = append(wrong, fmt.Sprintf("bootstrap-token: has %d characters, it needs at least 32", len(t)))
-	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("settings:\n  %s", strings.Join(wrong, "\n  "))
-	}
-	return nil
+func (o OperatorSettings) log() *slog.Logger {
+	return telemetry.NewLog(os.Stderr, o.LogFormat, o.LogLevel)
 }
 
-// database is the address of the database, as store.Open takes it.
-func (c Config) database() string {
+func (o OperatorSettings) check(w *wrongs) { w.address("ops-addr", o.OpsAddr) }
+
+// DatabaseSettings say where the truth is.
+type DatabaseSettings struct {
+	DatabaseURL secret.Text `env:"PORTICO_DATABASE_URL" help:"A PostgreSQL database, postgres://user:password@host/name, whose owner is a role without SUPERUSER and BYPASSRLS."`
+}
+
+func (d DatabaseSettings) check(w *wrongs) {
+	if u := d.DatabaseURL.Reveal(); u != "" && !strings.HasPrefix(u, "postgres://") && !strings.HasPrefix(u, "postgresql://") {
+		w.add("database-url", "does not begin with postgres:// (it is not shown, since it may hold a password)")
+	}
+}
+
+// AddressSettings are where people find the pages.
+type AddressSettings struct {
+	PortalURL  string `env:"PORTICO_PORTAL_URL" help:"The portal's address as people write it. Default: from its listener."`
+	ConsoleURL string `env:"PORTICO_CONSOLE_URL" help:"The console's address as people write it. Default: from its listener."`
+}
+
+func (u AddressSettings) check(w *wrongs) {
+	w.url("portal-url", u.PortalURL)
+	w.url("console-url", u.ConsoleURL)
+}
+
+// ConsoleSettings are those of the console and the management API.
+type ConsoleSettings struct {
+	ConsoleAddr    string      `env:"PORTICO_CONSOLE_ADDR" default:":8082" help:"Where the console and the management API listen."`
+	GatewayURL     string      `env:"PORTICO_GATEWAY_URL" help:"The gateway's address as consumers write it. Default: from its listener."`
+	BootstrapToken secret.Text `env:"PORTICO_BOOTSTRAP_TOKEN" help:"Makes an operator's API token of this text at first start (32 characters or more)."`
+	SignUp         string      `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
+}
+
+func (c ConsoleSettings) check(w *wrongs) {
+	w.address("console-addr", c.ConsoleAddr)
+	w.url("gateway-url", c.GatewayURL)
+	if t := c.BootstrapToken.Reveal(); t != "" && len(t) < 32 {
+		w.add("bootstrap-token", "has %d characters, it needs at least 32", len(t))
+	}
+}
+
+// PortalSettings are those of the developer portal.
+type PortalSettings struct {
+	PortalAddr string `env:"PORTICO_PORTAL_ADDR" default:":8081" help:"Where the developer portal listens."`
+}
+
+func (p PortalSettings) check(w *wrongs) { w.address("portal-addr", p.PortalAddr) }
+
+// GatewaySettings are those of a gateway node.
+type GatewaySettings struct {
+	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
+	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+}
+
+func (c GatewaySettings) check(w *wrongs) { w.address("gateway-addr", c.GatewayAddr) }
+
+// EgressSettings bound what calls may go out to.
+type EgressSettings struct {
+	UpstreamAllow []string `env:"PORTICO_UPSTREAM_ALLOW" help:"Private address ranges (CIDR) that upstreams and imports may be in. serve on its own allows loopback."`
+}
+
+// allowed returns the ranges, or those of the default when none are set.
+func (r EgressSettings) allowed(otherwise ...string) ([]netip.Prefix, error) {
+	ranges := r.UpstreamAllow
+	if len(ranges) == 0 {
+		ranges = otherwise
+	}
+	var out []netip.Prefix
+	for _, text := range ranges {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("settings:\n  upstream-allow: %q is not an address range such as 10.0.0.0/8", text)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// BusSettings are those of processes that share a NATS server.
+type BusSettings struct {
+	NATSURL     string `name:"nats-url" env:"PORTICO_NATS_URL" help:"The NATS server, nats://host:4222 or tls://host:4222."`
+	NATSRootCAs string `name:"nats-root-cas" type:"existingfile" env:"PORTICO_NATS_ROOT_CAS" help:"PEM file with the certificates that a tls:// server is trusted by. Default: the system's."`
+}
+
+// Config is what serve is told.
+type Config struct {
+	OperatorSettings `embed:""`
+	DatabaseSettings `embed:""`
+	AddressSettings  `embed:""`
+	ConsoleSettings  `embed:""`
+	PortalSettings   `embed:""`
+	GatewaySettings  `embed:""`
+	EgressSettings   `embed:""`
+}
+
+// check refuses settings that cannot work, all at once.
+func (c Config) check() error {
+	return checked(c.OperatorSettings, c.DatabaseSettings, c.AddressSettings, c.ConsoleSettings, c.PortalSettings, c.GatewaySettings)
+}
+
+// checked refuses settings that cannot work, all at once.
+func checked(parts ...interface{ check(w *wrongs) }) error {
+	w := new(wrongs)
+	for _, p := range parts {
+		p.check(w)
+	}
+	return w.err()
+}
+
+// wrongs collects what is wrong with settings.
+type wrongs struct{ list []string }
+
+func (w *wrongs) add(name, format string, args ...any) {
+	w.list = append(w.list, name+": "+fmt.Sprintf(format, args...))
+}
+
+func (w *wrongs) address(name, value string) {
+	if _, _, err := net.SplitHostPort(value); err != nil {
+		w.add(name, "%q is not host:port or :port", value)
+	}
+}
+
+// required refuses a setting that was not given, and says where it comes from.
+func (w *wrongs) required(name, value, hint string) {
+	if value == "" {
+		w.add(name, "is needed; %s", hint)
+	}
+}
+
+func (w *wrongs) url(name, value string) {
+	if value == "" {
+		return
+	}
+	parsed, err := url.Parse(value)
+	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") || strings.HasSuffix(value, "/") {
+		w.add(name, "%q is not an http or https address without a slash at its end", value)
+	}
+}
+
+func (w *wrongs) err() error {
+	if len(w.list) == 0 {
+		return nil
+	}
+	return fmt.Errorf("settings:\n  %s", strings.Join(w.list, "\n  "))
+}
+
+// databaseAddress is the address of the database, as store.Open takes it.
+func (c Config) databaseAddress() string {
 	if u := c.DatabaseURL.Reveal(); u != "" {
 		return u
 	}

@@ -15,6 +15,8 @@ import (
 	"portico/internal/apim"
 	"portico/internal/bus"
 	"portico/internal/egress"
+	"portico/internal/entry"
+	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
 	"portico/manager/authz"
@@ -29,6 +31,8 @@ import (
 // control is the control plane: the use cases, and what works behind them.
 type control struct {
 	store     *store.Store
+	authz     *authz.Authorizer
+	line      *bus.Bus
 	publisher *publish.Publisher
 	collector *collect.Collector
 
@@ -39,53 +43,115 @@ type control struct {
 }
 
 // addresses are where people find the parts, without a slash at the end.
-type addresses struct{ gateway, portal, console string }
+type addresses struct{ gateway, portal, console, nats string }
+
+// controlOptions are what the control plane is made of.
+type controlOptions struct {
+	Database string // as store.Open takes it
+	At       addresses
+	Line     *bus.Bus
+	Operator *bus.Operator // nil: the only node is this process's own
+	Guard    *egress.Guard
+	Box      *secret.Box // nil in a portal
+	SignUp   string
+	Log      *slog.Logger
+}
 
 // openControl opens the database and wires the use cases. Nothing runs yet.
-func openControl(ctx context.Context, c Config, at addresses, line *bus.Bus, guard *egress.Guard, log *slog.Logger) (*control, error) {
-	db, err := store.Open(ctx, c.database())
+func openControl(ctx context.Context, o controlOptions) (*control, error) {
+	c, core, err := openCore(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	c.publisher = publish.New(publish.Options{Store: c.store, Bus: o.Line, Log: o.Log})
+	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, Log: o.Log})
+	core.Nudge = c.publisher.Nudge
+	c.wire(core, c.collector, o)
+	if o.Operator != nil {
+		c.fleet.Users = o.Operator
+	}
+	return c, nil
+}
+
+// openPortal is openControl for a portal on its own: a manager delivers, and
+// hears the nodes.
+func openPortal(ctx context.Context, o controlOptions) (*control, error) {
+	c, core, err := openCore(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	core.Nudge = o.Line.Nudge
+	c.wire(core, &collect.Remote{Bus: o.Line}, o)
+	return c, nil
+}
+
+func openCore(ctx context.Context, o controlOptions) (*control, manager.Core, error) {
+	db, err := store.Open(ctx, o.Database)
+	if err != nil {
+		return nil, manager.Core{}, err
+	}
 	allow, err := authz.New(ctx, db)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read the roles: %w", err), db.Close())
+		return nil, manager.Core{}, errors.Join(fmt.Errorf("read the roles: %w", err), db.Close())
 	}
-	publisher := publish.New(publish.Options{Store: db, Bus: line, Log: log})
-	collector := collect.New(collect.Options{Store: db, Bus: line, Written: publisher.WrittenAt, Head: publisher.Head, Log: log})
-	core := manager.Core{
-		Store: db, Authz: allow, Now: time.Now, Log: log, Nudge: publisher.Nudge,
-		PortalURL: at.portal, ConsoleURL: at.console,
-	}
-	return &control{
-		store: db, publisher: publisher, collector: collector,
-		catalog: &manager.Catalog{Core: core, Fetch: guard.Client(egress.Control), Confirm: collector},
-		access:  &manager.Access{Core: core},
-		tenants: &manager.Tenants{Core: core, OpenSignUp: c.SignUp == "open"},
-		fleet:   &manager.Fleet{Core: core, Confirm: collector},
+	allow.Tell = o.Line.TellMembersChanged
+	return &control{store: db, authz: allow, line: o.Line}, manager.Core{
+		Store: db, Authz: allow, Now: time.Now, Log: o.Log, Box: o.Box,
+		PortalURL: o.At.portal, ConsoleURL: o.At.console,
 	}, nil
 }
 
-// prepare makes what an installation has from its first start on, and returns
-// the node of this process.
-func (c *control) prepare(ctx context.Context, cfg Config, at addresses) (apim.Node, error) {
-	if _, err := c.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, at.gateway); err != nil {
-		return apim.Node{}, fmt.Errorf("make the environment: %w", err)
+func (c *control) wire(core manager.Core, confirm manager.Confirmations, o controlOptions) {
+	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm}
+	c.access = &manager.Access{Core: core}
+	c.tenants = &manager.Tenants{Core: core, OpenSignUp: o.SignUp == "open"}
+	c.fleet = &manager.Fleet{Core: core, Confirm: confirm, Commands: commands{o.Line}}
+}
+
+// commands tells nodes what to do, over the bus.
+type commands struct{ line *bus.Bus }
+
+func (c commands) Command(ctx context.Context, environment, node string, do entry.CommandKind) error {
+	return c.line.Environment(environment).Command(ctx, node, entry.Command{Do: do})
+}
+
+// installationBox opens and seals what the database keeps secret.
+func installationBox(key [32]byte) (*secret.Box, error) {
+	own, err := secret.Derive(key, "installation")
+	if err != nil {
+		return nil, err
 	}
-	if token := cfg.BootstrapToken.Reveal(); token != "" {
+	return secret.NewBox(own)
+}
+
+// prepare makes what an installation has from its first start on.
+func (c *control) prepare(ctx context.Context, bootstrap secret.Text, at addresses) error {
+	if _, err := c.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, at.gateway); err != nil {
+		return fmt.Errorf("make the environment: %w", err)
+	}
+	if token := bootstrap.Reveal(); token != "" {
 		if err := c.tenants.EnsureBootstrapToken(ctx, token); err != nil {
-			return apim.Node{}, fmt.Errorf("make the bootstrap token: %w", err)
+			return fmt.Errorf("make the bootstrap token: %w", err)
 		}
 	}
+	return nil
+}
+
+// ownNode enrols the node of this process.
+func (c *control) ownNode(ctx context.Context, key bus.NodeKey) (apim.Node, error) {
 	known, err := c.store.EnrolledNodes(ctx, "production")
 	if err != nil {
 		return apim.Node{}, fmt.Errorf("read the nodes: %w", err)
+	}
+	public, err := key.BoxPublic()
+	if err != nil {
+		return apim.Node{}, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = ""
 	}
-	return c.fleet.EnsureNode(ctx, "production", nodeName(host, known))
+	return c.fleet.EnsureNode(ctx, "production", nodeName(host, known), public)
 }
 
 // nodeName is the name of this process's node: the one that it had before,
@@ -108,7 +174,7 @@ func nodeName(host string, known []apim.Node) string {
 func (c *control) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		c.publisher.Run, c.collector.Run, c.catalog.RunLoader, c.access.RunExpiry,
+		c.publisher.Run, c.collector.Run, c.collector.Serve, c.catalog.RunLoader, c.access.RunExpiry, c.follow,
 	} {
 		group.Go(func() error {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
@@ -120,19 +186,52 @@ func (c *control) run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// follow keeps up with memberships and roles that other processes change.
+func (c *control) follow(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	changed := make(chan struct{}, 1)
+	group.Go(func() error {
+		return c.line.MembersChanged(ctx, func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	})
+	group.Go(func() error {
+		tick := time.NewTicker(membersEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-changed:
+			case <-tick.C:
+			}
+			_ = c.authz.Refresh(ctx) // what it was stays, and it is tried again
+		}
+	})
+	return group.Wait()
+}
+
+// membersEvery is how often memberships are read again, should a word that they
+// changed have been lost.
+const membersEvery = 30 * time.Second
+
 // consoleHandler is the console with the management API before it.
 func (c *control) consoleHandler(at addresses, log *slog.Logger) http.Handler {
 	sessions := web.NewSessions("console", at.console, c.store.Sessions("console", time.Now), time.Now)
-	api := (&rest.Edge{
+	api := &rest.Edge{
 		Catalog: c.catalog, Access: c.access, Tenants: c.tenants, Fleet: c.fleet,
 		Sessions: sessions, Log: log,
-	}).Handler()
+	}
 	pages := console.New(console.Config{
 		Catalog: c.catalog, Access: c.access, Tenants: c.tenants, Fleet: c.fleet,
 		Sessions: sessions, Log: log, Now: time.Now, PortalURL: at.portal, ConsoleURL: at.console,
 	})
 	mux := http.NewServeMux()
-	mux.Handle(rest.Base+"/", api)
+	mux.Handle(rest.Base+"/", api.Handler())
+	mux.Handle(rest.EnrolPath, api.Enrol(at.nats))
 	mux.Handle("/", pages)
 	return mux
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 type environmentAnswer struct {
@@ -37,12 +38,96 @@ func (n nodeAnswer) row() []string {
 }
 
 type ctlNodes struct {
+	List   ctlNodesList   `cmd:"" default:"withargs" help:"Gateway nodes and what they have applied."`
+	Enrol  ctlNodesEnrol  `cmd:"" help:"Make a one-time token with which a node comes."`
+	Drain  ctlNodesDrain  `cmd:"" help:"Make a node not ready, so that load balancers move on."`
+	Resume ctlNodesResume `cmd:"" help:"Take a drained node back into service."`
+	Remove ctlNodesRemove `cmd:"" help:"Remove a node for good: it is let in no more."`
+}
+
+// ctlNode names one node.
+type ctlNode struct {
+	ctlFlags
+	Name        string `arg:"" help:"Of the node."`
+	Environment string `default:"production" help:"The node's environment."`
+}
+
+func (c *ctlNode) call(ctx context.Context, io *ctlIO, method, verb, said string) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	if _, err := s.call(ctx, method, escaped("/environments/%s/nodes/%s", c.Environment, c.Name)+verb, nil, nil, nil); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(io.Out, map[string]string{"node": c.Name, "environment": c.Environment})
+	}
+	s.say("%s in %s %s.", c.Name, c.Environment, said)
+	return nil
+}
+
+type ctlNodesDrain struct{ ctlNode }
+
+// Run tells the node to drain.
+func (c *ctlNodesDrain) Run(ctx context.Context, io *ctlIO) error {
+	return c.call(ctx, io, "POST", "/drain", "is told to drain; 'portico nodes' shows when it is")
+}
+
+type ctlNodesResume struct{ ctlNode }
+
+// Run tells the node to take calls again.
+func (c *ctlNodesResume) Run(ctx context.Context, io *ctlIO) error {
+	return c.call(ctx, io, "POST", "/resume", "is told to take calls again")
+}
+
+type ctlNodesRemove struct{ ctlNode }
+
+// Run removes the node.
+func (c *ctlNodesRemove) Run(ctx context.Context, io *ctlIO) error {
+	return c.call(ctx, io, "DELETE", "", "is removed, and let in no more")
+}
+
+type ctlNodesEnrol struct {
+	ctlFlags
+	Name        string `arg:"" optional:"" help:"What the node is to be called. Default: it chooses."`
+	Environment string `default:"production" help:"Where it is to come."`
+}
+
+// Run makes a token and prints how to use it.
+func (c *ctlNodesEnrol) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	in := map[string]string{}
+	if c.Name != "" {
+		in["name"] = c.Name
+	}
+	var made struct {
+		Token     string
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	raw, err := s.call(ctx, "POST", escaped("/environments/%s/enrolments", c.Environment), nil, in, &made)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(io.Out, json.RawMessage(raw))
+	}
+	s.say("Good once, until %s:", made.ExpiresAt.Local().Format("15:04 on 2 January 2006"))
+	fmt.Fprintln(io.Out, made.Token)
+	s.say("Start the node with it: PORTICO_ENROL_TOKEN=… portico gateway --manager-url %s", c.URL)
+	return nil
+}
+
+type ctlNodesList struct {
 	ctlFlags
 	Environment string `help:"Only of this environment."`
 }
 
 // Run prints the gateway nodes.
-func (c *ctlNodes) Run(ctx context.Context, io *ctlIO) error {
+func (c *ctlNodesList) Run(ctx context.Context, io *ctlIO) error {
 	s, err := c.open(io)
 	if err != nil {
 		return err

@@ -1,5 +1,6 @@
 // Command portico is all of Portico in one binary: `serve` runs every part in
-// one process, and the other commands work on the management API.
+// one process, `manager`, `portal`, `gateway` and `nats` run them apart, and the
+// other commands work on the management API.
 //
 // What the parts need of one another is handed over here, by hand. The command
 // holds no logic of its own but for the demo's.
@@ -22,6 +23,11 @@ type cli struct {
 	Config kong.ConfigFlag `type:"existingfile" env:"PORTICO_CONFIG" placeholder:"FILE" help:"A JSON file with settings, below the environment and above the defaults."`
 
 	Serve   serveCommand   `cmd:"" help:"Run everything in one process: manager, console, portal, gateway, database and bus." group:"Server:"`
+	Init    initCommand    `cmd:"" help:"Write what an installation with its roles apart starts from: keys, and the NATS server's configuration." group:"Server:"`
+	Manager managerCommand `cmd:"" help:"Run a manager: console, management API, and what delivers to the nodes." group:"Server:"`
+	Portal  portalCommand  `cmd:"" help:"Run a developer portal." group:"Server:"`
+	Gateway gatewayCommand `cmd:"" help:"Run a gateway node." group:"Server:"`
+	NATS    natsCommand    `cmd:"" name:"nats" help:"Run a NATS server for the roles." group:"Server:"`
 	Version versionCommand `cmd:"" help:"Print the version." group:"Server:"`
 
 	ctlCommands

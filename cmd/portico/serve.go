@@ -8,15 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
 	"portico/cmd/portico/demo"
@@ -24,7 +19,6 @@ import (
 	"portico/internal/bus"
 	"portico/internal/egress"
 	"portico/internal/secret"
-	"portico/internal/telemetry"
 )
 
 // serveCommand runs all parts in this process.
@@ -45,8 +39,8 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	log := telemetry.NewLog(os.Stderr, s.LogFormat, s.LogLevel)
-	allow, err := s.allowed()
+	log := s.log()
+	allow, err := s.allowed("127.0.0.0/8", "::1/128") // on its own it is for a laptop, whose upstreams are on it
 	if err != nil {
 		return err
 	}
@@ -55,7 +49,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer open.close()
-	at := addresses{urlOf(s.GatewayURL, open.gateway), urlOf(s.PortalURL, open.portal), urlOf(s.ConsoleURL, open.console)}
+	at := addresses{gateway: urlOf(s.GatewayURL, open.gateway), portal: urlOf(s.PortalURL, open.portal), console: urlOf(s.ConsoleURL, open.console)}
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
@@ -76,19 +70,32 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	}
 	defer line.Close()
 	guard := &egress.Guard{Allow: allow}
-	plane, err := openControl(ctx, s.Config, at, line, guard, log)
+	box, err := installationBox(key)
+	if err != nil {
+		return err
+	}
+	plane, err := openControl(ctx, controlOptions{
+		Database: s.databaseAddress(), At: at, Line: line, Guard: guard, Box: box, SignUp: s.SignUp, Log: log,
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = plane.store.Close() }() // everything is committed by then
-	enrolled, err := plane.prepare(ctx, s.Config, at)
+	if err := plane.prepare(ctx, s.BootstrapToken, at); err != nil {
+		return err
+	}
+	opens, err := bus.NodeKey(key).Box()
+	if err != nil {
+		return err
+	}
+	enrolled, err := plane.ownNode(ctx, bus.NodeKey(key))
 	if err != nil {
 		return err
 	}
 	node, err := gateway.New(gateway.Config{
 		Node: enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
 		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext,
-		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Log: log, DrainNotice: s.DrainNotice,
+		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice,
 	})
 	if err != nil {
 		return err
@@ -106,7 +113,7 @@ func (s *serveCommand) run(ctx context.Context, began time.Time, open *listeners
 	edges := []*http.Server{
 		edge(open.console, plane.consoleHandler(at, log), background, log),
 		edge(open.portal, plane.portalHandler(at, log), background, log),
-		edge(open.ops, operators(node), background, log),
+		edge(open.ops, operators(node.Live(), node.Ready(), node.Collector()), background, log),
 	}
 	if open.demo != nil {
 		edges = append(edges, edge(open.demo, demo.New(time.Now, time.Second), background, log))
@@ -150,24 +157,6 @@ func (s *serveCommand) run(ctx context.Context, began time.Time, open *listeners
 	return err
 }
 
-// allowed are the private ranges that upstreams and imports may be in. On its
-// own serve is for a laptop, whose upstreams are on it.
-func (s *serveCommand) allowed() ([]netip.Prefix, error) {
-	ranges := s.UpstreamAllow
-	if len(ranges) == 0 {
-		ranges = []string{"127.0.0.0/8", "::1/128"}
-	}
-	var out []netip.Prefix
-	for _, r := range ranges {
-		p, err := netip.ParsePrefix(r)
-		if err != nil {
-			return nil, fmt.Errorf("settings:\n  upstream-allow: %q is not an address range such as 10.0.0.0/8", r)
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
 func (s *serveCommand) listen() (*listeners, error) {
 	open := &listeners{}
 	for _, l := range []struct {
@@ -184,12 +173,11 @@ func (s *serveCommand) listen() (*listeners, error) {
 		if l.into == &open.demo && !s.Demo {
 			continue
 		}
-		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", l.addr)
-		if err != nil {
+		var err error
+		if *l.into, err = listenAt(l.name, l.addr); err != nil {
 			open.close()
-			return nil, fmt.Errorf("%s: %w; is another Portico running? choose another address with --%s", l.name, err, l.name)
+			return nil, err
 		}
-		*l.into = listener
 	}
 	return open, nil
 }
@@ -201,35 +189,6 @@ func (l *listeners) close() {
 			_ = one.Close() // closed by its server already
 		}
 	}
-}
-
-// edge serves a handler on a listener until it is shut down.
-func edge(l net.Listener, h http.Handler, group *errgroup.Group, log *slog.Logger) *http.Server {
-	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	group.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	return srv
-}
-
-// operators is what the listener for operators answers.
-func operators(node *gateway.Node) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(node.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	mux := http.NewServeMux()
-	mux.Handle("GET /livez", node.Live())
-	mux.Handle("GET /readyz", node.Ready())
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return mux
 }
 
 // waitReady returns when the node serves.

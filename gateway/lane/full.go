@@ -84,14 +84,15 @@ func (f *Full) Serve(listener net.Listener) error {
 // Close gives every connection up at once.
 func (f *Full) Close() error { return f.server.Close() }
 
-// EndConnections makes every answer from now on the last of its connection, so
-// that clients move on by themselves.
-func (f *Full) EndConnections() { f.draining.Store(true) }
+// KeepConnections says whether connections stay open after an answer. With
+// false every answer is the last of its connection, so that clients move on by
+// themselves.
+func (f *Full) KeepConnections(keep bool) { f.draining.Store(!keep) }
 
 // Drain stops accepting, waits for the answers under way, and closes what is
 // idle. When ctx ends first it gives up what is left and says so.
 func (f *Full) Drain(ctx context.Context) error {
-	f.EndConnections()
+	f.KeepConnections(false)
 	if err := f.server.Shutdown(ctx); err != nil {
 		_ = f.server.Close() // it closes what it can
 		return fmt.Errorf("drain gateway: %w", err)

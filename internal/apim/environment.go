@@ -33,13 +33,18 @@ const (
 	NodeStarting    NodeState = "starting"    // heard from, not ready yet
 	NodeDraining    NodeState = "draining"    // finishing its calls
 	NodeUnreachable NodeState = "unreachable" // not heard for 5 s
+	NodeLeft        NodeState = "left"        // said that it ends; it counts again when it is back
 )
 
-// Node is an enrolled gateway node that has not left, with what it last said.
+// Node is an enrolled gateway node, with what it last said.
 type Node struct {
 	ID          ID
 	Name        string
 	Environment string // slug
+	UserKey     string // public, of its user on the bus; "" for the node of serve
+	BoxKey      string // public, to seal for it; "" for none
+	EnrolledAt  time.Time
+	LeftAt      time.Time // zero: it counts
 	State       NodeState
 	Build       string
 	Applied     uint64 // sequence
@@ -51,6 +56,34 @@ type Node struct {
 	FromDisk    bool
 	StartedAt   time.Time
 	HeardAt     time.Time
+}
+
+// Enrolment is a one-time token for a gateway node to come.
+type Enrolment struct {
+	ID          ID
+	Environment string // slug
+	Name        string // of the node; "" lets it choose
+	CreatedBy   string
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	UsedAt      time.Time // zero: still good
+	Node        ID        // that used it
+	UserKey     string    // of that node
+}
+
+// Use gives the enrolment to a node. The node that has it may ask again, since
+// its answer may have been lost; nobody else may.
+func (e *Enrolment) Use(node ID, userKey string, at time.Time) error {
+	switch {
+	case !at.Before(e.ExpiresAt):
+		return Errorf(Forbidden, "the enrolment token ended at %s; ask for a new one", e.ExpiresAt.UTC().Format("15:04 on 2 January 2006")).WithCode("enrolment_expired")
+	case !e.UsedAt.IsZero() && e.UserKey != userKey:
+		return Errorf(Forbidden, "the enrolment token was used already, at %s; every node needs one of its own", e.UsedAt.UTC().Format("15:04 on 2 January 2006")).WithCode("enrolment_used")
+	}
+	if e.UsedAt.IsZero() {
+		e.UsedAt, e.Node, e.UserKey = at, node, userKey
+	}
+	return nil
 }
 
 // NodeRefusal is an entry that a node could not serve, and why.

@@ -21,6 +21,7 @@ const (
 	PrefixTeam         = "team"
 	PrefixEnvironment  = "env"
 	PrefixNode         = "node"
+	PrefixEnrolment    = "enr"
 	PrefixImport       = "imp"
 	PrefixDocument     = "doc"
 	PrefixAPI          = "api"
@@ -74,7 +75,7 @@ func (id ID) UUID() string {
 func prefixNoun(prefix string) string {
 	nouns := map[string]string{
 		PrefixTenant: "tenant", PrefixPerson: "person", PrefixTeam: "team", PrefixEnvironment: "environment",
-		PrefixNode: "gateway node", PrefixImport: "staged import", PrefixDocument: "document", PrefixAPI: "API",
+		PrefixNode: "gateway node", PrefixEnrolment: "enrolment", PrefixImport: "staged import", PrefixDocument: "document", PrefixAPI: "API",
 		PrefixVersion: "version", PrefixRevision: "revision", PrefixProduct: "product", PrefixPlan: "plan",
 		PrefixApplication: "application", PrefixSubscription: "subscription", PrefixCredential: "credential",
 		PrefixSecret: "secret", PrefixToken: "API token", PrefixAudit: "audit record",

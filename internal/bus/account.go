@@ -3,10 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"github.com/nats-io/nats.go"
 )
 
 // Account is what the server knows of an environment's account.
@@ -26,10 +23,7 @@ func (b *Bus) PutAccount(ctx context.Context, a Account) error {
 	if err != nil {
 		return err
 	}
-	system, err := b.system()
-	if err != nil {
-		return err
-	}
+	system := b.into(systemAccount).conn
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	msg, err := system.RequestWithContext(ctx, "$SYS.REQ.CLAIMS.UPDATE", []byte(token))
@@ -51,22 +45,4 @@ func (b *Bus) PutAccount(ctx context.Context, a Account) error {
 		return fmt.Errorf("the bus does not take the account of %s: %s", a.Environment, answer.Error.Description)
 	}
 	return nil
-}
-
-// system is the connection to the account in which accounts are changed.
-func (b *Bus) system() (*nats.Conn, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if line := b.lines[systemAccount]; line != nil {
-		return line.conn, nil
-	}
-	line, err := connect(b.options, systemAccount)
-	if err != nil {
-		return nil, err
-	}
-	b.lines[systemAccount] = line
-	if !line.conn.IsConnected() {
-		return line.conn, errors.New("the bus is away")
-	}
-	return line.conn, nil
 }

@@ -59,8 +59,8 @@ type Bus struct {
 	mu    sync.Mutex // guards what follows
 	since time.Time
 	lost  bool
-	loss  chan struct{}   // closed and replaced when the connection is lost
-	lines map[string]*Bus // into other accounts, with an operator
+	loss  chan struct{}    // closed and replaced when the connection is lost
+	lines map[string]*line // into other accounts, with an operator
 }
 
 // Connect makes a connection, now or as soon as the server is there. The error
@@ -80,7 +80,7 @@ func Connect(o Options) (*Bus, error) {
 
 // connect makes a connection; account is the one that an operator enters.
 func connect(o Options, account string) (*Bus, error) {
-	b := &Bus{options: o, log: o.Log, now: o.Now, loss: make(chan struct{}), lines: map[string]*Bus{}}
+	b := &Bus{options: o, log: o.Log, now: o.Now, loss: make(chan struct{}), lines: map[string]*line{}}
 	options := []nats.Option{
 		nats.Name(o.Name), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is refused, not sent late
@@ -159,30 +159,47 @@ func (b *Bus) line(slug string) *Bus {
 	if b.options.Operator == nil {
 		return b
 	}
+	return b.into(environmentAccount(slug))
+}
+
+// line to an account, which is made once. The first attempt takes seconds where
+// the server does not know the account, so no lock is held meanwhile.
+type line struct {
+	once sync.Once
+	bus  *Bus
+}
+
+// into returns the connection to an account, with an operator.
+func (b *Bus) into(account string) *Bus {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	account := environmentAccount(slug)
-	line := b.lines[account]
-	if line == nil {
+	l := b.lines[account]
+	if l == nil {
+		l = new(line)
+		b.lines[account] = l
+	}
+	b.mu.Unlock()
+	l.once.Do(func() {
 		o := b.options
-		o.Log = o.Log.With("environment", slug)
+		o.Log = o.Log.With("account", account)
 		var err error
-		if line, err = connect(o, account); err != nil {
+		if l.bus, err = connect(o, account); err != nil {
 			panic(err) // of the options alone, which Connect has checked
 		}
-		b.lines[account] = line
-	}
-	return line
+	})
+	return l.bus
 }
 
 // Close ends the connection.
 func (b *Bus) Close() {
 	b.mu.Lock()
 	lines := b.lines
-	b.lines = map[string]*Bus{}
+	b.lines = map[string]*line{}
 	b.mu.Unlock()
-	for _, line := range lines {
-		line.Close()
+	for _, l := range lines {
+		l.once.Do(func() {}) // no connection is made any more
+		if l.bus != nil {
+			l.bus.Close()
+		}
 	}
 	b.conn.Close()
 }

@@ -1,5 +1,7 @@
 package entry
 
+import "strconv"
+
 // Env is the environment itself. Times are milliseconds.
 type Env struct {
 	Name       string `json:"name"`        // slug
@@ -19,4 +21,19 @@ type Env struct {
 	// before it alarms, or refuses when RefuseStale is set. 0: 60 s.
 	MaxStaleMS  int64 `json:"max_stale_ms,omitempty"`
 	RefuseStale bool  `json:"refuse_stale,omitempty"`
+}
+
+// Keys is the environment's key, with which secrets inside its other entries
+// are sealed. Each node gets it sealed to its own X25519 key (HPKE, RFC 9180),
+// so that neither the bus nor a disk holds it in clear. A new number replaces
+// the old key: what was sealed with that is sealed anew under the same sequence.
+type Keys struct {
+	Number uint64            `json:"number"` // from 1
+	Sealed map[string]string `json:"sealed"` // by the node's uuid; base64
+}
+
+// KeyInfo names what an environment's key is sealed as, so that it opens as
+// nothing else.
+func KeyInfo(environment string, number uint64) string {
+	return "environment_key|" + environment + "|" + strconv.FormatUint(number, 10)
 }

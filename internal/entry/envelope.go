@@ -48,7 +48,7 @@ type Item struct {
 
 // Body is implemented by the types that an entry can hold.
 type Body interface {
-	Env | Terms | API | Grant
+	Keys | Env | Terms | API | Grant
 }
 
 // Encode returns body as an entry of schema 1. The error is of JSON encoding

@@ -10,6 +10,7 @@ type Kind string
 
 // The kinds of schema 1.
 const (
+	KindKeys     Kind = "keys"     // Keys: the environment's key, sealed for each node
 	KindEnv      Kind = "env"      // Env: the environment itself
 	KindTerms    Kind = "terms"    // Terms: what a plan gives
 	KindAPI      Kind = "api"      // API: one version's live revision
@@ -21,11 +22,11 @@ const (
 // Kinds returns all kinds of this schema in the order in which a publisher
 // writes them: what is referred to comes before what refers to it.
 func Kinds() []Kind {
-	return []Kind{KindEnv, KindTerms, KindAPI, KindGrant, KindComplete, KindHead}
+	return []Kind{KindKeys, KindEnv, KindTerms, KindAPI, KindGrant, KindComplete, KindHead}
 }
 
 // Key names an entry within its environment: "api.<uuid>", "terms.<uuid>",
-// "grant.<sha-256>", "env", "head" or "complete", where a uuid is 32 and a
+// "grant.<sha-256>", "keys", "env", "head" or "complete", where a uuid is 32 and a
 // SHA-256 64 lower-case hexadecimal digits. Build one with the functions below:
 // a bus accepts keys on writing that it refuses on reading.
 type Key string
@@ -42,6 +43,7 @@ func GrantKey(sha256Hex string) (Key, error) { return newKey(KindGrant, sha256He
 
 // The keys of which an environment has one each.
 const (
+	KeysKey     Key = "keys"
 	EnvKey      Key = "env"
 	HeadKey     Key = "head"
 	CompleteKey Key = "complete"
@@ -50,7 +52,7 @@ const (
 // ParseKey checks a key that came from outside.
 func ParseKey(s string) (Key, error) {
 	switch Key(s) {
-	case EnvKey, HeadKey, CompleteKey:
+	case KeysKey, EnvKey, HeadKey, CompleteKey:
 		return Key(s), nil
 	}
 	kind, id, _ := strings.Cut(s, ".")

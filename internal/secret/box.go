@@ -1,7 +1,9 @@
 package secret
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -46,32 +48,46 @@ func (b *Box) Open(sealed []byte, associated string) ([]byte, error) {
 	return plain, nil
 }
 
-// KeyFile reads a 256-bit key, 64 hexadecimal digits, from a file that only
-// its owner may read; where there is none it makes one and says so. The
-// file's folder must exist.
+// Derive returns a key for one use of another key: those of two uses tell
+// nothing of one another.
+func Derive(key [32]byte, use string) (out [32]byte, err error) {
+	raw, err := hkdf.Key(sha256.New, key[:], nil, "portico "+use, len(out))
+	copy(out[:], raw)
+	return out, err
+}
+
+// KeyFile is ReadKeyFile, but makes the file where there is none, and says so.
+// The file's folder must exist.
 func KeyFile(path string) (key [32]byte, made bool, err error) {
-	raw, err := os.ReadFile(path)
+	key, err = ReadKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err = makeKeyFile(path)
 		return key, err == nil, err
 	}
+	return key, false, err
+}
+
+// ReadKeyFile reads a 256-bit key, 64 hexadecimal digits, from a file that only
+// its owner may read.
+func ReadKeyFile(path string) (key [32]byte, err error) {
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		return key, false, fmt.Errorf("read the key file: %w", err)
+		return key, fmt.Errorf("read the key file: %w", err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return key, false, fmt.Errorf("read the key file: %w", err)
+		return key, fmt.Errorf("read the key file: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return key, false, fmt.Errorf("key file %s may be read by others (%#o): chmod 600 it, and think of replacing the key", path, info.Mode().Perm())
+		return key, fmt.Errorf("key file %s may be read by others (%#o): chmod 600 it, and think of replacing the key", path, info.Mode().Perm())
 	}
 	digits := strings.TrimSpace(string(raw))
 	decoded, err := hex.DecodeString(digits)
 	if err != nil || len(decoded) != len(key) {
-		return key, false, fmt.Errorf("key file %s does not hold 64 hexadecimal digits", path)
+		return key, fmt.Errorf("key file %s does not hold 64 hexadecimal digits", path)
 	}
 	copy(key[:], decoded)
-	return key, false, nil
+	return key, nil
 }
 
 // makeKeyFile writes the key under another name first, so that a crash leaves

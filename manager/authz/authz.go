@@ -31,6 +31,9 @@ type Source interface {
 // concurrent use.
 type Authorizer struct {
 	source Source
+	// Tell, where it is set before the first use, hears of every Reload: other
+	// processes are to Refresh.
+	Tell func()
 
 	policy atomic.Pointer[policy] // replaced whole
 
@@ -104,6 +107,15 @@ func New(ctx context.Context, source Source) (*Authorizer, error) {
 // Reload reads all memberships again. Who changes one calls it after the
 // commit, and has it done also when ctx, that of a request, has ended since.
 func (a *Authorizer) Reload(ctx context.Context) error {
+	err := a.Refresh(ctx)
+	if a.Tell != nil {
+		a.Tell()
+	}
+	return err
+}
+
+// Refresh is Reload after a change that another process made.
+func (a *Authorizer) Refresh(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	a.reloading.Lock()
 	defer a.reloading.Unlock()

@@ -62,7 +62,11 @@ func (c *Collector) answer(change apim.Change, nodes []apim.Node) apim.Applied {
 	written, known := c.Written(change.Environment, change.Sequence)
 	out := apim.Applied{Change: change, Done: true, TookMS: -1}
 	for _, n := range nodes {
-		node := c.nodeApplied(n, f.heard[n.ID.UUID()], change, written, known)
+		h := f.heard[n.ID.UUID()]
+		if gone(n, h) {
+			continue
+		}
+		node := c.nodeApplied(n, h, change, written, known)
 		out.Nodes = append(out.Nodes, node)
 		out.Done = out.Done && (node.State == stateApplied || node.State == stateRefused)
 		out.TookMS = max(out.TookMS, node.AppliedMS)
@@ -71,6 +75,15 @@ func (c *Collector) answer(change apim.Change, nodes []apim.Node) apim.Applied {
 		out.TookMS = -1
 	}
 	return out
+}
+
+// gone reports whether a node said that it ends, and was not heard since: it
+// does not count.
+func gone(n apim.Node, h *heard) bool {
+	if h != nil {
+		return h.Left
+	}
+	return !n.LeftAt.IsZero()
 }
 
 // The states of a node in an answer.
@@ -123,6 +136,7 @@ func (c *Collector) reachable(h *heard) bool {
 
 // Nodes returns the environment's enrolled nodes with what they last said.
 func (c *Collector) Nodes(ctx context.Context, environment string) ([]apim.Node, error) {
+	c.Invalidate(environment) // people look at it after a node came or was removed
 	enrolled, err := c.enrolled(ctx, environment)
 	if err != nil {
 		return nil, err
@@ -150,18 +164,23 @@ func (c *Collector) node(n apim.Node, h *heard, newest uint64) apim.Node {
 	if c.reachable(h) {
 		n.State = apim.NodeStarting
 	}
+	if gone(n, h) {
+		n.State, n.Behind = apim.NodeLeft, 0
+	}
 	if h == nil {
 		return n
 	}
 	switch {
-	case !c.reachable(h):
+	case h.Left, !c.reachable(h):
 	case h.Draining:
 		n.State = apim.NodeDraining
 	case h.Ready:
 		n.State = apim.NodeLive
 	}
 	n.Build, n.Applied, n.APIs, n.Grants, n.FromDisk = h.Build, h.Applied.Sequence, h.APIs, h.Grants, h.FromDisk
-	n.Behind = newest - min(newest, n.Applied)
+	if n.State != apim.NodeLeft {
+		n.Behind = newest - min(newest, n.Applied)
+	}
 	n.StartedAt, n.HeardAt = time.UnixMilli(h.StartedAt), h.at
 	n.Refused = nil
 	for _, r := range h.Refused {

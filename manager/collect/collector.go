@@ -19,6 +19,8 @@ const (
 	keepEvery        = 10 * time.Second // that a node was heard
 	forgetAfter      = time.Hour        // a node that is not heard
 	tickEvery        = time.Second
+
+	environmentsEvery = 2 * time.Second // to look for new ones
 )
 
 // mostNodes bounds the statuses in memory, whoever sends them.
@@ -26,9 +28,12 @@ const mostNodes = 10_000
 
 // Store knows which nodes are enrolled, as manager/store does.
 type Store interface {
-	// EnrolledNodes lists an environment's nodes that have not left.
+	// EnvironmentSlugs lists all environments.
+	EnvironmentSlugs(ctx context.Context) ([]string, error)
+	// EnrolledNodes lists an environment's nodes, those that left too.
 	EnrolledNodes(ctx context.Context, environment string) ([]apim.Node, error)
-	// NodeHeard keeps when a node was last heard and which build it runs.
+	// NodeHeard keeps when a node was last heard, which build it runs and
+	// whether it left.
 	NodeHeard(ctx context.Context, n apim.Node) error
 }
 
@@ -51,6 +56,7 @@ type Options struct {
 type Collector struct {
 	Options
 	started time.Time
+	look    chan struct{} // holds one: there may be a new environment
 
 	mu     sync.Mutex // guards fleets, nodes and what is in fleets
 	fleets map[string]*fleet
@@ -93,7 +99,7 @@ func New(o Options) *Collector {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Collector{Options: o, started: o.Now(), fleets: map[string]*fleet{}}
+	return &Collector{Options: o, started: o.Now(), look: make(chan struct{}, 1), fleets: map[string]*fleet{}}
 }
 
 // Run listens until ctx ends, and returns its error.
@@ -103,11 +109,47 @@ func (c *Collector) Run(ctx context.Context) error {
 	defer all.Wait()
 	defer cancel()
 	all.Go(func() { c.tend(ctx) })
-	return c.Bus.Statuses(ctx, c.hear)
+	listening := map[string]bool{}
+	for {
+		slugs, err := c.Store.EnvironmentSlugs(ctx)
+		if err != nil && ctx.Err() == nil {
+			c.Log.WarnContext(ctx, "environments not read", "error", err)
+		}
+		for _, slug := range slugs {
+			if listening[slug] {
+				continue
+			}
+			listening[slug] = true
+			all.Go(func() { c.listen(ctx, slug) })
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.look:
+		case <-time.After(environmentsEvery):
+		}
+	}
+}
+
+// listen hears an environment's nodes until ctx ends.
+func (c *Collector) listen(ctx context.Context, environment string) {
+	for ctx.Err() == nil {
+		if err := c.Bus.Environment(environment).Statuses(ctx, c.hear); err != nil && ctx.Err() == nil {
+			c.Log.WarnContext(ctx, "nodes are not heard", "environment", environment, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
 }
 
 // Invalidate says that a node was enrolled, left or was removed.
 func (c *Collector) Invalidate(environment string) {
+	select {
+	case c.look <- struct{}{}:
+	default:
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.fleet(environment)
@@ -144,8 +186,12 @@ func (c *Collector) hear(s entry.Status) {
 		h = &heard{}
 		f.heard[s.Node] = h
 	}
-	before := h.Applied
+	before, left := h.Applied, h.Left
 	h.Status, h.at = s, c.Now()
+	if s.Left != left {
+		h.kept = time.Time{} // at once
+		f.announce()
+	}
 	if s.Applied == before && len(h.applied) > 0 {
 		return
 	}
@@ -221,7 +267,10 @@ func (c *Collector) keep(ctx context.Context, environment string, nodes []apim.N
 		h := c.fleet(environment).heard[n.ID.UUID()]
 		due := h != nil && h.at.Sub(h.kept) >= keepEvery
 		if due {
-			n.Build, n.HeardAt = h.Build, h.at
+			n.Build, n.HeardAt, n.LeftAt = h.Build, h.at, time.Time{}
+			if h.Left {
+				n.LeftAt = h.at
+			}
 		}
 		c.mu.Unlock()
 		if !due {

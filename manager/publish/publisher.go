@@ -65,16 +65,35 @@ func New(o Options) *Publisher {
 }
 
 // Nudge says that an environment may have something to deliver. It never
-// blocks; nudges that come faster than deliveries become one.
+// blocks; nudges that come faster than deliveries become one. Where another
+// process delivers, that one is told.
 func (p *Publisher) Nudge(environment string) {
+	if !p.poke(environment) {
+		p.bus.Nudge(environment)
+	}
+}
+
+// poke wakes the environment's worker, and reports whether it delivers here.
+func (p *Publisher) poke(environment string) (leads bool) {
 	p.mu.Lock()
 	w := p.workers[environment]
 	p.mu.Unlock()
 	if w == nil {
 		poke(p.environments)
-		return
+		return false
 	}
 	poke(w.wake)
+	return w.leads.Load()
+}
+
+// heard notes a head that another process writes, by this one's clock.
+func (p *Publisher) heard(environment string, sequence uint64) {
+	p.mu.Lock()
+	w := p.workers[environment]
+	p.mu.Unlock()
+	if w == nil || !w.leads.Load() {
+		p.written.note(environment, sequence, p.now())
+	}
 }
 
 // WrittenAt returns when the head that includes a sequence was written, by this
@@ -91,6 +110,12 @@ func (p *Publisher) Head(environment string) uint64 { return p.written.newest(en
 func (p *Publisher) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
+	hearing, stop := context.WithCancel(ctx)
+	defer stop()
+	all.Go(func() {
+		p.hear(hearing, func() error { return p.bus.Nudges(hearing, func(env string) { p.poke(env) }) })
+	})
+	all.Go(func() { p.hear(hearing, func() error { return p.bus.Heads(hearing, p.heard) }) })
 	tick := time.NewTicker(p.look)
 	defer tick.Stop()
 	for attempt := 0; ; {
@@ -112,6 +137,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 	}
 }
 
+// hear listens to other processes until ctx ends. Nothing depends on it.
+func (p *Publisher) hear(ctx context.Context, listen func() error) {
+	if err := listen(); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "other processes are not heard", "error", err)
+	}
+}
+
 // employ starts a worker for every environment that has none.
 func (p *Publisher) employ(ctx context.Context, all *sync.WaitGroup) error {
 	slugs, err := p.store.EnvironmentSlugs(ctx)
@@ -124,7 +156,7 @@ func (p *Publisher) employ(ctx context.Context, all *sync.WaitGroup) error {
 		if p.workers[slug] != nil {
 			continue
 		}
-		w := &worker{publisher: p, slug: slug, env: p.bus.Environment(slug), wake: make(chan struct{}, 1), log: p.log.With("environment", slug)}
+		w := &worker{publisher: p, slug: slug, wake: make(chan struct{}, 1), log: p.log.With("environment", slug)}
 		p.workers[slug] = w
 		all.Go(func() { w.run(ctx) })
 	}

@@ -9,6 +9,11 @@ import (
 
 // Store is the desired state of all environments, as manager/store keeps it.
 type Store interface {
+	// Lead runs fn as the only one under a name, as soon as nobody else is; its
+	// context ends when the lead is lost, which fn may notice late.
+	Lead(ctx context.Context, name string, fn func(ctx context.Context) error) error
+	// RemovedNodes lists the bus's users that are let in no more.
+	RemovedNodes(ctx context.Context, env string) (userKeys []string, err error)
 	// EnvironmentSlugs lists all environments.
 	EnvironmentSlugs(ctx context.Context) ([]string, error)
 	// Pending returns what is not yet marked as published, of at most limit

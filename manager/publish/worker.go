@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"portico/internal/bus"
@@ -20,19 +21,45 @@ const page = 500
 type worker struct {
 	publisher *Publisher
 	slug      string
-	env       *bus.Environment
 	log       *slog.Logger
 	wake      chan struct{} // holds one
+	leads     atomic.Bool   // this process delivers
 
-	compared time.Time      // zero: the bucket's state is not known
-	head     entry.Position // that stands in the bucket
+	env      *bus.Environment // nil until the bus knows the account
+	told     []string         // removed nodes that the bus was told of
+	toldOn   time.Time        // on the connection that is since then; zero: never
+	compared time.Time        // zero: the bucket's state is not known
+	head     entry.Position   // that stands in the bucket
 	// incomplete says that the bucket lacks entries of this epoch. Its head is
 	// held back until they are there.
 	incomplete bool
 }
 
-// run works until ctx ends.
+// run works until ctx ends, while no other process does.
 func (w *worker) run(ctx context.Context) {
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		err := w.publisher.store.Lead(ctx, "publish "+w.slug, func(ctx context.Context) error {
+			attempt = 0
+			w.lead(ctx)
+			return ctx.Err()
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		w.log.InfoContext(ctx, "waiting for the lead", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause(attempt)):
+		}
+	}
+}
+
+// lead works until ctx ends: the process's, or the lead.
+func (w *worker) lead(ctx context.Context) {
+	w.leads.Store(true)
+	defer w.leads.Store(false)
+	w.compared, w.toldOn = time.Time{}, time.Time{} // another process may have been at work
 	tick := time.NewTicker(w.publisher.look)
 	defer tick.Stop()
 	looking, failed := true, 0
@@ -73,6 +100,14 @@ func (w *worker) run(ctx context.Context) {
 
 // work brings the bucket up to date. looking asks to look at it first.
 func (w *worker) work(ctx context.Context, looking bool) error {
+	if looking {
+		if err := w.account(ctx); err != nil {
+			return err
+		}
+		if w.env == nil { // not before: the server does not know its account
+			w.env = w.publisher.bus.Environment(w.slug)
+		}
+	}
 	now := w.publisher.now()
 	compare := w.compared.IsZero() || now.Sub(w.compared) >= compareEvery
 	if looking && !compare {
@@ -93,6 +128,24 @@ func (w *worker) work(ctx context.Context, looking bool) error {
 	return nil
 }
 
+// account tells the bus which nodes of the environment it must let in no more:
+// on every new connection, and when one was removed.
+func (w *worker) account(ctx context.Context) error {
+	removed, err := w.publisher.store.RemovedNodes(ctx, w.slug)
+	if err != nil {
+		return fmt.Errorf("read which nodes were removed: %w", err)
+	}
+	since, _ := w.publisher.bus.Connected()
+	if !w.toldOn.IsZero() && w.toldOn.Equal(since) && slices.Equal(removed, w.told) {
+		return nil
+	}
+	if err := w.publisher.bus.PutAccount(ctx, bus.Account{Environment: w.slug, Revoked: removed}); err != nil {
+		return err
+	}
+	w.told, w.toldOn = removed, since
+	return nil
+}
+
 // deliver writes what is pending and returns the head that holds then. written,
 // which may be nil, hears of every item that was written.
 func (w *worker) deliver(ctx context.Context, written func(entry.Item)) (entry.Position, error) {
@@ -107,7 +160,12 @@ func (w *worker) deliver(ctx context.Context, written func(entry.Item)) (entry.P
 		put := items
 		if !w.incomplete {
 			put = append(slices.Clip(items), entry.Mark(entry.HeadKey, head)) // a chain: not without the items
-			w.publisher.written.note(w.slug, head.Sequence, w.publisher.now())
+			w.note(head)
+		}
+		if slices.ContainsFunc(items, func(it entry.Item) bool { return it.Kind == entry.KindKeys }) { // a node came or was removed
+			if err := w.account(ctx); err != nil {
+				return head, err
+			}
 		}
 		if err := w.env.Put(ctx, put); err != nil {
 			return head, err
@@ -129,13 +187,19 @@ func (w *worker) deliver(ctx context.Context, written func(entry.Item)) (entry.P
 
 // finish marks a bucket as complete, and then its head.
 func (w *worker) finish(ctx context.Context, head entry.Position) error {
-	w.publisher.written.note(w.slug, head.Sequence, w.publisher.now())
+	w.note(head)
 	if err := w.env.Put(ctx, []entry.Item{entry.Mark(entry.CompleteKey, head), entry.Mark(entry.HeadKey, head)}); err != nil {
 		return err
 	}
 	w.head, w.incomplete = head, false
 	w.log.InfoContext(ctx, "bucket complete", "epoch", head.Epoch, "sequence", head.Sequence)
 	return nil
+}
+
+// note says here and to other processes that a head is being written.
+func (w *worker) note(head entry.Position) {
+	w.publisher.written.note(w.slug, head.Sequence, w.publisher.now())
+	w.publisher.bus.TellHead(w.slug, head.Sequence)
 }
 
 // errAgain says that the bucket must be looked at once more.

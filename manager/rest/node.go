@@ -20,6 +20,7 @@ type node struct {
 	APIs        int            `json:"apis"`
 	Grants      int            `json:"grants"`
 	FromDisk    bool           `json:"from_disk"`
+	EnrolledAt  time.Time      `json:"enrolled_at"`
 	StartedAt   time.Time      `json:"started_at,omitzero"`
 	HeardAt     time.Time      `json:"heard_at,omitzero"`
 }
@@ -35,7 +36,7 @@ func nodeOf(n apim.Node) node {
 		ID: n.ID, Name: n.Name, Environment: n.Environment, State: n.State, Build: n.Build,
 		Applied: n.Applied, Behind: n.Behind, AppliedMS: knownMS(n.AppliedMS),
 		Refused: each(n.Refused, func(f apim.NodeRefusal) nodeRefusal { return nodeRefusal(f) }),
-		APIs:    n.APIs, Grants: n.Grants, FromDisk: n.FromDisk, StartedAt: n.StartedAt.UTC(), HeardAt: n.HeardAt.UTC(),
+		APIs:    n.APIs, Grants: n.Grants, FromDisk: n.FromDisk, EnrolledAt: n.EnrolledAt.UTC(), StartedAt: n.StartedAt.UTC(), HeardAt: n.HeardAt.UTC(),
 	}
 }
 
@@ -49,4 +50,25 @@ func listNodes(r *request) error {
 		return err
 	}
 	return r.answer(http.StatusOK, 0, list[node]{Items: each(nodes, nodeOf)})
+}
+
+func drainNode(r *request) error { return commandNode(r, false) }
+
+func resumeNode(r *request) error { return commandNode(r, true) }
+
+// commandNode tells a node to drain or to take calls again. What came of it is
+// said by the node's state.
+func commandNode(r *request, resume bool) error {
+	if err := r.Fleet.Drain(r.ctx, r.actor, r.c.Param("environment"), r.c.Param("node"), resume); err != nil {
+		return err
+	}
+	r.c.Status(http.StatusAccepted)
+	return nil
+}
+
+func removeNode(r *request) error {
+	if err := r.Fleet.RemoveNode(r.ctx, r.actor, r.c.Param("environment"), r.c.Param("node")); err != nil {
+		return err
+	}
+	return r.gone()
 }

@@ -118,6 +118,12 @@ func (e *Edge) routes() []route {
 
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
 		{method: get, path: environment + "/nodes", needs: signedIn, handle: listNodes},
+		{method: post, path: environment + "/nodes/{node}/drain", needs: "manage node", handle: drainNode},
+		{method: post, path: environment + "/nodes/{node}/resume", needs: "manage node", handle: resumeNode},
+		{method: del, path: environment + "/nodes/{node}", needs: "manage node", handle: removeNode},
+		{method: get, path: environment + "/enrolments", needs: "manage node", handle: listEnrolments},
+		{method: post, path: environment + "/enrolments", needs: "manage node", handle: createEnrolment},
+		{method: del, path: environment + "/enrolments/{enrolment}", needs: "manage node", handle: deleteEnrolment},
 		{method: get, path: environment + "/changes/{sequence}", needs: signedIn, handle: showChange, query: wait},
 	}
 }

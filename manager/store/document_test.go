@@ -74,14 +74,14 @@ func TestNodesAreHeard(t *testing.T) { postgres.Both(t, testNodesAreHeard) }
 func testNodesAreHeard(t *testing.T, place postgres.Place) {
 	s := open(t, place)
 	environment(t, s, "production")
-	n := apim.Node{ID: id(apim.PrefixNode), Environment: "production", Name: "one"}
-	write(t, s, func(tx *store.Tx) error { return tx.System().InsertNode(t.Context(), n, start) })
-	n.Build, n.HeardAt = "1.2.3", start.Add(time.Second)
+	n := apim.Node{ID: id(apim.PrefixNode), Environment: "production", Name: "one", EnrolledAt: start}
+	write(t, s, func(tx *store.Tx) error { return tx.System().InsertNode(t.Context(), n) })
+	n.Build, n.HeardAt, n.LeftAt = "1.2.3", start.Add(time.Second), start.Add(2*time.Second)
 	if err := s.NodeHeard(t.Context(), n); err != nil {
 		t.Fatal(err)
 	}
 	nodes, err := s.EnrolledNodes(t.Context(), "production")
-	if err != nil || len(nodes) != 1 || nodes[0].Build != "1.2.3" || !nodes[0].HeardAt.Equal(n.HeardAt) || nodes[0].AppliedMS != -1 {
+	if err != nil || len(nodes) != 1 || nodes[0].Build != "1.2.3" || !nodes[0].HeardAt.Equal(n.HeardAt) || !nodes[0].LeftAt.Equal(n.LeftAt) || nodes[0].AppliedMS != -1 {
 		t.Errorf("got %+v, %v", nodes, err)
 	}
 	if err := s.NodeHeard(t.Context(), apim.Node{ID: id(apim.PrefixNode)}); apim.KindOf(err) != apim.NotFound {

@@ -22,12 +22,13 @@ type Carrier struct {
 	since    time.Time
 	version  int // of the connection
 	statuses []entry.Status
+	told     chan entry.Command
 	log      []entry.Item // everything since the connection's version began
 }
 
 // NewCarrier returns a carrier that is connected and holds nothing.
 func NewCarrier() *Carrier {
-	return &Carrier{changed: make(chan struct{}), since: time.Now()}
+	return &Carrier{changed: make(chan struct{}), since: time.Now(), told: make(chan entry.Command)}
 }
 
 // Put writes entries, in order.
@@ -54,6 +55,28 @@ func (c *Carrier) Replace(items ...entry.Item) {
 	c.version++
 	c.mu.Unlock()
 	c.Put(items...)
+}
+
+// Tell gives a command to a node that listens, and waits until it has it.
+func (c *Carrier) Tell(ctx context.Context, do entry.CommandKind) error {
+	select {
+	case c.told <- entry.Command{Do: do}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Commands calls each with what Tell tells, until ctx ends.
+func (c *Carrier) Commands(ctx context.Context, _ string, each func(entry.Command)) error {
+	for {
+		select {
+		case command := <-c.told:
+			each(command)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Stop cuts all nodes off; Start connects them again.

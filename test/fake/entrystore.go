@@ -87,6 +87,15 @@ func (s *EntryStore) in(ctx context.Context, slug string, do func(*desired) erro
 	return do(d)
 }
 
+// Lead gives the lead to everybody at once: what one publisher writes has to be
+// safe against another that has not noticed the loss of its own.
+func (s *EntryStore) Lead(ctx context.Context, _ string, fn func(ctx context.Context) error) error {
+	return fn(ctx)
+}
+
+// RemovedNodes is none: nodes of the fake are not removed.
+func (s *EntryStore) RemovedNodes(context.Context, string) ([]string, error) { return nil, nil }
+
 // EnvironmentSlugs implements publish.Store.
 func (s *EntryStore) EnvironmentSlugs(context.Context) ([]string, error) {
 	s.mu.Lock()

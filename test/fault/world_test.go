@@ -20,6 +20,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/bus"
 	"portico/internal/egress"
+	"portico/internal/secret"
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/collect"
@@ -111,7 +112,7 @@ func (w *world) startManager() {
 	allow := must(authz.New(ctx, db))(w.t)
 	publisher := publish.New(publish.Options{Store: db, Bus: w.line, Log: quiet(), Look: 300 * time.Millisecond})
 	collector := collect.New(collect.Options{Store: db, Bus: w.line, Written: publisher.WrittenAt, Head: publisher.Head, Log: quiet()})
-	core := manager.Core{Store: db, Authz: allow, Now: time.Now, Log: quiet(), Nudge: publisher.Nudge, PortalURL: "http://portal.example", ConsoleURL: "http://console.example"}
+	core := manager.Core{Store: db, Authz: allow, Now: time.Now, Log: quiet(), Nudge: publisher.Nudge, Box: must(secret.NewBox(copyKey))(w.t), PortalURL: "http://portal.example", ConsoleURL: "http://console.example"}
 	w.plane = &plane{
 		store:   db,
 		catalog: &manager.Catalog{Core: core, Fetch: http.DefaultClient, Confirm: collector}, access: &manager.Access{Core: core},
@@ -196,13 +197,13 @@ var copyKey = [32]byte{7, 1}
 func (w *world) node(name string, line *bus.Bus) *node {
 	w.t.Helper()
 	id := apim.NewID(apim.PrefixNode, time.Now())
-	if enrolled, err := w.fleet.EnsureNode(w.t.Context(), "production", name); err == nil {
+	if enrolled, err := w.fleet.EnsureNode(w.t.Context(), "production", name, must(bus.NodeKey(copyKey).BoxPublic())(w.t)); err == nil {
 		id = enrolled.ID
 	}
 	guard := &egress.Guard{Allow: egress.Loopback()}
 	n := must(gateway.New(gateway.Config{
 		Node: id.UUID(), Name: name, Environment: "production", Build: "test", Carrier: line.Environment("production"),
-		DialContext: guard.Dialer(egress.Upstream).DialContext, CopyDir: w.copyDir(name), CopyKey: copyKey, Log: quiet(),
+		DialContext: guard.Dialer(egress.Upstream).DialContext, CopyDir: w.copyDir(name), CopyKey: copyKey, Box: must(bus.NodeKey(copyKey).Box())(w.t), Log: quiet(),
 	}))(w.t)
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))(w.t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -145,3 +145,52 @@ func (a *API) Publish(ctx context.Context, tenant, version string, round int) (t
 	}
 	return time.Since(began), nil
 }
+
+// Market is an API of a tenant, offered by a plan that a person approves, and an
+// application with a key that asks for it.
+type Market struct {
+	Tenant, Version, Plan, Application, Credential string
+	Key                                            string
+	Path                                           string // of its one operation, on a gateway
+}
+
+// Market makes a tenant with all of that; nothing is subscribed yet.
+func (a *API) Market(ctx context.Context, tenant, upstream string) (Market, error) {
+	m := Market{Tenant: tenant, Path: "/" + tenant + "/echo/v1/things0/1"}
+	in := "/tenants/" + tenant
+	if err := a.Do(ctx, http.MethodPost, "/tenants", map[string]any{"slug": tenant, "name": tenant}, nil); err != nil {
+		return m, err
+	}
+	var err error
+	if m.Version, err = a.Live(ctx, tenant, "echo", MinimalDocument("Echo", upstream, 1)); err != nil {
+		return m, err
+	}
+	var plan, app, credential Object
+	for _, step := range []struct {
+		path string
+		body map[string]any
+		into *Object
+	}{
+		{"/products", map[string]any{"slug": "echo", "name": "Echo", "listed": true, "visibility": "public", "versions": []string{m.Version}}, nil},
+		{"/products/echo/plans", map[string]any{"slug": "all", "name": "All", "approval": "manual", "state": "published", "limits": []any{}}, &plan},
+		{"/applications", map[string]any{"slug": "app", "name": "App"}, &app},
+		{"/applications/app/credentials?wait=applied", map[string]any{"name": "k"}, &credential},
+	} {
+		var into any
+		if step.into != nil {
+			into = step.into
+		}
+		if err := a.Do(ctx, http.MethodPost, in+step.path, step.body, into); err != nil {
+			return m, err
+		}
+	}
+	m.Plan, m.Application, m.Credential, m.Key = plan.ID, app.ID, credential.ID, credential.Key
+	return m, nil
+}
+
+// Request asks for the market's plan and returns the subscription's id.
+func (a *API) Request(ctx context.Context, m Market) (string, error) {
+	var s Object
+	err := a.Do(ctx, http.MethodPost, "/tenants/"+m.Tenant+"/subscriptions?wait=applied", map[string]any{"application": m.Application, "plan": m.Plan, "reason": "to try"}, &s)
+	return s.ID, err
+}

@@ -7,6 +7,7 @@ package process
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,14 +27,17 @@ import (
 // Options say how to start a process. The zero value is `portico serve` on
 // free loopback ports in a temporary folder.
 type Options struct {
+	Role  string // "serve" (default), "manager", "portal", "gateway", "nats"
 	Demo  bool
 	Data  string   // "" is a new temporary folder, removed by Close
 	Env   []string // NAME=value, beside the listeners
 	Ports *Ports   // of an earlier process, to come back in its place
+	// Unready returns it as soon as it has started, ready or not.
+	Unready bool
 }
 
 // Ports are the addresses a process listens on, host:port.
-type Ports struct{ Gateway, Portal, Console, Ops, Upstream string }
+type Ports struct{ Gateway, Portal, Console, Ops, Upstream, Bus string }
 
 // Process is a running portico. Its methods are safe for concurrent use.
 type Process struct {
@@ -76,8 +80,8 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// Start runs `portico serve` and returns when /readyz answers 200 and the
-// addresses are printed.
+// Start runs a role and returns when /readyz answers 200 and the addresses are
+// printed.
 func Start(ctx context.Context, bin string, o Options) (*Process, error) {
 	p := &Process{Data: o.Data, done: make(chan struct{})}
 	if p.Data == "" {
@@ -87,18 +91,18 @@ func Start(ctx context.Context, bin string, o Options) (*Process, error) {
 		}
 		p.Data, p.ownData = dir, true
 	}
-	ports := Ports{"127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"}
+	ports := Ports{"127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"}
 	if o.Ports != nil {
 		ports = *o.Ports
 	}
-	args := []string{"serve"}
+	args := []string{cmp.Or(o.Role, "serve")}
 	if o.Demo {
 		args = append(args, "--demo")
 	}
 	p.cmd = exec.Command(bin, args...) // ended by Close, Stop or Kill, not by ctx
 	p.cmd.Env = append(cleanEnv(),
 		"PORTICO_DATA="+p.Data, "PORTICO_GATEWAY_ADDR="+ports.Gateway, "PORTICO_PORTAL_ADDR="+ports.Portal,
-		"PORTICO_CONSOLE_ADDR="+ports.Console, "PORTICO_OPS_ADDR="+ports.Ops, "PORTICO_DEMO_ADDR="+ports.Upstream)
+		"PORTICO_CONSOLE_ADDR="+ports.Console, "PORTICO_OPS_ADDR="+ports.Ops, "PORTICO_DEMO_ADDR="+ports.Upstream, "PORTICO_NATS_ADDR="+ports.Bus)
 	p.cmd.Env = append(p.cmd.Env, o.Env...)
 	pipe, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -118,6 +122,9 @@ func Start(ctx context.Context, bin string, o Options) (*Process, error) {
 	case <-ctx.Done():
 		p.Kill()
 		return nil, fmt.Errorf("portico did not get ready: %w\n%s", ctx.Err(), p.Output())
+	}
+	if o.Unready {
+		return p, nil
 	}
 	if err := p.waitReady(ctx); err != nil {
 		p.Kill()
@@ -189,7 +196,7 @@ func (p *Process) ResidentMB() float64 {
 var (
 	linkPattern = regexp.MustCompile(`http://\S+/first-run\?token=\S+`)
 	keyPattern  = regexp.MustCompile(`portico_(live|test)_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]+`)
-	addrPattern = regexp.MustCompile(`^\s*(Gateway|Portal|Console|Health|Upstream)\s+(http://\S+)`)
+	addrPattern = regexp.MustCompile(`^\s*(Gateway|Portal|Console|Health|Upstream|Bus)\s+((?:http|nats)://\S+)`)
 )
 
 func (p *Process) read(lines *bufio.Scanner, ready chan struct{}) {
@@ -200,7 +207,7 @@ func (p *Process) read(lines *bufio.Scanner, ready chan struct{}) {
 		p.mu.Unlock()
 		if m := addrPattern.FindStringSubmatch(line); m != nil {
 			base := strings.TrimSuffix(m[2], "/readyz")
-			host := strings.TrimPrefix(base, "http://")
+			_, host, _ := strings.Cut(base, "://")
 			switch m[1] {
 			case "Gateway":
 				p.Gateway, p.Ports.Gateway = base, host
@@ -210,6 +217,8 @@ func (p *Process) read(lines *bufio.Scanner, ready chan struct{}) {
 				p.Console, p.Ports.Console = base, host
 			case "Upstream":
 				p.Ports.Upstream = host
+			case "Bus":
+				p.Ports.Bus = host
 			case "Health":
 				p.Ops, p.Ports.Ops = base, host
 			}

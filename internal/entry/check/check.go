@@ -60,6 +60,8 @@ func Item(it entry.Item) []Problem {
 	}
 	var found []Problem
 	switch it.Key.Kind() {
+	case entry.KindKeys:
+		_, found = Decode[entry.Keys](it)
 	case entry.KindEnv:
 		_, found = Decode[entry.Env](it)
 	case entry.KindTerms:
@@ -101,6 +103,8 @@ func Decode[B entry.Body](it entry.Item) (B, []Problem) {
 	}
 	var found []Problem
 	switch b := any(body).(type) {
+	case entry.Keys:
+		found = Keys(b)
 	case entry.Env:
 		found = Env(b)
 	case entry.Terms:

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"portico/gateway"
+	"portico/internal/bus"
+	"portico/internal/egress"
+	"portico/internal/secret"
+)
+
+// gatewayCommand runs one gateway node.
+type gatewayCommand struct {
+	NodeKeyFile      string      `name:"node-key-file" env:"PORTICO_NODE_KEY_FILE" default:"node.key" help:"The node's private key; made where there is none. Keep it outside the data folder: it opens what lies there."`
+	NodeName         string      `env:"PORTICO_NODE_NAME" help:"What the node is called. Default: the host's name."`
+	ManagerURL       string      `env:"PORTICO_MANAGER_URL" help:"The console's address, to enrol there."`
+	EnrolToken       secret.Text `env:"PORTICO_ENROL_TOKEN" help:"The one-time token to enrol with. Needed once."`
+	EnrolTokenFile   string      `env:"PORTICO_ENROL_TOKEN_FILE" help:"A file that holds it."`
+	OperatorSettings `embed:""`
+	GatewaySettings  `embed:""`
+	BusSettings      `embed:""`
+	EgressSettings   `embed:""`
+}
+
+func (c *gatewayCommand) check(w *wrongs) {
+	w.url("manager-url", c.ManagerURL)
+	if c.EnrolToken != "" && c.EnrolTokenFile != "" {
+		w.add("enrol-token-file", "means nothing beside enrol-token")
+	}
+	data, err := filepath.Abs(c.Data)
+	if key, keyErr := filepath.Abs(c.NodeKeyFile); err == nil && keyErr == nil && filepath.Dir(key) == data {
+		w.add("node-key-file", "%s lies in the data folder, which it is to protect; choose another place", c.NodeKeyFile)
+	}
+}
+
+// Run enrols where that is needed, serves calls, and ends when ctx does, or
+// when the node is removed.
+func (c *gatewayCommand) Run(ctx context.Context) error {
+	if err := checked(c.OperatorSettings, c.GatewaySettings, c); err != nil {
+		return err
+	}
+	log := c.log()
+	allow, err := c.allowed()
+	if err != nil {
+		return err
+	}
+	listener, err := listenAt("gateway-addr", c.GatewayAddr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	ops, err := listenAt("ops-addr", c.OpsAddr)
+	if err != nil {
+		return err
+	}
+	defer ops.Close()
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	raw, made, err := secret.KeyFile(c.NodeKeyFile)
+	if err != nil {
+		return err
+	}
+	key := bus.NodeKey(raw)
+	log.Info("settings", "config", *c, "key_file_made", made)
+	enrolled, err := c.enrolment(ctx, key, log)
+	if err != nil {
+		return err
+	}
+	as, err := key.Credentials(enrolled.User)
+	if err != nil {
+		return err
+	}
+	busURL := c.NATSURL
+	if busURL == "" {
+		busURL = enrolled.NATSURL
+	}
+	line, err := bus.Connect(bus.Options{
+		URL: busURL, Credentials: &as, Inbox: bus.NodeInbox(enrolled.Node), RootCAs: c.NATSRootCAs, Name: "portico gateway " + enrolled.Name, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer line.Close()
+	opens, err := key.Box()
+	if err != nil {
+		return err
+	}
+	copyKey, err := key.Copy()
+	if err != nil {
+		return err
+	}
+	guard := &egress.Guard{Allow: allow}
+	node, err := gateway.New(gateway.Config{
+		Node: enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
+		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext,
+		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice,
+	})
+	if err != nil {
+		return err
+	}
+	background, behind := errgroup.WithContext(context.WithoutCancel(ctx))
+	health := edge(ops, operators(node.Live(), node.Ready(), node.Collector()), background, log)
+	fmt.Fprintf(os.Stdout, "\nPortico gateway %s, node %s of %s, is started.\n\n  Gateway   %-34s what programs call\n  Health    %s/readyz\n",
+		version, enrolled.Name, enrolled.Environment, urlOf("", listener), urlOf("", ops))
+	fmt.Fprint(os.Stdout, stopLine)
+	err = node.Run(ctx, listener)
+	closing, stop := context.WithTimeout(context.WithoutCancel(behind), time.Second)
+	defer stop()
+	_ = health.Shutdown(closing)
+	if bg := background.Wait(); bg != nil && !errors.Is(bg, http.ErrServerClosed) {
+		err = errors.Join(err, bg)
+	}
+	if errors.Is(err, gateway.ErrRemoved) {
+		err = errors.Join(err, os.Remove(c.enrolmentFile()), os.RemoveAll(filepath.Join(c.Data, "copy")))
+	}
+	return err
+}

@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"fmt"
+
+	"portico/internal/entry"
+	"portico/internal/entry/check"
+	"portico/internal/secret"
+)
+
+// keys is the environment's key, with which secrets inside entries are opened.
+type keys struct {
+	at     entry.Position
+	number uint64
+	box    *secret.Box // nil: nothing was sealed for this node
+}
+
+// applyKeys opens the environment's key, where it was sealed for this node. mu
+// is held.
+func (n *Node) applyKeys(it entry.Item) error {
+	if it.Ended {
+		return fmt.Errorf("an environment's key is replaced, not ended")
+	}
+	body, wrong := check.Decode[entry.Keys](it)
+	if len(wrong) > 0 {
+		return problemsError(wrong)
+	}
+	next := keys{at: it.Position, number: body.Number}
+	sealed, meant := body.Sealed[n.config.Node]
+	if meant && n.config.Box != nil {
+		raw, err := secret.OpenFor(n.config.Box, sealed, entry.KeyInfo(n.config.Environment, body.Number))
+		if err != nil || len(raw) != 32 {
+			return fmt.Errorf("the environment's key was not sealed for this node's key")
+		}
+		if next.box, err = secret.NewBox([32]byte(raw)); err != nil {
+			return err
+		}
+	}
+	n.keys = next
+	return nil
+}
