@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -92,6 +93,7 @@ type ctlNodesEnrol struct {
 	ctlFlags
 	Name        string `arg:"" optional:"" help:"What the node is to be called. Default: it chooses."`
 	Environment string `default:"production" help:"Where it is to come."`
+	Out         string `placeholder:"FILE" help:"Write the token to this file (0600) and not to the terminal."`
 }
 
 // Run makes a token and prints how to use it.
@@ -111,6 +113,9 @@ func (c *ctlNodesEnrol) Run(ctx context.Context, io *ctlIO) error {
 	raw, err := s.call(ctx, "POST", escaped("/environments/%s/enrolments", c.Environment), nil, in, &made)
 	if err != nil {
 		return err
+	}
+	if c.Out != "" {
+		return os.WriteFile(c.Out, []byte(made.Token+"\n"), 0o600)
 	}
 	if c.JSON {
 		return printJSON(io.Out, json.RawMessage(raw))
