@@ -151,7 +151,7 @@ func (n *Node) applyOne(it entry.Item) (freed bool, err error) {
 	}
 	switch it.Kind {
 	case entry.KindKeys:
-		return false, n.applyKeys(it)
+		return true, n.applyKeys(it) // what waited for the key may be served now
 	case entry.KindEnv:
 		return false, n.applyEnv(it)
 	case entry.KindTerms:
@@ -272,6 +272,9 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 	}
 	if wrong := n.index.Conflicts(body); len(wrong) > 0 {
 		return false, problemsError(wrong)
+	}
+	if err := n.openHeaders(body); err != nil {
+		return false, err
 	}
 	ups := n.upstreams.Upstreams(body)
 	api := table.Compile(body, it.Position, n.tools, func(name string) policy.Destination { return ups[name] })

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/base64"
 	"fmt"
 
 	"portico/internal/entry"
@@ -37,5 +38,30 @@ func (n *Node) applyKeys(it entry.Item) error {
 		}
 	}
 	n.keys = next
+	return nil
+}
+
+// openHeaders puts the sealed headers of an API's upstreams in clear. mu is
+// held.
+func (n *Node) openHeaders(api entry.API) error {
+	for _, up := range api.Upstreams {
+		for i, h := range up.Headers {
+			if h.Sealed == nil {
+				continue
+			}
+			if n.keys.box == nil || n.keys.number != h.Sealed.Key {
+				return fmt.Errorf("the header %s to %s is sealed with the environment's key %d, which this node does not have", h.Name, up.Name, h.Sealed.Key)
+			}
+			raw, err := base64.StdEncoding.DecodeString(h.Sealed.Box)
+			if err != nil {
+				return err
+			}
+			plain, err := n.keys.box.Open(raw, entry.HeaderInfo(api.Version, up.Name, h.Name))
+			if err != nil {
+				return fmt.Errorf("the header %s to %s: %w", h.Name, up.Name, err)
+			}
+			up.Headers[i] = entry.UpstreamHeader{Name: h.Name, Value: string(plain)}
+		}
+	}
 	return nil
 }

@@ -196,7 +196,7 @@ func acceptedUpstream(check *apim.Check, old apim.Runtime, staged apim.Import, t
 	typed = strings.TrimRight(strings.TrimSpace(typed), "/")
 	switch {
 	case typed != "":
-		if err := targetURL(typed); err != nil {
+		if err := targetURL(standIn(typed)); err != nil {
 			check.Fail("upstream", "url", "%s", err)
 		}
 		out.URLs = []string{typed}

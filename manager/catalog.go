@@ -91,7 +91,8 @@ type VersionDetail struct {
 // DraftChange changes a version's draft. Nil fields stay.
 type DraftChange struct {
 	Mount        *apim.Mount
-	UpstreamURLs *[]string // of the upstream "main"
+	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
+	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit

@@ -71,7 +71,7 @@ func TestSandboxTakesTestKeys(t *testing.T) { postgres.Both(t, testSandboxTakesT
 func testSandboxTakesTestKeys(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ctx := t.Context()
-	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
+	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
 		t.Fatal(err)
 	}
 	key := must[manager.MintedKey](t)(m.access.CreateKey(ctx, m.consumer, m.client.ID, m.app.ID, manager.NewKey{Environment: "sandbox"}))

@@ -6,6 +6,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/internal/entry/check"
 	"portico/manager/compile"
 )
 
@@ -17,72 +18,157 @@ type Fleet struct {
 	Users    NodeUsers // nil where the only node is this process's own
 }
 
-// EnsureEnvironment makes an environment, or updates its gateway URL, at
-// start. It is the only way to make one in this release.
-func (f *Fleet) EnsureEnvironment(ctx context.Context, slug, name string, kind apim.EnvironmentKind, gatewayURL string) (apim.Environment, error) {
-	var check apim.Check
-	check.Slug("slug", slug)
-	check.Require("name", name)
-	if kind != apim.Production && kind != apim.Sandbox {
-		check.Fail("kind", "unknown", "use production or sandbox")
-	}
-	if err := absoluteURL(gatewayURL); err != nil {
-		check.Fail("gateway_url", "url", "%s", err)
-	}
-	if err := check.Err(); err != nil {
+// EnsureEnvironment makes an environment at start, or lets it follow the
+// gateway's address. Once an operator has chosen that, it follows only an
+// address that the process was given, not one that it found: chosen says which.
+func (f *Fleet) EnsureEnvironment(ctx context.Context, slug, name string, kind apim.EnvironmentKind, gatewayURL string, chosen bool) (apim.Environment, error) {
+	want := apim.Environment{Slug: slug, Name: name, Kind: kind, GatewayURL: strings.TrimRight(gatewayURL, "/"), Settings: apim.DefaultEnvironmentSettings()}
+	if err := checkEnvironment(want); err != nil {
 		return apim.Environment{}, err
 	}
 	var env apim.Environment
 	err := f.write(ctx, apim.Actor{System: true, Name: "Portico"}, func(u *unit) (err error) {
-		env, err = f.ensureEnvironment(ctx, u, apim.Environment{Slug: slug, Name: name, Kind: kind, GatewayURL: strings.TrimRight(gatewayURL, "/")})
+		env, err = u.System().Environment(ctx, slug)
+		switch {
+		case apim.KindOf(err) == apim.NotFound:
+			env, _, err = f.makeEnvironment(ctx, u, want)
+			return err
+		case err != nil:
+			return err
+		case env.Kind != want.Kind:
+			return apim.Errorf(apim.Conflict, "environment %s is of kind %s, and its keys with it; the kind cannot change", env.Slug, env.Kind)
+		case env.GatewayURL == want.GatewayURL || env.AddressChosen && !chosen:
+			_, err = f.emitEnvironment(ctx, u, &env)
+			return err
+		}
+		env.GatewayURL = want.GatewayURL
+		_, err = f.saveEnvironment(ctx, u, &env)
 		return err
 	})
 	return env, err
 }
 
-func (f *Fleet) ensureEnvironment(ctx context.Context, u *unit, want apim.Environment) (apim.Environment, error) {
-	sys := u.System()
-	env, err := sys.Environment(ctx, want.Slug)
-	switch {
-	case apim.KindOf(err) == apim.NotFound:
-		env = want
-		env.ID, env.Epoch, env.CreatedAt, env.Lock = apim.NewID(apim.PrefixEnvironment, u.now), 1, u.now, 1
-		if err := sys.InsertEnvironment(ctx, env); err != nil {
-			return env, err
+// CreateEnvironment makes an environment. Its settings are the defaults, unless
+// they are given.
+func (f *Fleet) CreateEnvironment(ctx context.Context, actor apim.Actor, in apim.Environment) (apim.Environment, apim.Change, error) {
+	if err := f.Authz.Allow(ctx, actor, "", apim.Write, apim.ObjectEnvironment); err != nil {
+		return apim.Environment{}, apim.Change{}, err
+	}
+	in.GatewayURL, in.AddressChosen = strings.TrimRight(in.GatewayURL, "/"), true
+	if in.Name == "" {
+		in.Name = in.Slug
+	}
+	if err := checkEnvironment(in); err != nil {
+		return apim.Environment{}, apim.Change{}, err
+	}
+	var env apim.Environment
+	var change apim.Change
+	err := f.write(ctx, actor, func(u *unit) (err error) {
+		env, change, err = f.makeEnvironment(ctx, u, in)
+		return err
+	})
+	return env, change, err
+}
+
+// EnvironmentChange changes an environment; nil fields stay.
+type EnvironmentChange struct {
+	Name, GatewayURL *string
+	Settings         *apim.EnvironmentSettings
+	Lock             int64
+}
+
+// UpdateEnvironment changes an environment's name, address and settings.
+func (f *Fleet) UpdateEnvironment(ctx context.Context, actor apim.Actor, slug string, in EnvironmentChange) (apim.Environment, apim.Change, error) {
+	if err := f.Authz.Allow(ctx, actor, "", apim.Write, apim.ObjectEnvironment); err != nil {
+		return apim.Environment{}, apim.Change{}, err
+	}
+	var env apim.Environment
+	var change apim.Change
+	err := f.write(ctx, actor, func(u *unit) (err error) {
+		if env, err = u.System().Environment(ctx, slug); err != nil {
+			return err
 		}
-		if err := u.record(ctx, "", "environment.create", env.ID, "environment %s made, answering at %s", env.Slug, env.GatewayURL); err != nil {
-			return env, err
+		if err := apim.CheckLock("environment", env.Lock, in.Lock); err != nil {
+			return err
 		}
-	case err != nil:
-		return env, err
-	case env.Kind != want.Kind:
-		return env, apim.Errorf(apim.Conflict, "environment %s is of kind %s, and its keys with it; the kind cannot change", env.Slug, env.Kind)
-	case env.Name != want.Name || env.GatewayURL != want.GatewayURL:
-		env.Name, env.GatewayURL = want.Name, want.GatewayURL
-		if err := sys.UpdateEnvironment(ctx, &env); err != nil {
-			return env, err
+		set(&env.Name, in.Name)
+		if in.GatewayURL != nil {
+			env.GatewayURL, env.AddressChosen = strings.TrimRight(*in.GatewayURL, "/"), true
 		}
-		if err := u.record(ctx, "", "environment.change", env.ID, "environment %s answers at %s", env.Slug, env.GatewayURL); err != nil {
-			return env, err
+		set(&env.Settings, in.Settings)
+		if err := checkEnvironment(env); err != nil {
+			return err
+		}
+		change, err = f.saveEnvironment(ctx, u, &env)
+		return err
+	})
+	return env, change, err
+}
+
+// checkEnvironment asks what the nodes will ask, in the fields' own names.
+func checkEnvironment(env apim.Environment) error {
+	var fields apim.Check
+	fields.Slug("slug", env.Slug)
+	fields.Require("name", env.Name)
+	fields.Length("name", env.Name, 120)
+	if env.Kind != apim.Production && env.Kind != apim.Sandbox {
+		fields.Fail("kind", "unknown", "use production or sandbox")
+	}
+	if err := absoluteURL(env.GatewayURL); err != nil {
+		fields.Fail("gateway_url", "url", "%s", err)
+	}
+	for _, p := range check.Env(compile.Env(env, "")) {
+		switch p.Field {
+		case "name", "kind", "gateway_url":
+		default:
+			fields.Fail(p.Field, "not_servable", "%s", p.Reason)
 		}
 	}
-	items, err := f.environmentItems(ctx, u, env)
+	return fields.Err()
+}
+
+func (f *Fleet) makeEnvironment(ctx context.Context, u *unit, env apim.Environment) (apim.Environment, apim.Change, error) {
+	env.ID, env.Epoch, env.CreatedAt, env.Lock = apim.NewID(apim.PrefixEnvironment, u.now), 1, u.now, 1
+	if err := u.System().InsertEnvironment(ctx, env); err != nil {
+		return env, apim.Change{}, err
+	}
+	if err := u.record(ctx, "", "environment.create", env.ID, "environment %s made, answering at %s", env.Slug, env.GatewayURL); err != nil {
+		return env, apim.Change{}, err
+	}
+	change, err := f.emitEnvironment(ctx, u, &env)
+	return env, change, err
+}
+
+func (f *Fleet) saveEnvironment(ctx context.Context, u *unit, env *apim.Environment) (apim.Change, error) {
+	if err := u.System().UpdateEnvironment(ctx, env); err != nil {
+		return apim.Change{}, err
+	}
+	err := u.recordChange(ctx, "", "environment.change", env.ID, nil, map[string]any{"gateway_url": env.GatewayURL, "settings": env.Settings},
+		"environment %s changed, answering at %s", env.Slug, env.GatewayURL)
 	if err != nil {
-		return env, err
+		return apim.Change{}, err
+	}
+	return f.emitEnvironment(ctx, u, env)
+}
+
+func (f *Fleet) emitEnvironment(ctx context.Context, u *unit, env *apim.Environment) (apim.Change, error) {
+	items, err := f.environmentItems(ctx, u, *env)
+	if err != nil {
+		return apim.Change{}, err
 	}
 	change, err := u.emit(ctx, env.Slug, items)
 	env.Sequence = change.Sequence
-	return env, err
+	return change, err
 }
 
 // environmentItems is what an environment has whatever is deployed to it: its
 // own entry, and the terms of every open plan.
 func (f *Fleet) environmentItems(ctx context.Context, u *unit, env apim.Environment) ([]entry.Item, error) {
-	settings := compile.DefaultSettings()
+	problems := ""
 	if f.PortalURL != "" {
-		settings.ProblemURL = f.PortalURL + "/docs/problems/"
+		problems = f.PortalURL + "/docs/problems/"
 	}
-	it, err := entry.Encode(entry.EnvKey, entry.Position{}, compile.Env(env, settings))
+	it, err := entry.Encode(entry.EnvKey, entry.Position{}, compile.Env(env, problems))
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +202,9 @@ func (f *Fleet) Environments(ctx context.Context, actor apim.Actor) ([]apim.Envi
 // EnsureNode enrols the node of this process (serve); it is idempotent. boxKey
 // is its public X25519 key, base64.
 func (f *Fleet) EnsureNode(ctx context.Context, environment, name, boxKey string) (apim.Node, error) {
-	var check apim.Check
-	check.Slug("name", name)
-	if err := check.Err(); err != nil {
+	var fields apim.Check
+	fields.Slug("name", name)
+	if err := fields.Err(); err != nil {
 		return apim.Node{}, err
 	}
 	var node apim.Node

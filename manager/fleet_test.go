@@ -6,6 +6,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/manager"
 	"portico/test/postgres"
 )
 
@@ -45,17 +46,31 @@ func testEnvironmentIsMadeOnceAndFollowsItsAddress(t *testing.T, place postgres.
 		t.Errorf("got %+v", got)
 	}
 	before := w.head()
-	again := must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example"))
+	again := must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example", false))
 	if w.head() != before || again.Sequence != before || w.audited("", "environment.change") != 0 {
 		t.Errorf("the second start changed something: %+v", again)
 	}
-	moved := must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "https://api.example"))
+	moved := must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "https://api.example", false))
 	if got := w.env(); got.GatewayURL != "https://api.example" || moved.Sequence != before+1 {
 		t.Errorf("got %+v at %d, want the new address under a new sequence", got, moved.Sequence)
 	}
-	_, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Sandbox, "https://api.example")
+	if _, _, err := w.fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{GatewayURL: new("https://chosen.example")}); err != nil {
+		t.Fatal(err)
+	}
+	for chosen, want := range map[bool]string{false: "https://chosen.example", true: "https://given.example"} {
+		must[apim.Environment](t)(w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "https://given.example", chosen))
+		if got := w.env(); got.GatewayURL != want {
+			t.Errorf("chosen %v: got %s, want %s", chosen, got.GatewayURL, want)
+		}
+		if chosen { // in either order
+			if _, _, err := w.fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{GatewayURL: new("https://chosen.example")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Sandbox, "https://api.example", false)
 	refused(t, err, apim.Conflict)
-	_, err = w.fleet.EnsureEnvironment(ctx, "Pro duction", "", "moon", "gateway")
+	_, err = w.fleet.EnsureEnvironment(ctx, "Pro duction", "", "moon", "gateway", false)
 	wantFields(t, err, "gateway_url kind name slug")
 	all := must[[]apim.Environment](t)(w.fleet.Environments(ctx, system))
 	if len(all) != 1 || all[0].ID != again.ID {

@@ -117,7 +117,7 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 	if err := c.holdMounts(ctx, u, v, "mount", env.Slug, rev.Runtime.Mounts...); err != nil {
 		return out, err
 	}
-	it, err := c.apiItem(ctx, u, v, rev)
+	it, err := u.apiItem(ctx, v, rev, env.Slug)
 	if err != nil {
 		return out, err
 	}
@@ -135,8 +135,9 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 		"%s r%d made live in %s", v.Label, rev.Number, env.Slug)
 }
 
-// apiItem compiles a revision and checks it as the nodes will.
-func (c *Catalog) apiItem(ctx context.Context, u *unit, v apim.Version, rev apim.Revision) (entry.Item, error) {
+// apiItem compiles a revision for an environment and checks it as the nodes
+// will.
+func (u *unit) apiItem(ctx context.Context, v apim.Version, rev apim.Revision, environment string) (entry.Item, error) {
 	api, err := u.Tenant(v.Tenant).API(ctx, string(v.API))
 	if err != nil {
 		return entry.Item{}, err
@@ -145,7 +146,17 @@ func (c *Catalog) apiItem(ctx context.Context, u *unit, v apim.Version, rev apim
 	if err != nil {
 		return entry.Item{}, err
 	}
+	runtime, values, err := u.resolved(ctx, v.Tenant, environment, rev.Runtime)
+	if err != nil {
+		return entry.Item{}, err
+	}
+	rev.Runtime = runtime
 	body := compile.API(tenant.Slug, api, v, rev)
+	for i, up := range runtime.Upstreams {
+		if body.Upstreams[i].Headers, err = u.headers(ctx, v, up, environment, values); err != nil {
+			return entry.Item{}, err
+		}
+	}
 	if err := servable(rev.Runtime, check.API(body)); err != nil {
 		return entry.Item{}, err
 	}
@@ -158,7 +169,12 @@ func (c *Catalog) apiItem(ctx context.Context, u *unit, v apim.Version, rev apim
 
 // checkRuntime refuses a version's draft that nodes could not serve.
 func checkRuntime(v apim.Version) error {
-	body := compile.API("", apim.API{ID: v.API, Tenant: v.Tenant}, v, apim.Revision{Number: max(1, v.Revision), Runtime: v.Runtime})
+	body := compile.API("", apim.API{ID: v.API, Tenant: v.Tenant}, v, apim.Revision{Number: max(1, v.Revision), Runtime: standIns(v.Runtime)})
+	for i, up := range v.Runtime.Upstreams {
+		for _, h := range up.Headers {
+			body.Upstreams[i].Headers = append(body.Upstreams[i].Headers, entry.UpstreamHeader{Name: h.Name, Value: h.Value})
+		}
+	}
 	problems := check.API(body)
 	if len(v.Runtime.Routes) > 0 && len(body.Routes) == 0 {
 		problems = append(problems, check.Problem{Field: "routes", Reason: "every operation is switched off; leave one on, or retire the version"})
@@ -282,7 +298,7 @@ func (c *Catalog) again(ctx context.Context, u *unit, v apim.Version) (apim.Chan
 		if err != nil {
 			return entry.Item{}, err
 		}
-		return c.apiItem(ctx, u, v, rev)
+		return u.apiItem(ctx, v, rev, d.Environment)
 	})
 }
 

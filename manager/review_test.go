@@ -97,7 +97,7 @@ func TestVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T) {
 func testVersionIsNotAddedWhereOneOfSeveralSubscriptionsOverlaps(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ctx := t.Context()
-	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example"); err != nil {
+	if _, err := m.fleet.EnsureEnvironment(ctx, "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
 		t.Fatal(err)
 	}
 	later := must[apim.Product](t)(m.catalog.CreateProduct(ctx, m.provider, m.shop.ID, manager.ProductInput{

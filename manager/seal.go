@@ -69,5 +69,13 @@ func (u *unit) emitKeys(ctx context.Context, environment string, renew bool) (ap
 	if err != nil {
 		return apim.Change{}, err
 	}
-	return u.emit(ctx, environment, []entry.Item{it})
+	items := []entry.Item{it}
+	if renew {
+		again, err := u.resealed(ctx, environment)
+		if err != nil {
+			return apim.Change{}, err
+		}
+		items = append(items, again...)
+	}
+	return u.emit(ctx, environment, items)
 }

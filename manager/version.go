@@ -154,12 +154,13 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	if in.Mount != nil {
 		rt.Mounts = []apim.Mount{*in.Mount}
 	}
-	if in.UpstreamURLs != nil || in.Timeouts != nil {
+	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil {
 		upstreams := append([]apim.Upstream(nil), rt.Upstreams...)
 		if len(upstreams) == 0 {
 			upstreams = []apim.Upstream{{Name: mainUpstream}}
 		}
 		set(&upstreams[0].URLs, in.UpstreamURLs)
+		set(&upstreams[0].Headers, in.Headers)
 		if in.Timeouts != nil {
 			upstreams[0].ConnectTimeoutMS, upstreams[0].HeaderTimeoutMS, upstreams[0].IdleTimeoutMS = in.Timeouts.ConnectMS, in.Timeouts.HeaderMS, in.Timeouts.IdleMS
 		}
@@ -168,7 +169,7 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 			check.Fail("upstream_urls", "required", "needs at least one address")
 		}
 		for i, u := range upstreams[0].URLs {
-			if err := targetURL(u); err != nil {
+			if err := targetURL(standIn(u)); err != nil {
 				check.Fail(fmt.Sprintf("upstream_urls[%d]", i), "url", "%s", err)
 			}
 		}
@@ -177,6 +178,11 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	set(&rt.Limits, in.Limits)
 	set(&rt.MaxBodyBytes, in.MaxBodyBytes)
 	checkLimits(&check, rt.Limits, true)
+	for _, name := range references(rt) {
+		if !valueName.MatchString(name) {
+			check.Fail("upstream_urls", "reference", "${%s} is no reference to a value; their names are lower-case letters, digits and underscores", name)
+		}
+	}
 	rt.Routes = changeRoutes(&check, rt.Routes, in)
 	return rt, check.Err()
 }

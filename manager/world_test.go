@@ -64,7 +64,7 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 	w.catalog = &manager.Catalog{Core: w.core, Fetch: http.DefaultClient}
 	w.access = &manager.Access{Core: w.core}
 	w.fleet = &manager.Fleet{Core: w.core}
-	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example/"); err != nil {
+	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example/", false); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -270,6 +270,8 @@ CREATE TABLE environment (
   published_sequence bigint NOT NULL,
   created_at bigint NOT NULL,
   lock bigint NOT NULL,
+  settings text COLLATE "default" NOT NULL,
+  address_chosen boolean NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (slug)
 );
@@ -282,6 +284,28 @@ CREATE TABLE environment_key (
   PRIMARY KEY (environment),
   FOREIGN KEY (environment) REFERENCES environment(slug)
 );
+
+CREATE TABLE environment_value (
+  tenant_id text COLLATE "default" NOT NULL,
+  environment text COLLATE "default" NOT NULL,
+  name text COLLATE "default" NOT NULL,
+  value text COLLATE "default" NOT NULL,
+  secret boolean NOT NULL,
+  sealed bytea NOT NULL,
+  updated_by text COLLATE "default" NOT NULL,
+  updated_at bigint NOT NULL,
+  PRIMARY KEY (tenant_id, environment, name),
+  FOREIGN KEY (environment) REFERENCES environment(slug),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+ALTER TABLE environment_value ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON environment_value AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON environment_value AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
 CREATE TABLE finding (
   tenant_id text COLLATE "C" NOT NULL,

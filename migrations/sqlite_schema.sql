@@ -179,13 +179,25 @@ CREATE TABLE environment (
   published_sequence BIGINT NOT NULL,
   created_at         BIGINT NOT NULL,
   lock               BIGINT NOT NULL
-);
+, settings TEXT NOT NULL DEFAULT '{"max_body_bytes":10485760,"connect_timeout_ms":5000,"header_timeout_ms":30000,"idle_timeout_ms":60000,"max_stale_ms":60000}', address_chosen BOOLEAN NOT NULL DEFAULT FALSE);
 
 CREATE TABLE environment_key (
   environment TEXT PRIMARY KEY REFERENCES environment (slug),
   number      BIGINT NOT NULL,
   sealed      BLOB NOT NULL,
   made_at     BIGINT NOT NULL
+);
+
+CREATE TABLE environment_value (
+  tenant_id   TEXT NOT NULL REFERENCES tenant (id),
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  name        TEXT NOT NULL,
+  value       TEXT NOT NULL,
+  secret      BOOLEAN NOT NULL,
+  sealed      BLOB NOT NULL,
+  updated_by  TEXT NOT NULL,
+  updated_at  BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, environment, name)
 );
 
 CREATE TABLE finding (

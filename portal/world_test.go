@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 	w.access = &manager.Access{Core: core}
 	w.tenants = &manager.Tenants{Core: core, OpenSignUp: true}
 	w.fleet = &manager.Fleet{Core: core, Confirm: confirmed{}}
-	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080"); err != nil {
+	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080", false); err != nil {
 		t.Fatal(err)
 	}
 	w.firstRun()

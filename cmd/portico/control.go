@@ -124,9 +124,10 @@ func installationBox(key [32]byte) (*secret.Box, error) {
 	return secret.NewBox(own)
 }
 
-// prepare makes what an installation has from its first start on.
-func (c *control) prepare(ctx context.Context, bootstrap secret.Text, at addresses) error {
-	if _, err := c.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, at.gateway); err != nil {
+// prepare makes what an installation has from its first start on. chosen says
+// that the gateway's address was given, and not found.
+func (c *control) prepare(ctx context.Context, bootstrap secret.Text, at addresses, chosen bool) error {
+	if _, err := c.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, at.gateway, chosen); err != nil {
 		return fmt.Errorf("make the environment: %w", err)
 	}
 	if token := bootstrap.Reveal(); token != "" {

@@ -83,7 +83,7 @@ func newTerminal(t *testing.T) *terminal {
 		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}}, Log: core.Log,
 	}
 	const token = "an-operators-token-of-these-tests"
-	_, err = edge.Fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080")
+	_, err = edge.Fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080", false)
 	if err = errors.Join(err, edge.Tenants.EnsureBootstrapToken(ctx, token)); err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func (c *managerCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = plane.store.Close() }() // everything is committed by then
-	if err := plane.prepare(ctx, c.BootstrapToken, at); err != nil {
+	if err := plane.prepare(ctx, c.BootstrapToken, at, false); err != nil {
 		return err
 	}
 	link, err := plane.tenants.FirstRunLink(ctx)

@@ -81,7 +81,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = plane.store.Close() }() // everything is committed by then
-	if err := plane.prepare(ctx, s.BootstrapToken, at); err != nil {
+	if err := plane.prepare(ctx, s.BootstrapToken, at, s.GatewayURL != ""); err != nil {
 		return err
 	}
 	opens, err := bus.NodeKey(key).Box()

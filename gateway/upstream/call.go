@@ -59,6 +59,9 @@ func (u *Upstream) request(ctx context.Context, ex *policy.Exchange, w *watch, t
 	if _, named := req.Header["User-Agent"]; !named {
 		req.Header["User-Agent"] = []string{""} // say nothing rather than Go's own
 	}
+	for _, h := range u.config.Headers {
+		req.Header.Set(h.Name, h.Value)
+	}
 	forwarded(ex, req.Header)
 	if ex.Body == nil {
 		return req

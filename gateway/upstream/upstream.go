@@ -138,7 +138,7 @@ func http1Only() *http.Protocols {
 }
 
 func (u *Upstream) same(config entry.Upstream) bool {
-	return u.config.Name == config.Name && slices.Equal(u.config.Targets, config.Targets) &&
+	return u.config.Name == config.Name && slices.Equal(u.config.Targets, config.Targets) && slices.Equal(u.config.Headers, config.Headers) &&
 		u.config.ConnectTimeoutMS == config.ConnectTimeoutMS &&
 		u.config.HeaderTimeoutMS == config.HeaderTimeoutMS && u.config.IdleTimeoutMS == config.IdleTimeoutMS
 }

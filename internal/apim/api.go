@@ -159,6 +159,15 @@ type Upstream struct {
 	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`
+	// Headers are sent with every call: what the backend asks of Portico.
+	Headers []UpstreamHeader `json:"headers,omitempty"`
+}
+
+// UpstreamHeader is a header that the gateway sets. Value and an upstream's URLs
+// may refer to values of the environment, ${name}; secrets stand in these alone.
+type UpstreamHeader struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Route is one operation as the gateway is to match it.

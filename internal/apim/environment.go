@@ -18,10 +18,49 @@ type Environment struct {
 	Name       string
 	Kind       EnvironmentKind
 	GatewayURL string // as consumers write it, without a slash at the end
-	Sequence   uint64 // of the newest change
-	Epoch      uint64
-	CreatedAt  time.Time
-	Lock       int64
+	// AddressChosen says that an operator chose the gateway URL: it does not
+	// follow the listener of the process any more.
+	AddressChosen bool
+	Settings      EnvironmentSettings
+	Sequence      uint64 // of the newest change
+	Epoch         uint64
+	CreatedAt     time.Time
+	Lock          int64
+}
+
+// EnvironmentSettings are what an environment's nodes do where nothing else is
+// said. Times are milliseconds.
+type EnvironmentSettings struct {
+	TrustedProxies   []string `json:"trusted_proxies,omitempty"` // networks, whose word on the client's address is taken
+	MaxBodyBytes     int64    `json:"max_body_bytes"`
+	ConnectTimeoutMS int      `json:"connect_timeout_ms"`
+	HeaderTimeoutMS  int      `json:"header_timeout_ms"`
+	IdleTimeoutMS    int      `json:"idle_timeout_ms"`
+	// MaxStaleMS is how long a node may serve without hearing from the bus
+	// before it alarms, or, with RefuseStale, refuses calls.
+	MaxStaleMS  int64 `json:"max_stale_ms"`
+	RefuseStale bool  `json:"refuse_stale,omitempty"`
+}
+
+// DefaultEnvironmentSettings returns what an environment starts with.
+func DefaultEnvironmentSettings() EnvironmentSettings {
+	return EnvironmentSettings{
+		MaxBodyBytes: 10 << 20, ConnectTimeoutMS: 5_000, HeaderTimeoutMS: 30_000,
+		IdleTimeoutMS: 60_000, MaxStaleMS: 60_000,
+	}
+}
+
+// EnvironmentValue is a tenant's named value in one environment. Upstreams refer
+// to it as ${name}.
+type EnvironmentValue struct {
+	Tenant      ID
+	Environment string // slug
+	Name        string
+	Value       string // "" of a secret one
+	Secret      bool
+	Sealed      []byte // of a secret one, with the installation's key
+	UpdatedBy   string
+	UpdatedAt   time.Time
 }
 
 // NodeState is how a gateway node looks from the manager.

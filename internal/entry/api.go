@@ -38,6 +38,28 @@ type Upstream struct {
 	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"` // until the answer's head
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
+	// Headers are set on every call, in the place of the caller's.
+	Headers []UpstreamHeader `json:"headers,omitempty"`
+}
+
+// UpstreamHeader is a header that the gateway sets: a Value in clear, or one
+// that is Sealed with the environment's key.
+type UpstreamHeader struct {
+	Name   string  `json:"name"`
+	Value  string  `json:"value,omitempty"`
+	Sealed *Sealed `json:"sealed,omitempty"`
+}
+
+// Sealed is a secret inside an entry.
+type Sealed struct {
+	Key uint64 `json:"key"` // number of the environment's key
+	Box string `json:"box"` // base64
+}
+
+// HeaderInfo names what a header of an upstream is sealed as, so that it opens
+// as nothing else. version is a uuid.
+func HeaderInfo(version, upstream, header string) string {
+	return "header|" + version + "|" + upstream + "|" + header
 }
 
 // Target is one address of an upstream: scheme, host, optional port and an

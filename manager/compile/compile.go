@@ -14,37 +14,21 @@ import (
 	"portico/internal/entry"
 )
 
-// Settings are an environment's defaults on its nodes; times in milliseconds.
-type Settings struct {
-	ProblemURL       string // page that explains an error; the code is appended
-	TrustedProxies   []string
-	MaxBodyBytes     int64
-	ConnectTimeoutMS int
-	HeaderTimeoutMS  int
-	IdleTimeoutMS    int
-	MaxStaleMS       int64
-	RefuseStale      bool
-}
-
-// DefaultSettings returns what an environment starts with.
-func DefaultSettings() Settings {
-	return Settings{
-		MaxBodyBytes: 10 << 20, ConnectTimeoutMS: 5_000, HeaderTimeoutMS: 30_000,
-		IdleTimeoutMS: 60_000, MaxStaleMS: 60_000,
-	}
-}
-
-// Env compiles an environment.
-func Env(e apim.Environment, s Settings) entry.Env {
+// Env compiles an environment. problemURL is the page that explains an error;
+// the code is appended.
+func Env(e apim.Environment, problemURL string) entry.Env {
+	s := e.Settings
 	return entry.Env{
-		Name: e.Slug, Kind: string(e.Kind), GatewayURL: e.GatewayURL, ProblemURL: s.ProblemURL,
+		Name: e.Slug, Kind: string(e.Kind), GatewayURL: e.GatewayURL, ProblemURL: problemURL,
 		TrustedProxies: s.TrustedProxies, MaxBodyBytes: s.MaxBodyBytes,
 		ConnectTimeoutMS: s.ConnectTimeoutMS, HeaderTimeoutMS: s.HeaderTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
 		MaxStaleMS: s.MaxStaleMS, RefuseStale: s.RefuseStale,
 	}
 }
 
-// API compiles a revision of a version. tenantSlug and a name it in logs.
+// API compiles a revision of a version, whose references to values are resolved.
+// Headers of upstreams are the caller's to add: some are sealed. tenantSlug and
+// a name it in logs.
 func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.API {
 	rt := r.Runtime
 	out := entry.API{

@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "rewrite what the golden files expect")
 // state is the input of a golden file: what is set is compiled.
 type state struct {
 	Environment *apim.Environment
-	Settings    *compile.Settings // nil: the defaults
+	Settings    *apim.EnvironmentSettings // nil: the defaults
+	ProblemURL  string
 
 	Tenant   string // its slug
 	API      apim.API
@@ -85,11 +86,11 @@ func compiled(t *testing.T, in state) string {
 	t.Helper()
 	var out strings.Builder
 	if e := in.Environment; e != nil {
-		settings := compile.DefaultSettings()
-		if in.Settings != nil {
-			settings = *in.Settings
+		env := *e
+		if env.Settings = apim.DefaultEnvironmentSettings(); in.Settings != nil {
+			env.Settings = *in.Settings
 		}
-		write(t, &out, entry.EnvKey, compile.Env(*e, settings))
+		write(t, &out, entry.EnvKey, compile.Env(env, in.ProblemURL))
 	}
 	if v := in.Version; v != nil {
 		key, err := entry.APIKey(v.ID.UUID())

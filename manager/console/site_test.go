@@ -136,7 +136,7 @@ func newSite(t *testing.T) *site {
 	s.access = &manager.Access{Core: s.core}
 	s.tenants = &manager.Tenants{Core: s.core}
 	s.fleet = &manager.Fleet{Core: s.core, Confirm: s.nodes}
-	if _, err := s.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example"); err != nil {
+	if _, err := s.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example", false); err != nil {
 		t.Fatal(err)
 	}
 	s.handler = console.New(console.Config{

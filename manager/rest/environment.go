@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 type environment struct {
@@ -14,15 +15,110 @@ type environment struct {
 	Name       string               `json:"name"`
 	Kind       apim.EnvironmentKind `json:"kind"`
 	GatewayURL string               `json:"gateway_url"`
+	Settings   environmentSettings  `json:"settings"`
 	Sequence   uint64               `json:"sequence"`
 	CreatedAt  time.Time            `json:"created_at"`
 }
 
+// environmentSettings are what an environment's nodes do where nothing else is
+// said. Of a change what is left out stays.
+type environmentSettings struct {
+	TrustedProxies   *[]string `json:"trusted_proxies,omitempty"`
+	MaxBodyBytes     *int64    `json:"max_body_bytes,omitempty"`
+	ConnectTimeoutMS *int      `json:"connect_timeout_ms,omitempty"`
+	HeaderTimeoutMS  *int      `json:"header_timeout_ms,omitempty"`
+	IdleTimeoutMS    *int      `json:"idle_timeout_ms,omitempty"`
+	MaxStaleMS       *int64    `json:"max_stale_ms,omitempty"`
+	RefuseStale      *bool     `json:"refuse_stale,omitempty"`
+}
+
 func environmentOf(e apim.Environment) environment {
+	s := e.Settings
+	s.TrustedProxies = orEmpty(s.TrustedProxies)
 	return environment{
-		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind,
-		GatewayURL: e.GatewayURL, Sequence: e.Sequence, CreatedAt: e.CreatedAt.UTC(),
+		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind, GatewayURL: e.GatewayURL, Sequence: e.Sequence, CreatedAt: e.CreatedAt.UTC(),
+		Settings: environmentSettings{
+			&s.TrustedProxies, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale,
+		},
 	}
+}
+
+// on applies what was given to settings.
+func (in environmentSettings) on(s apim.EnvironmentSettings) apim.EnvironmentSettings {
+	assign(&s.TrustedProxies, in.TrustedProxies)
+	assign(&s.MaxBodyBytes, in.MaxBodyBytes)
+	assign(&s.ConnectTimeoutMS, in.ConnectTimeoutMS)
+	assign(&s.HeaderTimeoutMS, in.HeaderTimeoutMS)
+	assign(&s.IdleTimeoutMS, in.IdleTimeoutMS)
+	assign(&s.MaxStaleMS, in.MaxStaleMS)
+	assign(&s.RefuseStale, in.RefuseStale)
+	return s
+}
+
+func assign[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func showEnvironment(r *request) error {
+	env, err := r.environment()
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, env.Lock, environmentOf(env))
+}
+
+func createEnvironment(r *request) error {
+	var in struct {
+		Slug       string               `json:"slug"`
+		Name       string               `json:"name"`
+		Kind       apim.EnvironmentKind `json:"kind"`
+		GatewayURL string               `json:"gateway_url"`
+		Settings   environmentSettings  `json:"settings"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	env, _, err := r.Fleet.CreateEnvironment(r.ctx, r.actor, apim.Environment{
+		Slug: in.Slug, Name: in.Name, Kind: in.Kind, GatewayURL: in.GatewayURL, Settings: in.Settings.on(apim.DefaultEnvironmentSettings()),
+	})
+	if err != nil {
+		return err
+	}
+	r.c.Header("Location", Base+"/environments/"+env.Slug)
+	return r.answer(http.StatusCreated, env.Lock, environmentOf(env))
+}
+
+func updateEnvironment(r *request) error {
+	var in struct {
+		Name       *string              `json:"name"`
+		GatewayURL *string              `json:"gateway_url"`
+		Settings   *environmentSettings `json:"settings"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	old, err := r.environment()
+	if err != nil {
+		return err
+	}
+	change := manager.EnvironmentChange{Name: in.Name, GatewayURL: in.GatewayURL, Lock: r.lock}
+	if in.Settings != nil {
+		settings := in.Settings.on(old.Settings)
+		change.Settings = &settings
+		if change.Lock == 0 {
+			change.Lock = old.Lock // what was left out stays as it was read
+		}
+	}
+	env, published, err := r.Fleet.UpdateEnvironment(r.ctx, r.actor, old.Slug, change)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, env.Lock, struct {
+		environment
+		outcome
+	}{environmentOf(env), r.settle(published)})
 }
 
 // change is a position in an environment.
@@ -71,8 +167,8 @@ func listEnvironments(r *request) error {
 	return r.answer(http.StatusOK, 0, list[environment]{Items: each(all, environmentOf)})
 }
 
-// environmentBySlug finds the path's environment.
-func environmentBySlug(r *request) (apim.Environment, error) {
+// environment finds the path's environment.
+func (r *request) environment() (apim.Environment, error) {
 	all, err := r.Fleet.Environments(r.ctx, r.actor)
 	if err != nil {
 		return apim.Environment{}, err
@@ -86,7 +182,7 @@ func environmentBySlug(r *request) (apim.Environment, error) {
 }
 
 func showChange(r *request) error {
-	env, err := environmentBySlug(r)
+	env, err := r.environment()
 	if err != nil {
 		return err
 	}

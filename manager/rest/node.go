@@ -41,7 +41,7 @@ func nodeOf(n apim.Node) node {
 }
 
 func listNodes(r *request) error {
-	env, err := environmentBySlug(r)
+	env, err := r.environment()
 	if err != nil {
 		return err
 	}

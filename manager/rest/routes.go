@@ -46,9 +46,10 @@ func (e *Edge) routes() []route {
 	const product, application = tenant + "/products/{product}", tenant + "/applications/{application}"
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
+	const values = tenant + "/environments/{environment}/values"
 	page := []string{"limit", "cursor"}
 	wait := []string{"wait", "timeout_ms"}
-	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []route{
 		{method: get, path: "/openapi.yaml", needs: anybody, handle: description},
 		{method: get, path: "/whoami", needs: signedIn, handle: whoami},
@@ -116,7 +117,14 @@ func (e *Edge) routes() []route {
 		{method: post, path: subscription + "/stop", needs: "write subscription", handle: stop, query: wait},
 		{method: post, path: subscription + "/start", needs: "write subscription", handle: start, query: wait},
 
+		{method: get, path: values, needs: "read api", handle: listValues},
+		{method: put, path: values + "/{value}", needs: "publish api", handle: setValue, query: wait},
+		{method: del, path: values + "/{value}", needs: "publish api", handle: deleteValue},
+
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
+		{method: post, path: "/environments", needs: "write environment", handle: createEnvironment},
+		{method: get, path: environment, needs: signedIn, handle: showEnvironment},
+		{method: patch, path: environment, needs: "write environment", handle: updateEnvironment, query: wait, matches: true},
 		{method: get, path: environment + "/nodes", needs: signedIn, handle: listNodes},
 		{method: post, path: environment + "/nodes/{node}/drain", needs: "manage node", handle: drainNode},
 		{method: post, path: environment + "/nodes/{node}/resume", needs: "manage node", handle: resumeNode},

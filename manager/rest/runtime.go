@@ -24,11 +24,18 @@ type mount struct {
 }
 
 type upstream struct {
-	Name             string   `json:"name"`
-	URLs             []string `json:"urls"`
-	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
-	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
-	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`
+	Name             string           `json:"name"`
+	URLs             []string         `json:"urls"`
+	ConnectTimeoutMS int              `json:"connect_timeout_ms,omitempty"`
+	HeaderTimeoutMS  int              `json:"header_timeout_ms,omitempty"`
+	IdleTimeoutMS    int              `json:"idle_timeout_ms,omitempty"`
+	Headers          []upstreamHeader `json:"headers,omitempty"`
+}
+
+// upstreamHeader is a header that the gateway sets on calls to an upstream.
+type upstreamHeader struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // apiRoute is an operation as the gateway matches it.
@@ -84,9 +91,10 @@ func predicateOf(p apim.RoutePredicate) predicate              { return predicat
 func securityMappingOf(m apim.SecurityMapping) securityMapping { return securityMapping(m) }
 
 func upstreamOf(u apim.Upstream) upstream {
-	out := upstream(u)
-	out.URLs = orEmpty(u.URLs)
-	return out
+	return upstream{
+		Name: u.Name, URLs: orEmpty(u.URLs), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
+		IdleTimeoutMS: u.IdleTimeoutMS, Headers: each(u.Headers, func(h apim.UpstreamHeader) upstreamHeader { return upstreamHeader(h) }),
+	}
 }
 
 func apiRouteOf(a apim.Route) apiRoute {

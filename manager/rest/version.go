@@ -113,8 +113,9 @@ func updateDraft(r *request) error {
 		return err
 	}
 	var in struct {
-		Mount    *mount    `json:"mount"`
-		Upstream *[]string `json:"upstream_urls"`
+		Mount    *mount            `json:"mount"`
+		Upstream *[]string         `json:"upstream_urls"`
+		Headers  *[]upstreamHeader `json:"upstream_headers"`
 		Timeouts *struct {
 			ConnectMS int `json:"connect_timeout_ms"`
 			HeaderMS  int `json:"header_timeout_ms"`
@@ -136,6 +137,10 @@ func updateDraft(r *request) error {
 	change := manager.DraftChange{
 		Mount: (*apim.Mount)(in.Mount), UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
 		Limits: limits, MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
+	}
+	if in.Headers != nil {
+		headers := each(*in.Headers, func(h upstreamHeader) apim.UpstreamHeader { return apim.UpstreamHeader(h) })
+		change.Headers = &headers
 	}
 	if t := in.Timeouts; t != nil {
 		change.Timeouts = &manager.UpstreamTimeouts{ConnectMS: t.ConnectMS, HeaderMS: t.HeaderMS, IdleMS: t.IdleMS}

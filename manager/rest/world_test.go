@@ -76,7 +76,7 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 		Fleet: &manager.Fleet{Core: core, Confirm: w.nodes}, Sessions: w.sessions, Log: log,
 	}
 	w.handler = w.edge.Handler()
-	if _, err := w.edge.Fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080"); err != nil {
+	if _, err := w.edge.Fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080", false); err != nil {
 		t.Fatal(err)
 	}
 	w.operator = strings.Repeat("bootstrap-", 4)

@@ -28,6 +28,8 @@ func fill(v reflect.Value, name string, n *int) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(*n))
+	case reflect.Uint8:
+		v.SetUint(uint64(*n % 256))
 	case reflect.Uint64:
 		v.SetUint(uint64(*n))
 	case reflect.Slice:
@@ -86,6 +88,7 @@ type full struct {
 	credential   apim.Credential
 	subscription apim.Subscription
 	audit        apim.Audit
+	value        apim.EnvironmentValue
 }
 
 // populate stores one of everything for a new tenant. Its subscription is of
@@ -136,6 +139,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 		v.Product, v.Plan, v.State = f.product.ID, f.plan.ID, apim.Pending
 	})
 	f.audit = filled(&n, func(v *apim.Audit) { v.ID, v.Tenant, v.Actor.Tenant = id(apim.PrefixAudit), own, "" })
+	f.value = filled(&n, func(v *apim.EnvironmentValue) { v.Tenant, v.Environment = own, "production" })
 
 	body, err := store.Compress([]byte("document of " + slug))
 	if err != nil {
@@ -165,6 +169,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 			func() error { return ten.InsertApplication(ctx, f.application) },
 			func() error { return ten.InsertCredential(ctx, f.credential) },
 			func() error { return ten.InsertSubscription(ctx, f.subscription) },
+			func() error { return ten.SetValue(ctx, f.value) },
 			func() error { return sys.Audit(ctx, f.audit) },
 		} {
 			if err := step(); err != nil {

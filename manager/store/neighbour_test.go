@@ -79,7 +79,7 @@ func arguments(t *testing.T, fn reflect.Type, a full, b apim.ID) [][]reflect.Val
 			out = append(out, args)
 		}
 	}
-	for _, text := range []string{a.api.Slug, a.product.Slug, a.application.Slug, a.document.Digest, a.version.Label} {
+	for _, text := range []string{a.api.Slug, a.product.Slug, a.application.Slug, a.document.Digest, a.version.Label, "production"} {
 		var args []reflect.Value
 		for i := 2; i < fn.NumIn(); i++ {
 			v := argument(t, fn.In(i), a.api.ID, a, false, b)
@@ -101,7 +101,7 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return p
 	}
 	for _, own := range []any{
-		a.member, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.product, a.plan, a.application, a.credential, a.subscription,
+		a.member, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.product, a.plan, a.application, a.credential, a.subscription, a.value,
 	} {
 		if reflect.TypeOf(own) != typ {
 			continue
@@ -188,6 +188,10 @@ func inTransaction(t *testing.T, tx *store.Tx, a full) string {
 		"deployment": func() (any, any, error) {
 			v, err := ten.Deployments(ctx, []apim.ID{a.version.ID})
 			return []apim.Deployment{a.deployment}, v[a.version.ID], err
+		},
+		"value": func() (any, any, error) {
+			v, err := ten.Values(ctx, "production")
+			return []apim.EnvironmentValue{a.value}, v, err
 		},
 		"mount": func() (any, any, error) {
 			v, _, err := tx.System().MountHolder(ctx, apim.Mount{BasePath: "/a/a"})

@@ -79,6 +79,7 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 			m, err := ten.Deployments(ctx, []apim.ID{f.version.ID})
 			return first(m[f.version.ID], err)
 		}},
+		{"value", f.value, false, func() (any, error) { l, err := ten.Values(ctx, "production"); return first(l, err) }},
 		{"product", f.product, false, func() (any, error) { return ten.Product(ctx, f.product.Slug) }},
 		{"products", f.product, false, func() (any, error) { l, err := ten.Products(ctx, page); return first(l, err) }},
 		{"plan", f.plan, false, func() (any, error) { return ten.Plan(ctx, f.plan.ID) }},

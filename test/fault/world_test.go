@@ -118,7 +118,7 @@ func (w *world) startManager() {
 		catalog: &manager.Catalog{Core: core, Fetch: http.DefaultClient, Confirm: collector}, access: &manager.Access{Core: core},
 		tenants: &manager.Tenants{Core: core}, fleet: &manager.Fleet{Core: core, Confirm: collector},
 	}
-	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example"); err != nil {
+	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example", false); err != nil {
 		w.t.Fatal(err)
 	}
 	var parts sync.WaitGroup

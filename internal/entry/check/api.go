@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"strings"
@@ -62,6 +63,52 @@ func (p *problems) mounts(mounts []entry.Mount) {
 	}
 }
 
+// maxHeaders is the most headers that an upstream may set.
+const maxHeaders = 32
+
+// headers checks what the gateway is to set on every call to an upstream.
+func (p *problems) headers(field string, headers []entry.UpstreamHeader) {
+	if len(headers) > maxHeaders {
+		p.add(field, "want at most %d, got %d", maxHeaders, len(headers))
+	}
+	seen := map[string]bool{}
+	for i, h := range headers {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		name := strings.ToLower(h.Name)
+		switch {
+		case !isToken(h.Name):
+			p.add(at+".name", "%q is not the name of a header", h.Name)
+		case seen[name]:
+			p.add(at+".name", "%s stands there twice", h.Name)
+		case reservedHeader(name):
+			p.add(at+".name", "%s is the gateway's own and cannot be set", h.Name)
+		}
+		seen[name] = true
+		if (h.Value != "") == (h.Sealed != nil) {
+			p.add(at, "want a value or a sealed one")
+		}
+		if strings.ContainsFunc(h.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			p.add(at+".value", "holds a control character")
+		}
+		if h.Sealed != nil {
+			if _, err := base64.StdEncoding.DecodeString(h.Sealed.Box); err != nil || h.Sealed.Key == 0 {
+				p.add(at+".sealed", "is not a sealed value")
+			}
+		}
+	}
+}
+
+// reservedHeader reports whether a header, in lower case, belongs to the
+// connection or is rebuilt by the gateway.
+func reservedHeader(name string) bool {
+	switch name {
+	case "host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "content-length",
+		"expect", "forwarded", "x-real-ip", "x-request-id":
+		return true
+	}
+	return strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "x-portico-")
+}
+
 func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 	if len(upstreams) > MaxUpstreams {
 		p.add("upstreams", "want at most %d, got %d", MaxUpstreams, len(upstreams))
@@ -82,6 +129,7 @@ func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 		for j, t := range u.Targets {
 			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), TargetURL(t.URL))
 		}
+		p.headers(at+".headers", u.Headers)
 		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".header_timeout_ms", int64(u.HeaderTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".idle_timeout_ms", int64(u.IdleTimeoutMS), 0, MaxTimeoutMS)
