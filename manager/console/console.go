@@ -125,6 +125,12 @@ func (h *Console) inTenant(g gin.IRoutes) {
 
 	get("/applications", h.applications)
 	get("/nodes", h.nodes)
+	post("/nodes/:node/:verb", h.moveNode)
+	both("/add-node", h.addNode, h.createEnrolment)
+	post("/enrolments/:enrolment/delete", h.takeBackEnrolment)
+	both("/values", h.values, h.setValue)
+	post("/values/:value/delete", h.deleteValue)
+	both("/environments/:environment", h.environmentForm, h.saveEnvironment)
 	get("/members", h.members)
 	both("/tokens", h.tokens, h.createToken)
 	post("/tokens/:token/revoke", h.revokeToken)

@@ -43,7 +43,7 @@ func (h *Console) upstreamForm(v *visit) error {
 	for _, u := range d.Version.Runtime.Upstreams {
 		if u.Name == "main" {
 			f = filled("urls", strings.Join(u.URLs, "\n"), "connect_ms", msText(u.ConnectTimeoutMS),
-				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS))
+				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS), "headers", headersText(u.Headers))
 		}
 	}
 	return v.render(http.StatusOK, upstreamDialog(h.upstreamDialog(v, d, f)))
@@ -55,6 +55,32 @@ func (h *Console) upstreamDialog(v *visit, d manager.VersionDetail, f form) dial
 	p.Intro = "Where the gateway sends calls. It is changed in the draft; nothing is live until you publish."
 	p.Action = v.links.version(d.API.Slug, d.Version.Label, "upstream")
 	return p
+}
+
+// headersText writes headers as the form does, one in each line.
+func headersText(headers []apim.UpstreamHeader) string {
+	lines := make([]string, len(headers))
+	for i, h := range headers {
+		lines[i] = h.Name + ": " + h.Value
+	}
+	return strings.Join(lines, "\n")
+}
+
+// headers reads what headersText writes.
+func (f *form) headers(name string) []apim.UpstreamHeader {
+	out := []apim.UpstreamHeader{}
+	for line := range strings.Lines(f.value(name)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		field, value, ok := strings.Cut(line, ":")
+		if !ok {
+			f.fail(name, "write each as Name: value; "+clip(line, 40)+" has no colon")
+			continue
+		}
+		out = append(out, apim.UpstreamHeader{Name: strings.TrimSpace(field), Value: strings.TrimSpace(value)})
+	}
+	return out
 }
 
 func msText(ms int) string {
@@ -84,9 +110,10 @@ func (h *Console) saveUpstream(v *visit) error {
 		HeaderMS:  f.number("header_ms", 1, mostTimeoutMS),
 		IdleMS:    f.number("idle_ms", 1, mostTimeoutMS),
 	}
-	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Timeouts: &times}, draftSave{
-		fields: []string{"urls", "connect_ms", "header_ms", "idle_ms"},
-		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
+	headers := f.headers("headers")
+	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Headers: &headers, Timeouts: &times}, draftSave{
+		fields: []string{"urls", "headers", "connect_ms", "header_ms", "idle_ms"},
+		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
 		done:   "Upstream saved in the draft. Nothing is live until you publish.",
 		again: func(f form) error {
 			return v.again(f, upstreamDialog(h.upstreamDialog(v, d, f)))

@@ -201,6 +201,8 @@ type nodesPage struct {
 	Slowest     float64
 	Self        string
 	Refusals    []refusalRow
+	Operates    bool   // the reader may drain and remove nodes
+	Add         string // "" where none can come
 }
 
 type nodeRow struct {
@@ -215,6 +217,8 @@ type nodeRow struct {
 	Up, Heard      string
 	Refused        int
 	FromDisk, Live bool
+	Drain, Resume  string // where to post; "" when it makes no sense
+	Remove         string
 }
 
 type refusalRow struct{ Node, Key, Reason string }
@@ -226,13 +230,19 @@ func (h *Console) nodes(v *visit) error {
 	}
 	p := nodesPage{
 		shell: v.shell("Gateway nodes", link{"Gateway nodes", ""}), Heading: "Gateway nodes",
-		Environment: v.environment,
+		Environment: v.environment, Operates: v.actor.Operator,
+	}
+	if v.actor.Operator && h.Fleet.Users != nil {
+		p.Add = v.links.addNode()
 	}
 	if left, more := v.polls(nodePolls); more {
 		p.Self = with(v.links.nodes(), "polls", strconv.Itoa(left))
 	}
-	serving, behind, slowest, slow := 0, 0, int64(-1), ""
+	serving, behind, gone, slowest, slow := 0, 0, 0, int64(-1), ""
 	for _, n := range nodes {
+		if n.State == apim.NodeLeft {
+			gone++
+		}
 		row := nodeRowOf(v, n)
 		p.Rows = append(p.Rows, row)
 		if row.Live {
@@ -249,7 +259,7 @@ func (h *Console) nodes(v *visit) error {
 		}
 	}
 	p.Slowest = float64(max(slowest, 1))
-	p.Stats = nodeStats(v, len(nodes), serving, behind, len(p.Refusals), slowest, slow)
+	p.Stats = nodeStats(v, len(nodes)-gone, serving, behind, len(p.Refusals), slowest, slow)
 	return v.render(http.StatusOK, nodesView(p))
 }
 
@@ -285,6 +295,17 @@ func nodeRowOf(v *visit, n apim.Node) nodeRow {
 			row.Up = "under a minute"
 		}
 	}
+	if v.actor.Operator {
+		switch n.State {
+		case apim.NodeLive, apim.NodeStarting:
+			row.Drain = v.links.nodeDo(n.Name, "drain")
+		case apim.NodeDraining:
+			row.Resume = v.links.nodeDo(n.Name, "resume")
+		}
+		if n.UserKey != "" {
+			row.Remove = v.links.nodeDo(n.Name, "remove")
+		}
+	}
 	switch n.State {
 	case apim.NodeLive:
 		row.Word, row.Tone, row.Live = "Serving", ui.OK, true
@@ -292,6 +313,8 @@ func nodeRowOf(v *visit, n apim.Node) nodeRow {
 		row.Word, row.Tone = "Starting", ui.Accent
 	case apim.NodeDraining:
 		row.Word, row.Tone = "Draining", ui.Warn
+	case apim.NodeLeft:
+		row.Word, row.Tone, row.Up = "Left", ui.Off, "—"
 	default:
 		row.Word, row.Tone = "Unreachable", ui.Bad
 	}

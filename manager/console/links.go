@@ -45,10 +45,20 @@ func (l links) approvals() string    { return l.at("approvals") }
 func (l links) bulk() string         { return l.at("approvals") }
 func (l links) applications() string { return l.at("applications") }
 func (l links) nodes() string        { return l.at("nodes") }
+func (l links) addNode() string      { return l.at("add-node") }
+func (l links) values() string       { return l.at("values") }
 func (l links) members() string      { return l.at("members") }
 func (l links) tokens() string       { return l.at("tokens") }
 func (l links) audit() string        { return l.at("audit") }
 func (l links) settings() string     { return l.at("settings") }
+
+func (l links) nodeDo(name, verb string) string { return l.at("nodes", name, verb) }
+
+func (l links) takeBackEnrolment(id apim.ID) string { return l.at("enrolments", string(id), "delete") }
+
+func (l links) editEnvironment(slug string) string { return l.at("environments", slug) }
+
+func (l links) deleteValue(name string) string { return l.at("values", name, "delete") }
 
 func (l links) subscriptions() string { return l.at("subscriptions") }
 

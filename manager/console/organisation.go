@@ -219,9 +219,11 @@ type settingsPage struct {
 	shell
 	Facts        []fact
 	Environments []environmentRow
+	Add          string // "" when the reader may not
+	Live         liveView
 }
 
-type environmentRow struct{ Name, Slug, Kind, Gateway, Sequence string }
+type environmentRow struct{ Name, Slug, Kind, Gateway, Sequence, Edit string }
 
 func (h *Console) settings(v *visit) error {
 	p := settingsPage{
@@ -235,8 +237,16 @@ func (h *Console) settings(v *visit) error {
 			{"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
 		},
 	}
+	p.Live = h.liveFromQuery(v, "The change", "in force")
 	for _, e := range v.environments {
-		p.Environments = append(p.Environments, environmentRow{e.Name, e.Slug, string(e.Kind), e.GatewayURL, sequence(e.Sequence)})
+		row := environmentRow{e.Name, e.Slug, string(e.Kind), e.GatewayURL, sequence(e.Sequence), ""}
+		if v.actor.Operator {
+			row.Edit = v.links.editEnvironment(e.Slug)
+		}
+		p.Environments = append(p.Environments, row)
+	}
+	if v.actor.Operator {
+		p.Add = v.links.editEnvironment(newEnvironmentSlug)
 	}
 	return v.render(http.StatusOK, settingsView(p))
 }

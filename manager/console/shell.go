@@ -86,7 +86,7 @@ func (v *visit) nav() []ui.NavGroup {
 	}
 	return []ui.NavGroup{
 		{Label: "Operate", Items: []ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard()), nodes}},
-		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products}, apim.ObjectAPI, apim.ObjectProduct)},
+		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products, item("Values", l.values(), icon.Braces())}, apim.ObjectAPI, apim.ObjectProduct, apim.ObjectAPI)},
 		{Label: "Consumers", Items: v.readable([]ui.NavItem{
 			inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()),
 		}, apim.ObjectSubscription, apim.ObjectApplication, apim.ObjectSubscription)},
