@@ -186,7 +186,8 @@ func endQuery(db *gorm.DB) {
 func postgresBreach(err error) breach {
 	var unreachable *pgconn.ConnectError
 	var line *net.OpError
-	if errors.As(err, &unreachable) || errors.As(err, &line) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) {
+	if errors.As(err, &unreachable) || errors.As(err, &line) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, pgconn.ErrConnClosed) {
 		return absent
 	}
 	var broken *pgconn.PgError

@@ -103,6 +103,25 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		}},
 		{path: "/t/demo/audit"},
 		{path: "/t/demo/settings"},
+		{path: "/t/demo/add-node"},
+		{path: "/t/demo/environments/production"},
+		{path: "/t/demo/environments/+"},
+		{path: "/t/demo/values"},
+		{path: "/t/demo/values?set", prepare: func(b *tab) {
+			for _, one := range []struct{ name, value string }{{"museum_url", "https://museum.internal"}, {"museum_key", "a secret that is not shown"}} {
+				b.visit("/t/demo/values")
+				b.fill("Name", one.name)
+				b.fill("Value", one.value)
+				if one.name == "museum_key" {
+					b.pressOn("Secret", `document.querySelector('input[name=secret]')`)
+				}
+				b.follow("Set value")
+				b.sees("${" + one.name + "}")
+			}
+			if text := b.run(`document.body.innerText`); strings.Contains(text, "a secret that is not shown") {
+				b.t.Error("the page shows the secret")
+			}
+		}},
 		{path: "/tenants"},
 		{path: "/sign-in"},
 		{path: "/first-run?token=old", refused: "410"},
