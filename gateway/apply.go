@@ -250,7 +250,12 @@ func (n *Node) applyGrant(it entry.Item) error {
 	if len(wrong) > 0 {
 		return problemsError(wrong)
 	}
-	n.grants.Put(hash, policy.NewGrant(it.Position, body, func(plan string) *policy.TermsSlot { return &n.termsOf(plan).slot }))
+	grant := policy.NewGrant(it.Position, body, func(plan string) *policy.TermsSlot { return &n.termsOf(plan).slot })
+	grant.Hash = hash
+	if old := n.grants.Last(hash); old != nil {
+		grant.Inherit(old)
+	}
+	n.grants.Put(hash, grant)
 	return nil
 }
 

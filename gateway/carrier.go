@@ -19,6 +19,8 @@ type Carrier interface {
 	Watch(ctx context.Context, apply func(items []entry.Item, caughtUp bool) error) error
 	// Report sends a status. It does not wait for anybody to read it.
 	Report(ctx context.Context, status entry.Status) error
+	// Saw sends which secrets the node has taken, as Report sends.
+	Saw(ctx context.Context, seen entry.Seen) error
 	// Commands calls each with what the node is told, until ctx ends.
 	Commands(ctx context.Context, node string, each func(entry.Command)) error
 	// Connected says whether the bus is there now, and since when it is or is

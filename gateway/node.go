@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/ecdh"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -158,6 +159,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
 	var removed error
+	group.Go(func() error { return n.tellSeen(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave
 	group.Go(func() error { return n.obey(following, sync.OnceFunc(func() { close(leave) })) })
 	if n.copy != nil {
@@ -259,6 +261,35 @@ func (n *Node) obey(ctx context.Context, leave func()) error {
 		return nil
 	}
 	return fmt.Errorf("hear commands: %w", err)
+}
+
+// seenEvery is how often uses of secrets are told.
+const seenEvery = 3 * time.Second
+
+// tellSeen tells which secrets were taken, until ctx ends. What cannot be told
+// is lost: the next use is told again.
+func (n *Node) tellSeen(ctx context.Context) error {
+	tick := time.NewTicker(seenEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		seen := entry.Seen{Node: n.config.Node, Environment: n.config.Environment}
+		for _, grant := range n.grants.Seen(entry.MaxUses) {
+			if use := grant.Used(); use != nil {
+				seen.Uses = append(seen.Uses, entry.Use{Hash: hex.EncodeToString(grant.Hash[:]), At: use.At, Address: use.Address.Unmap().String()})
+			}
+		}
+		if len(seen.Uses) == 0 {
+			continue
+		}
+		if err := n.config.Carrier.Saw(ctx, seen); err != nil {
+			n.config.Log.Debug("uses not told", "error", err)
+		}
+	}
 }
 
 // wake lets the reporter report at once.

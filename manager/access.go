@@ -37,9 +37,10 @@ type SubscriptionView struct {
 	ProviderSlug string
 	Product      apim.Product
 	Plan         apim.Plan
-	APIs         []string // "Orders v1"
-	CanDecide    bool     // the reader may approve or reject it
-	CanUndo      bool     // until UndoUntil
+	NextPlan     apim.Plan // that it is to change to; the zero value for none
+	APIs         []string  // "Orders v1"
+	CanDecide    bool      // the reader may approve or reject it
+	CanUndo      bool      // until UndoUntil
 	UndoUntil    time.Time
 	// History is what was decided before between these two tenants, newest
 	// first; only in Subscription, not in lists.
@@ -59,6 +60,30 @@ type RequestAccess struct {
 	Plan         apim.ID
 	Reason       string   // needed when a person approves
 	Environments []string // "" or none: all
+	// Renews is an ended subscription of the application to the same product,
+	// which this request follows; "" is none.
+	Renews apim.ID
+}
+
+// Decision is what an approver says.
+type Decision struct {
+	Note string
+	// Terms, where given, are granted instead of the plan's.
+	Terms *apim.SubscriptionTerms
+}
+
+// Decided is the outcome of one of several decisions.
+type Decided struct {
+	Subscription apim.ID
+	Change       apim.Change
+	Err          error // nil: it was decided so
+}
+
+// KeyChange changes a key. nil fields stay.
+type KeyChange struct {
+	Name                 *string
+	Addresses, Referrers *[]string
+	Lock                 int64
 }
 
 // InboxQuery filters the requests to a provider's products.
@@ -72,6 +97,8 @@ type NewKey struct {
 	Name        string
 	Environment string // slug; "" is the first
 	ExpiresAt   time.Time
+
+	Addresses, Referrers []string // that it may be used from; none: any
 }
 
 // MintedKey is a new credential with its key, which is shown this once.

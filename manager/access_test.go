@@ -44,7 +44,7 @@ func (m *market) pending() apim.Subscription {
 
 func (m *market) active() apim.Subscription {
 	m.t.Helper()
-	s, _, err := m.access.Approve(m.t.Context(), m.approver, m.shop.ID, m.pending().ID, "")
+	s, _, err := m.access.Approve(m.t.Context(), m.approver, m.shop.ID, m.pending().ID, manager.Decision{Note: ""})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -98,19 +98,19 @@ func testTransitionsReachTheNodes(t *testing.T, place postgres.Place) {
 		want entry.SubscriptionState
 	}{
 		{"approve", func() (apim.Subscription, apim.Change, error) {
-			return m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, "welcome")
+			return m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, manager.Decision{Note: "welcome"})
 		}, entry.Active},
 		{"undo", func() (apim.Subscription, apim.Change, error) {
 			return m.access.UndoApproval(ctx, m.approver, m.shop.ID, s.ID)
 		}, entry.Pending},
 		{"approve again", func() (apim.Subscription, apim.Change, error) {
-			return m.access.Approve(ctx, m.second, m.shop.ID, s.ID, "")
+			return m.access.Approve(ctx, m.second, m.shop.ID, s.ID, manager.Decision{Note: ""})
 		}, entry.Active},
 		{"suspend", func() (apim.Subscription, apim.Change, error) {
-			return m.access.Suspend(ctx, m.approver, m.shop.ID, s.ID, "abuse")
+			return m.access.Suspend(ctx, m.approver, m.shop.ID, s.ID, "abuse", "")
 		}, entry.Suspended},
 		{"resume", func() (apim.Subscription, apim.Change, error) {
-			return m.access.Resume(ctx, m.approver, m.shop.ID, s.ID)
+			return m.access.Resume(ctx, m.approver, m.shop.ID, s.ID, "")
 		}, entry.Active},
 		{"stop", func() (apim.Subscription, apim.Change, error) {
 			return m.access.SetStopped(ctx, m.consumer, m.client.ID, s.ID, true)
@@ -156,7 +156,7 @@ func testParallelDecisionsHaveOneOutcome(t *testing.T, place postgres.Place) {
 		wg.Go(func() {
 			var err error
 			if i%2 == 0 {
-				_, _, err = m.access.Approve(ctx, actor, m.shop.ID, s.ID, "")
+				_, _, err = m.access.Approve(ctx, actor, m.shop.ID, s.ID, manager.Decision{Note: ""})
 			} else {
 				_, _, err = m.access.Reject(ctx, actor, m.shop.ID, s.ID, "no")
 			}
@@ -190,7 +190,7 @@ func testSecondClickIsOneDecision(t *testing.T, place postgres.Place) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			got, change, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, "")
+			got, change, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, manager.Decision{Note: ""})
 			if err != nil || got.State != apim.Active || change.Environment != "production" {
 				t.Errorf("got %+v, %+v, %v, want the approval", got.State, change, err)
 			}
@@ -200,7 +200,7 @@ func testSecondClickIsOneDecision(t *testing.T, place postgres.Place) {
 	if n := m.audited(m.shop.ID, "subscription.approve"); n != 1 {
 		t.Errorf("got %d audit rows, want 1", n)
 	}
-	_, _, err := m.access.Approve(ctx, m.second, m.shop.ID, s.ID, "")
+	_, _, err := m.access.Approve(ctx, m.second, m.shop.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.Conflict)
 	if !strings.Contains(err.Error(), "Ada decided at 09:00:00 on 2 March 2026") {
 		t.Errorf("got %q, want who decided and when", err)
@@ -318,7 +318,7 @@ func testWithdrawnRequestCannotBeApproved(t *testing.T, place postgres.Place) {
 	if n := must[int](t)(m.access.Waiting(ctx, m.approver, m.shop.ID)); n != 0 {
 		t.Errorf("got %d in the inbox, want none", n)
 	}
-	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, "")
+	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.Conflict)
 	if _, _, err := m.access.Withdraw(ctx, m.consumer, m.client.ID, s.ID); err != nil {
 		t.Errorf("a second click: %v", err)
@@ -377,7 +377,7 @@ func testNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T, place postgres.
 	owner := m.person(m.shop, "Olga", apim.RoleOwner)
 	app := m.application(owner, m.shop, "inside")
 	s := m.request(owner, m.shop, app, m.offer.manual)
-	_, _, err := m.access.Approve(ctx, owner, m.shop.ID, s.ID, "")
+	_, _, err := m.access.Approve(ctx, owner, m.shop.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.Forbidden)
 	_, _, err = m.access.Reject(ctx, owner, m.shop.ID, s.ID, "no")
 	refused(t, err, apim.Forbidden)
@@ -390,7 +390,7 @@ func testNobodyDecidesOnTheirOwnRequestUnlessAlone(t *testing.T, place postgres.
 	only := m.person(alone, "Otto", apim.RoleOwner)
 	o := m.world.offer(only, alone, "solo")
 	s = m.request(only, alone, m.application(only, alone, "own"), o.manual)
-	if s, _, err := m.access.Approve(ctx, only, alone.ID, s.ID, ""); err != nil || s.State != apim.Active {
+	if s, _, err := m.access.Approve(ctx, only, alone.ID, s.ID, manager.Decision{Note: ""}); err != nil || s.State != apim.Active {
 		t.Errorf("got %v, %v: who is alone may decide", s.State, err)
 	}
 }
@@ -427,9 +427,9 @@ func testEachSideSeesItsOwnViewAlone(t *testing.T, place postgres.Place) {
 	other := m.person(stranger, "Xi", apim.RoleOwner)
 	_, err := m.access.Subscription(ctx, other, stranger.ID, s.ID)
 	refused(t, err, apim.NotFound)
-	_, _, err = m.access.Approve(ctx, other, stranger.ID, s.ID, "")
+	_, _, err = m.access.Approve(ctx, other, stranger.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.NotFound)
-	_, _, err = m.access.Approve(ctx, m.consumer, m.shop.ID, s.ID, "")
+	_, _, err = m.access.Approve(ctx, m.consumer, m.shop.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.NotFound) // the shop does not exist for Carl
 	_, _, err = m.access.Withdraw(ctx, m.approver, m.shop.ID, s.ID)
 	refused(t, err, apim.Forbidden)
@@ -549,7 +549,7 @@ func testRequestToAClosedPlanIsNotApproved(t *testing.T, place postgres.Place) {
 			t.Fatal(err)
 		}
 	}
-	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, "")
+	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.Conflict)
 	if _, _, err := m.access.Reject(ctx, m.approver, m.shop.ID, s.ID, "the plan is closed"); err != nil {
 		t.Error(err)
@@ -610,7 +610,7 @@ func testInputIsRefusedWithTheNamesOfItsFields(t *testing.T, place postgres.Plac
 			return err
 		}, "name visibility versions[0] versions[2] slug"},
 		"suspension": {func() error {
-			_, _, err := m.access.Suspend(ctx, m.approver, m.shop.ID, m.active().ID, "")
+			_, _, err := m.access.Suspend(ctx, m.approver, m.shop.ID, m.active().ID, "", "")
 			return err
 		}, "reason"},
 	} {
@@ -659,7 +659,7 @@ func testSubscriptionExpiresAtItsEnd(t *testing.T, place postgres.Place) {
 	if m.audited(m.shop.ID, "subscription.expire") != 1 {
 		t.Error("want one audit row")
 	}
-	_, _, err := m.access.Resume(ctx, m.approver, m.shop.ID, s.ID)
+	_, _, err := m.access.Resume(ctx, m.approver, m.shop.ID, s.ID, "")
 	refused(t, err, apim.Conflict)
 	m.pending() // renewing is a new request
 	if m.state(key) != entry.Pending {

@@ -111,7 +111,7 @@ func BenchmarkApprove(b *testing.B) {
 		s := m.pending()
 		b.ResetTimer()
 		for b.Loop() {
-			if _, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, ""); err != nil {
+			if _, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, manager.Decision{}); err != nil {
 				b.Fatal(err)
 			}
 			b.StopTimer()

@@ -4,9 +4,14 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/internal/entry/check"
 	"portico/internal/secret"
 )
 
@@ -40,12 +45,13 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if in.Name == "" {
 			in.Name = "Key"
 		}
-		var check apim.Check
-		checkName(&check, in.Name)
+		var fields apim.Check
+		checkName(&fields, in.Name)
 		if !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(u.now) {
-			check.Fail("expires_at", "past", "choose a time that is still to come")
+			fields.Fail("expires_at", "past", "choose a time that is still to come")
 		}
-		if err := check.Err(); err != nil {
+		in.Addresses, in.Referrers = checkRestrictions(&fields, in.Addresses, in.Referrers)
+		if err := fields.Err(); err != nil {
 			return err
 		}
 		if out, err = mintKey(app, env, in, u.now); err != nil {
@@ -68,25 +74,183 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 
 // mintKey makes a key of the prefix that the environment's kind takes.
 func mintKey(app apim.Application, env apim.Environment, in NewKey, now time.Time) (MintedKey, error) {
+	kept, text, err := mintSecret(env.Kind, in.ExpiresAt, now)
+	if err != nil {
+		return MintedKey{}, err
+	}
+	return MintedKey{Key: text, Credential: apim.Credential{
+		ID: apim.NewID(apim.PrefixCredential, now), Tenant: app.Tenant, Application: app.ID, Environment: env.Slug, Name: in.Name,
+		Addresses: in.Addresses, Referrers: in.Referrers, Secrets: []apim.Secret{kept}, CreatedAt: now, Lock: 1,
+	}}, nil
+}
+
+// mintSecret makes a secret for an environment's kind, and its text.
+func mintSecret(kind apim.EnvironmentKind, expires, now time.Time) (kept apim.Secret, text string, err error) {
 	prefix := secret.PrefixLive
-	if env.Kind == apim.Sandbox {
+	if kind == apim.Sandbox {
 		prefix = secret.PrefixTest
 	}
 	key, err := secret.MintKey(prefix)
 	if err != nil {
-		return MintedKey{}, fmt.Errorf("mint key: %w", err)
+		return kept, "", fmt.Errorf("mint key: %w", err)
 	}
 	hash := key.Hash()
-	kept := apim.Secret{
+	kept = apim.Secret{
 		ID: apim.NewID(apim.PrefixSecret, now), Hash: hex.EncodeToString(hash[:]), Prefix: key.String(), LastFour: key.LastFour(), CreatedAt: now,
 	}
-	if !in.ExpiresAt.IsZero() {
-		kept.ExpiresAt = in.ExpiresAt.UTC().Truncate(time.Microsecond)
+	if !expires.IsZero() {
+		kept.ExpiresAt = expires.UTC().Truncate(time.Microsecond)
 	}
-	return MintedKey{Key: key.Reveal(), Credential: apim.Credential{
-		ID: apim.NewID(apim.PrefixCredential, now), Tenant: app.Tenant, Application: app.ID, Environment: env.Slug, Name: in.Name,
-		Secrets: []apim.Secret{kept}, CreatedAt: now, Lock: 1,
-	}}, nil
+	return kept, key.Reveal(), nil
+}
+
+// checkRestrictions checks from where a key may be used. Single addresses
+// become networks of one.
+func checkRestrictions(fields *apim.Check, addresses, referrers []string) (networks, hosts []string) {
+	const most = 100
+	if len(addresses) > most || len(referrers) > most {
+		fields.Fail("addresses", "too_many", "has more than %d, or referrers has", most)
+		return nil, nil
+	}
+	networks, hosts = []string{}, []string{}
+	for i, a := range addresses {
+		if one, err := netip.ParseAddr(a); err == nil {
+			a = netip.PrefixFrom(one.Unmap(), one.Unmap().BitLen()).String()
+		}
+		if err := check.Network(a); err != nil {
+			fields.Fail(fmt.Sprintf("addresses[%d]", i), "network", "%s", err)
+		}
+		networks = append(networks, a)
+	}
+	for i, r := range referrers {
+		r = strings.ToLower(r)
+		if err := check.Referrer(r); err != nil {
+			fields.Fail(fmt.Sprintf("referrers[%d]", i), "host", "%s", err)
+		}
+		hosts = append(hosts, r)
+	}
+	return networks, hosts
+}
+
+// UpdateKey changes a key's name and from where it may be used.
+func (a *Access) UpdateKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, in KeyChange) (apim.Credential, apim.Change, error) {
+	var fields apim.Check
+	if in.Name != nil {
+		checkName(&fields, *in.Name)
+	}
+	networks, hosts := checkRestrictions(&fields, value(in.Addresses), value(in.Referrers))
+	return a.keepKey(ctx, actor, tenant, credential, "credential.change", "changed", func(_ *unit, c *apim.Credential) ([]entry.Item, error) {
+		if err := fields.Err(); err != nil {
+			return nil, err
+		}
+		if err := apim.CheckLock("key", c.Lock, in.Lock); err != nil {
+			return nil, err
+		}
+		set(&c.Name, in.Name)
+		if in.Addresses != nil {
+			c.Addresses = networks
+		}
+		if in.Referrers != nil {
+			c.Referrers = hosts
+		}
+		return nil, nil
+	})
+}
+
+// RotateKey gives a key a new secret, which is shown this once. The old one
+// works on for the grace; 0 ends it at once.
+func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, grace time.Duration) (MintedKey, error) {
+	var out MintedKey
+	var err error
+	out.Credential, out.Change, err = a.keepKey(ctx, actor, tenant, credential, "credential.rotate", "rotated", func(u *unit, c *apim.Credential) ([]entry.Item, error) {
+		env, err := environment(ctx, u.System(), c.Environment, "environment")
+		if err != nil {
+			return nil, err
+		}
+		next, text, err := mintSecret(env.Kind, time.Time{}, u.now)
+		if err != nil {
+			return nil, err
+		}
+		before := c.Secrets
+		if err := c.Rotate(next, grace, u.now); err != nil {
+			return nil, err
+		}
+		out.Key = text
+		var gone []entry.Item
+		kept := c.Secrets[:0:0]
+		for _, s := range c.Secrets {
+			if !s.Expired(u.now) {
+				kept = append(kept, s)
+			}
+		}
+		c.Secrets = kept
+		for _, s := range before {
+			if !slices.ContainsFunc(kept, func(k apim.Secret) bool { return k.ID == s.ID }) {
+				gone = append(gone, tombstone(s))
+			}
+		}
+		return gone, nil
+	})
+	if err != nil {
+		return MintedKey{}, err
+	}
+	return out, nil
+}
+
+// EndSecret ends a rotated key's old secret before its grace is over.
+func (a *Access) EndSecret(ctx context.Context, actor apim.Actor, tenant, credential, secretID apim.ID) (apim.Credential, apim.Change, error) {
+	return a.keepKey(ctx, actor, tenant, credential, "credential.end_secret", "left with its new secret alone", func(_ *unit, c *apim.Credential) ([]entry.Item, error) {
+		gone, err := c.EndSecret(secretID)
+		if err != nil {
+			return nil, err
+		}
+		return []entry.Item{tombstone(gone)}, nil
+	})
+}
+
+// tombstone ends what a secret grants.
+func tombstone(s apim.Secret) entry.Item {
+	return entry.Tombstone(entry.Key(string(entry.KindGrant)+"."+s.Hash), entry.Position{})
+}
+
+// keepKey changes a live key of the tenant and publishes it. change returns
+// what is to be ended with it.
+func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, action, said string, change func(u *unit, c *apim.Credential) ([]entry.Item, error)) (apim.Credential, apim.Change, error) {
+	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
+		return apim.Credential{}, apim.Change{}, err
+	}
+	var c apim.Credential
+	var published apim.Change
+	err := a.write(ctx, actor, func(u *unit) (err error) {
+		t := u.Tenant(tenant)
+		if c, err = t.Credential(ctx, credential); err != nil {
+			return err
+		}
+		if !c.RevokedAt.IsZero() {
+			return apim.Errorf(apim.Conflict, "the key %s is revoked; make a new one", c.Name).WithCode("credential_revoked")
+		}
+		gone, err := change(u, &c)
+		if err != nil {
+			return err
+		}
+		if err := t.UpdateCredential(ctx, &c); err != nil {
+			return err
+		}
+		if err := u.record(ctx, tenant, action, c.ID, "key %s %s", c.Name, said); err != nil {
+			return err
+		}
+		app, err := t.Application(ctx, string(c.Application))
+		if err != nil {
+			return err
+		}
+		items, err := u.grants(ctx, app)
+		if err != nil {
+			return err
+		}
+		published, err = u.emit(ctx, c.Environment, append(gone, items[c.Environment]...))
+		return err
+	})
+	return c, published, err
 }
 
 // RevokeKey ends a key for good. Revoking twice is one revocation.

@@ -18,6 +18,6 @@ func testBlankReasonIsNone(t *testing.T, place postgres.Place) {
 	_, _, err := w.access.Reject(t.Context(), provider, shop.ID, waiting.ID, " \t\n")
 	refused(t, err, apim.Invalid)
 	active := w.request(consumer, acme, w.application(consumer, acme, "two"), o.automatic)
-	_, _, err = w.access.Suspend(t.Context(), provider, shop.ID, active.ID, "  ")
+	_, _, err = w.access.Suspend(t.Context(), provider, shop.ID, active.ID, "  ", "")
 	refused(t, err, apim.Invalid)
 }

@@ -42,6 +42,15 @@ func (a *Access) Request(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 		if s.Environments, err = checkRequest(ctx, u, plan, in); err != nil {
 			return err
 		}
+		if s.Renews = in.Renews; in.Renews != "" {
+			old, err := u.Tenant(tenant).SubscriptionOf(ctx, in.Renews)
+			if err != nil {
+				return err
+			}
+			if old.Live() || old.Product != product.ID || old.Application != app.ID {
+				return apim.Errorf(apim.Conflict, "only an ended subscription of the same application to the same product can be renewed").WithCode("not_renewable")
+			}
+		}
 		again, err := u.second(ctx, app, plan, product, s)
 		if err != nil {
 			return err
@@ -159,12 +168,37 @@ func (u *unit) recordBoth(ctx context.Context, acting apim.ID, s apim.Subscripti
 	if other == acting {
 		other = s.ApplicationTenant
 	}
+	if err := u.tell(ctx, acting, action, s); err != nil {
+		return err
+	}
 	if other == acting {
 		return nil
+	}
+	if err := u.tell(ctx, other, action, s); err != nil {
+		return err
 	}
 	theirs := *u
 	theirs.actor = apim.Actor{Name: who(u.actor), System: u.actor.System, Operator: u.actor.Operator}
 	return theirs.recordChange(ctx, other, action, s.ID, nil, map[string]any{"state": s.State, "stopped": s.Stopped}, format, args...)
+}
+
+// tell leaves word of a transition for a tenant's people and programs. An
+// approval is told when it cannot be undone any more.
+func (u *unit) tell(ctx context.Context, tenant apim.ID, kind string, s apim.Subscription) error {
+	due := u.now
+	switch kind {
+	case "subscription.undo":
+		return u.System().DropEvents(ctx, s.ID, "subscription.approve", u.now)
+	case "subscription.approve":
+		due = due.Add(apim.UndoFor)
+	}
+	return u.System().InsertEvent(ctx, apim.Event{
+		ID: apim.NewID(apim.PrefixEvent, u.now), Tenant: tenant, Kind: kind, Object: s.ID, CreatedAt: u.now, DueAt: due,
+		Body: jsonText(map[string]any{
+			"subscription": s.ID, "state": s.State, "stopped": s.Stopped, "plan": s.Plan, "product": s.Product, "application": s.Application,
+			"note": s.Note, "by": who(u.actor),
+		}),
+	})
 }
 
 // applicationOf loads a subscription's application, whichever side acts.

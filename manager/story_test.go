@@ -61,7 +61,7 @@ func testDocumentBecomesAGovernedCall(t *testing.T, place postgres.Place) {
 	if len(inbox.Items) != 1 || inbox.Items[0].Application != "App till" || inbox.Items[0].Consumer != "Client" || !inbox.Items[0].CanDecide {
 		t.Fatalf("got %+v, want one request that Ada can decide", inbox.Items)
 	}
-	s, change, err := w.access.Approve(ctx, ada, shop.ID, s.ID, "welcome")
+	s, change, err := w.access.Approve(ctx, ada, shop.ID, s.ID, manager.Decision{Note: "welcome"})
 	if err != nil || s.State != apim.Active || s.Decider != "Ada" {
 		t.Fatalf("got %+v, %v, want it active by Ada", s, err)
 	}

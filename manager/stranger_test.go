@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/manager"
 	"portico/test/postgres"
 )
 
@@ -168,7 +169,7 @@ func testOperatorsWorkInEveryTenant(t *testing.T, place postgres.Place) {
 		}
 		app := m.application(actor, m.client, "for-"+strings.ToLower(actor.Name))
 		s := m.request(actor, m.client, app, m.offer.manual)
-		if _, _, err := m.access.Approve(t.Context(), m.approver, m.shop.ID, s.ID, ""); err != nil {
+		if _, _, err := m.access.Approve(t.Context(), m.approver, m.shop.ID, s.ID, manager.Decision{Note: ""}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"portico/internal/apim"
 	"portico/manager/authz"
@@ -20,27 +21,126 @@ type transition struct {
 	move  func(s *apim.Subscription, u *unit) error
 	// mine forbids the move to who asked for the subscription.
 	mine bool
+	// environment is the one whose change is to be told of; "" is the first.
+	environment string
 }
 
-// Approve decides on a request to one of the tenant's products. The same
-// decision twice is one decision.
-func (a *Access) Approve(ctx context.Context, actor apim.Actor, tenant, id apim.ID, note string) (apim.Subscription, apim.Change, error) {
-	return a.provider(ctx, actor, tenant, id, note, transition{
+// Approve decides on a request to one of the tenant's products, or on a change
+// of plan. The same decision twice is one decision.
+func (a *Access) Approve(ctx context.Context, actor apim.Actor, tenant, id apim.ID, d Decision) (apim.Subscription, apim.Change, error) {
+	if err := checkTerms(d.Terms); err != nil {
+		return apim.Subscription{}, apim.Change{}, err
+	}
+	return a.provider(ctx, actor, tenant, id, d.Note, transition{
 		action: "subscription.approve", said: "approved", mine: true,
-		again: func(s apim.Subscription, me apim.ID) bool { return s.State == apim.Active && s.DecidedBy == me },
+		again: func(s apim.Subscription, me apim.ID) bool {
+			return s.State == apim.Active && !s.Changing() && s.DecidedBy == me
+		},
 		move: func(s *apim.Subscription, u *unit) error {
-			return s.Approve(identity(u.actor), who(u.actor), note, u.now)
+			if err := s.Approve(identity(u.actor), who(u.actor), d.Note, u.now); err != nil || d.Terms == nil {
+				return err
+			}
+			return s.SetTerms(*d.Terms, u.now)
 		},
 	})
 }
 
-// Reject turns a request down, with a reason that the requester sees.
+// Reject turns a request or a change of plan down, with a reason that the
+// requester sees.
 func (a *Access) Reject(ctx context.Context, actor apim.Actor, tenant, id apim.ID, reason string) (apim.Subscription, apim.Change, error) {
 	return a.provider(ctx, actor, tenant, id, reason, transition{
 		action: "subscription.reject", said: "rejected", mine: true,
 		again: func(s apim.Subscription, me apim.ID) bool { return s.State == apim.Rejected && s.DecidedBy == me },
 		move: func(s *apim.Subscription, u *unit) error {
 			return s.Reject(identity(u.actor), who(u.actor), reason, u.now)
+		},
+	})
+}
+
+// mostDecisions bounds how much is decided at once.
+const mostDecisions = 200
+
+// Decide approves or rejects several requests; verb is "approve" or "reject",
+// which needs a reason. Each is decided
+// by itself: one that cannot be leaves the others as they are.
+func (a *Access) Decide(ctx context.Context, actor apim.Actor, tenant apim.ID, subscriptions []apim.ID, verb, text string) ([]Decided, error) {
+	if err := a.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription); err != nil {
+		return nil, err
+	}
+	if verb != "approve" && verb != "reject" {
+		return nil, invalid("decision", "unknown", "is approve or reject")
+	}
+	if len(subscriptions) == 0 || len(subscriptions) > mostDecisions {
+		return nil, invalid("subscriptions", "count", "has %d, use 1 to %d", len(subscriptions), mostDecisions)
+	}
+	out := make([]Decided, len(subscriptions))
+	for i, id := range subscriptions {
+		out[i].Subscription = id
+		if verb == "approve" {
+			_, out[i].Change, out[i].Err = a.Approve(ctx, actor, tenant, id, Decision{Note: text})
+		} else {
+			_, out[i].Change, out[i].Err = a.Reject(ctx, actor, tenant, id, text)
+		}
+		if err := out[i].Err; err != nil && apim.KindOf(err) == "" {
+			return nil, err // a failure of ours, not a refusal
+		}
+	}
+	return out, nil
+}
+
+// SetTerms grants a subscription to one of the tenant's products otherwise than
+// its plan says, from now on.
+func (a *Access) SetTerms(ctx context.Context, actor apim.Actor, tenant, id apim.ID, terms apim.SubscriptionTerms) (apim.Subscription, apim.Change, error) {
+	if err := checkTerms(&terms); err != nil {
+		return apim.Subscription{}, apim.Change{}, err
+	}
+	return a.provider(ctx, actor, tenant, id, "", transition{
+		action: "subscription.terms", said: "given terms of its own",
+		move: func(s *apim.Subscription, u *unit) error { return s.SetTerms(terms, u.now) },
+	})
+}
+
+func checkTerms(t *apim.SubscriptionTerms) error {
+	var check apim.Check
+	if t != nil {
+		checkLimits(&check, t.Limits, false)
+		if !t.EndsAt.IsZero() && !t.EndsAt.After(t.StartsAt) {
+			check.Fail("ends_at", "before_start", "is not after the start")
+		}
+	}
+	return check.Err()
+}
+
+// ChangePlan asks for another plan of the product that a subscription of the
+// tenant has. It changes at once where that plan approves automatically.
+func (a *Access) ChangePlan(ctx context.Context, actor apim.Actor, tenant, id, plan apim.ID, reason string) (apim.Subscription, apim.Change, error) {
+	if err := checkText(reason); err != nil {
+		return apim.Subscription{}, apim.Change{}, err
+	}
+	return a.consumer(ctx, actor, tenant, id, transition{
+		action: "subscription.change_plan", said: "to change plans",
+		again: func(s apim.Subscription, me apim.ID) bool {
+			return s.State == apim.Active && (s.PlanChange.Plan == plan || s.Plan == plan && !s.Changing())
+		},
+		move: func(s *apim.Subscription, u *unit) error {
+			next, err := u.Catalog(tenant).PlanByID(ctx, plan)
+			if err != nil {
+				return err
+			}
+			if next.Product != s.Product {
+				return apim.Errorf(apim.NotFound, "the product has no such plan")
+			}
+			if err := next.Takes(); err != nil {
+				return err
+			}
+			if next.Approval == apim.Manual && strings.TrimSpace(reason) == "" {
+				return invalid("reason", "required", "needs a value: a person decides on this plan")
+			}
+			change := apim.PlanChange{Plan: plan, Reason: reason, RequestedBy: identity(u.actor), Requester: who(u.actor), At: u.now}
+			if err := s.AskForPlan(change); err != nil || next.Approval == apim.Manual {
+				return err
+			}
+			return s.Approve("", "", "", u.now)
 		},
 	})
 }
@@ -53,20 +153,43 @@ func (a *Access) UndoApproval(ctx context.Context, actor apim.Actor, tenant, id 
 	})
 }
 
-// Suspend stops a subscription to one of the tenant's products.
-func (a *Access) Suspend(ctx context.Context, actor apim.Actor, tenant, id apim.ID, reason string) (apim.Subscription, apim.Change, error) {
+// Suspend stops a subscription to one of the tenant's products: everywhere, or
+// in one environment.
+func (a *Access) Suspend(ctx context.Context, actor apim.Actor, tenant, id apim.ID, reason, environmentSlug string) (apim.Subscription, apim.Change, error) {
 	return a.provider(ctx, actor, tenant, id, reason, transition{
-		action: "subscription.suspend", said: "suspended",
-		move: func(s *apim.Subscription, u *unit) error { return s.Suspend(reason, u.now) },
+		action: "subscription.suspend", said: "suspended" + inside(environmentSlug), environment: environmentSlug,
+		move: func(s *apim.Subscription, u *unit) error {
+			if environmentSlug == "" {
+				return s.Suspend(reason, u.now)
+			}
+			env, err := environment(ctx, u.System(), environmentSlug, "environment")
+			if err != nil {
+				return err
+			}
+			return s.SuspendIn(env.Slug, reason, who(u.actor), u.now)
+		},
 	})
 }
 
-// Resume lets a suspended subscription work again.
-func (a *Access) Resume(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Subscription, apim.Change, error) {
+// Resume lets a suspended subscription work again: everywhere, or in one
+// environment.
+func (a *Access) Resume(ctx context.Context, actor apim.Actor, tenant, id apim.ID, environmentSlug string) (apim.Subscription, apim.Change, error) {
 	return a.provider(ctx, actor, tenant, id, "", transition{
-		action: "subscription.resume", said: "resumed",
-		move: func(s *apim.Subscription, u *unit) error { return s.Resume(u.now) },
+		action: "subscription.resume", said: "resumed" + inside(environmentSlug), environment: environmentSlug,
+		move: func(s *apim.Subscription, u *unit) error {
+			if environmentSlug == "" {
+				return s.Resume(u.now)
+			}
+			return s.ResumeIn(environmentSlug, u.now)
+		},
 	})
+}
+
+func inside(environment string) string {
+	if environment == "" {
+		return ""
+	}
+	return " in " + environment
 }
 
 // Withdraw takes back the tenant's own request.
@@ -75,7 +198,7 @@ func (a *Access) Withdraw(ctx context.Context, actor apim.Actor, tenant, id apim
 		action: "subscription.withdraw", said: "withdrawn",
 		again: func(s apim.Subscription, me apim.ID) bool { return s.State == apim.Cancelled && s.DecidedBy == me },
 		move: func(s *apim.Subscription, u *unit) error {
-			if err := s.Withdraw(u.now); err != nil {
+			if err := s.Withdraw(u.now); err != nil || s.State != apim.Cancelled {
 				return err
 			}
 			s.DecidedBy, s.Decider = identity(u.actor), who(u.actor)
@@ -172,12 +295,12 @@ func (a *Access) transit(ctx context.Context, actor apim.Actor, tenant, id apim.
 			change, err = u.current(ctx)
 			return err
 		}
-		before := s.State
+		before := s
 		if err := tr.move(&s, u); err != nil {
 			return err
 		}
 		if tr.mine {
-			if err := notOwn(ctx, u, s, before); err != nil {
+			if err := notOwn(ctx, u, before); err != nil {
 				return err
 			}
 		}
@@ -185,7 +308,7 @@ func (a *Access) transit(ctx context.Context, actor apim.Actor, tenant, id apim.
 		if err != nil {
 			return err
 		}
-		if plan := plans[s.Plan]; plan.State == apim.PlanClosed && before == apim.Pending && s.State == apim.Active {
+		if plan := plans[s.Plan]; plan.State == apim.PlanClosed && before.Waiting() && s.State == apim.Active && !s.Changing() && tr.mine {
 			return apim.Errorf(apim.Conflict, "plan %q is closed and gives nothing any more; reject the request", plan.Name).WithCode("plan_closed")
 		}
 		s.UpdatedAt = u.now
@@ -203,7 +326,7 @@ func (a *Access) transit(ctx context.Context, actor apim.Actor, tenant, id apim.
 		if err := u.recordBoth(ctx, tenant, s, tr.action, "subscription of %s to %s %s", app.Name, names[s.Product].Name, tr.said); err != nil {
 			return err
 		}
-		change, err = u.regrant(ctx, app)
+		change, err = u.regrantIn(ctx, app, tr.environment)
 		return err
 	})
 	if err != nil {
@@ -220,9 +343,9 @@ func (u *unit) current(ctx context.Context) (apim.Change, error) {
 
 // notOwn refuses a decision on one's own request, unless nobody else could
 // make it.
-func notOwn(ctx context.Context, u *unit, s apim.Subscription, before apim.SubscriptionState) error {
+func notOwn(ctx context.Context, u *unit, s apim.Subscription) error {
 	me := identity(u.actor)
-	if before != apim.Pending || me == "" || s.RequestedBy != me {
+	if !s.Waiting() || me == "" || asker(s) != me {
 		return nil
 	}
 	others, err := u.Tenant(s.Tenant).OthersWithRole(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription))

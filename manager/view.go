@@ -22,7 +22,7 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 	}
 	decider := c.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription) == nil
 	me, alone := identity(actor), false
-	if decider && me != "" && slices.ContainsFunc(subscriptions, func(s apim.Subscription) bool { return s.RequestedBy == me }) {
+	if decider && me != "" && slices.ContainsFunc(subscriptions, func(s apim.Subscription) bool { return asker(s) == me }) {
 		others, err := tx.Tenant(tenant).OthersWithRole(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription))
 		if err != nil {
 			return nil, err
@@ -35,6 +35,7 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 		v := SubscriptionView{
 			Subscription: s, Application: n.applications[s.Application], Consumer: n.tenants[s.ApplicationTenant].Name,
 			Provider: n.tenants[s.Tenant].Name, ProviderSlug: n.tenants[s.Tenant].Slug, Product: n.products[s.Product], Plan: n.plans[s.Plan],
+			NextPlan: n.plans[s.PlanChange.Plan],
 		}
 		if s.Tenant != tenant { // what is being prepared is the provider's alone to know
 			v.Product.Versions = slices.DeleteFunc(slices.Clone(v.Product.Versions), func(id apim.ID) bool { return n.drafts[id] })
@@ -43,8 +44,8 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 			v.APIs = append(v.APIs, n.versions[id])
 		}
 		if decider && s.Tenant == tenant {
-			v.CanDecide = s.State == apim.Pending && (me == "" || s.RequestedBy != me || alone)
-			v.CanUndo = s.State == apim.Active && me != "" && s.DecidedBy == me && now.Sub(s.DecidedAt) <= apim.UndoFor
+			v.CanDecide = s.Waiting() && (me == "" || asker(s) != me || alone)
+			v.CanUndo = s.State == apim.Active && !s.Changing() && me != "" && s.DecidedBy == me && now.Sub(s.DecidedAt) <= apim.UndoFor
 			if v.CanUndo {
 				v.UndoUntil = s.DecidedAt.Add(apim.UndoFor)
 			}
@@ -52,6 +53,14 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 		out[i] = v
 	}
 	return out, nil
+}
+
+// asker is who asked for what waits for a decision.
+func asker(s apim.Subscription) apim.ID {
+	if s.Changing() {
+		return s.PlanChange.RequestedBy
+	}
+	return s.RequestedBy
 }
 
 // named are the names that views of subscriptions show.
@@ -82,7 +91,8 @@ func names(ctx context.Context, tx *store.Tx, subscriptions []apim.Subscription)
 	if n.products, err = sys.ProductsByID(ctx, ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Product })); err != nil {
 		return n, err
 	}
-	if n.plans, err = sys.PlansByID(ctx, ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Plan })); err != nil {
+	if n.plans, err = sys.PlansByID(ctx, append(ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Plan }),
+		ids(subscriptions, func(s apim.Subscription) apim.ID { return s.PlanChange.Plan })...)); err != nil {
 		return n, err
 	}
 	var versions []apim.ID

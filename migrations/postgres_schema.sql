@@ -142,6 +142,8 @@ CREATE TABLE credential (
   revoked_at bigint NOT NULL,
   revoked_by text COLLATE "C" NOT NULL,
   lock bigint NOT NULL,
+  addresses text COLLATE "default" NOT NULL,
+  referrers text COLLATE "default" NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
   FOREIGN KEY (environment) REFERENCES environment(slug),
@@ -305,6 +307,31 @@ CREATE POLICY system ON environment_value AS PERMISSIVE FOR ALL
   USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
 
 CREATE POLICY tenant ON environment_value AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE event (
+  id text COLLATE "default" NOT NULL,
+  tenant_id text COLLATE "default" NOT NULL,
+  kind text COLLATE "default" NOT NULL,
+  object text COLLATE "default" NOT NULL,
+  body text COLLATE "default" NOT NULL,
+  created_at bigint NOT NULL,
+  due_at bigint NOT NULL,
+  delivered_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (delivered_at = 0);
+
+CREATE INDEX event_object ON public.event USING btree (tenant_id, object) WHERE (delivered_at = 0);
+
+ALTER TABLE event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON event AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON event AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
 CREATE TABLE finding (
@@ -634,6 +661,8 @@ CREATE TABLE secret (
   last_four text COLLATE "C" NOT NULL,
   created_at bigint NOT NULL,
   expires_at bigint NOT NULL,
+  last_used_at bigint NOT NULL,
+  last_used_address text COLLATE "default" NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (hash),
   FOREIGN KEY (tenant_id, credential_id) REFERENCES credential(tenant_id, id) ON DELETE CASCADE
@@ -681,6 +710,11 @@ CREATE TABLE subscription (
   ends_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   lock bigint NOT NULL,
+  suspensions text COLLATE "default" NOT NULL,
+  limits text COLLATE "default" NOT NULL,
+  plan_change text COLLATE "default" NOT NULL,
+  changing boolean NOT NULL,
+  renews text COLLATE "default" NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
   FOREIGN KEY (application_tenant_id, application_id) REFERENCES application(tenant_id, id),
@@ -691,6 +725,8 @@ CREATE TABLE subscription (
 CREATE INDEX subscription_answered ON public.subscription USING btree (tenant_id, updated_at, id);
 
 CREATE INDEX subscription_application ON public.subscription USING btree (application_tenant_id, application_id);
+
+CREATE INDEX subscription_changing ON public.subscription USING btree (tenant_id, requested_at, id) WHERE changing;
 
 CREATE INDEX subscription_end ON public.subscription USING btree (ends_at) WHERE ((ends_at > 0) AND (state = ANY (ARRAY['active'::text, 'suspended'::text])));
 

@@ -88,7 +88,7 @@ CREATE TABLE credential (
   created_at     BIGINT NOT NULL,
   revoked_at     BIGINT NOT NULL,
   revoked_by     TEXT NOT NULL,
-  lock           BIGINT NOT NULL,
+  lock           BIGINT NOT NULL, addresses TEXT NOT NULL DEFAULT '[]', referrers TEXT NOT NULL DEFAULT '[]',
   UNIQUE (tenant_id, id),
   FOREIGN KEY (tenant_id, application_id) REFERENCES application (tenant_id, id)
 );
@@ -199,6 +199,21 @@ CREATE TABLE environment_value (
   updated_at  BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, environment, name)
 );
+
+CREATE TABLE event (
+  id           TEXT PRIMARY KEY,
+  tenant_id    TEXT NOT NULL REFERENCES tenant (id),
+  kind         TEXT NOT NULL,
+  object       TEXT NOT NULL,
+  body         TEXT NOT NULL, -- JSON without secrets
+  created_at   BIGINT NOT NULL,
+  due_at       BIGINT NOT NULL,
+  delivered_at BIGINT NOT NULL
+);
+
+CREATE INDEX event_due ON event (due_at, id) WHERE delivered_at = 0;
+
+CREATE INDEX event_object ON event (tenant_id, object) WHERE delivered_at = 0;
 
 CREATE TABLE finding (
   tenant_id   TEXT NOT NULL,
@@ -402,7 +417,7 @@ CREATE TABLE secret (
   prefix        TEXT NOT NULL,
   last_four     TEXT NOT NULL,
   created_at    BIGINT NOT NULL,
-  expires_at    BIGINT NOT NULL,
+  expires_at    BIGINT NOT NULL, last_used_at BIGINT NOT NULL DEFAULT 0, last_used_address TEXT NOT NULL DEFAULT '',
   FOREIGN KEY (tenant_id, credential_id) REFERENCES credential (tenant_id, id) ON DELETE CASCADE
 );
 
@@ -438,7 +453,7 @@ CREATE TABLE subscription (
   starts_at             BIGINT NOT NULL,
   ends_at               BIGINT NOT NULL,
   updated_at            BIGINT NOT NULL,
-  lock                  BIGINT NOT NULL,
+  lock                  BIGINT NOT NULL, suspensions TEXT NOT NULL DEFAULT '[]', limits TEXT NOT NULL DEFAULT '[]', plan_change TEXT NOT NULL DEFAULT '{}', changing BOOLEAN NOT NULL DEFAULT FALSE, renews TEXT NOT NULL DEFAULT '',
   UNIQUE (tenant_id, id),
   FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id),
   FOREIGN KEY (tenant_id, plan_id) REFERENCES plan (tenant_id, id),
@@ -448,6 +463,8 @@ CREATE TABLE subscription (
 CREATE INDEX subscription_answered ON subscription (tenant_id, updated_at, id);
 
 CREATE INDEX subscription_application ON subscription (application_tenant_id, application_id);
+
+CREATE INDEX subscription_changing ON subscription (tenant_id, requested_at, id) WHERE changing;
 
 CREATE INDEX subscription_end ON subscription (ends_at) WHERE ends_at > 0 AND state IN ('active', 'suspended');
 

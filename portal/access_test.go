@@ -231,11 +231,11 @@ func TestDecisionsReachTheConsumersPages(t *testing.T) {
 	b.subscribe(o, o.manual, "Second", "Peaks of 40/s.")
 	sub = b.last[:strings.IndexAny(b.last+"?", "?")]
 	id = apim.ID(sub[strings.LastIndexByte(sub, '/')+1:])
-	if _, _, err := w.access.Approve(t.Context(), w.provider, w.providerTenant.ID, id, ""); err != nil {
+	if _, _, err := w.access.Approve(t.Context(), w.provider, w.providerTenant.ID, id, manager.Decision{Note: ""}); err != nil {
 		t.Fatal(err)
 	}
 	b.get(sub).wants(t, http.StatusOK, "You have access")
-	if _, _, err := w.access.Suspend(t.Context(), w.provider, w.providerTenant.ID, id, "Invoice 2291 is unpaid."); err != nil {
+	if _, _, err := w.access.Suspend(t.Context(), w.provider, w.providerTenant.ID, id, "Invoice 2291 is unpaid.", ""); err != nil {
 		t.Fatal(err)
 	}
 	b.get(sub).wants(t, http.StatusOK, "Suspended by Meridian Logistics", "Invoice 2291 is unpaid.")

@@ -25,6 +25,8 @@ type Destination interface {
 // not lock.
 type Grants interface {
 	Grant(hash *[32]byte) *Grant
+	// Saw hears that a grant was used, from time to time. It must not block.
+	Saw(grant *Grant)
 }
 
 // Tools are what steps are compiled with.

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 
@@ -17,9 +18,39 @@ type Grant struct {
 	Application   ID
 	Tenant        ID
 	Name          string
-	ExpiresAt     int64 // seconds since 1970; 0 never
+	ExpiresAt     int64          // seconds since 1970; 0 never
+	Addresses     []netip.Prefix // that it may be used from; none: any
+	Referrers     []string       // hosts, "*.example.com" too; none: any
 	Subscriptions []Subscription
+
+	Hash [32]byte // of the secret: its key
+	used atomic.Pointer[Use]
 }
+
+// Use is a call with a secret.
+type Use struct {
+	At      int64 // seconds since 1970
+	Address netip.Addr
+}
+
+// usedEvery is how precisely the last use is known, in seconds. A secret in use
+// costs one small allocation in that time.
+const usedEvery = 10
+
+// note remembers a use, and reports whether it is worth telling.
+func (g *Grant) note(unix int64, address netip.Addr) bool {
+	if last := g.used.Load(); last != nil && unix-last.At < usedEvery {
+		return false
+	}
+	g.used.Store(&Use{At: unix, Address: address})
+	return true
+}
+
+// Inherit takes over what was noted on the grant that this one replaces.
+func (g *Grant) Inherit(old *Grant) { g.used.Store(old.used.Load()) }
+
+// Used returns the newest use that was noted, nil for none.
+func (g *Grant) Used() *Use { return g.used.Load() }
 
 // Subscription ties a grant to a plan's terms.
 type Subscription struct {
@@ -77,6 +108,14 @@ func NewGrant(at entry.Position, g entry.Grant, slot func(plan string) *TermsSlo
 	out.Credential, _ = ParseID(g.Credential)
 	out.Application, _ = ParseID(g.Application)
 	out.Tenant, _ = ParseID(g.Tenant)
+	for _, a := range g.Addresses {
+		if prefix, err := netip.ParsePrefix(a); err == nil {
+			out.Addresses = append(out.Addresses, prefix)
+		}
+	}
+	for _, r := range g.Referrers {
+		out.Referrers = append(out.Referrers, strings.ToLower(r))
+	}
 	if len(g.Subscriptions) > 0 {
 		out.Subscriptions = make([]Subscription, len(g.Subscriptions))
 	}

@@ -57,7 +57,13 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 	case grant.ExpiresAt != 0 && ex.Now.Unix() >= grant.ExpiresAt:
 		return s.denied("credential_expired", "The API key has expired. Create a new one in the portal.")
 	}
+	if err := grant.restricted(ex); err != nil {
+		return err
+	}
 	ex.Caller.Grant = grant
+	if grant.note(ex.Now.Unix(), ex.Client) {
+		s.grants.Saw(grant)
+	}
 	return nil
 }
 

@@ -11,11 +11,16 @@ import (
 type Grants struct {
 	byHash *shards[[32]byte, *policy.Grant]
 	ended  int
+	seen   chan *policy.Grant
 }
+
+// keptSeen is how many used grants may wait to be told; more are told when they
+// are used again.
+const keptSeen = 8192
 
 // NewGrants returns an empty set.
 func NewGrants() *Grants {
-	return &Grants{byHash: newShards[[32]byte, *policy.Grant](4096, func(h [32]byte) uint32 {
+	return &Grants{seen: make(chan *policy.Grant, keptSeen), byHash: newShards[[32]byte, *policy.Grant](4096, func(h [32]byte) uint32 {
 		return binary.LittleEndian.Uint32(h[:])
 	})}
 }
@@ -30,6 +35,28 @@ func (g *Grants) Grant(hash *[32]byte) *policy.Grant {
 		return grant
 	}
 	return nil
+}
+
+// Saw implements policy.Grants.
+func (g *Grants) Saw(grant *policy.Grant) {
+	select {
+	case g.seen <- grant:
+	default:
+	}
+}
+
+// Seen returns the grants that were used since the last call, of at most limit.
+func (g *Grants) Seen(limit int) []*policy.Grant {
+	var out []*policy.Grant
+	for len(out) < limit {
+		select {
+		case grant := <-g.seen:
+			out = append(out, grant)
+		default:
+			return out
+		}
+	}
+	return out
 }
 
 // Last returns what is known of a hash, tombstones included. It is for the

@@ -35,6 +35,7 @@ const (
 	PrefixSecret       = "sec"
 	PrefixToken        = "tok"
 	PrefixAudit        = "aud"
+	PrefixEvent        = "evt"
 )
 
 // NewID mints an ID. It uses crypto/rand and never fails (the program ends if
@@ -78,7 +79,7 @@ func prefixNoun(prefix string) string {
 		PrefixNode: "gateway node", PrefixEnrolment: "enrolment", PrefixImport: "staged import", PrefixDocument: "document", PrefixAPI: "API",
 		PrefixVersion: "version", PrefixRevision: "revision", PrefixProduct: "product", PrefixPlan: "plan",
 		PrefixApplication: "application", PrefixSubscription: "subscription", PrefixCredential: "credential",
-		PrefixSecret: "secret", PrefixToken: "API token", PrefixAudit: "audit record",
+		PrefixSecret: "secret", PrefixToken: "API token", PrefixAudit: "audit record", PrefixEvent: "event",
 	}
 	return nouns[prefix]
 }

@@ -47,19 +47,60 @@ type Subscription struct {
 	DecidedAt time.Time
 	Automatic bool // the plan approves by itself
 
-	StartsAt  time.Time // zero: at once
-	EndsAt    time.Time // zero: never
+	StartsAt  time.Time   // zero: at once
+	EndsAt    time.Time   // zero: never
+	Limits    []RateLimit // its own, instead of the plan's; none: the plan's
 	UpdatedAt time.Time
-	Lock      int64
+
+	Suspensions []Suspension // in single environments; the state stays
+	PlanChange  PlanChange   // asked for and not decided; the zero value is none
+	Renews      ID           // the ended one that this one follows
+	Lock        int64
 }
+
+// Suspension stops a subscription in one environment.
+type Suspension struct {
+	Environment string    `json:"environment"` // slug
+	Reason      string    `json:"reason"`      // the application's people see it
+	By          string    `json:"by"`          // name
+	At          time.Time `json:"at"`
+}
+
+// PlanChange is a plan that an active subscription is to have. Until it is
+// decided the old one holds.
+type PlanChange struct {
+	Plan        ID        `json:"plan,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+	RequestedBy ID        `json:"requested_by,omitempty"`
+	Requester   string    `json:"requester,omitempty"` // name
+	At          time.Time `json:"at,omitzero"`
+}
+
+// SubscriptionTerms are what a provider may grant otherwise than the plan says.
+type SubscriptionTerms struct {
+	StartsAt time.Time   // zero: at once
+	EndsAt   time.Time   // zero: never
+	Limits   []RateLimit // none: the plan's
+}
+
+// Changing reports whether a change of plan waits for a decision.
+func (s Subscription) Changing() bool { return s.PlanChange.Plan != "" }
+
+// Waiting reports whether somebody has to decide something.
+func (s Subscription) Waiting() bool { return s.State == Pending || s.Changing() }
 
 // Live reports whether the subscription can still lead to calls.
 func (s Subscription) Live() bool {
 	return s.State == Pending || s.State == Active || s.State == Suspended
 }
 
-// Approve lets the application in. by is the approver's name.
+// Approve lets the application in, or gives it the plan that it asked to change
+// to.
 func (s *Subscription) Approve(by ID, name, note string, at time.Time) error {
+	if s.State == Active && s.Changing() {
+		s.Plan, s.PlanChange, s.Limits, s.Note, s.UpdatedAt = s.PlanChange.Plan, PlanChange{}, nil, note, at
+		return nil
+	}
 	if err := s.decidable("approved"); err != nil {
 		return err
 	}
@@ -67,13 +108,19 @@ func (s *Subscription) Approve(by ID, name, note string, at time.Time) error {
 	return nil
 }
 
-// Reject turns the request down. The reason is mandatory: the requester sees it.
+// Reject turns the request down, or the change of plan, with which the old plan
+// stays. The reason is mandatory: the requester sees it.
 func (s *Subscription) Reject(by ID, name, reason string, at time.Time) error {
-	if err := s.decidable("rejected"); err != nil {
+	changing := s.State == Active && s.Changing()
+	if err := s.decidable("rejected"); err != nil && !changing {
 		return err
 	}
 	if strings.TrimSpace(reason) == "" {
 		return needsReason("the requester sees why, and what would have let the request through")
+	}
+	if changing {
+		s.PlanChange, s.Note, s.UpdatedAt = PlanChange{}, reason, at
+		return nil
 	}
 	s.State, s.DecidedBy, s.Decider, s.DecidedAt, s.Note = Rejected, by, name, at, reason
 	return nil
@@ -93,8 +140,40 @@ func (s *Subscription) Undo(by ID, at time.Time) error {
 	return nil
 }
 
-// Withdraw takes the consumer's own request out of the approvers' inbox.
+// SetTerms makes what was granted differ from the plan, from now on.
+func (s *Subscription) SetTerms(t SubscriptionTerms, at time.Time) error {
+	if !s.Live() {
+		return s.refuse("has no terms that could change")
+	}
+	if !t.EndsAt.IsZero() && (!t.EndsAt.After(at) || !t.EndsAt.After(t.StartsAt)) {
+		return &Error{Kind: Invalid, Message: "the terms cannot hold", Fields: []FieldError{{"ends_at", "past", "choose an end after now and after the start"}}}
+	}
+	s.StartsAt, s.EndsAt, s.Limits, s.UpdatedAt = t.StartsAt, t.EndsAt, t.Limits, at
+	return nil
+}
+
+// AskForPlan asks for another plan of the product. The old one holds until that
+// is decided.
+func (s *Subscription) AskForPlan(c PlanChange) error {
+	switch {
+	case s.State != Active:
+		return s.refuse("cannot change plans")
+	case s.Plan == c.Plan:
+		return Errorf(Conflict, "the subscription has that plan already").WithCode("same_plan")
+	case s.Changing():
+		return Errorf(Conflict, "a change of plan waits for a decision already; withdraw that first").WithCode("already_changing")
+	}
+	s.PlanChange, s.UpdatedAt = c, c.At
+	return nil
+}
+
+// Withdraw takes the consumer's own request out of the approvers' inbox: that
+// for a change of plan, where one waits, and then the old plan stays.
 func (s *Subscription) Withdraw(at time.Time) error {
+	if s.State == Active && s.Changing() {
+		s.PlanChange, s.UpdatedAt = PlanChange{}, at
+		return nil
+	}
 	if s.State != Pending {
 		return s.refuse("is not waiting any more")
 	}
@@ -108,7 +187,7 @@ func (s *Subscription) Cancel(note string, at time.Time) error {
 	if !s.Live() {
 		return s.refuse("cannot be cancelled")
 	}
-	s.State, s.DecidedAt, s.Note = Cancelled, at, note
+	s.State, s.DecidedAt, s.Note, s.PlanChange = Cancelled, at, note, PlanChange{}
 	return nil
 }
 
@@ -132,6 +211,40 @@ func (s *Subscription) Resume(at time.Time) error {
 	}
 	s.State, s.Note, s.UpdatedAt = Active, "", at
 	return nil
+}
+
+// SuspendIn stops an active subscription in one environment alone. The reason
+// is mandatory.
+func (s *Subscription) SuspendIn(environment, reason, by string, at time.Time) error {
+	switch {
+	case s.State != Active:
+		return s.refuse("cannot be suspended in one environment")
+	case !s.Covers(environment):
+		return Errorf(Conflict, "the subscription is not for %s", environment).WithCode("not_covered")
+	case s.SuspendedIn(environment):
+		return Errorf(Conflict, "the subscription is suspended in %s already", environment).WithCode("subscription_state")
+	case strings.TrimSpace(reason) == "":
+		return needsReason("the application's people see why it was suspended")
+	}
+	s.Suspensions = append(slices.Clone(s.Suspensions), Suspension{Environment: environment, Reason: reason, By: by, At: at})
+	s.UpdatedAt = at
+	return nil
+}
+
+// ResumeIn lets a subscription work again in one environment.
+func (s *Subscription) ResumeIn(environment string, at time.Time) error {
+	if !s.SuspendedIn(environment) {
+		return Errorf(Conflict, "the subscription is not suspended in %s", environment).WithCode("subscription_state")
+	}
+	s.Suspensions = slices.DeleteFunc(slices.Clone(s.Suspensions), func(one Suspension) bool { return one.Environment == environment })
+	s.UpdatedAt = at
+	return nil
+}
+
+// SuspendedIn reports whether the subscription is suspended in one environment,
+// beside its state, which holds everywhere.
+func (s Subscription) SuspendedIn(environment string) bool {
+	return slices.ContainsFunc(s.Suspensions, func(one Suspension) bool { return one.Environment == environment })
 }
 
 // Stop is the consumer's own switch: a stopped subscription grants nothing

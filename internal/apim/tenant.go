@@ -64,6 +64,17 @@ type Audit struct {
 	Before, After string
 }
 
+// Event is what is to be told to a tenant's people and programs.
+type Event struct {
+	ID        ID
+	Tenant    ID
+	Kind      string // "subscription.approve", as in the audit log
+	Object    ID
+	Body      string // JSON without secrets
+	CreatedAt time.Time
+	DueAt     time.Time // not before: what it tells of may still be undone
+}
+
 // CheckLock refuses a change that was based on an older state of an object.
 // A zero want is a caller that did not say and takes the object as it is.
 func CheckLock(noun string, have, want int64) error {

@@ -43,6 +43,36 @@ func (e *Environment) Statuses(ctx context.Context, each func(entry.Status)) err
 	})
 }
 
+// Saw sends which secrets a node has taken. It does not wait for anybody to
+// read it, and fails at once while the bus is away.
+func (e *Environment) Saw(_ context.Context, seen entry.Seen) error {
+	raw, err := json.Marshal(seen)
+	if err == nil {
+		err = e.bus.conn.Publish(entry.SeenSubject(e.slug, seen.Node), raw)
+	}
+	if err != nil {
+		return fmt.Errorf("report uses: %w", err)
+	}
+	return nil
+}
+
+// Seen calls each with the secrets that the environment's nodes have taken,
+// until ctx ends. Of the processes that listen one hears each.
+func (e *Environment) Seen(ctx context.Context, each func(entry.Seen)) error {
+	return e.bus.listenAs(ctx, entry.SeenSubject(e.slug, "*"), answering, func(msg *nats.Msg) {
+		var s entry.Seen
+		err := entry.Strict(msg.Data, &s)
+		if err == nil && (msg.Subject != entry.SeenSubject(s.Environment, s.Node) || len(s.Uses) > entry.MaxUses) {
+			err = fmt.Errorf("is of node %q in environment %q, with %d uses", s.Node, s.Environment, len(s.Uses))
+		}
+		if err != nil {
+			e.bus.log.WarnContext(ctx, "uses dropped", "subject", msg.Subject, "error", err)
+			return
+		}
+		each(s)
+	})
+}
+
 // Command tells a node, or every node with entry.EveryNode, to do something. It
 // does not wait: what came of it stands in the statuses.
 func (e *Environment) Command(_ context.Context, node string, command entry.Command) error {
@@ -80,7 +110,13 @@ func (e *Environment) Commands(ctx context.Context, node string, each func(entry
 // listen calls each with the messages of a subject, one at a time, until ctx
 // ends; also while the server is away.
 func (b *Bus) listen(ctx context.Context, subject string, each func(*nats.Msg)) error {
-	sub, err := b.conn.SubscribeSync(subject)
+	return b.listenAs(ctx, subject, "", each)
+}
+
+// listenAs is listen as one of a queue, of which one hears each message; ""
+// hears all.
+func (b *Bus) listenAs(ctx context.Context, subject, queue string, each func(*nats.Msg)) error {
+	sub, err := b.conn.QueueSubscribeSync(subject, queue)
 	if err != nil {
 		return fmt.Errorf("listen to %s: %w", subject, err)
 	}

@@ -22,6 +22,8 @@ type Grant struct {
 	Name          string         `json:"name"`        // the application's, for usage and explain
 	Tenant        string         `json:"tenant"`      // uuid of the consumer's tenant
 	ExpiresAt     int64          `json:"expires_at,omitempty"`
+	Addresses     []string       `json:"addresses,omitempty"` // networks that it may be used from; none: any
+	Referrers     []string       `json:"referrers,omitempty"` // hosts of pages that may use it, "*.example.com" too; none: any
 	Subscriptions []Subscription `json:"subscriptions"`
 }
 
@@ -46,4 +48,21 @@ type Subscription struct {
 	StartsAt int64             `json:"starts_at,omitempty"`
 	EndsAt   int64             `json:"ends_at,omitempty"`
 	Limits   []RateLimit       `json:"limits,omitempty"` // its own, instead of the plan's
+}
+
+// Seen says which secrets a node has taken lately.
+type Seen struct {
+	Node        string `json:"node"`
+	Environment string `json:"environment"`
+	Uses        []Use  `json:"uses"` // at most MaxUses
+}
+
+// MaxUses bounds one Seen.
+const MaxUses = 1000
+
+// Use is the newest call with a secret, to within some seconds.
+type Use struct {
+	Hash    string `json:"hash"` // as in the grant's key
+	At      int64  `json:"at"`   // seconds since 1970, by the node's clock
+	Address string `json:"address"`
 }

@@ -12,6 +12,9 @@ func Objects(env string) string { return "portico-objects-" + env }
 // StatusSubject returns where a node reports its Status.
 func StatusSubject(env, node string) string { return "status." + env + "." + node }
 
+// SeenSubject returns where a node reports which secrets it has taken.
+func SeenSubject(env, node string) string { return "seen." + env + "." + node }
+
 // EveryNode stands for a node's uuid where all of an environment are meant.
 const EveryNode = "all"
 

@@ -38,6 +38,7 @@ type nodes struct {
 	all     []apim.Node
 	heard   []apim.Node
 	asked   int
+	uses    []apim.SecretUse
 	failure error
 }
 
@@ -57,6 +58,13 @@ func (n *nodes) NodeHeard(_ context.Context, node apim.Node) error {
 	defer n.mu.Unlock()
 	n.heard = append(n.heard, node)
 	return n.failure
+}
+
+func (n *nodes) SecretsUsed(_ context.Context, uses []apim.SecretUse) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.uses = append(n.uses, uses...)
+	return nil
 }
 
 func (n *nodes) with(do func()) {

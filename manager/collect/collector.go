@@ -35,6 +35,8 @@ type Store interface {
 	// NodeHeard keeps when a node was last heard, which build it runs and
 	// whether it left.
 	NodeHeard(ctx context.Context, n apim.Node) error
+	// SecretsUsed keeps when secrets were last used.
+	SecretsUsed(ctx context.Context, uses []apim.SecretUse) error
 }
 
 // Options are the parts a collector works with.
@@ -121,6 +123,7 @@ func (c *Collector) Run(ctx context.Context) error {
 			}
 			listening[slug] = true
 			all.Go(func() { c.listen(ctx, slug) })
+			all.Go(func() { c.listenSeen(ctx, slug) })
 		}
 		select {
 		case <-ctx.Done():
@@ -136,6 +139,29 @@ func (c *Collector) listen(ctx context.Context, environment string) {
 	for ctx.Err() == nil {
 		if err := c.Bus.Environment(environment).Statuses(ctx, c.hear); err != nil && ctx.Err() == nil {
 			c.Log.WarnContext(ctx, "nodes are not heard", "environment", environment, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// listenSeen keeps which secrets the environment's nodes have taken. What the
+// store cannot keep is lost: the next use is told again.
+func (c *Collector) listenSeen(ctx context.Context, environment string) {
+	for ctx.Err() == nil {
+		err := c.Bus.Environment(environment).Seen(ctx, func(s entry.Seen) {
+			uses := make([]apim.SecretUse, len(s.Uses))
+			for i, u := range s.Uses {
+				uses[i] = apim.SecretUse{Hash: u.Hash, At: time.Unix(u.At, 0).UTC(), Address: u.Address}
+			}
+			if err := c.Store.SecretsUsed(ctx, uses); err != nil && ctx.Err() == nil {
+				c.Log.DebugContext(ctx, "uses not kept", "environment", environment, "error", err)
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			c.Log.WarnContext(ctx, "uses are not heard", "environment", environment, "error", err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):

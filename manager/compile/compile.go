@@ -92,17 +92,24 @@ func Terms(p apim.Plan, product apim.Product) entry.Terms {
 func Grant(c apim.Credential, s apim.Secret, app apim.Application, subs []apim.Subscription) entry.Grant {
 	out := entry.Grant{
 		Credential: c.ID.UUID(), Application: app.ID.UUID(), Name: app.Name, Tenant: app.Tenant.UUID(),
-		ExpiresAt: unix(s.ExpiresAt), Subscriptions: []entry.Subscription{},
+		ExpiresAt: unix(s.ExpiresAt), Addresses: c.Addresses, Referrers: c.Referrers, Subscriptions: []entry.Subscription{},
 	}
 	for _, sub := range subs {
 		state, travels := subscriptionState(sub)
 		if !travels || !sub.Covers(c.Environment) {
 			continue
 		}
-		out.Subscriptions = append(out.Subscriptions, entry.Subscription{
+		if state == entry.Active && sub.SuspendedIn(c.Environment) {
+			state = entry.Suspended
+		}
+		one := entry.Subscription{
 			ID: sub.ID.UUID(), Terms: sub.Plan.UUID(), State: state,
 			StartsAt: unix(sub.StartsAt), EndsAt: unix(sub.EndsAt),
-		})
+		}
+		for _, l := range sub.Limits {
+			one.Limits = append(one.Limits, rateLimit(l))
+		}
+		out.Subscriptions = append(out.Subscriptions, one)
 	}
 	return out
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"portico/manager"
 )
 
 func TestDocumentBecomesALiveAPI(t *testing.T) {
@@ -184,7 +186,7 @@ func TestDeprecateAndRetire(t *testing.T) {
 	_, growth := s.offer(s.tenantID("acme"))
 	_, actor, tenant := s.consumer("halden")
 	sub := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
-	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), sub, ""); err != nil {
+	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), sub, manager.Decision{}); err != nil {
 		t.Fatal(err)
 	}
 	page := "/t/acme/apis/orders/v1"

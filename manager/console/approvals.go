@@ -224,7 +224,7 @@ func (h *Console) decide(v *visit) error {
 	var change apim.Change
 	switch v.param("verb") {
 	case "approve":
-		_, change, err = h.Access.Approve(v.ctx(), v.actor, v.tenant.ID, id, f.text("note"))
+		_, change, err = h.Access.Approve(v.ctx(), v.actor, v.tenant.ID, id, manager.Decision{Note: f.text("note")})
 	case "reject":
 		_, change, err = h.Access.Reject(v.ctx(), v.actor, v.tenant.ID, id, f.text("note"))
 	case "undo":
@@ -280,26 +280,28 @@ func (h *Console) decideBulk(v *visit) error {
 	case verb != "approve" && verb != "reject":
 		return apim.Errorf(apim.NotFound, "requests are approved or rejected")
 	}
+	chosen := make([]apim.ID, len(ids))
+	for i, id := range ids {
+		chosen[i] = apim.ID(id)
+	}
+	all, err := h.Access.Decide(v.ctx(), v.actor, v.tenant.ID, chosen, verb, f.text("note"))
+	if err != nil {
+		return err
+	}
 	var last apim.Change
 	var failed []string
-	for _, id := range ids {
-		var change apim.Change
-		if verb == "approve" {
-			_, change, err = h.Access.Approve(v.ctx(), v.actor, v.tenant.ID, apim.ID(id), f.text("note"))
-		} else {
-			_, change, err = h.Access.Reject(v.ctx(), v.actor, v.tenant.ID, apim.ID(id), f.text("note"))
+	for _, d := range all {
+		if d.Change.Sequence > last.Sequence {
+			last = d.Change
 		}
-		if change.Sequence > last.Sequence {
-			last = change
-		}
-		if err == nil {
+		if d.Err == nil {
 			continue
 		}
-		if one := (form{}); one.refuse(err, nil, nil) {
+		if one := (form{}); one.refuse(d.Err, nil, nil) {
 			failed = append(failed, one.message)
 			continue
 		}
-		return err
+		return d.Err
 	}
 	done := len(ids) - len(failed)
 	past := map[string]string{"approve": "Approved ", "reject": "Rejected "}[verb]

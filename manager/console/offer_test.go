@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 func TestProductAndPlansAreOffered(t *testing.T) {
@@ -61,7 +62,7 @@ func TestSubscriptionIsSuspendedResumedAndCancelledWithReasons(t *testing.T) {
 	page := "/t/acme/subscriptions/" + string(id)
 	b.get("/t/acme/subscriptions").shows(http.StatusOK, "Checkout", "halden", "Pending")
 	b.get(page).shows(http.StatusOK, "Decide on it")
-	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), id, ""); err != nil {
+	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), id, manager.Decision{}); err != nil {
 		t.Fatal(err)
 	}
 	b.post(page + "/suspend").shows(http.StatusUnprocessableEntity).fieldError("suspend_reason")

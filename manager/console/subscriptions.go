@@ -154,12 +154,12 @@ func (h *Console) moveSubscription(v *visit) error {
 		if s.Subscription.State == apim.Suspended { // a second press of the same button
 			return v.redirect(v.links.subscription(id))
 		}
-		_, change, err = h.Access.Suspend(v.ctx(), v.actor, v.tenant.ID, id, reason)
+		_, change, err = h.Access.Suspend(v.ctx(), v.actor, v.tenant.ID, id, reason, f.value("environment"))
 	case "resume":
 		if s.Subscription.State == apim.Active {
 			return v.redirect(v.links.subscription(id))
 		}
-		_, change, err = h.Access.Resume(v.ctx(), v.actor, v.tenant.ID, id)
+		_, change, err = h.Access.Resume(v.ctx(), v.actor, v.tenant.ID, id, f.value("environment"))
 	case "cancel":
 		if s.Subscription.State == apim.Cancelled {
 			return v.redirect(v.links.subscription(id))

@@ -14,6 +14,8 @@ type credential struct {
 	Environment string      `json:"environment"`
 	Name        string      `json:"name"`
 	Secrets     []keySecret `json:"secrets"`
+	Addresses   []string    `json:"addresses"`
+	Referrers   []string    `json:"referrers"`
 	CreatedAt   time.Time   `json:"created_at"`
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
 	RevokedBy   string      `json:"revoked_by,omitempty"`
@@ -29,6 +31,9 @@ type keySecret struct {
 	LastFour  string    `json:"last_four"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+
+	LastUsedAt      time.Time `json:"last_used_at,omitzero"`
+	LastUsedAddress string    `json:"last_used_address,omitempty"`
 }
 
 func credentialOf(c apim.Credential) credential {
@@ -38,9 +43,10 @@ func credentialOf(c apim.Credential) credential {
 			return keySecret{
 				ID: s.ID, Prefix: s.Prefix, LastFour: s.LastFour,
 				CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
+				LastUsedAt: s.LastUsedAt.UTC(), LastUsedAddress: s.LastUsedAddress,
 			}
 		}),
-		CreatedAt: c.CreatedAt.UTC(), RevokedAt: c.RevokedAt.UTC(), RevokedBy: c.RevokedBy,
+		Addresses: orEmpty(c.Addresses), Referrers: orEmpty(c.Referrers), CreatedAt: c.CreatedAt.UTC(), RevokedAt: c.RevokedAt.UTC(), RevokedBy: c.RevokedBy,
 	}
 }
 
@@ -57,6 +63,8 @@ func createCredential(r *request) error {
 		Name        string    `json:"name"`
 		Environment string    `json:"environment"`
 		ExpiresAt   time.Time `json:"expires_at"`
+		Addresses   []string  `json:"addresses"`
+		Referrers   []string  `json:"referrers"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -66,7 +74,7 @@ func createCredential(r *request) error {
 		return err
 	}
 	minted, err := r.Access.CreateKey(r.ctx, r.actor, r.tenant.ID, app, manager.NewKey{
-		Name: in.Name, Environment: in.Environment, ExpiresAt: in.ExpiresAt,
+		Name: in.Name, Environment: in.Environment, ExpiresAt: in.ExpiresAt, Addresses: in.Addresses, Referrers: in.Referrers,
 	})
 	if err != nil {
 		return err
@@ -91,4 +99,66 @@ func revokeCredential(r *request) error {
 	out := credentialOf(c)
 	out.outcome = r.settle(change)
 	return r.answer(http.StatusOK, 0, out)
+}
+
+func updateCredential(r *request) error {
+	id, err := r.id(apim.PrefixCredential, "credential")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Name      *string   `json:"name"`
+		Addresses *[]string `json:"addresses"`
+		Referrers *[]string `json:"referrers"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	c, change, err := r.Access.UpdateKey(r.ctx, r.actor, r.tenant.ID, id, manager.KeyChange{Name: in.Name, Addresses: in.Addresses, Referrers: in.Referrers, Lock: r.lock})
+	return answerCredential(r, c, "", change, err)
+}
+
+// rotateCredential gives a key a new secret; the old one works on for a grace.
+func rotateCredential(r *request) error {
+	id, err := r.id(apim.PrefixCredential, "credential")
+	if err != nil {
+		return err
+	}
+	in := struct {
+		GraceMS int64 `json:"grace_ms"`
+	}{GraceMS: defaultGraceMS}
+	if err := r.optionalBody(&in); err != nil {
+		return err
+	}
+	if in.GraceMS < 0 || in.GraceMS > apim.LongestGrace.Milliseconds() {
+		return fieldf("grace_ms", "range", "is not from 0 to %d", apim.LongestGrace.Milliseconds())
+	}
+	minted, err := r.Access.RotateKey(r.ctx, r.actor, r.tenant.ID, id, time.Duration(in.GraceMS)*time.Millisecond)
+	return answerCredential(r, minted.Credential, minted.Key, minted.Change, err)
+}
+
+// defaultGraceMS is how long an old secret works on where nothing is said: a
+// day.
+const defaultGraceMS = 24 * 60 * 60 * 1000
+
+func endSecret(r *request) error {
+	id, err := r.id(apim.PrefixCredential, "credential")
+	if err != nil {
+		return err
+	}
+	secret, err := r.id(apim.PrefixSecret, "secret")
+	if err != nil {
+		return err
+	}
+	c, change, err := r.Access.EndSecret(r.ctx, r.actor, r.tenant.ID, id, secret)
+	return answerCredential(r, c, "", change, err)
+}
+
+func answerCredential(r *request, c apim.Credential, key string, change apim.Change, err error) error {
+	if err != nil {
+		return err
+	}
+	out := credentialOf(c)
+	out.Key, out.outcome = key, r.settle(change)
+	return r.answer(http.StatusOK, c.Lock, out)
 }

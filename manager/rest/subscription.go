@@ -27,6 +27,10 @@ type subscription struct {
 	DecidedAt    time.Time              `json:"decided_at,omitzero"`
 	StartsAt     time.Time              `json:"starts_at,omitzero"`
 	EndsAt       time.Time              `json:"ends_at,omitzero"`
+	Limits       []rateLimit            `json:"limits,omitempty"`
+	Suspensions  []suspension           `json:"suspensions,omitempty"`
+	NextPlan     *nextPlan              `json:"next_plan,omitempty"`
+	Renews       apim.ID                `json:"renews,omitempty"`
 	CanDecide    bool                   `json:"can_decide"`
 	CanUndo      bool                   `json:"can_undo"`
 	UndoUntil    time.Time              `json:"undo_until,omitzero"`
@@ -41,6 +45,22 @@ type subscriber struct {
 	Tenant string  `json:"tenant"`
 }
 
+// suspension stops a subscription in one environment.
+type suspension struct {
+	Environment string    `json:"environment"`
+	Reason      string    `json:"reason"`
+	By          string    `json:"by"`
+	At          time.Time `json:"at"`
+}
+
+// nextPlan is a plan that a subscription is to change to.
+type nextPlan struct {
+	Plan      reference `json:"plan"`
+	Reason    string    `json:"reason"`
+	Requester string    `json:"requester"`
+	At        time.Time `json:"at"`
+}
+
 type historyLine struct {
 	At   time.Time `json:"at"`
 	Text string    `json:"text"`
@@ -49,7 +69,7 @@ type historyLine struct {
 
 func subscriptionOf(v manager.SubscriptionView) subscription {
 	s := v.Subscription
-	return subscription{
+	out := subscription{
 		ID: s.ID, State: s.State, Stopped: s.Stopped,
 		Application: subscriber{ID: s.Application, Name: v.Application, Tenant: v.Consumer},
 		Provider:    provider{Slug: v.ProviderSlug, Name: v.Provider}, Product: productReference(v.Product),
@@ -61,7 +81,18 @@ func subscriptionOf(v manager.SubscriptionView) subscription {
 		History: each(v.History, func(h manager.HistoryLine) historyLine {
 			return historyLine{At: h.At.UTC(), Text: h.Text, By: h.By}
 		}),
+		Suspensions: each(s.Suspensions, func(one apim.Suspension) suspension {
+			return suspension{Environment: one.Environment, Reason: one.Reason, By: one.By, At: one.At.UTC()}
+		}),
+		Limits: each(s.Limits, rateLimitOf), Renews: s.Renews,
 	}
+	if s.Changing() {
+		out.NextPlan = &nextPlan{
+			Plan:   reference{ID: v.NextPlan.ID, Slug: v.NextPlan.Slug, Name: v.NextPlan.Name},
+			Reason: s.PlanChange.Reason, Requester: s.PlanChange.Requester, At: s.PlanChange.At.UTC(),
+		}
+	}
+	return out
 }
 
 // answerSubscription answers with a subscription as it is now.
@@ -100,6 +131,7 @@ func requestAccess(r *request) error {
 		Plan         apim.ID  `json:"plan"`
 		Reason       string   `json:"reason"`
 		Environments []string `json:"environments"`
+		Renews       apim.ID  `json:"renews"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -115,7 +147,7 @@ func requestAccess(r *request) error {
 		return err
 	}
 	s, change, err := r.Access.Request(r.ctx, r.actor, r.tenant.ID, manager.RequestAccess{
-		Application: app, Plan: in.Plan, Reason: in.Reason, Environments: in.Environments,
+		Application: app, Plan: in.Plan, Reason: in.Reason, Environments: in.Environments, Renews: in.Renews,
 	})
 	if err != nil {
 		return err

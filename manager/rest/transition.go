@@ -3,8 +3,11 @@ package rest
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"portico/internal/apim"
+	"portico/internal/web"
+	"portico/manager"
 )
 
 // transition moves the path's subscription and answers with it.
@@ -30,14 +33,106 @@ type reasoned struct {
 	Reason string `json:"reason"`
 }
 
+// subscriptionTerms are granted instead of the plan's.
+type subscriptionTerms struct {
+	StartsAt time.Time    `json:"starts_at"`
+	EndsAt   time.Time    `json:"ends_at"`
+	Limits   *[]rateLimit `json:"limits"`
+}
+
+func (t subscriptionTerms) domain() (apim.SubscriptionTerms, error) {
+	limits, err := rateLimits(t.Limits)
+	out := apim.SubscriptionTerms{StartsAt: instant(t.StartsAt), EndsAt: instant(t.EndsAt)}
+	if limits != nil {
+		out.Limits = *limits
+	}
+	return out, err
+}
+
+// instant is a time as the database keeps it.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
 func approve(r *request) error {
-	var in noted
+	var in struct {
+		noted
+		Terms *subscriptionTerms `json:"terms"`
+	}
 	if err := r.optionalBody(&in); err != nil {
 		return err
 	}
+	d := manager.Decision{Note: in.Note}
+	if in.Terms != nil {
+		terms, err := in.Terms.domain()
+		if err != nil {
+			return err
+		}
+		d.Terms = &terms
+	}
 	return transition(r, func(id apim.ID) (apim.Subscription, apim.Change, error) {
-		return r.Access.Approve(r.ctx, r.actor, r.tenant.ID, id, in.Note)
+		return r.Access.Approve(r.ctx, r.actor, r.tenant.ID, id, d)
 	})
+}
+
+func setTerms(r *request) error {
+	var in subscriptionTerms
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	terms, err := in.domain()
+	if err != nil {
+		return err
+	}
+	return transition(r, func(id apim.ID) (apim.Subscription, apim.Change, error) {
+		return r.Access.SetTerms(r.ctx, r.actor, r.tenant.ID, id, terms)
+	})
+}
+
+func changePlan(r *request) error {
+	var in struct {
+		Plan   apim.ID `json:"plan"`
+		Reason string  `json:"reason"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	return transition(r, func(id apim.ID) (apim.Subscription, apim.Change, error) {
+		return r.Access.ChangePlan(r.ctx, r.actor, r.tenant.ID, id, in.Plan, in.Reason)
+	})
+}
+
+// decided is the outcome of one of several decisions.
+type decided struct {
+	ID     apim.ID `json:"id"`
+	Done   bool    `json:"done"`
+	Code   string  `json:"code,omitempty"` // why not
+	Detail string  `json:"detail,omitempty"`
+	Change *change `json:"change,omitempty"`
+}
+
+// decide decides on several requests, each by itself.
+func decide(r *request) error {
+	var in struct {
+		Decision      string    `json:"decision"`
+		Subscriptions []apim.ID `json:"subscriptions"`
+		Reason        string    `json:"reason"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	all, err := r.Access.Decide(r.ctx, r.actor, r.tenant.ID, in.Subscriptions, in.Decision, in.Reason)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, 0, list[decided]{Items: each(all, func(d manager.Decided) decided {
+		out := decided{ID: d.Subscription, Done: d.Err == nil}
+		if d.Err != nil {
+			problem := web.ProblemOf(r.c, d.Err)
+			out.Code, out.Detail = problem.Code, problem.Detail
+		} else if d.Change.Sequence > 0 {
+			out.Change = &change{Environment: d.Change.Environment, Sequence: d.Change.Sequence}
+		}
+		return out
+	})})
 }
 
 func reject(r *request) error {
@@ -51,12 +146,15 @@ func reject(r *request) error {
 }
 
 func suspend(r *request) error {
-	var in reasoned
+	var in struct {
+		reasoned
+		Environment string `json:"environment"`
+	}
 	if err := r.body(&in); err != nil {
 		return err
 	}
 	return transition(r, func(id apim.ID) (apim.Subscription, apim.Change, error) {
-		return r.Access.Suspend(r.ctx, r.actor, r.tenant.ID, id, in.Reason)
+		return r.Access.Suspend(r.ctx, r.actor, r.tenant.ID, id, in.Reason, in.Environment)
 	})
 }
 
@@ -79,7 +177,15 @@ func withdraw(r *request) error {
 }
 
 func resume(r *request) error {
-	return wordless(r, r.Access.Resume)
+	var in struct {
+		Environment string `json:"environment"`
+	}
+	if err := r.optionalBody(&in); err != nil {
+		return err
+	}
+	return transition(r, func(id apim.ID) (apim.Subscription, apim.Change, error) {
+		return r.Access.Resume(r.ctx, r.actor, r.tenant.ID, id, in.Environment)
+	})
 }
 
 func stop(r *request) error  { return setStopped(r, true) }

@@ -99,6 +99,8 @@ type credentialRow struct {
 	Revoked       int64 `gorm:"column:revoked_at"`
 	RevokedBy     string
 	Lock          int64
+	Addresses     jsonOf[[]string]
+	Referrers     jsonOf[[]string]
 }
 
 func (credentialRow) TableName() string { return "credential" }
@@ -107,6 +109,7 @@ func (r credentialRow) domain() apim.Credential {
 	return apim.Credential{
 		ID: r.ID, Tenant: r.TenantID, Application: r.ApplicationID, Environment: r.Environment, Name: r.Name,
 		CreatedAt: when(r.Created), RevokedAt: when(r.Revoked), RevokedBy: r.RevokedBy, Lock: r.Lock,
+		Addresses: r.Addresses.V, Referrers: r.Referrers.V,
 	}
 }
 
@@ -117,14 +120,19 @@ type secretRow struct {
 	Hash         string
 	Prefix       string
 	LastFour     string
-	Created      int64 `gorm:"column:created_at"`
-	Expires      int64 `gorm:"column:expires_at"`
+	Created      int64  `gorm:"column:created_at"`
+	Expires      int64  `gorm:"column:expires_at"`
+	Used         int64  `gorm:"column:last_used_at"`
+	UsedFrom     string `gorm:"column:last_used_address"`
 }
 
 func (secretRow) TableName() string { return "secret" }
 
 func (r secretRow) domain() apim.Secret {
-	return apim.Secret{ID: r.ID, Hash: r.Hash, Prefix: r.Prefix, LastFour: r.LastFour, CreatedAt: when(r.Created), ExpiresAt: when(r.Expires)}
+	return apim.Secret{
+		ID: r.ID, Hash: r.Hash, Prefix: r.Prefix, LastFour: r.LastFour, CreatedAt: when(r.Created), ExpiresAt: when(r.Expires),
+		LastUsedAt: when(r.Used), LastUsedAddress: r.UsedFrom,
+	}
 }
 
 // InsertCredential adds a credential with its secrets.
@@ -132,16 +140,51 @@ func (t Tenant) InsertCredential(ctx context.Context, c apim.Credential) error {
 	err := insert(t.in(ctx), "key", &credentialRow{
 		ID: c.ID, TenantID: c.Tenant, ApplicationID: c.Application, Environment: c.Environment, Name: c.Name,
 		Created: micros(c.CreatedAt), Revoked: micros(c.RevokedAt), RevokedBy: c.RevokedBy, Lock: c.Lock,
+		Addresses: jsonOf[[]string]{c.Addresses}, Referrers: jsonOf[[]string]{c.Referrers},
 	})
-	if err != nil || len(c.Secrets) == 0 {
+	if err != nil {
 		return err
+	}
+	return t.insertSecrets(ctx, c)
+}
+
+func (t Tenant) insertSecrets(ctx context.Context, c apim.Credential) error {
+	if len(c.Secrets) == 0 {
+		return nil
 	}
 	return insert(t.in(ctx), "key", sliceOf(c.Secrets, func(s apim.Secret) secretRow {
 		return secretRow{
 			ID: s.ID, TenantID: c.Tenant, CredentialID: c.ID, Hash: s.Hash, Prefix: s.Prefix, LastFour: s.LastFour,
-			Created: micros(s.CreatedAt), Expires: micros(s.ExpiresAt),
+			Created: micros(s.CreatedAt), Expires: micros(s.ExpiresAt), Used: micros(s.LastUsedAt), UsedFrom: s.LastUsedAddress,
 		}
 	}))
+}
+
+// UpdateCredential writes a credential's name, restrictions and secrets.
+func (t Tenant) UpdateCredential(ctx context.Context, c *apim.Credential) error {
+	row := credentialRow{Name: c.Name, Addresses: jsonOf[[]string]{c.Addresses}, Referrers: jsonOf[[]string]{c.Referrers}, Lock: c.Lock + 1}
+	if err := update(t.own(ctx).Where("id = ?", c.ID), "key", &row, c.Lock, "name", "addresses", "referrers"); err != nil {
+		return err
+	}
+	c.Lock++
+	if _, err := remove[secretRow](t.own(ctx).Where("credential_id = ?", c.ID), "key"); err != nil {
+		return err
+	}
+	return t.insertSecrets(ctx, *c)
+}
+
+// SecretsUsed keeps when secrets were last used. Those that are none any more
+// are passed over.
+func (s *Store) SecretsUsed(ctx context.Context, uses []apim.SecretUse) error {
+	return s.writeAside(ctx, func(tx *Tx) error {
+		for _, u := range uses {
+			row := secretRow{Used: micros(u.At), UsedFrom: u.Address}
+			if _, err := change(tx.System().in(ctx).Where("hash = ? AND last_used_at < ?", u.Hash, row.Used), "key", &row, "last_used_at", "last_used_address"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // RevokeCredential writes a revocation.

@@ -89,6 +89,7 @@ type full struct {
 	subscription apim.Subscription
 	audit        apim.Audit
 	value        apim.EnvironmentValue
+	event        apim.Event
 }
 
 // populate stores one of everything for a new tenant. Its subscription is of
@@ -140,6 +141,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 	})
 	f.audit = filled(&n, func(v *apim.Audit) { v.ID, v.Tenant, v.Actor.Tenant = id(apim.PrefixAudit), own, "" })
 	f.value = filled(&n, func(v *apim.EnvironmentValue) { v.Tenant, v.Environment = own, "production" })
+	f.event = filled(&n, func(v *apim.Event) { v.ID, v.Tenant = id(apim.PrefixEvent), own })
 
 	body, err := store.Compress([]byte("document of " + slug))
 	if err != nil {
@@ -170,6 +172,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 			func() error { return ten.InsertCredential(ctx, f.credential) },
 			func() error { return ten.InsertSubscription(ctx, f.subscription) },
 			func() error { return ten.SetValue(ctx, f.value) },
+			func() error { return sys.InsertEvent(ctx, f.event) },
 			func() error { return sys.Audit(ctx, f.audit) },
 		} {
 			if err := step(); err != nil {

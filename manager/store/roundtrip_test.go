@@ -79,6 +79,10 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 			m, err := ten.Deployments(ctx, []apim.ID{f.version.ID})
 			return first(m[f.version.ID], err)
 		}},
+		{"event", f.event, false, func() (any, error) {
+			l, err := sys.DueEvents(ctx, f.event.DueAt, 1)
+			return first(l, err)
+		}},
 		{"value", f.value, false, func() (any, error) { l, err := ten.Values(ctx, "production"); return first(l, err) }},
 		{"product", f.product, false, func() (any, error) { return ten.Product(ctx, f.product.Slug) }},
 		{"products", f.product, false, func() (any, error) { l, err := ten.Products(ctx, page); return first(l, err) }},

@@ -33,6 +33,11 @@ type subscriptionRow struct {
 	Ends                int64 `gorm:"column:ends_at"`
 	Updated             int64 `gorm:"column:updated_at"`
 	Lock                int64
+	Suspensions         jsonOf[[]apim.Suspension]
+	Limits              jsonOf[[]apim.RateLimit]
+	PlanChange          jsonOf[apim.PlanChange]
+	Changing            bool
+	Renews              apim.ID
 }
 
 func (subscriptionRow) TableName() string { return "subscription" }
@@ -43,7 +48,8 @@ func newSubscriptionRow(s apim.Subscription) subscriptionRow {
 		PlanID: s.Plan, Environments: jsonOf[[]string]{s.Environments}, State: s.State, Stopped: s.Stopped, Reason: s.Reason,
 		RequestedBy: s.RequestedBy, Requester: s.Requester, Requested: micros(s.RequestedAt), Note: s.Note, DecidedBy: s.DecidedBy,
 		Decider: s.Decider, Decided: micros(s.DecidedAt), Automatic: s.Automatic, Starts: micros(s.StartsAt), Ends: micros(s.EndsAt),
-		Updated: micros(s.UpdatedAt), Lock: s.Lock,
+		Updated: micros(s.UpdatedAt), Lock: s.Lock, Suspensions: jsonOf[[]apim.Suspension]{s.Suspensions}, Limits: jsonOf[[]apim.RateLimit]{s.Limits},
+		PlanChange: jsonOf[apim.PlanChange]{s.PlanChange}, Changing: s.Changing(), Renews: s.Renews,
 	}
 }
 
@@ -53,6 +59,7 @@ func (r subscriptionRow) domain() apim.Subscription {
 		Plan: r.PlanID, Environments: r.Environments.V, State: r.State, Stopped: r.Stopped, Reason: r.Reason, RequestedBy: r.RequestedBy,
 		Requester: r.Requester, RequestedAt: when(r.Requested), Note: r.Note, DecidedBy: r.DecidedBy, Decider: r.Decider,
 		DecidedAt: when(r.Decided), Automatic: r.Automatic, StartsAt: when(r.Starts), EndsAt: when(r.Ends), UpdatedAt: when(r.Updated), Lock: r.Lock,
+		Suspensions: r.Suspensions.V, Limits: r.Limits.V, PlanChange: r.PlanChange.V, Renews: r.Renews,
 	}
 }
 
@@ -78,7 +85,7 @@ func (t Tenant) UpdateSubscription(ctx context.Context, s *apim.Subscription) er
 		db = t.own(ctx)
 	}
 	err := update(db.Where("id = ?", s.ID), "subscription", &row, s.Lock,
-		"state", "stopped", "note", "decided_by", "decider", "decided_at", "starts_at", "ends_at", "updated_at")
+		"plan_id", "limits", "suspensions", "plan_change", "changing", "state", "stopped", "note", "decided_by", "decider", "decided_at", "starts_at", "ends_at", "updated_at")
 	if err == nil {
 		s.Lock++
 	}
@@ -159,7 +166,7 @@ func (t Tenant) Requests(ctx context.Context, part Inbox, page apim.Page) (apim.
 	db, o := t.own(ctx), order{"subscription", "requested_at", "id", part != InboxWaiting}
 	switch part {
 	case InboxWaiting:
-		db = db.Where("state = ?", apim.Pending)
+		db = db.Where("state = ? OR changing", apim.Pending)
 	case InboxAnswered:
 		db = db.Where("state <> ? AND NOT automatic AND decided_at > 0", apim.Pending)
 		o.by = "decided_at"
@@ -177,7 +184,7 @@ func (t Tenant) Requests(ctx context.Context, part Inbox, page apim.Page) (apim.
 
 // WaitingRequests counts the requests that wait for a decision.
 func (t Tenant) WaitingRequests(ctx context.Context) (int, error) {
-	return count[subscriptionRow](t.own(ctx).Where("state = ?", apim.Pending), "requests")
+	return count[subscriptionRow](t.own(ctx).Where("state = ? OR changing", apim.Pending), "requests")
 }
 
 // Between returns the newest subscriptions between the tenant as provider and

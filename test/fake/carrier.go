@@ -23,6 +23,7 @@ type Carrier struct {
 	version  int // of the connection
 	statuses []entry.Status
 	told     chan entry.Command
+	seen     []entry.Seen
 	log      []entry.Item // everything since the connection's version began
 }
 
@@ -77,6 +78,21 @@ func (c *Carrier) Commands(ctx context.Context, _ string, each func(entry.Comman
 			return ctx.Err()
 		}
 	}
+}
+
+// Saw keeps what a node says.
+func (c *Carrier) Saw(_ context.Context, seen entry.Seen) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = append(c.seen, seen)
+	return nil
+}
+
+// Seen returns what nodes said with Saw.
+func (c *Carrier) Seen() []entry.Seen {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]entry.Seen{}, c.seen...)
 }
 
 // Stop cuts all nodes off; Start connects them again.

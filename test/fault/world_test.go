@@ -164,7 +164,7 @@ func (w *world) approve(app apim.Application) apim.Change {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, change, err := w.access.Approve(w.t.Context(), operator, w.tenant.ID, s.ID, "")
+	_, change, err := w.access.Approve(w.t.Context(), operator, w.tenant.ID, s.ID, manager.Decision{Note: ""})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -48,6 +48,15 @@ func Grant(key entry.Key, g entry.Grant) []Problem {
 		p.add("name", "want at most 300 bytes, got %d", len(g.Name))
 	}
 	p.between("expires_at", g.ExpiresAt, 0, maxUnix)
+	if len(g.Addresses) > maxRestrictions || len(g.Referrers) > maxRestrictions {
+		p.add("addresses", "want at most %d of them and of referrers", maxRestrictions)
+	}
+	for i, a := range g.Addresses {
+		p.addErr(fmt.Sprintf("addresses[%d]", i), Network(a))
+	}
+	for i, r := range g.Referrers {
+		p.addErr(fmt.Sprintf("referrers[%d]", i), Referrer(r))
+	}
 	if len(g.Subscriptions) > 10_000 {
 		p.add("subscriptions", "want at most 10000, got %d", len(g.Subscriptions))
 	}
@@ -68,6 +77,27 @@ func Grant(key entry.Key, g entry.Grant) []Problem {
 		p.planLimits(at+".limits", s.Limits)
 	}
 	return p.list
+}
+
+// maxRestrictions bounds each kind of restriction of a credential.
+const maxRestrictions = 100
+
+// Network says why s is no network such as 10.0.0.0/8.
+func Network(s string) error {
+	if prefix, err := netip.ParsePrefix(s); err != nil || prefix.Masked() != prefix {
+		return fmt.Errorf("%q is not a network such as 10.0.0.0/8", s)
+	}
+	return nil
+}
+
+// Referrer says why s is no host of pages: a name, or "*." and a name for all
+// hosts below it.
+func Referrer(s string) error {
+	name := strings.TrimPrefix(s, "*.")
+	if name == "" || strings.Contains(name, "*") || Host(name) != nil {
+		return fmt.Errorf("%q is not a host such as app.example.com or *.example.com", s)
+	}
+	return nil
 }
 
 // MaxLimits is how many limits a plan may have.
@@ -103,9 +133,7 @@ func Env(e entry.Env) []Problem {
 		p.webURL("problem_url", e.ProblemURL)
 	}
 	for i, raw := range e.TrustedProxies {
-		if prefix, err := netip.ParsePrefix(raw); err != nil || prefix.Masked() != prefix {
-			p.add(fmt.Sprintf("trusted_proxies[%d]", i), "%q is not a network such as 10.0.0.0/8", raw)
-		}
+		p.addErr(fmt.Sprintf("trusted_proxies[%d]", i), Network(raw))
 	}
 	p.between("max_body_bytes", e.MaxBodyBytes, 1, MaxBodyBytes)
 	p.between("connect_timeout_ms", int64(e.ConnectTimeoutMS), 1, MaxTimeoutMS)
