@@ -19,6 +19,8 @@ type keyRow struct {
 	Name, Masked, Environment string
 	Created                   string
 	State, StateTone          string
+	Href                      string // its page
+	Used                      string // last, "" when it never was
 	Revoke                    string // "" when there is nothing left to revoke
 }
 
@@ -53,10 +55,15 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 	if name, ok := environments[k.Environment]; ok {
 		row.Environment = name
 	}
-	var ends time.Time
-	for _, s := range k.Secrets {
+	row.Href = keyLink(application, k.ID)
+	var ends, used time.Time
+	for _, s := range k.Secrets { // the newest last
 		row.Masked = mask(s)
 		ends = s.ExpiresAt
+		if s.LastUsedAt.After(used) {
+			used = s.LastUsedAt
+			row.Used = "used " + ago(used, now)
+		}
 	}
 	switch {
 	case !k.RevokedAt.IsZero():
@@ -66,6 +73,8 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 		row.State, row.StateTone = "Expired", "off"
 	case !ends.IsZero():
 		row.State, row.StateTone = "Ends "+left(ends, now), "warn"
+	case len(k.Secrets) > 1 && !k.Secrets[0].ExpiresAt.IsZero() && !k.Secrets[0].Expired(now):
+		row.State, row.StateTone = "Active, old secret ends "+left(k.Secrets[0].ExpiresAt, now), "warn"
 	default:
 		row.State, row.StateTone = "Active", "ok"
 	}

@@ -89,6 +89,18 @@ func keysLink(slug string) string { return link("applications", slug, "keys") }
 
 func newKeyLink(slug string) string { return link("applications", slug, "keys", "new") }
 
+func keyLink(application string, id apim.ID) string {
+	return link("applications", application, "keys", string(id))
+}
+
+func keyActionLink(application string, id apim.ID, action string) string {
+	return link("applications", application, "keys", string(id), action)
+}
+
+func endSecretLink(application string, id, secret apim.ID) string {
+	return link("applications", application, "keys", string(id), "secrets", string(secret), "end")
+}
+
 func revokeLink(slug string, credential apim.ID) string {
 	return link("applications", slug, "keys", string(credential), "revoke")
 }

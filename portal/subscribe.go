@@ -16,6 +16,7 @@ import (
 // reason where a person decides.
 type subscribeView struct {
 	frame
+	Renews                     string // the ended subscription that this follows
 	Product, Provider, Summary string
 	ProductURL, Action         string
 	Nonce                      string
@@ -47,7 +48,7 @@ type termsView struct {
 const makeNew = "new"
 
 func (p *portal) subscribeForm(c *gin.Context, r *reader) error {
-	v := subscribeView{Application: c.Query("application"), Plan: c.Query("plan"), Name: c.Query("name"), Reason: c.Query("reason")}
+	v := subscribeView{Application: c.Query("application"), Plan: c.Query("plan"), Name: c.Query("name"), Reason: c.Query("reason"), Renews: c.Query("renews")}
 	return p.showSubscribe(c, r, http.StatusOK, v)
 }
 
@@ -180,7 +181,7 @@ func contents(o manager.Offer) string {
 func (p *portal) subscribe(c *gin.Context, r *reader) error {
 	v := subscribeView{
 		Application: c.PostForm("application"), Name: strings.TrimSpace(c.PostForm("name")),
-		Plan: c.PostForm("plan"), Reason: strings.TrimSpace(c.PostForm("reason")), Nonce: c.PostForm("nonce"),
+		Plan: c.PostForm("plan"), Reason: strings.TrimSpace(c.PostForm("reason")), Nonce: c.PostForm("nonce"), Renews: c.PostForm("renews"),
 	}
 	location, _, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
 		return p.requestAccess(c.Request.Context(), r, &v)
@@ -220,7 +221,13 @@ func (p *portal) requestAccess(ctx context.Context, r *reader, v *subscribeView)
 	if err != nil {
 		return "", err
 	}
-	sub, change, err := p.Access.Request(ctx, r.Actor, r.Tenant.ID, manager.RequestAccess{Application: a.Application.ID, Plan: plan, Reason: v.Reason})
+	in := manager.RequestAccess{Application: a.Application.ID, Plan: plan, Reason: v.Reason}
+	for _, s := range a.Subscriptions { // another application may have been chosen meanwhile
+		if string(s.Subscription.ID) == v.Renews {
+			in.Renews = s.Subscription.ID
+		}
+	}
+	sub, change, err := p.Access.Request(ctx, r.Actor, r.Tenant.ID, in)
 	if err != nil {
 		return "", err
 	}

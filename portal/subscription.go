@@ -49,6 +49,19 @@ type subscriptionView struct {
 	Reference                   string
 	Proof                       *proofView
 	Sample                      *sampleView
+	Change                      changeView
+	Renew                       string // the form that asks again
+}
+
+// changeView is the change of a subscription's plan: one that waits, or the
+// plans that it could have.
+type changeView struct {
+	Waiting, Withdraw string // what waits, and where to take it back
+	Action            string
+	Plans             []choice
+	Manual            bool // of some of them a person decides
+	Plan, Reason      string
+	Errors            fieldErrors
 }
 
 // proofView says on how many nodes a change is in force.
@@ -71,7 +84,11 @@ func newSubscriptionRow(s manager.SubscriptionView, application string, now time
 	}
 	row.State, row.StateTone = stateWord(sub)
 	terms := []string{s.Plan.Name}
-	for _, l := range s.Plan.Limits {
+	limits := s.Plan.Limits
+	if len(sub.Limits) > 0 {
+		limits = sub.Limits
+	}
+	for _, l := range limits {
 		terms = append(terms, rate(l))
 	}
 	switch sub.State {
@@ -104,6 +121,9 @@ func stateWord(s apim.Subscription) (word, tone string) {
 	case apim.Active:
 		if s.Stopped {
 			return "Stopped by you", "off"
+		}
+		if len(s.Suspensions) > 0 {
+			return "Active, suspended in " + s.Suspensions[0].Environment, "warn"
 		}
 		return "Active", "ok"
 	case apim.Suspended:
@@ -138,6 +158,10 @@ func (p *portal) ownSubscription(c *gin.Context, r *reader) (manager.Application
 }
 
 func (p *portal) subscription(c *gin.Context, r *reader) error {
+	return p.showSubscription(c, r, http.StatusOK, changeView{})
+}
+
+func (p *portal) showSubscription(c *gin.Context, r *reader, status int, change changeView) error {
 	ctx := c.Request.Context()
 	app, s, err := p.ownSubscription(c, r)
 	if err != nil {
@@ -168,7 +192,44 @@ func (p *portal) subscription(c *gin.Context, r *reader) error {
 	if v.Active || v.Pending {
 		v.Sample, v.Reference = p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, "")
 	}
-	return p.render(c, http.StatusOK, subscriptionPageOf(v))
+	if v.Change, err = p.changeOf(ctx, r, slug, s, change); err != nil {
+		return err
+	}
+	v.Renew = with(subscribeLink(s.ProviderSlug, s.Product.Slug), "application", string(app.Application.ID), "plan", string(s.Plan.ID), "renews", string(s.Subscription.ID))
+	return p.render(c, status, subscriptionPageOf(v))
+}
+
+// changeOf offers the product's other plans, or shows the change that waits.
+func (p *portal) changeOf(ctx context.Context, r *reader, application string, s manager.SubscriptionView, v changeView) (changeView, error) {
+	sub := s.Subscription
+	if sub.State != apim.Active {
+		return changeView{}, nil
+	}
+	if sub.Changing() {
+		return changeView{
+			Waiting:  "Your change to " + s.NextPlan.Name + ", asked " + ago(sub.PlanChange.At, p.Now()) + ", waits for " + s.Provider + ". Until then " + s.Plan.Name + " holds.",
+			Withdraw: subscriptionActionLink(application, sub.ID, "withdraw"),
+		}, nil
+	}
+	offer, err := p.Catalog.Offer(ctx, r.Actor, r.Tenant.ID, s.ProviderSlug, s.Product.Slug)
+	if apim.KindOf(err) == apim.NotFound {
+		return changeView{}, nil // it is not offered any more; what was granted holds
+	}
+	if err != nil {
+		return changeView{}, err
+	}
+	v.Action = subscriptionActionLink(application, sub.ID, "change")
+	for _, plan := range offer.Plans {
+		if plan.State != apim.PlanPublished || plan.ID == sub.Plan {
+			continue
+		}
+		label := plan.Name + ", at once"
+		if plan.Approval == apim.Manual {
+			label, v.Manual = plan.Name+", after approval", true
+		}
+		v.Plans = append(v.Plans, choice{Value: string(plan.ID), Label: label, Chosen: string(plan.ID) == v.Plan})
+	}
+	return v, nil
 }
 
 // whatNow says what a subscription's state means and what to do.
@@ -180,6 +241,11 @@ func whatNow(s manager.SubscriptionView, hasKey bool) (headline string, sentence
 			"The gateway refuses this application's calls with 403 subscription_stopped until you start it again.",
 			"Your keys and the subscription stay as they are.",
 		}
+	case sub.State == apim.Active && len(sub.Suspensions) > 0:
+		for _, one := range sub.Suspensions {
+			sentences = append(sentences, "Suspended in "+one.Environment+" by "+s.Provider+": "+one.Reason)
+		}
+		return "You have access, but not everywhere", append(sentences, "The gateway answers there with 403 subscription_suspended. Settle the reason with "+s.Provider+".")
 	case sub.State == apim.Active:
 		first := "Every key of " + s.Application + " works with " + list(s.APIs) + " now."
 		if !hasKey {
@@ -282,6 +348,13 @@ func (p *portal) act(c *gin.Context, r *reader) error {
 		_, change, err = p.Access.Withdraw(ctx, r.Actor, r.Tenant.ID, id)
 	case "cancel":
 		_, change, err = p.Access.Cancel(ctx, r.Actor, r.Tenant.ID, id, "")
+	case "change":
+		asked := changeView{Plan: c.PostForm("plan"), Reason: strings.TrimSpace(c.PostForm("reason"))}
+		_, change, err = p.Access.ChangePlan(ctx, r.Actor, r.Tenant.ID, id, apim.ID(asked.Plan), asked.Reason)
+		if errs, ok := fieldsOf(err, "plan", "reason"); ok {
+			asked.Errors = errs
+			return p.showSubscription(c, r, http.StatusUnprocessableEntity, asked)
+		}
 	case "stop", "start":
 		_, change, err = p.Access.SetStopped(ctx, r.Actor, r.Tenant.ID, id, c.Param("action") == "stop")
 	default:
@@ -301,7 +374,9 @@ func (p *portal) act(c *gin.Context, r *reader) error {
 // done reports whether a subscription is already where the action leads.
 func done(action string, s apim.Subscription) bool {
 	switch action {
-	case "withdraw", "cancel":
+	case "withdraw":
+		return s.State == apim.Cancelled || s.State == apim.Active && !s.Changing()
+	case "cancel":
 		return s.State == apim.Cancelled
 	case "stop":
 		return s.Stopped

@@ -47,6 +47,7 @@ type requestView struct {
 	Decided     string
 	Note        string
 	CanDecide   bool
+	Waits       bool // a change of plan, beside the state
 	CanUndo     bool
 	Approve     string
 	Reject      string
@@ -120,10 +121,17 @@ func (h *Console) inbox(v *visit, status int, f form) error {
 
 func rowOf(v *visit, s manager.SubscriptionView, tab string) requestRow {
 	sub := s.Subscription
+	if sub.Changing() {
+		return requestRow{
+			ID: string(sub.ID), Href: v.links.request(tab, sub.ID), Application: s.Application,
+			What: s.Product.Name + ", " + s.Plan.Name + " → " + s.NextPlan.Name, Quote: clip(sub.PlanChange.Reason, 60), Age: ago(v.now, sub.PlanChange.At),
+			Who: sub.PlanChange.Requester, State: sub.State, Decides: s.CanDecide,
+		}
+	}
 	return requestRow{
 		ID: string(sub.ID), Href: v.links.request(tab, sub.ID), Application: s.Application,
 		What: s.Product.Name + ", " + s.Plan.Name, Quote: clip(sub.Reason, 60), Age: ago(v.now, sub.RequestedAt),
-		Who: sub.Requester, State: sub.State, Decides: s.CanDecide && sub.State == apim.Pending,
+		Who: sub.Requester, State: sub.State, Decides: s.CanDecide && sub.Waiting(),
 	}
 }
 
@@ -140,11 +148,21 @@ func (h *Console) request(v *visit, id apim.ID, tab string, f form) (*requestVie
 		ID: sub.ID, Heading: s.Application + " wants " + s.Product.Name + ", " + s.Plan.Name,
 		Who:         strings.Trim(sub.Requester+", "+s.Consumer, ", ") + " · asked " + agoPhrase(v.now, sub.RequestedAt),
 		Application: s.Application, Requester: sub.Requester, State: sub.State, Reason: sub.Reason, Consumer: s.Consumer,
-		Note: sub.Note, CanDecide: s.CanDecide && sub.State == apim.Pending, CanUndo: s.CanUndo,
+		Note: sub.Note, CanDecide: s.CanDecide && sub.Waiting(), CanUndo: s.CanUndo,
 		Approve: l.decide(sub.ID, "approve"), Reject: l.decide(sub.ID, "reject"), Undo: l.decide(sub.ID, "undo"),
 		Back: tab, Form: f, Gets: gets(s),
 	}
-	if sub.State != apim.Pending {
+	if r.Form.values == nil {
+		r.Form = filled("period", "minute")
+	}
+	if sub.Changing() {
+		asked := sub.PlanChange
+		r.Heading = s.Application + " wants to change from " + s.Plan.Name + " to " + s.NextPlan.Name
+		r.Who = strings.Trim(asked.Requester+", "+s.Consumer, ", ") + " · asked " + agoPhrase(v.now, asked.At)
+		r.Requester, r.Reason, r.Waits = asked.Requester, asked.Reason, true
+		s.Plan = s.NextPlan
+		r.Gets = gets(s)
+	} else if sub.State != apim.Pending {
 		r.Heading = s.Application + ": " + s.Product.Name + ", " + s.Plan.Name
 		by := sub.Decider
 		if by == "" {
@@ -224,7 +242,13 @@ func (h *Console) decide(v *visit) error {
 	var change apim.Change
 	switch v.param("verb") {
 	case "approve":
-		_, change, err = h.Access.Approve(v.ctx(), v.actor, v.tenant.ID, id, manager.Decision{Note: f.text("note")})
+		d := manager.Decision{Note: f.text("note")}
+		if terms := f.terms(); !terms.EndsAt.IsZero() || len(terms.Limits) > 0 {
+			d.Terms = &terms
+		}
+		if !f.failed() {
+			_, change, err = h.Access.Approve(v.ctx(), v.actor, v.tenant.ID, id, d)
+		}
 	case "reject":
 		_, change, err = h.Access.Reject(v.ctx(), v.actor, v.tenant.ID, id, f.text("note"))
 	case "undo":
@@ -232,8 +256,9 @@ func (h *Console) decide(v *visit) error {
 	default:
 		return apim.Errorf(apim.NotFound, "a request is approved, rejected or an approval undone")
 	}
-	if err != nil {
-		if !f.refuse(err, []string{"note"}, map[string]string{"reason": "note"}) {
+	if err != nil || f.failed() {
+		rename := map[string]string{"reason": "note", "ends_at": "ends_on", "limits.requests": "requests", "limits.period_ms": "period"}
+		if err != nil && !f.refuse(err, []string{"note", "ends_on", "requests", "period"}, rename) {
 			return err
 		}
 		v.c.Request.URL.RawQuery = strings.TrimPrefix(with("", "tab", f.value("tab"), "request", string(id)), "?")

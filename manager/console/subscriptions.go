@@ -2,7 +2,10 @@ package console
 
 import (
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 	"portico/manager"
@@ -63,7 +66,10 @@ type subscriptionPage struct {
 // subscriptionAct is a form that moves the subscription.
 type subscriptionAct struct {
 	Title, Text, Action, Submit, Field, Hint string
-	Danger, Reason                           bool // Reason: there is a field for one
+	Danger, Reason                           bool     // Reason: there is a field for one
+	Terms                                    bool     // there are fields for terms
+	Environment                              string   // fixed, in a hidden field
+	Environments                             []choice // to choose from
 }
 
 func (h *Console) subscription(v *visit) error {
@@ -98,21 +104,54 @@ func (h *Console) subscriptionPage(v *visit, s manager.SubscriptionView, f form)
 	if !sub.EndsAt.IsZero() {
 		p.Facts = append(p.Facts, fact{"Ends", moment(sub.EndsAt)})
 	}
+	if sub.Changing() {
+		p.Facts = append(p.Facts, fact{"Wants", s.NextPlan.Name + ", asked " + agoPhrase(v.now, sub.PlanChange.At) + by(sub.PlanChange.Requester)})
+	}
 	for _, line := range s.History {
 		p.History = append(p.History, historyView{Text: line.Text, When: moment(line.At)})
 	}
-	if sub.State == apim.Pending {
+	if sub.Waiting() {
 		p.Inbox = l.request("", sub.ID)
 	}
 	if !v.can(apim.Approve, apim.ObjectSubscription) {
 		return p
 	}
-	if sub.State == apim.Active {
+	for _, one := range sub.Suspensions {
 		p.Acts = append(p.Acts, subscriptionAct{
-			Title: "Suspend", Text: "Every node refuses its calls until you resume it.", Reason: true,
+			Title: "Resume in " + one.Environment, Text: "Suspended there " + agoPhrase(v.now, one.At) + by(one.By) + ": " + one.Reason,
+			Action: l.subscriptionDo(sub.ID, "resume"), Submit: "Resume", Environment: one.Environment,
+		})
+	}
+	if sub.State == apim.Active {
+		act := subscriptionAct{
+			Title: "Suspend", Text: "Its calls are refused until you resume it.", Reason: true,
 			Action: l.subscriptionDo(sub.ID, "suspend"), Submit: "Suspend", Field: "suspend_reason",
 			Hint: "The application's people see it.",
+		}
+		if len(v.environments) > 1 {
+			act.Environments = []choice{{"", "everywhere"}}
+			for _, e := range v.environments {
+				if sub.Covers(e.Slug) && !sub.SuspendedIn(e.Slug) {
+					act.Environments = append(act.Environments, choice{e.Slug, "in " + e.Name})
+				}
+			}
+		}
+		p.Acts = append(p.Acts, act)
+	}
+	if sub.Live() && sub.State != apim.Pending {
+		p.Acts = append(p.Acts, subscriptionAct{
+			Title: "Terms of its own", Text: "Instead of the plan's. Empty fields are as the plan says.", Terms: true,
+			Action: l.subscriptionDo(sub.ID, "terms"), Submit: "Save terms",
 		})
+		own := termsForm(sub)
+		if p.Form.values == nil {
+			p.Form.values = url.Values{}
+		}
+		for name := range own.values { // what was not typed is as it is
+			if !p.Form.has(name) {
+				p.Form.values.Set(name, own.value(name))
+			}
+		}
 	}
 	if sub.State == apim.Suspended {
 		p.Acts = append(p.Acts, subscriptionAct{
@@ -156,10 +195,16 @@ func (h *Console) moveSubscription(v *visit) error {
 		}
 		_, change, err = h.Access.Suspend(v.ctx(), v.actor, v.tenant.ID, id, reason, f.value("environment"))
 	case "resume":
-		if s.Subscription.State == apim.Active {
+		if s.Subscription.State == apim.Active && f.value("environment") == "" {
 			return v.redirect(v.links.subscription(id))
 		}
 		_, change, err = h.Access.Resume(v.ctx(), v.actor, v.tenant.ID, id, f.value("environment"))
+	case "terms":
+		terms := f.terms()
+		if f.failed() {
+			return v.again(f, subscriptionView(h.subscriptionPage(v, s, f)))
+		}
+		_, change, err = h.Access.SetTerms(v.ctx(), v.actor, v.tenant.ID, id, terms)
 	case "cancel":
 		if s.Subscription.State == apim.Cancelled {
 			return v.redirect(v.links.subscription(id))
@@ -170,15 +215,49 @@ func (h *Console) moveSubscription(v *visit) error {
 		}
 		_, change, err = h.Access.Cancel(v.ctx(), v.actor, v.tenant.ID, id, reason)
 	default:
-		return apim.Errorf(apim.NotFound, "a subscription is suspended, resumed or cancelled")
+		return apim.Errorf(apim.NotFound, "a subscription is suspended, resumed, given terms or cancelled")
 	}
 	if err != nil {
-		if f.refuse(err, []string{field}, map[string]string{"reason": field, "note": field}) {
+		rename := map[string]string{"reason": field, "note": field, "ends_at": "ends_on", "limits.requests": "requests", "limits.period_ms": "period"}
+		if f.refuse(err, []string{field, "ends_on", "requests", "period"}, rename) {
 			return v.again(f, subscriptionView(h.subscriptionPage(v, s, f)))
 		}
 		return err
 	}
-	past := map[string]string{"suspend": "suspended", "resume": "active again", "cancel": "cancelled"}[verb]
+	past := map[string]string{"suspend": "suspended", "resume": "active again", "cancel": "cancelled", "terms": "on terms of its own"}[verb]
 	v.flash(toneOK, strings.TrimSpace(s.Application)+" is "+past+".")
 	return v.redirect(withChange(v.links.subscription(id), change))
+}
+
+// termsForm fills the fields of a subscription's own terms.
+func termsForm(s apim.Subscription) form {
+	f := filled("period", "minute")
+	if !s.EndsAt.IsZero() {
+		f.values.Set("ends_on", s.EndsAt.UTC().Format(time.DateOnly))
+	}
+	if len(s.Limits) > 0 {
+		f.values.Set("requests", strconv.Itoa(s.Limits[0].Requests))
+		f.values.Set("period", periodName(s.Limits[0].Period))
+	}
+	return f
+}
+
+// terms reads them: until the end of a day, and one limit.
+func (f *form) terms() apim.SubscriptionTerms {
+	var out apim.SubscriptionTerms
+	if text := f.text("ends_on"); text != "" {
+		day, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			f.fail("ends_on", "use a date")
+		}
+		out.EndsAt = day.AddDate(0, 0, 1)
+	}
+	if f.text("requests") != "" {
+		limit := apim.RateLimit{Requests: f.number("requests", 1, 1_000_000_000), Period: periodOf(f.value("period"))}
+		if limit.Period == 0 {
+			f.fail("period", "choose second, minute, hour or day")
+		}
+		out.Limits = []apim.RateLimit{limit}
+	}
+	return out
 }

@@ -1,0 +1,178 @@
+package portal
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"portico/internal/apim"
+	"portico/manager"
+	"portico/ui"
+)
+
+// keyView is the page of one key: its secrets, their change, and from where it
+// may be used.
+type keyView struct {
+	frame
+	Name, Application     string
+	Environment, Created  string
+	Secrets               []secretLine
+	Rotating              bool // two secrets: the old one has to end first
+	Rotate, Restrict      string
+	Revoke, Back          string
+	Nonce                 string
+	Graces                []choice
+	Addresses, Referrers  string // one in each line
+	Rename                string
+	Fresh                 *freshView
+	Proof                 *proofView
+	Errors                fieldErrors
+	Revoked, RevokedAgain string
+}
+
+// secretLine is one of a key's secrets.
+type secretLine struct {
+	Masked, Made, Used, Ends string
+	Tone                     string
+	End                      string // where to post its end; "" where it cannot end alone
+}
+
+// graces are how long an old secret may work on.
+func graces() []choice {
+	return []choice{
+		{Value: "24", Label: "for a day"}, {Value: "1", Label: "for an hour"}, {Value: "168", Label: "for a week"},
+		{Value: "720", Label: "for 30 days"}, {Value: "0", Label: "not at all: it ends now"},
+	}
+}
+
+func (p *portal) key(c *gin.Context, r *reader) error {
+	a, k, err := p.ownKey(c, r)
+	if err != nil {
+		return err
+	}
+	return p.showKey(c, r, http.StatusOK, a, k, keyView{
+		Addresses: strings.Join(k.Addresses, "\n"), Referrers: strings.Join(k.Referrers, "\n"), Rename: k.Name,
+	})
+}
+
+func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.ApplicationDetail, k apim.Credential, v keyView) error {
+	slug, now := a.Application.Slug, p.Now()
+	names, err := p.environmentNames(c.Request.Context(), r)
+	if err != nil {
+		return err
+	}
+	v.frame = r.frame(k.Name+" of "+a.Application.Name, atApplications)
+	v.Crumbs = []ui.Crumb{{Label: "Applications", Href: applicationsPath}, {Label: a.Application.Name, Href: applicationLink(slug)}, {Label: k.Name}}
+	v.Name, v.Application, v.Environment, v.Created = k.Name, a.Application.Name, k.Environment, shortDay(k.CreatedAt)
+	if name, ok := names[k.Environment]; ok {
+		v.Environment = name
+	}
+	v.Back, v.Nonce, v.Graces = applicationLink(slug), newNonce(), graces()
+	if !k.RevokedAt.IsZero() {
+		v.Revoked = "Revoked " + ago(k.RevokedAt, now)
+		return p.render(c, status, keyPageOf(v))
+	}
+	v.Rotate, v.Restrict, v.Revoke = keyActionLink(slug, k.ID, "rotate"), keyActionLink(slug, k.ID, "restrict"), revokeLink(slug, k.ID)
+	live := 0
+	for _, s := range k.Secrets {
+		line := secretLine{Masked: mask(s), Made: shortDay(s.CreatedAt), Used: "never", Ends: "does not end", Tone: "ok"}
+		if !s.LastUsedAt.IsZero() {
+			line.Used = ago(s.LastUsedAt, now) + " from " + s.LastUsedAddress
+		}
+		switch {
+		case s.Expired(now):
+			line.Ends, line.Tone = "ended "+ago(s.ExpiresAt, now), "off"
+		case !s.ExpiresAt.IsZero():
+			line.Ends, line.Tone = "ends "+left(s.ExpiresAt, now)+", "+s.ExpiresAt.UTC().Format("2 January, 15:04 MST"), "warn"
+			live++
+		default:
+			live++
+		}
+		if len(k.Secrets) > 1 && !s.ExpiresAt.IsZero() && !s.Expired(now) {
+			line.End = endSecretLink(slug, k.ID, s.ID)
+		}
+		v.Secrets = append(v.Secrets, line)
+	}
+	v.Rotating = live > 1
+	if v.Fresh = p.takeFresh(c, r, a); v.Fresh != nil {
+		v.Fresh.Dismiss = keyLink(slug, k.ID)
+	}
+	if v.Proof, err = p.proofFromQuery(c, r); err != nil {
+		return err
+	}
+	return p.render(c, status, keyPageOf(v))
+}
+
+// rotateKey gives a key a new secret and leads to its page, which shows it.
+func (p *portal) rotateKey(c *gin.Context, r *reader) error {
+	a, k, err := p.ownKey(c, r)
+	if err != nil {
+		return err
+	}
+	hours, err := strconv.Atoi(c.PostForm("grace"))
+	if err != nil || !slices.ContainsFunc(graces(), func(g choice) bool { return g.Value == strconv.Itoa(hours) }) {
+		hours = 24
+	}
+	nonce := c.PostForm("nonce")
+	if nonce == "" || len(nonce) > longestNonce {
+		nonce = newNonce()
+	}
+	page := keyLink(a.Application.Slug, k.ID)
+	location, again, err := p.once.Do(string(r.Actor.Person), nonce, func() (string, error) {
+		minted, err := p.Access.RotateKey(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, time.Duration(hours)*time.Hour)
+		if err != nil {
+			return "", err
+		}
+		p.fresh.Put(r.Actor.Person, nonce, minted.Credential.ID, minted.Key)
+		return withChange(with(page, "fresh", nonce), minted.Change), nil
+	})
+	if err != nil {
+		return err
+	}
+	if again {
+		p.fresh.Again(r.Actor.Person, nonce)
+	}
+	return p.seeOther(c, location)
+}
+
+// endSecret ends a rotated key's old secret now.
+func (p *portal) endSecret(c *gin.Context, r *reader) error {
+	a, k, err := p.ownKey(c, r)
+	if err != nil {
+		return err
+	}
+	page := keyLink(a.Application.Slug, k.ID)
+	_, change, err := p.Access.EndSecret(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, apim.ID(c.Param("secret")))
+	if apim.KindOf(err) == apim.NotFound {
+		return p.seeOther(c, page) // it ended before
+	}
+	if err != nil {
+		return err
+	}
+	p.Sessions.Flash(c.Request.Context(), "The old secret of "+k.Name+" has ended.")
+	return p.seeOther(c, withChange(page, change))
+}
+
+// restrictKey changes a key's name and from where it may be used.
+func (p *portal) restrictKey(c *gin.Context, r *reader) error {
+	a, k, err := p.ownKey(c, r)
+	if err != nil {
+		return err
+	}
+	v := keyView{Addresses: c.PostForm("addresses"), Referrers: c.PostForm("referrers"), Rename: strings.TrimSpace(c.PostForm("name"))}
+	addresses, referrers := strings.Fields(v.Addresses), strings.Fields(v.Referrers)
+	_, change, err := p.Access.UpdateKey(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, manager.KeyChange{Name: &v.Rename, Addresses: &addresses, Referrers: &referrers})
+	if errs, ok := fieldsOf(err, "name", "addresses", "referrers"); ok {
+		v.Errors = errs
+		return p.showKey(c, r, http.StatusUnprocessableEntity, a, k, v)
+	}
+	if err != nil {
+		return err
+	}
+	p.Sessions.Flash(c.Request.Context(), v.Rename+" is changed.")
+	return p.seeOther(c, withChange(keyLink(a.Application.Slug, k.ID), change))
+}
