@@ -36,8 +36,9 @@ func fieldsOf(err error, fields ...string) (fieldErrors, bool) {
 	out := fieldErrors{Fields: map[string]string{}}
 	var rest []string
 	for _, f := range refused.Fields {
-		if slices.Contains(fields, f.Field) && out.Fields[f.Field] == "" {
-			out.Fields[f.Field] = sentence(f.Detail)
+		name, _, _ := strings.Cut(f.Field, "[") // addresses[1] is the field addresses
+		if slices.Contains(fields, name) && out.Fields[name] == "" {
+			out.Fields[name] = sentence(f.Detail)
 		} else {
 			rest = append(rest, f.Field+": "+f.Detail)
 		}

@@ -44,8 +44,11 @@ type secretLine struct {
 // graces are how long an old secret may work on.
 func graces() []choice {
 	return []choice{
-		{Value: "24", Label: "for a day"}, {Value: "1", Label: "for an hour"}, {Value: "168", Label: "for a week"},
-		{Value: "720", Label: "for 30 days"}, {Value: "0", Label: "not at all: it ends now"},
+		{Value: "24", Label: "for a day"},
+		{Value: "1", Label: "for an hour"},
+		{Value: "168", Label: "for a week"},
+		{Value: "720", Label: "for 30 days"},
+		{Value: "0", Label: "not at all: it ends now"},
 	}
 }
 
@@ -76,7 +79,7 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		v.Revoked = "Revoked " + ago(k.RevokedAt, now)
 		return p.render(c, status, keyPageOf(v))
 	}
-	v.Rotate, v.Restrict, v.Revoke = keyActionLink(slug, k.ID, "rotate"), keyActionLink(slug, k.ID, "restrict"), revokeLink(slug, k.ID)
+	v.Rotate, v.Restrict, v.Revoke = keyActionLink(slug, k.ID, "rotate"), keyLink(slug, k.ID), revokeLink(slug, k.ID)
 	live := 0
 	for _, s := range k.Secrets {
 		line := secretLine{Masked: mask(s), Made: shortDay(s.CreatedAt), Used: "never", Ends: "does not end", Tone: "ok"}

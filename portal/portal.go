@@ -93,7 +93,7 @@ func (p *portal) routes(e *gin.Engine) {
 	own.GET("/applications/:application/keys/new", p.member(p.newKeyForm))
 	own.GET("/applications/:application/keys/:credential", p.member(p.key))
 	own.POST("/applications/:application/keys/:credential/rotate", p.member(p.rotateKey))
-	own.POST("/applications/:application/keys/:credential/restrict", p.member(p.restrictKey))
+	own.POST("/applications/:application/keys/:credential", p.member(p.restrictKey))
 	own.POST("/applications/:application/keys/:credential/secrets/:secret/end", p.member(p.endSecret))
 	own.GET("/applications/:application/keys/:credential/revoke", p.member(p.confirmRevoke))
 	own.POST("/applications/:application/keys/:credential/revoke", p.member(p.revokeKey))

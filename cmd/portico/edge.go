@@ -80,11 +80,12 @@ func readyWhile(check func(ctx context.Context) error) http.Handler {
 }
 
 // serveEdges runs background work and edges until ctx ends, then shuts the
-// edges down, lets what they do finish, and ends the work behind them.
-func serveEdges(ctx context.Context, background *errgroup.Group, behind context.Context, endBehind context.CancelFunc, edges []*http.Server) error {
+// edges down, lets what they do finish, and ends the work behind them. A closed
+// failed channel says that some of that work is over before its time.
+func serveEdges(ctx context.Context, background *errgroup.Group, failed <-chan struct{}, endBehind context.CancelFunc, edges []*http.Server) error {
 	select {
 	case <-ctx.Done():
-	case <-behind.Done(): // a part that fails ends the process, not silently
+	case <-failed: // a part that fails ends the process, not silently
 	}
 	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer stop()

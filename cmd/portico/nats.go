@@ -31,7 +31,7 @@ func (c *natsCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer ops.Close()
+	defer func() { _ = ops.Close() }()
 	server, err := bus.StartServer(bus.ServerOptions{Config: conf, Listen: c.Listen, Log: c.log()})
 	if err != nil {
 		return err
@@ -41,5 +41,5 @@ func (c *natsCommand) Run(ctx context.Context) error {
 	fmt.Fprint(os.Stdout, stopLine)
 	background, behind := errgroup.WithContext(context.WithoutCancel(ctx))
 	ready := readyWhile(func(context.Context) error { return nil })
-	return serveEdges(ctx, background, behind, func() {}, []*http.Server{edge(ops, operators(http.HandlerFunc(alive), ready), background, c.log())})
+	return serveEdges(ctx, background, behind.Done(), func() {}, []*http.Server{edge(ops, operators(http.HandlerFunc(alive), ready), background, c.log())})
 }

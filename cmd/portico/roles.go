@@ -68,12 +68,12 @@ func (c *managerCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer console.Close()
+	defer func() { _ = console.Close() }()
 	ops, err := listenAt("ops-addr", c.OpsAddr)
 	if err != nil {
 		return err
 	}
-	defer ops.Close()
+	defer func() { _ = ops.Close() }()
 	log.Info("settings", "config", *c)
 	line, err := bus.Connect(bus.Options{URL: c.NATSURL, Operator: operator, RootCAs: c.NATSRootCAs, Name: "portico manager", Log: log})
 	if err != nil {
@@ -144,12 +144,12 @@ func (c *portalCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	ops, err := listenAt("ops-addr", c.OpsAddr)
 	if err != nil {
 		return err
 	}
-	defer ops.Close()
+	defer func() { _ = ops.Close() }()
 	log.Info("settings", "config", *c)
 	line, err := bus.Connect(bus.Options{URL: c.NATSURL, Credentials: &as, Inbox: bus.PortalInbox, RootCAs: c.NATSRootCAs, Name: "portico portal", Log: log})
 	if err != nil {
@@ -180,7 +180,7 @@ func serveRole(ctx context.Context, log *slog.Logger, work func(context.Context)
 	for _, p := range pages {
 		edges = append(edges, edge(p.listener, p.handler, background, log))
 	}
-	return serveEdges(ctx, background, behind, endBehind, edges)
+	return serveEdges(ctx, background, behind.Done(), endBehind, edges)
 }
 
 // listening is a handler with where it listens.

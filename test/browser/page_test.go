@@ -167,6 +167,19 @@ func TestEveryPageOfThePortal(t *testing.T) {
 		{path: "/applications/souvenir-shop/delete"},
 		{path: "/applications/souvenir-shop/keys/new"},
 		{path: revoke},
+		{path: strings.TrimSuffix(revoke, "/revoke")},
+		{path: strings.TrimSuffix(revoke, "/revoke") + "?rotated", prepare: func(b *tab) {
+			b.visit(strings.TrimSuffix(revoke, "/revoke"))
+			b.follow("Rotate")
+			b.sees("Copy your new key now")
+			b.sees("End now")
+		}},
+		{path: strings.TrimSuffix(revoke, "/revoke") + "?restricted", prepare: func(b *tab) {
+			b.visit(strings.TrimSuffix(revoke, "/revoke"))
+			b.fill("Addresses", "here")
+			b.follow("Save")
+			b.sees("is not a network")
+		}, refused: "status of 4"},
 		{path: rejected},
 		{path: waiting},
 		{path: waiting + "/withdraw"},

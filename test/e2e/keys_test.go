@@ -60,9 +60,15 @@ func TestRotationAndRestrictionsDecideTheCall(t *testing.T) {
 		header, value string
 		status        int
 	}{
-		{"", "", 403}, {"Origin", "https://www.shop.example", 200}, {"Origin", "https://shop.example", 403}, {"Origin", "https://evil.example", 403},
-		{"Referer", "https://a.b.shop.example:8443/page?x", 200}, {"Referer", "https://evil.example/?www.shop.example", 403}, {"Origin", "https://www.shop.example@evil.example", 403},
-		{"Origin", "null", 403}, {"Referer", "https://evil.example\\www.shop.example", 403},
+		{"", "", 403},
+		{"Origin", "https://www.shop.example", 200},
+		{"Origin", "https://shop.example", 403},
+		{"Origin", "https://evil.example", 403},
+		{"Referer", "https://a.b.shop.example:8443/page?x", 200},
+		{"Referer", "https://evil.example/?www.shop.example", 403},
+		{"Origin", "https://www.shop.example@evil.example", 403},
+		{"Origin", "null", 403},
+		{"Referer", "https://evil.example\\www.shop.example", 403},
 	} {
 		code := "prc_1001"
 		if c.status == 403 {
