@@ -222,7 +222,7 @@ func (w *world) audited(tenant apim.ID, action string) int {
 	w.t.Helper()
 	n, cursor := 0, ""
 	for {
-		page := must[apim.List[apim.Audit]](w.t)(w.tenants.AuditLog(w.t.Context(), system, tenant, apim.Page{Limit: 200, Cursor: cursor}))
+		page := must[apim.List[apim.AuditLink]](w.t)(w.tenants.AuditLog(w.t.Context(), system, tenant, apim.AuditFilter{}, apim.Page{Limit: 200, Cursor: cursor}))
 		for _, a := range page.Items {
 			if a.Action == action {
 				n++
