@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -112,6 +113,39 @@ func testStrangersAreRefusedEverywhere(t *testing.T, place postgres.Place) {
 	}
 	if called < 40 {
 		t.Fatalf("got %d use cases, want all of them", called)
+	}
+}
+
+// Every use case, found by reflection, is called by an owner's token that has a
+// scope for something else: what a token may is asked everywhere.
+func TestTokensWithoutTheScopeAreRefusedEverywhere(t *testing.T) {
+	postgres.Both(t, testTokensWithoutTheScopeAreRefusedEverywhere)
+}
+
+func testTokensWithoutTheScopeAreRefusedEverywhere(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	token := m.person(m.shop, "Olga", apim.RoleOwner)
+	token.Token, token.Tenant, token.Scopes = "tok_1", m.shop.ID, apim.Scopes{"approve tenant"}
+	operator := apim.Actor{Token: "tok_2", Name: "automation", Operator: true, Scopes: apim.Scopes{"approve tenant"}}
+	open := openToAll()
+	for _, own := range []string{"Tenants.Sessions", "Tenants.EndSession", "Tenants.EndSessions"} {
+		delete(open, own) // the actor's own, and not every token's
+	}
+	for _, group := range []any{m.catalog, m.access, m.tenants, m.fleet} {
+		v := reflect.ValueOf(group)
+		for i := range v.NumMethod() {
+			name := v.Type().Elem().Name() + "." + v.Type().Method(i).Name
+			if open[name] != "" || name == "Tenants.Tenant" { // where a token works is no secret to it
+				continue
+			}
+			for who, actor := range map[string]apim.Actor{"owner's": token, "operator's": operator} {
+				err := call(t, v.Method(i), actor, m)
+				var e *apim.Error
+				if !errors.As(err, &e) || e.Kind != apim.Forbidden {
+					t.Errorf("%s by an %s token: got %v, want it forbidden", name, who, err)
+				}
+			}
+		}
 	}
 }
 
