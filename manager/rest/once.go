@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -164,9 +165,11 @@ func (k *keeping) WriteString(s string) (int, error) {
 }
 
 func (k *keeping) remember(b []byte) {
-	if k.tooLong = k.tooLong || k.body.Len()+len(b) > onceKept; !k.tooLong {
-		k.body.Write(b)
+	if left := onceKept - k.body.Len(); len(b) > left {
+		k.tooLong = true
+		b = b[:max(left, 0)]
 	}
+	k.body.Write(b)
 }
 
 // Unwrap lets http.ResponseController find the connection.
@@ -182,13 +185,33 @@ func (k *keeping) answer(rt route) store.OnceAnswer {
 		}
 	}
 	if rt.secret || k.tooLong {
-		var object struct {
-			ID apim.ID `json:"id"`
-		}
-		_ = json.Unmarshal(k.body.Bytes(), &object) // an answer without an id is none
-		out.Object = string(object.ID)
+		out.Object = idIn(k.body.Bytes())
 		return out
 	}
 	out.Answered, out.Body = true, k.body.Bytes()
 	return out
+}
+
+// idIn returns the id of the object that an answer begins, "" for none. The
+// answer may have been cut.
+func idIn(answer []byte) string {
+	dec := json.NewDecoder(bytes.NewReader(answer))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return ""
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return ""
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return ""
+		}
+		if name == "id" {
+			id, _ := strconv.Unquote(string(value)) // ids need no escapes
+			return id
+		}
+	}
+	return ""
 }
