@@ -41,9 +41,10 @@ func (t *Tenants) ExportAudit(ctx context.Context, actor apim.Actor, tenant apim
 	if err := checkFilter(f); err != nil {
 		return err
 	}
-	err := t.write(ctx, actor, func(u *unit) error {
-		if f.To.IsZero() || f.To.After(u.now) {
-			f.To = u.now
+	newest := int64(0)
+	err := t.write(ctx, actor, func(u *unit) (err error) {
+		if newest, err = u.System().AuditHead(ctx, tenant); err != nil {
+			return err
 		}
 		return u.record(ctx, tenant, "audit.export", "", "audit log exported")
 	})
@@ -51,9 +52,9 @@ func (t *Tenants) ExportAudit(ctx context.Context, actor apim.Actor, tenant apim
 		return err
 	}
 	if tenant == "" {
-		return t.Store.System().AuditRows(ctx, f, yield)
+		return t.Store.System().AuditRows(ctx, f, newest, yield)
 	}
-	return t.Store.Tenant(tenant).AuditRows(ctx, f, yield)
+	return t.Store.Tenant(tenant).AuditRows(ctx, f, newest, yield)
 }
 
 // VerifyAudit walks a tenant's audit log from its first row, and says which is

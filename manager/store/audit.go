@@ -143,24 +143,29 @@ func filtered(db *gorm.DB, f apim.AuditFilter) *gorm.DB {
 // auditBatch is how many rows of a long log are in memory at once.
 const auditBatch = 1000
 
-// AuditRows yields the tenant's audit rows from the first to the newest there
-// is at the start. It ends with yield's error.
-func (t Tenant) AuditRows(ctx context.Context, f apim.AuditFilter, yield func(apim.AuditLink) error) error {
-	return auditRows(func() *gorm.DB { return t.own(ctx) }, f, yield)
+// AuditHead returns the sequence of a tenant's newest audit row, 0 for none.
+func (s System) AuditHead(ctx context.Context, tenant apim.ID) (int64, error) {
+	rows, err := many[auditHeadRow](s.in(ctx).Where("tenant_id = ?", tenant), "audit head")
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return rows[0].Sequence, nil
+}
+
+// AuditRows yields the tenant's audit rows from the first to the one with a
+// sequence. It ends with yield's error.
+func (t Tenant) AuditRows(ctx context.Context, f apim.AuditFilter, to int64, yield func(apim.AuditLink) error) error {
+	return auditRows(func() *gorm.DB { return t.own(ctx) }, f, to, yield)
 }
 
 // AuditRows is Tenant.AuditRows of the installation's own log.
-func (s System) AuditRows(ctx context.Context, f apim.AuditFilter, yield func(apim.AuditLink) error) error {
-	return auditRows(func() *gorm.DB { return s.in(ctx).Where("tenant_id = ''") }, f, yield)
+func (s System) AuditRows(ctx context.Context, f apim.AuditFilter, to int64, yield func(apim.AuditLink) error) error {
+	return auditRows(func() *gorm.DB { return s.in(ctx).Where("tenant_id = ''") }, f, to, yield)
 }
 
-func auditRows(rows func() *gorm.DB, f apim.AuditFilter, yield func(apim.AuditLink) error) error {
-	newest, err := many[auditRow](rows().Select("sequence").Order("sequence DESC").Limit(1), "audit log")
-	if err != nil || len(newest) == 0 {
-		return err
-	}
+func auditRows(rows func() *gorm.DB, f apim.AuditFilter, to int64, yield func(apim.AuditLink) error) error {
 	for last := int64(0); ; {
-		batch, err := many[auditRow](filtered(rows(), f).Where("sequence > ? AND sequence <= ?", last, newest[0].Sequence).Order("sequence").Limit(auditBatch), "audit log")
+		batch, err := many[auditRow](filtered(rows(), f).Where("sequence > ? AND sequence <= ?", last, to).Order("sequence").Limit(auditBatch), "audit log")
 		if err != nil {
 			return err
 		}

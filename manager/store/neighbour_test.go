@@ -120,6 +120,8 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return reflect.ValueOf(string(id))
 	case []apim.ID:
 		return reflect.ValueOf([]apim.ID{id})
+	case int64:
+		return reflect.ValueOf(int64(3))
 	case int:
 		return reflect.ValueOf(3)
 	case time.Time:
