@@ -26,7 +26,7 @@ func (t *Tenants) Memberships(ctx context.Context, actor apim.Actor) ([]Membersh
 		}
 		for _, tenant := range tenants {
 			if actor.Tenant == "" || actor.Tenant == tenant.ID {
-				out = append(out, Membership{Tenant: tenant, Roles: roles[tenant.ID]})
+				out = append(out, Membership{Tenant: tenant, Roles: roles[tenant.ID], Grants: t.Authz.Grants(actor.Person, tenant.ID)})
 			}
 		}
 		return nil

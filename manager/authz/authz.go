@@ -252,16 +252,17 @@ func refuse(verb apim.Verb, object apim.Object) error {
 	return apim.Errorf(apim.Forbidden, "you may not %s %s here; it needs the role %s", verb, phrase(object), could(verb, object))
 }
 
-// Roles returns the roles that a person has on all of a tenant, the widest
-// first.
-func (a *Authorizer) Roles(person, tenant apim.ID) []apim.Role {
-	var out []apim.Role
-	for _, r := range a.policy.Load().enforcer.GetRolesForUserInDomain(string(person), string(tenant)) {
-		if r != member {
-			out = append(out, apim.Role(r))
+// Grants returns the roles that a person has on teams and objects of a tenant,
+// those of the teams that they are in too.
+func (a *Authorizer) Grants(person, tenant apim.ID) []apim.RoleGrant {
+	p := a.policy.Load()
+	var out []apim.RoleGrant
+	for _, place := range p.places[holder{person, tenant}] {
+		for _, r := range p.enforcer.GetRolesForUserInDomain(string(person), domain(tenant, place)) {
+			out = append(out, apim.RoleGrant{Role: apim.Role(r), On: place})
 		}
 	}
-	return apim.SortRoles(out)
+	return out
 }
 
 // Belongs reports whether a person is a member of a tenant.

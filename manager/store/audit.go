@@ -229,7 +229,12 @@ func (s System) VerifyAudit(ctx context.Context, tenant apim.ID) (apim.AuditChec
 			break
 		}
 	}
-	if check.Rows < head.Sequence {
+	switch {
+	case check.Rows == 0 && head.Sequence == 0 && tenant != "":
+		check.Broken, check.Sequence = "the log is empty, and every tenant's begins with its making", 1
+	case check.Rows > 0 && len(heads) == 0:
+		check.Broken, check.Sequence = "what was written last is not on record", check.Rows
+	case check.Rows < head.Sequence:
 		check.Broken, check.Sequence = fmt.Sprintf("the log ends at row %d, and %d were written", check.Rows, head.Sequence), check.Rows+1
 	}
 	return check, nil
