@@ -16,6 +16,8 @@ const (
 	firstRunPath  = "/first-run"
 	themePath     = "/theme"
 	newTenantPath = "/tenants"
+
+	invitationPath = "/invitation"
 )
 
 // links builds the addresses of a tenant's pages. It is the only place that
@@ -48,11 +50,37 @@ func (l links) nodes() string        { return l.at("nodes") }
 func (l links) addNode() string      { return l.at("add-node") }
 func (l links) values() string       { return l.at("values") }
 func (l links) members() string      { return l.at("members") }
+func (l links) invite() string       { return l.at("invite") }
+func (l links) teams() string        { return l.at("teams") }
+func (l links) newTeam() string      { return l.at("new-team") }
+func (l links) roles() string        { return l.at("roles") }
+func (l links) account() string      { return l.at("account") }
+func (l links) endSessions() string  { return l.at("account", "sessions") }
 func (l links) tokens() string       { return l.at("tokens") }
 func (l links) audit() string        { return l.at("audit") }
 func (l links) settings() string     { return l.at("settings") }
 
 func (l links) nodeDo(name, verb string) string { return l.at("nodes", name, verb) }
+
+// member is a page about a member that asks something.
+func (l links) member(person apim.ID, page string) string {
+	return l.at("members", string(person), page)
+}
+
+func (l links) invitationDo(id apim.ID, verb string) string {
+	return l.at("invitations", string(id), verb)
+}
+
+func (l links) team(slug string, page ...string) string {
+	return l.at(append([]string{"teams", slug}, page...)...)
+}
+
+func (l links) endSession(id apim.ID) string { return l.at("account", "sessions", string(id)) }
+
+// exportAudit is where the management API gives the rows that a page shows.
+func (l links) exportAudit(format string, query ...string) string {
+	return with("/api/v1/tenants/"+url.PathEscape(l.tenant)+"/audit/export", append(query, "format", format)...)
+}
 
 func (l links) takeBackEnrolment(id apim.ID) string { return l.at("enrolments", string(id), "delete") }
 

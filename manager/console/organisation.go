@@ -7,6 +7,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 // applicationsPage lists the tenant's own applications. Consumers work on them
@@ -48,37 +49,6 @@ func (h *Console) applications(v *visit) error {
 	return v.render(http.StatusOK, applicationsList(p))
 }
 
-// membersPage lists who is in the tenant.
-type membersPage struct {
-	shell
-	Rows  []memberRow
-	Later string
-	First string
-}
-
-type memberRow struct {
-	Name, Email, Joined string
-	Roles               []string
-	You                 bool
-}
-
-func (h *Console) members(v *visit) error {
-	list, err := h.Tenants.Members(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
-	if err != nil {
-		return err
-	}
-	p := membersPage{shell: v.shell("Members", link{"Members", ""})}
-	for _, m := range list.Items {
-		row := memberRow{Name: m.Name, Email: m.Email, Joined: day(m.JoinedAt), You: m.Person == v.actor.Person}
-		for _, r := range m.Roles {
-			row.Roles = append(row.Roles, string(r))
-		}
-		p.Rows = append(p.Rows, row)
-	}
-	p.Later, p.First = v.pages(v.links.members(), list.NextCursor)
-	return v.render(http.StatusOK, membersList(p))
-}
-
 // tokensPage lists the reader's API tokens and makes new ones.
 type tokensPage struct {
 	shell
@@ -88,17 +58,18 @@ type tokensPage struct {
 	Fresh  string // the text of a new token, on this page alone
 	Name   string // of the new token
 	API    string // address of the management API
+	Ends   []choice
 	Later  string
 	First  string
 }
 
 type tokenRow struct {
-	Name, Hint, Made, Ends, Used, Revoke string
-	Expired                              bool
+	Name, Hint, May, Made, Ends, Used, Revoke string
+	Expired                                   bool
 }
 
 func (h *Console) tokens(v *visit) error {
-	return h.tokensPage(v, http.StatusOK, filled("expires", "90"), "", "")
+	return h.tokensPage(v, http.StatusOK, newTokenForm(), "", "")
 }
 
 func (h *Console) tokensPage(v *visit, status int, f form, fresh, name string) error {
@@ -115,7 +86,7 @@ func (h *Console) tokensPage(v *visit, status int, f form, fresh, name string) e
 	}
 	for _, t := range list.Items {
 		row := tokenRow{
-			Name: t.Name, Hint: "…" + t.Hint, Made: day(t.CreatedAt), Ends: "never", Used: agoPhrase(v.now, t.LastUsed),
+			Name: t.Name, Hint: "…" + t.Hint, May: scopesText(t.Scopes), Made: day(t.CreatedAt), Ends: "never", Used: agoPhrase(v.now, t.LastUsed),
 			Revoke: v.links.revokeToken(t.ID), Expired: t.Expired(v.now),
 		}
 		if !t.ExpiresAt.IsZero() {
@@ -123,12 +94,63 @@ func (h *Console) tokensPage(v *visit, status int, f form, fresh, name string) e
 		}
 		p.Rows = append(p.Rows, row)
 	}
+	p.Ends = []choice{{"30", "30 days"}, {"90", "90 days"}, {"365", "one year"}}
+	if v.actor.Operator {
+		p.Ends = append(p.Ends, choice{"never", "never"})
+	}
 	p.Later, p.First = v.pages(v.links.tokens(), list.NextCursor)
 	return v.render(status, tokensList(p))
 }
 
-func expiryChoices() []choice {
-	return []choice{{"30", "30 days"}, {"90", "90 days"}, {"365", "one year"}, {"never", "never"}}
+func newTokenForm() form { return filled("expires", "90", "may", "read-only") }
+
+// scopesText says what a token may.
+func scopesText(scopes apim.Scopes) string {
+	switch preset := scopes.Preset(); preset {
+	case "full":
+		return "all that you may"
+	case "read-only":
+		return "read"
+	case "":
+		words := make([]string, len(scopes))
+		for i, s := range scopes {
+			words[i] = string(s)
+		}
+		return strings.Join(words, ", ")
+	default:
+		return preset
+	}
+}
+
+// mayOptions are the presets of a token's scopes.
+func mayOptions() []ui.Option {
+	return []ui.Option{
+		{Value: "read-only", Label: "Read", Note: "Everything that you may read, and change nothing"},
+		{Value: "publish", Label: "Publish", Note: "For pipelines: import, publish, and put versions into products"},
+		{Value: "full", Label: "All that you may", Note: "Give it only to what you trust as much as yourself"},
+		{Value: "custom", Label: "Only these permissions", Note: "Such as: publish api, read product"},
+	}
+}
+
+// scopesOf reads what a new token is to be allowed.
+func scopesOf(f *form) apim.Scopes {
+	may := f.value("may")
+	if may == "" {
+		may = "read-only" // the least
+	}
+	if preset, known := apim.ScopePresets()[may]; known {
+		return preset
+	}
+	var out apim.Scopes
+	for _, text := range strings.FieldsFunc(f.value("scopes"), func(r rune) bool { return r == ',' || r == '\n' }) {
+		if text = strings.Join(strings.Fields(text), " "); text != "" {
+			out = append(out, apim.Scope(text))
+		}
+	}
+	if len(out) == 0 {
+		f.fail("scopes", "needs at least one permission, such as: publish api")
+	}
+	return out
 }
 
 // createToken shows the new token in this answer and never again, so it cannot
@@ -148,17 +170,18 @@ func (h *Console) createToken(v *visit) error {
 	} else if f.value("expires") != "never" {
 		f.fail("expires", "choose when it ends")
 	}
+	scopes := scopesOf(&f)
 	if f.failed() {
 		return h.tokensPage(v, v.status(f), f, "", "")
 	}
 	text := ""
 	to, again, err := h.receipts.do(v.session(), f.once, func() (string, error) {
-		_, minted, err := h.Tenants.CreateToken(v.ctx(), v.actor, v.tenant.ID, manager.NewToken{Name: name, ExpiresAt: expires, Never: f.value("expires") == "never"})
+		_, minted, err := h.Tenants.CreateToken(v.ctx(), v.actor, v.tenant.ID, manager.NewToken{Name: name, Scopes: scopes, ExpiresAt: expires, Never: f.value("expires") == "never"})
 		text = minted
 		return v.links.tokens(), err
 	})
 	if err != nil {
-		if f.refuse(err, []string{"name", "expires"}, map[string]string{"expires_at": "expires"}) {
+		if f.refuse(err, []string{"name", "expires", "scopes"}, map[string]string{"expires_at": "expires", "never_expires": "expires"}) {
 			return h.tokensPage(v, v.status(f), f, "", "")
 		}
 		return err
@@ -167,7 +190,7 @@ func (h *Console) createToken(v *visit) error {
 		return v.redirect(to)
 	}
 	v.c.Header("Cache-Control", "no-store")
-	return h.tokensPage(v, http.StatusOK, filled("expires", "90"), text, name)
+	return h.tokensPage(v, http.StatusOK, newTokenForm(), text, name)
 }
 
 func (h *Console) revokeToken(v *visit) error {
@@ -180,39 +203,6 @@ func (h *Console) revokeToken(v *visit) error {
 	}
 	v.flash(toneOK, "The token is revoked. Calls with it are refused from now on.")
 	return v.redirect(v.links.tokens())
-}
-
-// auditPage lists who changed what.
-type auditPage struct {
-	shell
-	Rows  []auditRow
-	Later string
-	First string
-}
-
-type auditRow struct{ Time, Full, Who, What, Action, Object, From string }
-
-func (h *Console) audit(v *visit) error {
-	list, err := h.Tenants.AuditLog(v.ctx(), v.actor, v.tenant.ID, apim.AuditFilter{}, apim.Page{Cursor: v.query("cursor")})
-	if err != nil {
-		return err
-	}
-	p := auditPage{shell: v.shell("Audit log", link{"Audit log", ""})}
-	for _, a := range list.Items {
-		row := auditRow{
-			Time: clock(v.now, a.At), Full: moment(a.At), Who: a.Actor.Name, What: a.Summary, Action: a.Action,
-			Object: string(a.Object), From: a.Actor.Address,
-		}
-		if row.Who == "" {
-			row.Who = "Portico"
-		}
-		if row.From == "" {
-			row.From = "portico"
-		}
-		p.Rows = append(p.Rows, row)
-	}
-	p.Later, p.First = v.pages(v.links.audit(), list.NextCursor)
-	return v.render(http.StatusOK, auditList(p))
 }
 
 // settingsPage shows where things are.

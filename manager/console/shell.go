@@ -39,6 +39,7 @@ func (v *visit) shell(name string, crumbs ...link) shell {
 		Search:  ui.Search{Label: "Search or jump to…", Href: v.links.palette(), URL: v.links.palette()},
 		Chips:   chips(v.chip(), v.environmentMenu()),
 		User: ui.User{Name: v.actor.Name, Sub: v.rolesText(), Items: []ui.MenuItem{
+			{Label: "Account and sessions", Href: v.links.account(), Icon: icon.User()},
 			{Label: "API tokens", Href: v.links.tokens(), Icon: icon.KeyRound()},
 			{Label: "Sign out", Post: signOutPath, Icon: icon.LogOut(), Divider: true},
 		}},
@@ -84,6 +85,10 @@ func (v *visit) nav() []ui.NavGroup {
 	if n := len(v.applied.Nodes); n > 0 {
 		nodes.Count = strconv.Itoa(n)
 	}
+	people := item("Members & audit", l.members(), icon.Users())
+	for _, href := range []string{l.invite(), l.teams(), l.newTeam(), l.roles(), l.audit()} {
+		people.Current = people.Current || item("", href, icon.Users()).Current
+	}
 	return []ui.NavGroup{
 		{Label: "Operate", Items: []ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard()), nodes}},
 		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products, item("Values", l.values(), icon.Braces())}, apim.ObjectAPI, apim.ObjectProduct, apim.ObjectAPI)},
@@ -91,9 +96,8 @@ func (v *visit) nav() []ui.NavGroup {
 			inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()),
 		}, apim.ObjectSubscription, apim.ObjectApplication, apim.ObjectSubscription)},
 		{Label: "Organisation", Items: v.readable([]ui.NavItem{
-			item("Members", l.members(), icon.Users()), item("API tokens", l.tokens(), icon.KeyRound()),
-			item("Audit log", l.audit(), icon.ScrollText()), item("Settings", l.settings(), icon.Settings2()),
-		}, apim.ObjectMember, apim.ObjectToken, apim.ObjectAudit, apim.ObjectEnvironment)},
+			people, item("API tokens", l.tokens(), icon.KeyRound()), item("Settings", l.settings(), icon.Settings2()),
+		}, apim.ObjectMember, apim.ObjectToken, apim.ObjectEnvironment)},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/console"
+	"portico/manager/rest"
 	"portico/manager/store"
 )
 
@@ -26,6 +27,7 @@ type site struct {
 	t       *testing.T
 	server  *httptest.Server
 	handler http.Handler
+	api     http.Handler // management API, at the same address
 	core    manager.Core
 	catalog *manager.Catalog
 	access  *manager.Access
@@ -34,6 +36,7 @@ type site struct {
 	nodes   *nodes
 	clock   *clock
 	log     *bytes.Buffer
+	path    string // of the database
 }
 
 type clock struct {
@@ -116,7 +119,8 @@ func newSite(t *testing.T) *site {
 		t: t, clock: &clock{now: time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC)}, log: &bytes.Buffer{},
 		nodes: &nodes{names: []string{"gw-1", "gw-2", "gw-3"}, behind: map[string]string{}},
 	}
-	db, err := store.Open(ctx, filepath.Join(t.TempDir(), "portico.db"))
+	s.path = filepath.Join(t.TempDir(), "portico.db")
+	db, err := store.Open(ctx, s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +129,13 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }))
+	s.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, rest.Base+"/") {
+			s.api.ServeHTTP(w, r)
+			return
+		}
+		s.handler.ServeHTTP(w, r)
+	}))
 	url := "http://" + s.server.Listener.Addr().String()
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.core = manager.Core{
@@ -139,10 +149,12 @@ func newSite(t *testing.T) *site {
 	if _, err := s.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example", false); err != nil {
 		t.Fatal(err)
 	}
+	sessions := web.NewSessions("console", url, db.Sessions("console", s.clock.Now), s.clock.Now)
+	api := &rest.Edge{Catalog: s.catalog, Access: s.access, Tenants: s.tenants, Fleet: s.fleet, Sessions: sessions, Log: log}
+	s.api = api.Handler()
 	s.handler = console.New(console.Config{
-		Catalog: s.catalog, Access: s.access, Tenants: s.tenants, Fleet: s.fleet,
-		Sessions: web.NewSessions("console", url, db.Sessions("console", s.clock.Now), s.clock.Now),
-		Log:      log, Now: s.clock.Now, PortalURL: s.core.PortalURL, ConsoleURL: url,
+		Catalog: s.catalog, Access: s.access, Tenants: s.tenants, Fleet: s.fleet, Sessions: sessions,
+		Log: log, Now: s.clock.Now, PortalURL: s.core.PortalURL, ConsoleURL: url,
 	})
 	s.server.Start()
 	t.Cleanup(s.server.Close)

@@ -53,8 +53,8 @@ func (v *visit) address() string { return v.actor.Address }
 // session names who submits a form, for receipts.
 func (v *visit) session() string { return string(v.actor.Person) }
 
-func (v *visit) can(verb apim.Verb, object apim.Object) bool {
-	return v.h.Tenants.Can(v.ctx(), v.actor, v.tenant.ID, verb, object)
+func (v *visit) can(verb apim.Verb, object apim.Object, places ...apim.ID) bool {
+	return v.h.Tenants.Can(v.ctx(), v.actor, v.tenant.ID, verb, object, places...)
 }
 
 // surroundings loads what the shell shows: environment, position, inbox.
