@@ -124,7 +124,7 @@ func chainText(c apim.AuditCheck) (text string, broken bool) {
 func (v *visit) auditRow(a apim.AuditLink) auditRow {
 	number := strconv.FormatInt(a.Sequence, 10)
 	row := auditRow{
-		Number: number, Time: clock(v.now, a.At), Full: moment(a.At) + ", row " + number, Who: a.Actor.Name, What: title(a.Summary), Action: a.Action,
+		Number: number, Time: clock(v.now, a.At), Full: moment(a.At) + ", row " + number, Who: a.Actor.Name, What: a.Summary, Action: a.Action,
 		Object: string(a.Object), From: a.Actor.Address, Diff: auditDiff(a.Before, a.After),
 	}
 	switch {
@@ -144,7 +144,7 @@ func (v *visit) auditRow(a apim.AuditLink) auditRow {
 		name, _, _ := strings.Cut(l.Text, ": ")
 		names[name] = true
 	}
-	row.Changes = count(len(names), "value", "values")
+	row.Changes = "Show " + count(len(names), "value", "values")
 	return row
 }
 

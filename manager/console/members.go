@@ -334,7 +334,7 @@ func (h *Console) saveMember(v *visit) error {
 			v.flash(toneOK, "The roles of "+m.Name+" are saved.")
 			return v.redirect(v.links.members())
 		}
-		if !refusePeople(&f, err, []string{"new_role", "new_on"}, map[string]string{"grants": "new_role"}) {
+		if !refusePeople(&f, err, []string{"role", "new_role", "new_on"}, map[string]string{"roles": "role", "grants": "new_role"}) {
 			return err
 		}
 	}
@@ -445,7 +445,7 @@ func (h *Console) showLink(v *visit, f form, work func() (apim.Invitation, secre
 		return v.links.members(), err
 	})
 	if err != nil {
-		if v.param("invitation") == "" && refusePeople(&f, err, []string{"email", "new_role", "new_on"}, map[string]string{"grants": "new_role"}) {
+		if v.param("invitation") == "" && refusePeople(&f, err, []string{"email", "role", "new_role", "new_on"}, map[string]string{"roles": "role", "grants": "new_role"}) {
 			return h.invitePage(v, v.status(f), f)
 		}
 		return err

@@ -190,7 +190,7 @@ func TestAuditLogIsFilteredCheckedAndExported(t *testing.T) {
 	if _, err := s.catalog.UpdateAPI(t.Context(), system(), tenant, api, manager.APIChange{Contact: new("help@acme.example"), Tags: &[]string{"a", "b"}}); err != nil {
 		t.Fatal(err)
 	}
-	b.get("/t/acme/audit").shows(http.StatusOK, "API owned changed", "2 values", "contact: none", "contact: help@acme.example", "tags: a, b")
+	b.get("/t/acme/audit").shows(http.StatusOK, "API owned changed", "Show 2 values", "contact: none", "contact: help@acme.example", "tags: a, b")
 	b.get("/t/acme/audit?what=member").shows(http.StatusOK, "joined as owner", "Clear").hides("API owned changed")
 	b.get("/t/acme/audit?q=Ada+Byron").shows(http.StatusOK).hides("API owned changed")
 	b.get("/t/acme/audit?q="+string(api)).shows(http.StatusOK, "API owned changed").hides("joined as owner")

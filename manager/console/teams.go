@@ -166,7 +166,7 @@ func (h *Console) createTeam(v *visit) error {
 	if err == nil {
 		return v.redirect(to)
 	}
-	if !refusePeople(&f, err, []string{"name", "slug", "description"}, nil) {
+	if !refusePeople(&f, err, []string{"name", "slug", "description", "role"}, map[string]string{"roles": "role"}) {
 		return err
 	}
 	return v.again(f, teamDialog(h.newTeamForm(v, f)))
@@ -203,7 +203,7 @@ func (h *Console) saveTeam(v *visit) error {
 		v.flash(toneOK, d.Team.Name+" is saved.")
 		return v.redirect(v.links.team(d.Team.Slug))
 	}
-	if !refusePeople(&f, err, []string{"name", "description"}, nil) {
+	if !refusePeople(&f, err, []string{"name", "description", "role"}, map[string]string{"roles": "role"}) {
 		return err
 	}
 	return v.again(f, teamDialog(h.editTeamForm(v, d, f)))

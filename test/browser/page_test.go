@@ -36,6 +36,8 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 	}
 	plan := linkOn(o, "/t/demo/products/museum-visits", "/plans/plan_")
 	active := linkOn(o, "/t/demo/subscriptions", "/subscriptions/sub_")
+	member := strings.TrimSuffix(linkOn(o, "/t/demo/members", "/members/per_"), "/roles")
+	invitation := ""
 	pages := []visited{
 		{path: "/t/demo"},
 		{path: "/t/demo/nodes"},
@@ -95,6 +97,49 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: active},
 		{path: "/t/demo/applications"},
 		{path: "/t/demo/members"},
+		{path: "/t/demo/members?dialog", prepare: func(b *tab) {
+			b.press("Invite")
+			b.until("the dialog is open", `document.querySelector('dialog:modal')`)
+		}},
+		{path: "/t/demo/invite"},
+		{path: "/t/demo/invite?wrong", prepare: func(b *tab) {
+			b.fill("E-mail", "grace@demo.example")
+			b.follow("Make link")
+			b.sees("Choose a role or a team")
+		}, refused: "status of 4"},
+		{path: "/t/demo/members?invited", prepare: func(b *tab) {
+			b.visit("/t/demo/invite")
+			b.fill("E-mail", "grace@demo.example")
+			b.pressOn("Provider", `document.querySelector('input[name=role][value=provider]')`)
+			b.follow("Make link")
+			b.sees("Pass this link on to grace@demo.example")
+			invitation = b.run(`document.querySelector('#fresh-key-secret').innerText`)
+		}},
+		{path: member + "/roles"},
+		{path: member + "/remove"},
+		{path: "/t/demo/teams"},
+		{path: "/t/demo/new-team"},
+		{path: "/t/demo/new-team?made", prepare: func(b *tab) {
+			b.visit("/t/demo/new-team")
+			b.fill("Name", "Museum people")
+			b.follow("Make team")
+			b.sees("Nobody yet")
+		}},
+		{path: "/t/demo/teams?one"},
+		{path: "/t/demo/teams/museum-people/edit"},
+		{path: "/t/demo/teams/museum-people?member", prepare: func(b *tab) {
+			b.visit("/t/demo/teams/museum-people")
+			b.run(`(s => { s.selectedIndex = 1; return '' })(document.querySelector('select[name=person]'))`)
+			b.follow("Add to team")
+			b.sees("Take out")
+		}},
+		{path: "/t/demo/roles"},
+		{path: "/t/demo/account"},
+		{path: "/invitation?token=old", refused: "410"},
+		{path: "/invitation?of-another", prepare: func(b *tab) {
+			b.visit(strings.TrimPrefix(invitation, w.portico.Console))
+			b.sees("and you are signed in as")
+		}, refused: "410"},
 		{path: "/t/demo/tokens"},
 		{path: "/t/demo/tokens?made", prepare: func(b *tab) {
 			b.fill("Name", "CI of museum")
@@ -102,6 +147,13 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			b.sees("Copy the token")
 		}},
 		{path: "/t/demo/audit"},
+		{path: "/t/demo/audit?changes", prepare: func(b *tab) {
+			b.visit("/t/demo/audit?what=team")
+			b.pressOn("what changed", `document.querySelector('main table .diff, main table td > details > summary')`)
+			b.sees("name: Museum people")
+		}},
+		{path: "/t/demo/audit?check=chain"},
+		{path: "/t/demo/audit?q=Nobody"},
 		{path: "/t/demo/settings"},
 		{path: "/t/demo/add-node"},
 		{path: "/t/demo/environments/production"},
@@ -219,7 +271,18 @@ func TestPortalOfAStranger(t *testing.T) {
 		}, refused: "status of 4"},
 	})
 	o := openAt(t, w.portico.Console)
-	sweep(t, o, "stranger-console", []visited{{path: "/sign-in"}, {path: "/first-run?token=old", refused: "410"}})
+	var made struct{ Link string }
+	if err := w.api.Do(t.Context(), "POST", "/tenants/demo/invitations", map[string]any{"email": "new@demo.example", "roles": []string{"provider"}}, &made); err != nil {
+		t.Fatal(err)
+	}
+	link := strings.TrimPrefix(made.Link, w.portico.Console)
+	sweep(t, o, "stranger-console", []visited{
+		{path: "/sign-in"}, {path: "/first-run?token=old", refused: "410"}, {path: "/invitation?token=old", refused: "410"},
+		{path: "/invitation?joins", prepare: func(b *tab) {
+			b.visit(link)
+			b.sees("Make account and join")
+		}, refused: "410"},
+	})
 }
 
 // linkOn returns the first link on a page whose path has a piece in it.
@@ -277,7 +340,7 @@ func refusals(p visited) []string {
 
 // elsewhere are addresses that are no pages: files, and actions at pages' addresses.
 func elsewhere(path string) bool {
-	for _, end := range []string{"/document", "/openapi", "/roll-back/2"} {
+	for _, end := range []string{"/document", "/openapi", "/roll-back/2", "/audit/export"} {
 		if strings.HasSuffix(path, end) {
 			return true
 		}
