@@ -12,7 +12,7 @@ import (
 // import, and starts the second phase. A second accept of the same import
 // returns the version that the first one made.
 func (c *Catalog) AcceptImport(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in AcceptImport) (apim.Version, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.Version{}, err
 	}
 	var v apim.Version
@@ -23,8 +23,10 @@ func (c *Catalog) AcceptImport(ctx context.Context, actor apim.Actor, tenant, id
 			return err
 		}
 		if made != "" {
-			v, err = t.Version(ctx, made)
-			return err
+			if v, err = t.Version(ctx, made); err != nil {
+				return err
+			}
+			return c.allowVersion(ctx, t, actor, apim.Write, v.API)
 		}
 		if v, err = c.accept(ctx, u, staged, in); err != nil {
 			return err
@@ -47,6 +49,14 @@ func (c *Catalog) accept(ctx context.Context, u *unit, staged apim.Import, in Ac
 	t := u.Tenant(staged.Tenant)
 	var check apim.Check
 	api, fresh, err := acceptedAPI(ctx, u, t, staged, in, &check)
+	if err != nil {
+		return apim.Version{}, err
+	}
+	if fresh {
+		api.Team, err = u.ownerOfNew(ctx, &check, staged.Tenant, apim.ObjectAPI, in.Team)
+	} else {
+		err = c.Authz.Allow(ctx, u.actor, staged.Tenant, apim.Write, apim.ObjectAPI, api.ID, api.Team)
+	}
 	if err != nil {
 		return apim.Version{}, err
 	}

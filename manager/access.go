@@ -16,6 +16,7 @@ type Access struct {
 type ApplicationInput struct {
 	Slug              string // on making only; "" is made from the name
 	Name, Description *string
+	Team              *apim.ID // that is to own it; "" is nobody in particular
 	Lock              int64
 }
 

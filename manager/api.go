@@ -8,9 +8,10 @@ import (
 	"portico/manager/store"
 )
 
-// APIs lists the tenant's APIs, by name.
+// APIs lists those of the tenant's APIs that the actor may read, by name.
 func (c *Catalog) APIs(ctx context.Context, actor apim.Actor, tenant apim.ID, q APIQuery) (apim.List[APISummary], error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectAPI)
+	if err != nil {
 		return apim.List[APISummary]{}, err
 	}
 	switch q.State {
@@ -19,9 +20,9 @@ func (c *Catalog) APIs(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 		return apim.List[APISummary]{}, invalid("state", "unknown", "use draft, published, deprecated or retired")
 	}
 	var out apim.List[APISummary]
-	err := c.Store.Read(ctx, func(tx *store.Tx) error {
+	err = c.Store.Read(ctx, func(tx *store.Tx) error {
 		t := tx.Tenant(tenant)
-		page, err := t.APIs(ctx, strings.TrimSpace(q.Search), q.State, q.Page)
+		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, q.Page)
 		if err != nil {
 			return err
 		}
@@ -34,13 +35,16 @@ func (c *Catalog) APIs(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 
 // API returns an API of the tenant by id or slug.
 func (c *Catalog) API(ctx context.Context, actor apim.Actor, tenant apim.ID, ref string) (APISummary, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return APISummary{}, err
 	}
 	var out APISummary
 	err := c.Store.Read(ctx, func(tx *store.Tx) error {
 		api, err := tx.Tenant(tenant).API(ctx, ref)
 		if err != nil {
+			return err
+		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI, api.ID, api.Team); err != nil {
 			return err
 		}
 		all, err := summaries(ctx, tx.Tenant(tenant), []apim.API{api})
@@ -54,7 +58,7 @@ func (c *Catalog) API(ctx context.Context, actor apim.Actor, tenant apim.ID, ref
 
 // UpdateAPI changes an API.
 func (c *Catalog) UpdateAPI(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in APIChange) (apim.API, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.API{}, err
 	}
 	var api apim.API
@@ -63,7 +67,14 @@ func (c *Catalog) UpdateAPI(ctx context.Context, actor apim.Actor, tenant, id ap
 		if api, err = t.API(ctx, string(id)); err != nil {
 			return err
 		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI, api.ID, api.Team); err != nil {
+			return err
+		}
 		if err := apim.CheckLock("API", api.Lock, in.Lock); err != nil {
+			return err
+		}
+		before := api
+		if err := u.handOver(ctx, tenant, apim.ObjectAPI, &api.Team, in.Team); err != nil {
 			return err
 		}
 		set(&api.Name, in.Name)
@@ -77,9 +88,13 @@ func (c *Catalog) UpdateAPI(ctx context.Context, actor apim.Actor, tenant, id ap
 		if err := t.UpdateAPI(ctx, &api); err != nil {
 			return err
 		}
-		return u.record(ctx, tenant, "api.change", api.ID, "API %s changed", api.Slug)
+		return u.recordChange(ctx, tenant, "api.change", api.ID, apiFacts(before), apiFacts(api), "API %s changed", api.Slug)
 	})
 	return api, err
+}
+
+func apiFacts(a apim.API) any {
+	return map[string]any{"name": a.Name, "description": a.Description, "contact": a.Contact, "tags": a.Tags, "team": a.Team}
 }
 
 func checkAPI(a apim.API) error {
@@ -108,13 +123,16 @@ func checkName(check *apim.Check, name string) {
 
 // DeleteAPI removes an API none of whose versions is live or in a product.
 func (c *Catalog) DeleteAPI(ctx context.Context, actor apim.Actor, tenant, id apim.ID) error {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return err
 	}
 	return c.write(ctx, actor, func(u *unit) error {
 		t := u.Tenant(tenant)
 		api, err := t.API(ctx, string(id))
 		if err != nil {
+			return err
+		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI, api.ID, api.Team); err != nil {
 			return err
 		}
 		versions, err := t.VersionLines(ctx, []apim.ID{api.ID})
@@ -139,6 +157,9 @@ func (c *Catalog) DeleteAPI(ctx context.Context, actor apim.Actor, tenant, id ap
 			return apim.Errorf(apim.Conflict, "%s is in the product %s; take it out there first", api.Name, products[0].Name).WithCode("in_product")
 		}
 		if err := t.DeleteAPI(ctx, api.ID); err != nil {
+			return err
+		}
+		if err := u.endGrantsOn(ctx, tenant, api.ID); err != nil {
 			return err
 		}
 		return u.record(ctx, tenant, "api.delete", api.ID, "API %s deleted", api.Slug)

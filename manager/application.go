@@ -14,11 +14,11 @@ const revokedShown = 30 * 24 * time.Hour
 
 // CreateApplication makes an application of the tenant.
 func (a *Access) CreateApplication(ctx context.Context, actor apim.Actor, tenant apim.ID, in ApplicationInput) (apim.Application, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectApplication); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectApplication); err != nil {
 		return apim.Application{}, err
 	}
 	var app apim.Application
-	err := a.write(ctx, actor, func(u *unit) error {
+	err := a.write(ctx, actor, func(u *unit) (err error) {
 		t := u.Tenant(tenant)
 		app = apim.Application{
 			ID: apim.NewID(apim.PrefixApplication, u.now), Tenant: tenant, Slug: in.Slug, Name: value(in.Name), Description: value(in.Description),
@@ -28,6 +28,9 @@ func (a *Access) CreateApplication(ctx context.Context, actor apim.Actor, tenant
 			app.Slug = apim.Slugify(app.Name)
 		}
 		var check apim.Check
+		if app.Team, err = u.ownerOfNew(ctx, &check, tenant, apim.ObjectApplication, value(in.Team)); err != nil {
+			return err
+		}
 		checkApplication(&check, app)
 		check.Slug("slug", app.Slug)
 		switch _, err := t.Application(ctx, app.Slug); {
@@ -47,6 +50,10 @@ func (a *Access) CreateApplication(ctx context.Context, actor apim.Actor, tenant
 	return app, err
 }
 
+func applicationFacts(a apim.Application) any {
+	return map[string]any{"name": a.Name, "description": a.Description, "team": a.Team}
+}
+
 func checkApplication(check *apim.Check, app apim.Application) {
 	checkName(check, app.Name)
 	check.Length("description", app.Description, 2000)
@@ -54,7 +61,7 @@ func checkApplication(check *apim.Check, app apim.Application) {
 
 // UpdateApplication changes an application. Its name travels with its keys.
 func (a *Access) UpdateApplication(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in ApplicationInput) (apim.Application, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectApplication); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectApplication); err != nil {
 		return apim.Application{}, apim.Change{}, err
 	}
 	var app apim.Application
@@ -64,7 +71,14 @@ func (a *Access) UpdateApplication(ctx context.Context, actor apim.Actor, tenant
 		if app, err = t.Application(ctx, string(id)); err != nil {
 			return err
 		}
+		if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectApplication, app.ID, app.Team); err != nil {
+			return err
+		}
 		if err := apim.CheckLock("application", app.Lock, in.Lock); err != nil {
+			return err
+		}
+		before := app
+		if err := u.handOver(ctx, tenant, apim.ObjectApplication, &app.Team, in.Team); err != nil {
 			return err
 		}
 		set(&app.Name, in.Name)
@@ -81,7 +95,7 @@ func (a *Access) UpdateApplication(ctx context.Context, actor apim.Actor, tenant
 		if err := t.UpdateApplication(ctx, &app); err != nil {
 			return err
 		}
-		if err := u.record(ctx, tenant, "application.change", app.ID, "application %s changed", app.Name); err != nil {
+		if err := u.recordChange(ctx, tenant, "application.change", app.ID, applicationFacts(before), applicationFacts(app), "application %s changed", app.Name); err != nil {
 			return err
 		}
 		change, err = u.regrant(ctx, app)
@@ -92,7 +106,7 @@ func (a *Access) UpdateApplication(ctx context.Context, actor apim.Actor, tenant
 
 // DeleteApplication cancels its subscriptions, revokes its keys and removes it.
 func (a *Access) DeleteApplication(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectApplication); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectApplication); err != nil {
 		return apim.Change{}, err
 	}
 	var change apim.Change
@@ -100,6 +114,9 @@ func (a *Access) DeleteApplication(ctx context.Context, actor apim.Actor, tenant
 		t := u.Tenant(tenant)
 		app, err := t.Application(ctx, string(id))
 		if err != nil {
+			return err
+		}
+		if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectApplication, app.ID, app.Team); err != nil {
 			return err
 		}
 		subscriptions, err := t.SubscriptionsOf(ctx, []apim.ID{app.ID})
@@ -133,6 +150,9 @@ func (a *Access) DeleteApplication(ctx context.Context, actor apim.Actor, tenant
 		}
 		app.UpdatedAt = u.now
 		if err := t.RemoveApplication(ctx, app); err != nil {
+			return err
+		}
+		if err := u.endGrantsOn(ctx, tenant, app.ID); err != nil {
 			return err
 		}
 		if err := u.record(ctx, tenant, "application.delete", app.ID, "application %s deleted with %d keys", app.Name, len(credentials)); err != nil {
@@ -177,14 +197,16 @@ func (u *unit) endGrants(ctx context.Context, credentials []apim.Credential) (ap
 	return first, nil
 }
 
-// Applications lists the tenant's applications, by name.
+// Applications lists those of the tenant's applications that the actor may
+// read, by name.
 func (a *Access) Applications(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[ApplicationDetail], error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectApplication); err != nil {
+	reach, err := a.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectApplication)
+	if err != nil {
 		return apim.List[ApplicationDetail]{}, err
 	}
 	var out apim.List[ApplicationDetail]
-	err := a.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Applications(ctx, page)
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		list, err := tx.Tenant(tenant).Applications(ctx, reach, page)
 		if err != nil {
 			return err
 		}
@@ -197,13 +219,16 @@ func (a *Access) Applications(ctx context.Context, actor apim.Actor, tenant apim
 
 // Application returns an application of the tenant by id or slug.
 func (a *Access) Application(ctx context.Context, actor apim.Actor, tenant apim.ID, ref string) (ApplicationDetail, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectApplication); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectApplication); err != nil {
 		return ApplicationDetail{}, err
 	}
 	var out ApplicationDetail
 	err := a.Store.Read(ctx, func(tx *store.Tx) error {
 		app, err := tx.Tenant(tenant).Application(ctx, ref)
 		if err != nil {
+			return err
+		}
+		if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectApplication, app.ID, app.Team); err != nil {
 			return err
 		}
 		all, err := a.applicationDetails(ctx, tx, actor, tenant, []apim.Application{app})

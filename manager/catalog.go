@@ -44,6 +44,9 @@ type AcceptImport struct {
 	Label     string
 	Upstream  string // URL
 	MountPath string // "" is the default /{tenant}/{api}/{version}
+	// Team is to own a new API. "" is nobody in particular, or, for who may make
+	// APIs in one team alone, that one.
+	Team apim.ID
 	// Access is "key" (every operation needs a key) or "document" (operations
 	// that the document leaves open are public).
 	Access string
@@ -117,6 +120,7 @@ type PublishResult struct {
 type APIChange struct {
 	Name, Description, Contact *string
 	Tags                       *[]string
+	Team                       *apim.ID // that is to own it; "" is nobody in particular
 	Lock                       int64
 }
 

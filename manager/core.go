@@ -32,7 +32,10 @@ func (c *Core) write(ctx context.Context, actor apim.Actor, fn func(u *unit) err
 	u := &unit{core: c, actor: actor, now: c.now(), touched: map[string]bool{}}
 	err := c.Store.Write(ctx, func(tx *store.Tx) error {
 		u.Tx = tx
-		return fn(u)
+		if err := fn(u); err != nil {
+			return err
+		}
+		return commitOnce(ctx, tx)
 	})
 	if err != nil {
 		return err

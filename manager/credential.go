@@ -13,6 +13,7 @@ import (
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 	"portico/internal/secret"
+	"portico/manager/store"
 )
 
 // mostKeys is how many keys an application may have at once.
@@ -21,7 +22,7 @@ const mostKeys = 50
 // CreateKey mints an API key for an application of the tenant. Of the key only
 // its hash is kept.
 func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, application apim.ID, in NewKey) (MintedKey, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return MintedKey{}, err
 	}
 	var out MintedKey
@@ -29,6 +30,9 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		t := u.Tenant(tenant)
 		app, err := t.Application(ctx, string(application))
 		if err != nil {
+			return err
+		}
+		if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential, app.ID, app.Team); err != nil {
 			return err
 		}
 		env, err := environment(ctx, u.System(), in.Environment, "environment")
@@ -216,7 +220,7 @@ func tombstone(s apim.Secret) entry.Item {
 // keepKey changes a live key of the tenant and publishes it. change returns
 // what is to be ended with it.
 func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, action, said string, change func(u *unit, c *apim.Credential) ([]entry.Item, error)) (apim.Credential, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return apim.Credential{}, apim.Change{}, err
 	}
 	var c apim.Credential
@@ -226,9 +230,13 @@ func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credenti
 		if c, err = t.Credential(ctx, credential); err != nil {
 			return err
 		}
+		if err := a.allowKey(ctx, t, actor, tenant, c); err != nil {
+			return err
+		}
 		if !c.RevokedAt.IsZero() {
 			return apim.Errorf(apim.Conflict, "the key %s is revoked; make a new one", c.Name).WithCode("credential_revoked")
 		}
+		before := c
 		gone, err := change(u, &c)
 		if err != nil {
 			return err
@@ -236,7 +244,7 @@ func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credenti
 		if err := t.UpdateCredential(ctx, &c); err != nil {
 			return err
 		}
-		if err := u.record(ctx, tenant, action, c.ID, "key %s %s", c.Name, said); err != nil {
+		if err := u.recordChange(ctx, tenant, action, c.ID, keyFacts(before), keyFacts(c), "key %s %s", c.Name, said); err != nil {
 			return err
 		}
 		app, err := t.Application(ctx, string(c.Application))
@@ -255,7 +263,7 @@ func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credenti
 
 // RevokeKey ends a key for good. Revoking twice is one revocation.
 func (a *Access) RevokeKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID) (apim.Credential, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return apim.Credential{}, apim.Change{}, err
 	}
 	var c apim.Credential
@@ -263,6 +271,9 @@ func (a *Access) RevokeKey(ctx context.Context, actor apim.Actor, tenant, creden
 	err := a.write(ctx, actor, func(u *unit) (err error) {
 		t := u.Tenant(tenant)
 		if c, err = t.Credential(ctx, credential); err != nil {
+			return err
+		}
+		if err := a.allowKey(ctx, t, actor, tenant, c); err != nil {
 			return err
 		}
 		if c.RevokedAt.IsZero() {
@@ -278,4 +289,22 @@ func (a *Access) RevokeKey(ctx context.Context, actor apim.Actor, tenant, creden
 		return err
 	})
 	return c, change, err
+}
+
+// allowKey checks that the actor may change a key: that of an application of
+// theirs, which may have been removed.
+func (a *Access) allowKey(ctx context.Context, t store.Tenant, actor apim.Actor, tenant apim.ID, c apim.Credential) error {
+	teams, err := t.TeamsOfApplications(ctx, []apim.ID{c.Application})
+	if err != nil {
+		return err
+	}
+	return a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential, c.Application, teams[c.Application])
+}
+
+func keyFacts(c apim.Credential) any {
+	secrets := map[string]time.Time{}
+	for _, s := range c.Secrets {
+		secrets["…"+s.LastFour] = s.ExpiresAt
+	}
+	return map[string]any{"name": c.Name, "addresses": c.Addresses, "referrers": c.Referrers, "secrets end": secrets}
 }

@@ -58,7 +58,7 @@ func testKeyIsShownOnceAndKeptAsAHash(t *testing.T, place postgres.Place) {
 	if strings.Contains(key.Key[len(s.Prefix):], s.Prefix) || !strings.HasPrefix(key.Key, s.Prefix) || len(s.Hash) != 64 || len(s.LastFour) != 4 {
 		t.Errorf("got %+v", s)
 	}
-	log := must[apim.List[apim.Audit]](t)(m.tenants.AuditLog(t.Context(), system, m.client.ID, apim.Page{}))
+	log := must[apim.List[apim.AuditLink]](t)(m.tenants.AuditLog(t.Context(), system, m.client.ID, apim.AuditFilter{}, apim.Page{}))
 	for _, a := range log.Items {
 		if strings.Contains(a.Summary+a.Before+a.After, key.Key) {
 			t.Errorf("audit row %q holds the key", a.Summary)

@@ -140,15 +140,23 @@ func (f *Fleet) makeEnvironment(ctx context.Context, u *unit, env apim.Environme
 }
 
 func (f *Fleet) saveEnvironment(ctx context.Context, u *unit, env *apim.Environment) (apim.Change, error) {
+	before, err := u.System().Environment(ctx, env.Slug)
+	if err != nil {
+		return apim.Change{}, err
+	}
 	if err := u.System().UpdateEnvironment(ctx, env); err != nil {
 		return apim.Change{}, err
 	}
-	err := u.recordChange(ctx, "", "environment.change", env.ID, nil, map[string]any{"gateway_url": env.GatewayURL, "settings": env.Settings},
+	err = u.recordChange(ctx, "", "environment.change", env.ID, environmentFacts(before), environmentFacts(*env),
 		"environment %s changed, answering at %s", env.Slug, env.GatewayURL)
 	if err != nil {
 		return apim.Change{}, err
 	}
 	return f.emitEnvironment(ctx, u, env)
+}
+
+func environmentFacts(e apim.Environment) any {
+	return map[string]any{"name": e.Name, "gateway_url": e.GatewayURL, "settings": e.Settings}
 }
 
 func (f *Fleet) emitEnvironment(ctx context.Context, u *unit, env *apim.Environment) (apim.Change, error) {

@@ -33,7 +33,7 @@ const fetchTimeout = 60 * time.Second
 
 // StageImport takes a document in and scans it. The result is kept for 24 h.
 func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim.ID, up Upload) (apim.Import, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.Import{}, err
 	}
 	done, err := c.incoming.begin(tenant)
@@ -342,7 +342,7 @@ func short(s string) string {
 
 // StagedImport returns a staged import of the tenant.
 func (c *Catalog) StagedImport(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Import, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.Import{}, err
 	}
 	i, _, err := c.Store.Tenant(tenant).Import(ctx, id, c.now())
@@ -351,12 +351,15 @@ func (c *Catalog) StagedImport(ctx context.Context, actor apim.Actor, tenant, id
 
 // DocumentBytes returns a document of the tenant as it was imported.
 func (c *Catalog) DocumentBytes(ctx context.Context, actor apim.Actor, tenant, document apim.ID) (apim.Document, []byte, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return apim.Document{}, nil, err
 	}
 	t := c.Store.Tenant(tenant)
 	d, err := t.Document(ctx, document)
 	if err != nil {
+		return apim.Document{}, nil, err
+	}
+	if err := c.allowDocument(ctx, t, actor, tenant, document); err != nil {
 		return apim.Document{}, nil, err
 	}
 	raw, err := t.DocumentBody(ctx, d.Digest)
@@ -365,10 +368,13 @@ func (c *Catalog) DocumentBytes(ctx context.Context, actor apim.Actor, tenant, d
 
 // Findings lists what the scan and the lint found in a document, errors first.
 func (c *Catalog) Findings(ctx context.Context, actor apim.Actor, tenant, document apim.ID, page apim.Page) (apim.List[apim.Finding], error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return apim.List[apim.Finding]{}, err
 	}
 	if _, err := c.Store.Tenant(tenant).Document(ctx, document); err != nil {
+		return apim.List[apim.Finding]{}, err
+	}
+	if err := c.allowDocument(ctx, c.Store.Tenant(tenant), actor, tenant, document); err != nil {
 		return apim.List[apim.Finding]{}, err
 	}
 	return c.Store.Tenant(tenant).Findings(ctx, document, page)
@@ -376,14 +382,18 @@ func (c *Catalog) Findings(ctx context.Context, actor apim.Actor, tenant, docume
 
 // Revisions lists a version's revisions, newest first, without their runtime.
 func (c *Catalog) Revisions(ctx context.Context, actor apim.Actor, tenant, version apim.ID, page apim.Page) (apim.List[apim.Revision], error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return apim.List[apim.Revision]{}, err
 	}
 	t := c.Store.Tenant(tenant)
-	if lines, err := t.VersionLinesByID(ctx, []apim.ID{version}); err != nil || len(lines) == 0 {
-		if err == nil {
-			err = apim.Errorf(apim.NotFound, "no such version")
-		}
+	lines, err := t.VersionLinesByID(ctx, []apim.ID{version})
+	if err == nil && len(lines) == 0 {
+		err = apim.Errorf(apim.NotFound, "no such version")
+	}
+	if err == nil {
+		err = c.allowVersion(ctx, t, actor, apim.Read, lines[0].API)
+	}
+	if err != nil {
 		return apim.List[apim.Revision]{}, err
 	}
 	return t.Revisions(ctx, version, page)

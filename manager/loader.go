@@ -76,6 +76,9 @@ func (c *Catalog) sweep(ctx context.Context, now time.Time) {
 	if err == nil {
 		err = c.Store.SweepSessions(ctx, now)
 	}
+	if err == nil {
+		err = c.Store.SweepOnce(ctx, now)
+	}
 	if err != nil && ctx.Err() == nil {
 		c.Log.WarnContext(ctx, "sweep incomplete", "err", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
@@ -115,6 +116,7 @@ func (c *Catalog) offers(ctx context.Context, tx *store.Tx, actor apim.Actor, te
 				o.Versions, seen = append(o.Versions, v), append(seen, id)
 			}
 		}
+		o.Product.Team = ""
 		o.Product.Versions = seen // others are the provider's alone to know
 		out[i] = o
 	}
@@ -124,12 +126,26 @@ func (c *Catalog) offers(ctx context.Context, tx *store.Tx, actor apim.Actor, te
 // mine returns the reader's own subscriptions to products, if it may see them.
 func (c *Catalog) mine(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant apim.ID, products []apim.ID) (map[apim.ID][]SubscriptionView, error) {
 	out := map[apim.ID][]SubscriptionView{}
-	if tenant == "" || c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription) != nil {
+	if tenant == "" {
 		return out, nil
+	}
+	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription)
+	if apim.KindOf(err) != "" { // nowhere
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	subscriptions, err := tx.Tenant(tenant).SubscriptionsToProducts(ctx, products)
 	if err != nil {
 		return nil, err
+	}
+	if !reach.All {
+		teams, err := tx.Tenant(tenant).TeamsOfApplications(ctx, ids(subscriptions, func(s apim.Subscription) apim.ID { return s.Application }))
+		if err != nil {
+			return nil, err
+		}
+		subscriptions = slices.DeleteFunc(subscriptions, func(s apim.Subscription) bool { return !reach.Covers(s.Application, teams[s.Application]) })
 	}
 	views, err := c.views(ctx, tx, actor, tenant, subscriptions)
 	for _, v := range views {

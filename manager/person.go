@@ -108,7 +108,7 @@ func (t *Tenants) FirstRun(ctx context.Context, token string, in FirstRun) (apim
 		if err := check.Err(); err != nil {
 			return err
 		}
-		p = apim.Person{ID: apim.NewID(apim.PrefixPerson, u.now), Email: in.Email, Name: strings.TrimSpace(in.Name), Operator: true, CreatedAt: u.now, Lock: 1}
+		p = apim.Person{ID: apim.NewID(apim.PrefixPerson, u.now), Email: in.Email, Name: strings.TrimSpace(in.Name), Operator: true, CreatedAt: u.now, SignedIn: u.now, Lock: 1}
 		u.actor = apim.Actor{Person: p.ID, Name: p.Name, Operator: true}
 		if err := u.System().InsertPerson(ctx, p, hash); err != nil {
 			return err
@@ -211,6 +211,10 @@ func (t *Tenants) SignIn(ctx context.Context, email, password, address string) (
 	}
 	t.attempts.end(email, address)
 	err = t.write(ctx, apim.Actor{Person: p.ID, Name: p.Name, Operator: p.Operator, Address: address}, func(u *unit) error {
+		p.SignedIn = u.now
+		if err := u.System().SignedIn(ctx, p.ID, u.now); err != nil {
+			return err
+		}
 		return u.record(ctx, "", "person.sign_in", p.ID, "%s signed in", p.Name)
 	})
 	return p, err
@@ -248,7 +252,7 @@ func (t *Tenants) SignUp(ctx context.Context, in SignUp, address string) (apim.P
 			}
 			return err
 		}
-		p = apim.Person{ID: apim.NewID(apim.PrefixPerson, u.now), Email: in.Email, Name: strings.TrimSpace(in.Name), CreatedAt: u.now, Lock: 1}
+		p = apim.Person{ID: apim.NewID(apim.PrefixPerson, u.now), Email: in.Email, Name: strings.TrimSpace(in.Name), CreatedAt: u.now, SignedIn: u.now, Lock: 1}
 		u.actor.Person = p.ID
 		if err := u.System().InsertPerson(ctx, p, hash); err != nil {
 			return err

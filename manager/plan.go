@@ -12,7 +12,7 @@ import (
 // CreatePlan adds a plan to a product. It starts as a draft unless State says
 // published.
 func (c *Catalog) CreatePlan(ctx context.Context, actor apim.Actor, tenant, product apim.ID, in PlanInput) (apim.Plan, apim.Change, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
 		return apim.Plan{}, apim.Change{}, err
 	}
 	var plan apim.Plan
@@ -21,6 +21,9 @@ func (c *Catalog) CreatePlan(ctx context.Context, actor apim.Actor, tenant, prod
 		t := u.Tenant(tenant)
 		p, err := t.Product(ctx, string(product))
 		if err != nil {
+			return err
+		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct, p.ID, p.Team); err != nil {
 			return err
 		}
 		siblings, err := t.Plans(ctx, []apim.ID{p.ID})
@@ -69,7 +72,7 @@ func (c *Catalog) CreatePlan(ctx context.Context, actor apim.Actor, tenant, prod
 // UpdatePlan changes a plan; its limits are in force for existing
 // subscriptions as soon as the nodes confirm.
 func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in PlanInput) (apim.Plan, apim.Change, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
 		return apim.Plan{}, apim.Change{}, err
 	}
 	var plan apim.Plan
@@ -77,6 +80,13 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 	err := c.write(ctx, actor, func(u *unit) (err error) {
 		t := u.Tenant(tenant)
 		if plan, err = t.Plan(ctx, id); err != nil {
+			return err
+		}
+		product, err := t.Product(ctx, string(plan.Product))
+		if err != nil {
+			return err
+		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct, product.ID, product.Team); err != nil {
 			return err
 		}
 		if err := apim.CheckLock("plan", plan.Lock, in.Lock); err != nil {
@@ -104,10 +114,6 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 		if err := t.UpdatePlan(ctx, &plan); err != nil {
 			return err
 		}
-		product, err := t.Product(ctx, string(plan.Product))
-		if err != nil {
-			return err
-		}
 		if err := u.recordChange(ctx, tenant, "plan.change", plan.ID, planFacts(before), planFacts(plan), "plan %s of %s changed", plan.Name, product.Name); err != nil {
 			return err
 		}
@@ -118,7 +124,7 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 }
 
 func planFacts(p apim.Plan) any {
-	return map[string]any{"state": p.State, "approval": p.Approval, "limits": p.Limits, "price": p.Price}
+	return map[string]any{"name": p.Name, "description": p.Description, "state": p.State, "approval": p.Approval, "limits": p.Limits, "price": p.Price}
 }
 
 func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
@@ -138,10 +144,21 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 
 // Plan returns a plan of the tenant.
 func (c *Catalog) Plan(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Plan, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
 		return apim.Plan{}, err
 	}
-	return c.Store.Tenant(tenant).Plan(ctx, id)
+	plan, err := c.Store.Tenant(tenant).Plan(ctx, id)
+	if err != nil {
+		return apim.Plan{}, err
+	}
+	product, err := c.Store.Tenant(tenant).Product(ctx, string(plan.Product))
+	if err == nil {
+		err = c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct, product.ID, product.Team)
+	}
+	if err != nil {
+		return apim.Plan{}, err
+	}
+	return plan, nil
 }
 
 // emitTerms emits what a plan gives, or that it gives nothing any more. A

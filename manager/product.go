@@ -18,6 +18,7 @@ type ProductInput struct {
 	Visibility                 *apim.Visibility
 	Listed                     *bool
 	Versions                   *[]apim.ID
+	Team                       *apim.ID // that is to own it; "" is nobody in particular
 	Lock                       int64
 }
 
@@ -47,11 +48,11 @@ type ProductVersion struct {
 
 // CreateProduct makes a product of the tenant.
 func (c *Catalog) CreateProduct(ctx context.Context, actor apim.Actor, tenant apim.ID, in ProductInput) (apim.Product, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
 		return apim.Product{}, err
 	}
 	var p apim.Product
-	err := c.write(ctx, actor, func(u *unit) error {
+	err := c.write(ctx, actor, func(u *unit) (err error) {
 		t := u.Tenant(tenant)
 		p = apim.Product{
 			ID: apim.NewID(apim.PrefixProduct, u.now), Tenant: tenant, Slug: in.Slug, Visibility: apim.VisiblePrivate,
@@ -61,7 +62,10 @@ func (c *Catalog) CreateProduct(ctx context.Context, actor apim.Actor, tenant ap
 			p.Slug = apim.Slugify(value(in.Name))
 		}
 		var check apim.Check
-		if err := fillProduct(ctx, &check, t, &p, in); err != nil {
+		if p.Team, err = u.ownerOfNew(ctx, &check, tenant, apim.ObjectProduct, value(in.Team)); err != nil {
+			return err
+		}
+		if err := u.fillProduct(ctx, &check, &p, in); err != nil {
 			return err
 		}
 		check.Slug("slug", p.Slug)
@@ -85,7 +89,7 @@ func (c *Catalog) CreateProduct(ctx context.Context, actor apim.Actor, tenant ap
 // UpdateProduct changes a product. Its versions are in its plans' terms, so
 // the change may reach the nodes; Change is zero when it does not.
 func (c *Catalog) UpdateProduct(ctx context.Context, actor apim.Actor, tenant, id apim.ID, in ProductInput) (apim.Product, apim.Change, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
 		return apim.Product{}, apim.Change{}, err
 	}
 	var p apim.Product
@@ -95,12 +99,18 @@ func (c *Catalog) UpdateProduct(ctx context.Context, actor apim.Actor, tenant, i
 		if p, err = t.Product(ctx, string(id)); err != nil {
 			return err
 		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct, p.ID, p.Team); err != nil {
+			return err
+		}
 		if err := apim.CheckLock("product", p.Lock, in.Lock); err != nil {
 			return err
 		}
 		before := p
+		if err := u.handOver(ctx, tenant, apim.ObjectProduct, &p.Team, in.Team); err != nil {
+			return err
+		}
 		var check apim.Check
-		if err := fillProduct(ctx, &check, t, &p, in); err != nil {
+		if err := u.fillProduct(ctx, &check, &p, in); err != nil {
 			return err
 		}
 		if in.Slug != "" && in.Slug != p.Slug {
@@ -146,7 +156,10 @@ func (c *Catalog) UpdateProduct(ctx context.Context, actor apim.Actor, tenant, i
 }
 
 func productFacts(p apim.Product) any {
-	return map[string]any{"visibility": p.Visibility, "listed": p.Listed, "versions": p.Versions}
+	return map[string]any{
+		"name": p.Name, "summary": p.Summary, "description": p.Description, "visibility": p.Visibility, "listed": p.Listed,
+		"versions": p.Versions, "team": p.Team,
+	}
 }
 
 // noSecondAccess refuses to add versions that would give an application a
@@ -205,7 +218,8 @@ func overlap(a, b []string) bool {
 	return slices.ContainsFunc(a, func(e string) bool { return slices.Contains(b, e) })
 }
 
-func fillProduct(ctx context.Context, check *apim.Check, t store.Tenant, p *apim.Product, in ProductInput) error {
+func (u *unit) fillProduct(ctx context.Context, check *apim.Check, p *apim.Product, in ProductInput) error {
+	t := u.Tenant(p.Tenant)
 	set(&p.Name, in.Name)
 	set(&p.Summary, in.Summary)
 	set(&p.Description, in.Description)
@@ -220,6 +234,7 @@ func fillProduct(ctx context.Context, check *apim.Check, t store.Tenant, p *apim
 	if in.Versions == nil {
 		return nil
 	}
+	before := p.Versions
 	p.Versions = nil
 	if len(*in.Versions) > 100 {
 		check.Fail("versions", "too_many", "has %d versions, the most is 100", len(*in.Versions))
@@ -232,9 +247,24 @@ func fillProduct(ctx context.Context, check *apim.Check, t store.Tenant, p *apim
 	for i, id := range *in.Versions {
 		field := fmt.Sprintf("versions[%d]", i)
 		at := slices.IndexFunc(known, func(v store.VersionLine) bool { return v.ID == id })
+		mayOffer := at >= 0 && slices.Contains(before, id)
+		if at >= 0 && !mayOffer {
+			err := u.core.allowVersion(ctx, t, u.actor, apim.Publish, known[at].API)
+			switch apim.KindOf(err) {
+			case apim.NotFound:
+				at = -1
+			case "":
+				if err != nil {
+					return err
+				}
+				mayOffer = true
+			}
+		}
 		switch {
 		case at < 0:
 			check.Fail(field, "unknown", "you have no version %q", id)
+		case !mayOffer:
+			check.Fail(field, "not_yours", "you may not offer %s of that API; ask the people who publish it", known[at].Label)
 		case slices.Contains(p.Versions, id):
 			check.Fail(field, "twice", "the version is in the list already")
 		case known[at].State == apim.Retired:
@@ -248,13 +278,16 @@ func fillProduct(ctx context.Context, check *apim.Check, t store.Tenant, p *apim
 
 // DeleteProduct removes a product that nobody has ever subscribed to.
 func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, id apim.ID) error {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectProduct); err != nil {
 		return err
 	}
 	return c.write(ctx, actor, func(u *unit) error {
 		t := u.Tenant(tenant)
 		p, err := t.Product(ctx, string(id))
 		if err != nil {
+			return err
+		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectProduct, p.ID, p.Team); err != nil {
 			return err
 		}
 		plans, err := t.Plans(ctx, []apim.ID{p.ID})
@@ -269,6 +302,9 @@ func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, i
 			return apim.Errorf(apim.Conflict, "%s has had subscriptions, and what was decided stays on record; take it out of the catalog and close its plans instead", p.Name).WithCode("has_subscriptions")
 		}
 		if err := t.DeleteProduct(ctx, p.ID); err != nil {
+			return err
+		}
+		if err := u.endGrantsOn(ctx, tenant, p.ID); err != nil {
 			return err
 		}
 		if err := u.record(ctx, tenant, "product.delete", p.ID, "product %s deleted", p.Name); err != nil {
@@ -287,14 +323,16 @@ func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, i
 	})
 }
 
-// Products lists the tenant's products, by name.
+// Products lists those of the tenant's products that the actor may read, by
+// name.
 func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[ProductDetail], error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
+	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectProduct)
+	if err != nil {
 		return apim.List[ProductDetail]{}, err
 	}
 	var out apim.List[ProductDetail]
-	err := c.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Products(ctx, page)
+	err = c.Store.Read(ctx, func(tx *store.Tx) error {
+		list, err := tx.Tenant(tenant).Products(ctx, reach, page)
 		if err != nil {
 			return err
 		}
@@ -307,13 +345,16 @@ func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID
 
 // Product returns a product of the tenant by id or slug.
 func (c *Catalog) Product(ctx context.Context, actor apim.Actor, tenant apim.ID, ref string) (ProductDetail, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectProduct); err != nil {
 		return ProductDetail{}, err
 	}
 	var out ProductDetail
 	err := c.Store.Read(ctx, func(tx *store.Tx) error {
 		p, err := tx.Tenant(tenant).Product(ctx, ref)
 		if err != nil {
+			return err
+		}
+		if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct, p.ID, p.Team); err != nil {
 			return err
 		}
 		all, err := productDetails(ctx, tx.Tenant(tenant), []apim.Product{p})

@@ -17,7 +17,7 @@ import (
 // nodes could not serve is refused with everything that is wrong. Publishing
 // what is published already changes nothing.
 func (c *Catalog) Publish(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug, note string) (PublishResult, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
 		return PublishResult{}, err
 	}
 	var fields apim.Check
@@ -34,6 +34,9 @@ func (c *Catalog) Publish(ctx context.Context, actor apim.Actor, tenant, version
 		t := u.Tenant(tenant)
 		v, err := t.Version(ctx, version)
 		if err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
 			return err
 		}
 		if v.Revision > 0 && !v.Unpublished && v.State != apim.Retired {
@@ -70,7 +73,7 @@ func (c *Catalog) Publish(ctx context.Context, actor apim.Actor, tenant, version
 
 // RollBack deploys an earlier revision again.
 func (c *Catalog) RollBack(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string, number int) (PublishResult, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
 		return PublishResult{}, err
 	}
 	var out PublishResult
@@ -81,6 +84,9 @@ func (c *Catalog) RollBack(ctx context.Context, actor apim.Actor, tenant, versio
 		}
 		v, err := u.Tenant(tenant).Version(ctx, version)
 		if err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, u.Tenant(tenant), actor, apim.Publish, v.API); err != nil {
 			return err
 		}
 		if err := v.RollBack(number); err != nil {
@@ -266,12 +272,15 @@ func (c *Catalog) Retire(ctx context.Context, actor apim.Actor, tenant, version 
 
 // end moves a version along its lifecycle.
 func (c *Catalog) end(ctx context.Context, actor apim.Actor, tenant, version apim.ID, move func(*unit, *apim.Version) (apim.Change, error)) (v apim.Version, change apim.Change, err error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
 		return apim.Version{}, apim.Change{}, err
 	}
 	err = c.write(ctx, actor, func(u *unit) error {
 		t := u.Tenant(tenant)
 		if v, err = t.Version(ctx, version); err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
 			return err
 		}
 		if change, err = move(u, &v); err != nil {

@@ -16,7 +16,7 @@ const doubleClick = 10 * time.Second
 // Request asks for a plan on behalf of an application of the tenant. It is
 // active at once where the plan approves automatically.
 func (a *Access) Request(ctx context.Context, actor apim.Actor, tenant apim.ID, in RequestAccess) (apim.Subscription, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectSubscription); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectSubscription); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
 	}
 	var s apim.Subscription
@@ -24,6 +24,9 @@ func (a *Access) Request(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	err := a.write(ctx, actor, func(u *unit) error {
 		app, err := u.Tenant(tenant).Application(ctx, string(in.Application))
 		if err != nil {
+			return err
+		}
+		if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectSubscription, app.ID, app.Team); err != nil {
 			return err
 		}
 		plan, err := u.Catalog(tenant).PlanByID(ctx, in.Plan)
@@ -208,16 +211,18 @@ func (u *unit) applicationOf(ctx context.Context, s apim.Subscription) (apim.App
 
 // Waiting counts the requests in the inbox.
 func (a *Access) Waiting(ctx context.Context, actor apim.Actor, tenant apim.ID) (int, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
+	reach, err := a.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription)
+	if err != nil {
 		return 0, err
 	}
-	return a.Store.Tenant(tenant).WaitingRequests(ctx)
+	return a.Store.Tenant(tenant).WaitingRequests(ctx, reach)
 }
 
-// Inbox lists requests to the tenant's products: waiting ones oldest first,
-// answered ones newest first.
+// Inbox lists requests to those of the tenant's products whose subscriptions
+// the actor may read: waiting ones oldest first, answered ones newest first.
 func (a *Access) Inbox(ctx context.Context, actor apim.Actor, tenant apim.ID, q InboxQuery) (apim.List[SubscriptionView], error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
+	reach, err := a.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription)
+	if err != nil {
 		return apim.List[SubscriptionView]{}, err
 	}
 	parts := map[string]store.Inbox{
@@ -229,8 +234,8 @@ func (a *Access) Inbox(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 		return apim.List[SubscriptionView]{}, invalid("tab", "unknown", "is %q; use waiting, answered, automatic or all", q.Tab)
 	}
 	var out apim.List[SubscriptionView]
-	err := a.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Requests(ctx, part, q.Page)
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		list, err := tx.Tenant(tenant).Requests(ctx, reach, part, q.Page)
 		if err != nil {
 			return err
 		}

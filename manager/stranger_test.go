@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -35,6 +36,12 @@ func openToAll() map[string]string {
 		"Tenants.EnsureBootstrapToken": "a part of the program, with no actor",
 		"Tenants.SetTheme":             "the actor's own",
 		"Tenants.Memberships":          "the actor's own",
+		"Tenants.Sessions":             "the actor's own",
+		"Tenants.EndSession":           "the actor's own",
+		"Tenants.EndSessions":          "the actor's own",
+		"Tenants.CheckInvitation":      "the link's token is the permission",
+		"Tenants.AcceptInvitation":     "the link's token is the permission",
+		"Tenants.JoinByInvitation":     "the link's token is the permission",
 		"Tenants.Can":                  "answers whether, and decides nothing",
 		"Fleet.EnsureEnvironment":      "a part of the program, with no actor",
 		"Fleet.EnsureNode":             "a part of the program, with no actor",
@@ -51,6 +58,9 @@ func openToMembers() map[string]string {
 	return map[string]string{
 		"Tenants.Tenant":      "where they belong",
 		"Tenants.Members":     "who else belongs there",
+		"Tenants.Member":      "as above",
+		"Tenants.Teams":       "as above",
+		"Tenants.Team":        "as above",
 		"Tenants.CreateToken": "their own; it can do what they can",
 		"Tenants.Tokens":      "their own",
 		"Tenants.RevokeToken": "their own",
@@ -103,6 +113,39 @@ func testStrangersAreRefusedEverywhere(t *testing.T, place postgres.Place) {
 	}
 	if called < 40 {
 		t.Fatalf("got %d use cases, want all of them", called)
+	}
+}
+
+// Every use case, found by reflection, is called by an owner's token that has a
+// scope for something else: what a token may is asked everywhere.
+func TestTokensWithoutTheScopeAreRefusedEverywhere(t *testing.T) {
+	postgres.Both(t, testTokensWithoutTheScopeAreRefusedEverywhere)
+}
+
+func testTokensWithoutTheScopeAreRefusedEverywhere(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	token := m.person(m.shop, "Olga", apim.RoleOwner)
+	token.Token, token.Tenant, token.Scopes = "tok_1", m.shop.ID, apim.Scopes{"approve tenant"}
+	operator := apim.Actor{Token: "tok_2", Name: "automation", Operator: true, Scopes: apim.Scopes{"approve tenant"}}
+	open := openToAll()
+	for _, own := range []string{"Tenants.Sessions", "Tenants.EndSession", "Tenants.EndSessions"} {
+		delete(open, own) // the actor's own, and not every token's
+	}
+	for _, group := range []any{m.catalog, m.access, m.tenants, m.fleet} {
+		v := reflect.ValueOf(group)
+		for i := range v.NumMethod() {
+			name := v.Type().Elem().Name() + "." + v.Type().Method(i).Name
+			if open[name] != "" || name == "Tenants.Tenant" { // where a token works is no secret to it
+				continue
+			}
+			for who, actor := range map[string]apim.Actor{"owner's": token, "operator's": operator} {
+				err := call(t, v.Method(i), actor, m)
+				var e *apim.Error
+				if !errors.As(err, &e) || e.Kind != apim.Forbidden {
+					t.Errorf("%s by an %s token: got %v, want it forbidden", name, who, err)
+				}
+			}
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ const mostDecisions = 200
 // which needs a reason. Each is decided
 // by itself: one that cannot be leaves the others as they are.
 func (a *Access) Decide(ctx context.Context, actor apim.Actor, tenant apim.ID, subscriptions []apim.ID, verb, text string) ([]Decided, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription); err != nil {
 		return nil, err
 	}
 	if verb != "approve" && verb != "reject" {
@@ -222,7 +222,7 @@ func (a *Access) SetStopped(ctx context.Context, actor apim.Actor, tenant, id ap
 
 // Cancel ends a subscription for good, for either of its two tenants.
 func (a *Access) Cancel(ctx context.Context, actor apim.Actor, tenant, id apim.ID, note string) (apim.Subscription, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
 	}
 	cancel := transition{
@@ -236,16 +236,28 @@ func (a *Access) Cancel(ctx context.Context, actor apim.Actor, tenant, id apim.I
 			return nil
 		},
 	}
-	_, err := a.Store.Tenant(tenant).SubscriptionTo(ctx, id)
-	switch {
-	case err == nil && a.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription) == nil:
-		return a.provider(ctx, actor, tenant, id, note, cancel)
-	case err == nil:
-		if _, ours := a.Store.Tenant(tenant).SubscriptionOf(ctx, id); ours != nil {
-			return a.provider(ctx, actor, tenant, id, note, cancel) // to be told the role that could
+	asProvider := false
+	err := a.Store.Read(ctx, func(tx *store.Tx) error {
+		s, err := tx.Tenant(tenant).SubscriptionTo(ctx, id)
+		if apim.KindOf(err) == apim.NotFound {
+			return nil
 		}
-	case apim.KindOf(err) != apim.NotFound:
+		if err != nil {
+			return err
+		}
+		places, err := providerPlaces(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		// Who may not is told the role that could, unless they are the consumer too.
+		asProvider = s.ApplicationTenant != tenant || a.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription, places...) == nil
+		return nil
+	})
+	if err != nil {
 		return apim.Subscription{}, apim.Change{}, err
+	}
+	if asProvider {
+		return a.provider(ctx, actor, tenant, id, note, cancel)
 	}
 	if err := checkText(note); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
@@ -262,7 +274,7 @@ func checkText(text string) error {
 
 // provider moves a subscription to one of the tenant's products.
 func (a *Access) provider(ctx context.Context, actor apim.Actor, tenant, id apim.ID, text string, tr transition) (apim.Subscription, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
 	}
 	if err := checkText(text); err != nil {
@@ -273,7 +285,7 @@ func (a *Access) provider(ctx context.Context, actor apim.Actor, tenant, id apim
 
 // consumer moves a subscription of one of the tenant's applications.
 func (a *Access) consumer(ctx context.Context, actor apim.Actor, tenant, id apim.ID, tr transition) (apim.Subscription, apim.Change, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectSubscription); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectSubscription); err != nil {
 		return apim.Subscription{}, apim.Change{}, err
 	}
 	tr.consumer = true
@@ -288,6 +300,19 @@ func (a *Access) transit(ctx context.Context, actor apim.Actor, tenant, id apim.
 			load = t.SubscriptionOf
 		}
 		if s, err = load(ctx, id); err != nil {
+			return err
+		}
+		verb, places := apim.Approve, []apim.ID(nil)
+		if tr.consumer {
+			verb = apim.Write
+			places, err = applicationPlaces(ctx, t, s.Application)
+		} else {
+			places, err = providerPlaces(ctx, u.Tx, s)
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.Authz.Allow(ctx, actor, tenant, verb, apim.ObjectSubscription, places...); err != nil {
 			return err
 		}
 		me := identity(actor)
@@ -348,7 +373,11 @@ func notOwn(ctx context.Context, u *unit, s apim.Subscription) error {
 	if !s.Waiting() || me == "" || asker(s) != me {
 		return nil
 	}
-	others, err := u.Tenant(s.Tenant).OthersWithRole(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription))
+	places, err := providerPlaces(ctx, u.Tx, s)
+	if err != nil {
+		return err
+	}
+	others, err := u.Tenant(s.Tenant).Others(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription), places)
 	if err != nil {
 		return fmt.Errorf("look for another approver: %w", err)
 	}
@@ -361,7 +390,7 @@ func notOwn(ctx context.Context, u *unit, s apim.Subscription) error {
 // Subscription returns a subscription as the tenant, provider or consumer, may
 // see it.
 func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (SubscriptionView, error) {
-	if err := a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
+	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
 		return SubscriptionView{}, err
 	}
 	var out SubscriptionView
@@ -372,6 +401,9 @@ func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id 
 			s, err = t.SubscriptionOf(ctx, id)
 		}
 		if err != nil {
+			return err
+		}
+		if err := a.allowSubscription(ctx, tx, actor, tenant, s); err != nil {
 			return err
 		}
 		views, err := a.views(ctx, tx, actor, tenant, []apim.Subscription{s})
@@ -385,4 +417,25 @@ func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id 
 		return err
 	})
 	return out, err
+}
+
+// allowSubscription checks that the actor may read a subscription, as its
+// provider or as its consumer.
+func (a *Access) allowSubscription(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant apim.ID, s apim.Subscription) error {
+	var places []apim.ID
+	if s.Tenant == tenant {
+		of, err := providerPlaces(ctx, tx, s)
+		if err != nil {
+			return err
+		}
+		places = of
+	}
+	if s.ApplicationTenant == tenant {
+		of, err := applicationPlaces(ctx, tx.Tenant(tenant), s.Application)
+		if err != nil {
+			return err
+		}
+		places = append(places, of...)
+	}
+	return a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription, places...)
 }

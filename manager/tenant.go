@@ -26,7 +26,7 @@ func (t *Tenants) Memberships(ctx context.Context, actor apim.Actor) ([]Membersh
 		}
 		for _, tenant := range tenants {
 			if actor.Tenant == "" || actor.Tenant == tenant.ID {
-				out = append(out, Membership{Tenant: tenant, Roles: roles[tenant.ID]})
+				out = append(out, Membership{Tenant: tenant, Roles: roles[tenant.ID], Grants: t.Authz.Grants(actor.Person, tenant.ID)})
 			}
 		}
 		return nil
@@ -76,28 +76,12 @@ func (t *Tenants) CreateTenant(ctx context.Context, actor apim.Actor, slug, name
 	return tenant, t.Authz.Reload(ctx)
 }
 
-// Members lists a tenant's members, by name.
-func (t *Tenants) Members(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[apim.Member], error) {
-	if err := t.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectMember); err != nil {
-		return apim.List[apim.Member]{}, err
+// Can reports whether the actor may do something in a tenant: somewhere in it,
+// or at the places that are given. It is for pages that show or hide a button
+// and decides nothing: use cases check again.
+func (t *Tenants) Can(ctx context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object, places ...apim.ID) bool {
+	if len(places) > 0 {
+		return t.Authz.Allow(ctx, actor, tenant, verb, object, places...) == nil
 	}
-	return t.Store.Tenant(tenant).Members(ctx, page)
-}
-
-// Can reports whether the actor may do something in a tenant, for pages that
-// show or hide a button. It decides nothing: use cases check again.
-func (t *Tenants) Can(ctx context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) bool {
-	return t.Authz.Allow(ctx, actor, tenant, verb, object) == nil
-}
-
-// AuditLog lists a tenant's audit rows, newest first; the installation's own
-// for "".
-func (t *Tenants) AuditLog(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[apim.Audit], error) {
-	if err := t.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAudit); err != nil {
-		return apim.List[apim.Audit]{}, err
-	}
-	if tenant == "" {
-		return t.Store.System().AuditLog(ctx, page)
-	}
-	return t.Store.Tenant(tenant).AuditLog(ctx, page)
+	return t.Authz.Somewhere(ctx, actor, tenant, verb, object) == nil
 }

@@ -30,5 +30,6 @@ type SignUp struct {
 // Membership is one tenant of a person.
 type Membership struct {
 	Tenant apim.Tenant
-	Roles  []apim.Role
+	Roles  []apim.Role      // on all of the tenant
+	Grants []apim.RoleGrant // on teams, their teams' own too, and objects
 }

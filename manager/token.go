@@ -2,6 +2,9 @@ package manager
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"portico/internal/apim"
@@ -17,45 +20,100 @@ const (
 	usedEvery       = time.Minute // how precisely the last use is kept
 )
 
-// CreateToken mints an API token for the actor; its text is shown this once.
-// A zero expires is 90 days. An empty tenant, for operators, spans tenants.
-func (t *Tenants) CreateToken(ctx context.Context, actor apim.Actor, tenant apim.ID, name string, expires time.Time) (apim.Token, string, error) {
+// NewToken asks for an API token.
+type NewToken struct {
+	Name      string
+	Scopes    apim.Scopes // none is all that its person may
+	ExpiresAt time.Time   // zero is 90 days
+	Never     bool        // it does not end; for operators
+}
+
+// CreateToken mints an API token for the actor; its text is shown this once. It
+// never may more than the actor. An empty tenant, for operators, spans tenants.
+func (t *Tenants) CreateToken(ctx context.Context, actor apim.Actor, tenant apim.ID, in NewToken) (apim.Token, string, error) {
 	if err := t.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectToken); err != nil {
 		return apim.Token{}, "", err
 	}
-	if actor.Token != "" && actor.Person != "" {
+	if actor.Token != "" && (actor.Person != "" || !actor.Scopes.Allow(apim.Manage, apim.ObjectToken)) {
 		return apim.Token{}, "", apim.Errorf(apim.Forbidden, "an API token cannot make another; sign in to make one").WithCode("token_by_token")
 	}
 	now := t.now()
-	if expires.IsZero() {
+	expires := in.ExpiresAt
+	if expires.IsZero() && !in.Never {
 		expires = now.Add(tokenFor)
 	}
 	var check apim.Check
-	checkName(&check, name)
+	checkName(&check, in.Name)
 	switch {
+	case in.Never && !actor.Operator:
+		check.Fail("never_expires", "not_allowed", "is for operators; choose a time within a year")
+	case in.Never && !expires.IsZero():
+		check.Fail("never_expires", "both", "does not go with expires_at")
+	case in.Never:
 	case !expires.After(now):
 		check.Fail("expires_at", "past", "choose a time that is still to come")
 	case expires.After(now.Add(longestToken)):
 		check.Fail("expires_at", "too_late", "choose a time within a year")
 	}
+	scopes := t.checkScopes(ctx, &check, actor, tenant, in.Scopes)
 	if err := check.Err(); err != nil {
 		return apim.Token{}, "", err
 	}
 	text := secret.MintToken(tokenPrefix).Reveal()
 	token := apim.Token{
-		ID: apim.NewID(apim.PrefixToken, now), Person: actor.Person, Tenant: tenant, Name: name, Hint: text[len(text)-4:],
-		CreatedAt: now, ExpiresAt: expires.UTC().Truncate(time.Microsecond),
+		ID: apim.NewID(apim.PrefixToken, now), Person: actor.Person, Tenant: tenant, Name: in.Name, Hint: text[len(text)-4:],
+		Scopes: scopes, CreatedAt: now,
+	}
+	until := "without an end"
+	if !in.Never {
+		token.ExpiresAt = expires.UTC().Truncate(time.Microsecond)
+		until = "good until " + token.ExpiresAt.Format(time.RFC3339)
 	}
 	err := t.write(ctx, actor, func(u *unit) error {
 		if err := u.System().InsertToken(ctx, token, secret.HashHex(text), false); err != nil {
 			return err
 		}
-		return u.record(ctx, tenant, "token.create", token.ID, "API token %s made, good until %s", name, token.ExpiresAt.Format(time.RFC3339))
+		return u.recordChange(ctx, tenant, "token.create", token.ID, nil, map[string]any{"scopes": scopes}, "API token %s made, %s", in.Name, until)
 	})
 	if err != nil {
 		return apim.Token{}, "", err
 	}
 	return token, text, nil
+}
+
+// mostScopes bounds the scopes of a token.
+const mostScopes = 60
+
+// checkScopes returns a token's scopes, each once. One that the actor does not
+// have anywhere in the tenant is refused; a scope with "*" grows and shrinks
+// with what its person may.
+func (t *Tenants) checkScopes(ctx context.Context, check *apim.Check, actor apim.Actor, tenant apim.ID, asked apim.Scopes) apim.Scopes {
+	if len(asked) == 0 {
+		return apim.ScopePresets()["full"]
+	}
+	if len(asked) > mostScopes {
+		check.Fail("scopes", "too_many", "has %d, the most is %d", len(asked), mostScopes)
+		return nil
+	}
+	var out apim.Scopes
+	for i, s := range asked {
+		field := fmt.Sprintf("scopes[%d]", i)
+		if err := apim.CheckScope(s); err != nil {
+			check.Fail(field, "unknown", "%s", err)
+			continue
+		}
+		verb, object, _ := strings.Cut(string(s), " ")
+		if verb != "*" && object != "*" {
+			if err := t.Authz.Somewhere(ctx, actor, tenant, apim.Verb(verb), apim.Object(object)); err != nil {
+				check.Fail(field, "not_yours", "you may not do this yourself: %s", err)
+				continue
+			}
+		}
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Tokens lists the actor's own API tokens in a tenant, newest first.
@@ -93,7 +151,7 @@ func (t *Tenants) TokenActor(ctx context.Context, text string) (apim.Actor, erro
 	if token.Expired(now) {
 		return apim.Actor{}, apim.Errorf(apim.SignIn, "the API token ended on %s; make a new one", token.ExpiresAt.Format("2 January 2006")).WithCode("token_expired")
 	}
-	actor := apim.Actor{Token: token.ID, Tenant: token.Tenant, Name: token.Name, Operator: true}
+	actor := apim.Actor{Token: token.ID, Tenant: token.Tenant, Scopes: token.Scopes, Name: token.Name, Operator: true}
 	if token.Person != "" {
 		p, err := t.Store.System().Person(ctx, token.Person)
 		if err != nil {
@@ -118,7 +176,7 @@ func (t *Tenants) EnsureBootstrapToken(ctx context.Context, text string) error {
 		if err != nil || made {
 			return err
 		}
-		token := apim.Token{ID: apim.NewID(apim.PrefixToken, u.now), Name: "bootstrap token", CreatedAt: u.now}
+		token := apim.Token{ID: apim.NewID(apim.PrefixToken, u.now), Name: "bootstrap token", Scopes: apim.ScopePresets()["full"], CreatedAt: u.now}
 		if err := u.System().InsertToken(ctx, token, secret.HashHex(text), true); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ type ValueInput struct {
 // Values lists the tenant's values in an environment, by name; secret ones
 // without what they are.
 func (c *Catalog) Values(ctx context.Context, actor apim.Actor, tenant apim.ID, environmentSlug string) ([]apim.EnvironmentValue, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return nil, err
 	}
 	env, err := environment(ctx, c.Store.System(), environmentSlug, "environment")
@@ -101,13 +101,28 @@ func (c *Catalog) SetValue(ctx context.Context, actor apim.Actor, tenant apim.ID
 		if err := u.Tenant(tenant).SetValue(ctx, kept); err != nil {
 			return err
 		}
-		if err := u.record(ctx, tenant, "value.set", env.ID, "value %s of %s set", in.Name, env.Slug); err != nil {
+		if err := u.recordChange(ctx, tenant, "value.set", env.ID, u.valueFact(have[in.Name]), u.valueFact(kept), "value %s of %s set", in.Name, env.Slug); err != nil {
 			return err
 		}
 		change, err = c.republish(ctx, u, tenant, env, in.Name)
 		return err
 	})
 	return v, change, err
+}
+
+// valueFact is what an audit row says of a value: of a secret only a mark.
+func (u *unit) valueFact(v apim.EnvironmentValue) any {
+	switch {
+	case v.Name == "":
+		return nil
+	case !v.Secret:
+		return map[string]any{v.Name: v.Value}
+	case u.core.Box != nil:
+		if plain, err := u.core.Box.Open(v.Sealed, valuePlace(v)); err == nil {
+			return map[string]any{v.Name: u.mark(string(plain), valuePlace(v))}
+		}
+	}
+	return map[string]any{v.Name: "a secret"} // sealed with another key, or nobody's to open
 }
 
 // DeleteValue removes a value that nothing live refers to.

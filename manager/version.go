@@ -26,13 +26,16 @@ func (c *Catalog) VersionByLabel(ctx context.Context, actor apim.Actor, tenant a
 }
 
 func (c *Catalog) version(ctx context.Context, actor apim.Actor, tenant apim.ID, load func(store.Tenant) (apim.Version, error)) (VersionDetail, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return VersionDetail{}, err
 	}
 	var out VersionDetail
 	err := c.Store.Read(ctx, func(tx *store.Tx) error {
 		v, err := load(tx.Tenant(tenant))
 		if err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, tx.Tenant(tenant), actor, apim.Read, v.API); err != nil {
 			return err
 		}
 		out, err = versionDetail(ctx, tx, v)
@@ -109,13 +112,16 @@ func versionURL(ctx context.Context, tx *store.Tx, v apim.Version, live []apim.D
 
 // UpdateDraft changes a version's draft; nothing of it is live before Publish.
 func (c *Catalog) UpdateDraft(ctx context.Context, actor apim.Actor, tenant, version apim.ID, in DraftChange) (apim.Version, error) {
-	if err := c.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.Version{}, err
 	}
 	var v apim.Version
 	err := c.write(ctx, actor, func(u *unit) (err error) {
 		t := u.Tenant(tenant)
 		if v, err = t.Version(ctx, version); err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, t, actor, apim.Write, v.API); err != nil {
 			return err
 		}
 		if err := apim.CheckLock("version", v.Lock, in.Lock); err != nil {
@@ -143,7 +149,8 @@ func (c *Catalog) UpdateDraft(ctx context.Context, actor apim.Actor, tenant, ver
 		if err := t.UpdateVersion(ctx, &v, true); err != nil {
 			return err
 		}
-		return u.record(ctx, tenant, "version.draft", v.ID, "draft of %s changed", v.Label)
+		was, is := u.runtimeFacts(v, before, v.Runtime)
+		return u.recordChange(ctx, tenant, "version.draft", v.ID, was, is, "draft of %s changed", v.Label)
 	})
 	return v, err
 }

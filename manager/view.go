@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"portico/internal/apim"
@@ -20,16 +21,11 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 	if err != nil {
 		return nil, err
 	}
-	decider := c.Authz.Allow(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription) == nil
-	me, alone := identity(actor), false
-	if decider && me != "" && slices.ContainsFunc(subscriptions, func(s apim.Subscription) bool { return asker(s) == me }) {
-		others, err := tx.Tenant(tenant).OthersWithRole(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription))
-		if err != nil {
-			return nil, err
-		}
-		alone = others == 0
+	reach, places, err := c.decides(ctx, tx, actor, tenant, n.products)
+	if err != nil {
+		return nil, err
 	}
-	now := c.now()
+	me, now := identity(actor), c.now()
 	out := make([]SubscriptionView, len(subscriptions))
 	for i, s := range subscriptions {
 		v := SubscriptionView{
@@ -38,13 +34,21 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 			NextPlan: n.plans[s.PlanChange.Plan],
 		}
 		if s.Tenant != tenant { // what is being prepared is the provider's alone to know
+			v.Product.Team = ""
 			v.Product.Versions = slices.DeleteFunc(slices.Clone(v.Product.Versions), func(id apim.ID) bool { return n.drafts[id] })
 		}
 		for _, id := range v.Product.Versions {
 			v.APIs = append(v.APIs, n.versions[id])
 		}
-		if decider && s.Tenant == tenant {
-			v.CanDecide = s.Waiting() && (me == "" || asker(s) != me || alone)
+		if s.Tenant == tenant && reach.Covers(places[s.Product]...) {
+			v.CanDecide = s.Waiting() && (me == "" || asker(s) != me)
+			if s.Waiting() && !v.CanDecide { // their own, which they decide when nobody else could
+				others, err := tx.Tenant(tenant).Others(ctx, me, authz.RolesThat(apim.Approve, apim.ObjectSubscription), places[s.Product])
+				if err != nil {
+					return nil, err
+				}
+				v.CanDecide = others == 0
+			}
 			v.CanUndo = s.State == apim.Active && !s.Changing() && me != "" && s.DecidedBy == me && now.Sub(s.DecidedAt) <= apim.UndoFor
 			if v.CanUndo {
 				v.UndoUntil = s.DecidedAt.Add(apim.UndoFor)
@@ -53,6 +57,22 @@ func (c *Core) views(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant
 		out[i] = v
 	}
 	return out, nil
+}
+
+// decides returns where the actor decides on requests, and the places of the
+// tenant's own among products.
+func (c *Core) decides(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant apim.ID, products map[apim.ID]apim.Product) (apim.Reach, map[apim.ID][]apim.ID, error) {
+	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Approve, apim.ObjectSubscription)
+	if apim.KindOf(err) != "" { // nowhere
+		return apim.Reach{}, nil, nil
+	}
+	if err != nil {
+		return apim.Reach{}, nil, err
+	}
+	own := maps.Clone(products)
+	maps.DeleteFunc(own, func(_ apim.ID, p apim.Product) bool { return p.Tenant != tenant })
+	places, err := productPlaces(ctx, tx.Tenant(tenant), own)
+	return reach, places, err
 }
 
 // asker is who asked for what waits for a decision.

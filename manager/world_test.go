@@ -70,6 +70,29 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 	return w
 }
 
+// another returns the people's use cases of a second manager on the same
+// database.
+func (w *world) another() (*manager.Tenants, error) {
+	core := w.core
+	var err error
+	core.Authz, err = authz.New(w.t.Context(), w.store)
+	return &manager.Tenants{Core: core}, err
+}
+
+// fillAudit writes many rows into a tenant's audit log.
+func (w *world) fillAudit(tenant apim.ID, rows int) error {
+	return w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+		for range rows {
+			at := w.clock()
+			row := apim.Audit{ID: apim.NewID(apim.PrefixAudit, at), Tenant: tenant, At: at.Truncate(time.Microsecond), Actor: system, Action: "test.row", Summary: "a row"}
+			if err := tx.System().Audit(w.t.Context(), row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // clock goes on by a microsecond with every look at it, as if no two things
 // happened at once.
 func (w *world) clock() time.Time {
@@ -222,7 +245,7 @@ func (w *world) audited(tenant apim.ID, action string) int {
 	w.t.Helper()
 	n, cursor := 0, ""
 	for {
-		page := must[apim.List[apim.Audit]](w.t)(w.tenants.AuditLog(w.t.Context(), system, tenant, apim.Page{Limit: 200, Cursor: cursor}))
+		page := must[apim.List[apim.AuditLink]](w.t)(w.tenants.AuditLog(w.t.Context(), system, tenant, apim.AuditFilter{}, apim.Page{Limit: 200, Cursor: cursor}))
 		for _, a := range page.Items {
 			if a.Action == action {
 				n++

@@ -23,13 +23,17 @@ CREATE TABLE api (
   created_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   lock bigint NOT NULL,
+  team_id text COLLATE "C",
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
   UNIQUE (tenant_id, slug),
-  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id),
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team(tenant_id, id)
 );
 
 CREATE INDEX api_name ON public.api USING btree (tenant_id, name_key, id);
+
+CREATE INDEX api_team ON public.api USING btree (tenant_id, team_id) WHERE (team_id IS NOT NULL);
 
 ALTER TABLE api ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -54,14 +58,18 @@ CREATE TABLE application (
   updated_at bigint NOT NULL,
   removed_at bigint NOT NULL,
   lock bigint NOT NULL,
+  team_id text COLLATE "C",
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
-  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id),
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team(tenant_id, id)
 );
 
 CREATE INDEX application_name ON public.application USING btree (tenant_id, name_key, id) WHERE (removed_at = 0);
 
 CREATE UNIQUE INDEX application_slug ON public.application USING btree (tenant_id, slug) WHERE (removed_at = 0);
+
+CREATE INDEX application_team ON public.application USING btree (tenant_id, team_id) WHERE (team_id IS NOT NULL);
 
 ALTER TABLE application ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -93,6 +101,12 @@ CREATE TABLE audit (
   PRIMARY KEY (tenant_id, sequence),
   UNIQUE (id)
 );
+
+CREATE INDEX audit_action ON public.audit USING btree (tenant_id, action, sequence);
+
+CREATE INDEX audit_object ON public.audit USING btree (tenant_id, object, sequence);
+
+CREATE INDEX audit_person ON public.audit USING btree (tenant_id, person_id, sequence);
 
 CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 
@@ -364,6 +378,33 @@ CREATE TABLE first_run (
   CHECK ((id = 1))
 );
 
+CREATE TABLE idempotency (
+  tenant_id text COLLATE "C" NOT NULL,
+  owner text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  fingerprint text COLLATE "C" NOT NULL,
+  attempt text COLLATE "C" NOT NULL,
+  committed boolean NOT NULL,
+  answered boolean NOT NULL,
+  status integer NOT NULL,
+  header jsonb NOT NULL,
+  body bytea NOT NULL,
+  object text COLLATE "C" NOT NULL,
+  leased_to bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (tenant_id, owner, key)
+);
+
+CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
+
+ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON idempotency AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON idempotency AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
 CREATE TABLE import (
   id text COLLATE "C" NOT NULL,
   tenant_id text COLLATE "C" NOT NULL,
@@ -388,10 +429,38 @@ CREATE POLICY system ON import AS PERMISSIVE FOR ALL
 CREATE POLICY tenant ON import AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
+CREATE TABLE invitation (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  email text COLLATE "C" NOT NULL,
+  grants jsonb NOT NULL,
+  teams jsonb NOT NULL,
+  hash text COLLATE "C" NOT NULL,
+  invited_by text COLLATE "C" NOT NULL,
+  inviter text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (hash),
+  UNIQUE (tenant_id, email),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX invitation_inviter ON public.invitation USING btree (tenant_id, invited_by);
+
+ALTER TABLE invitation ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON invitation AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON invitation AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
 CREATE TABLE member (
   tenant_id text COLLATE "C" NOT NULL,
   person_id text COLLATE "C" NOT NULL,
   joined_at bigint NOT NULL,
+  lock bigint NOT NULL,
   PRIMARY KEY (tenant_id, person_id),
   FOREIGN KEY (person_id) REFERENCES person(id),
   FOREIGN KEY (tenant_id) REFERENCES tenant(id)
@@ -495,6 +564,7 @@ CREATE TABLE person (
   theme text COLLATE "C" NOT NULL,
   created_at bigint NOT NULL,
   lock bigint NOT NULL,
+  signed_in_at bigint NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (email)
 );
@@ -546,15 +616,19 @@ CREATE TABLE product (
   created_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   lock bigint NOT NULL,
+  team_id text COLLATE "C",
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
   UNIQUE (tenant_id, slug),
-  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id),
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team(tenant_id, id)
 );
 
 CREATE INDEX product_name ON public.product USING btree (tenant_id, name_key, id);
 
 CREATE INDEX product_offered ON public.product USING btree (name_key, id) WHERE listed;
+
+CREATE INDEX product_team ON public.product USING btree (tenant_id, team_id) WHERE (team_id IS NOT NULL);
 
 ALTER TABLE product ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -682,10 +756,19 @@ CREATE TABLE session (
   hash text COLLATE "C" NOT NULL,
   data bytea NOT NULL,
   expires_at bigint NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  use text COLLATE "C" NOT NULL,
+  person_id text COLLATE "C" NOT NULL,
+  address text COLLATE "C" NOT NULL,
+  agent text COLLATE "C" NOT NULL,
+  started_at bigint NOT NULL,
+  seen_at bigint NOT NULL,
   PRIMARY KEY (hash)
 );
 
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
+
+CREATE INDEX session_person ON public.session USING btree (person_id) WHERE (person_id <> ''::text);
 
 CREATE TABLE subscription (
   id text COLLATE "C" NOT NULL,
@@ -742,6 +825,68 @@ CREATE POLICY system ON subscription AS PERMISSIVE FOR ALL
 CREATE POLICY tenant ON subscription AS PERMISSIVE FOR ALL
   USING ((tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif")) OR (application_tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif")));
 
+CREATE TABLE team (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  slug text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  name_key text COLLATE "C" NOT NULL,
+  description text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (tenant_id, id),
+  UNIQUE (tenant_id, slug),
+  FOREIGN KEY (tenant_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX team_name ON public.team USING btree (tenant_id, name_key, id);
+
+ALTER TABLE team ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON team AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON team AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE team_member (
+  tenant_id text COLLATE "C" NOT NULL,
+  team_id text COLLATE "C" NOT NULL,
+  person_id text COLLATE "C" NOT NULL,
+  joined_at bigint NOT NULL,
+  PRIMARY KEY (tenant_id, team_id, person_id),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES member(tenant_id, person_id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team(tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX team_member_person ON public.team_member USING btree (tenant_id, person_id);
+
+ALTER TABLE team_member ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON team_member AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON team_member AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE team_role (
+  tenant_id text COLLATE "C" NOT NULL,
+  team_id text COLLATE "C" NOT NULL,
+  role text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, team_id, role),
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team(tenant_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE team_role ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON team_role AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON team_role AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
 CREATE TABLE tenant (
   id text COLLATE "C" NOT NULL,
   slug text COLLATE "C" NOT NULL,
@@ -763,6 +908,7 @@ CREATE TABLE token (
   created_at bigint NOT NULL,
   expires_at bigint NOT NULL,
   last_used_at bigint NOT NULL,
+  scopes jsonb NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (hash),
   FOREIGN KEY (person_id) REFERENCES person(id),

@@ -12,12 +12,22 @@ CREATE TABLE api (
   tags        TEXT NOT NULL, -- JSON
   created_at  BIGINT NOT NULL,
   updated_at  BIGINT NOT NULL,
-  lock        BIGINT NOT NULL,
+  lock        BIGINT NOT NULL, team_id TEXT,
   UNIQUE (tenant_id, id),
   UNIQUE (tenant_id, slug)
 );
 
 CREATE INDEX api_name ON api (tenant_id, name_key, id);
+
+CREATE INDEX api_team ON api (tenant_id, team_id) WHERE team_id IS NOT NULL;
+
+CREATE TRIGGER api_team_of_its_tenant BEFORE UPDATE OF team_id ON api
+WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
+
+CREATE TRIGGER api_team_of_its_tenant_new BEFORE INSERT ON api
+WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
 
 CREATE TABLE application (
   id          TEXT PRIMARY KEY,
@@ -30,13 +40,23 @@ CREATE TABLE application (
   created_at  BIGINT NOT NULL,
   updated_at  BIGINT NOT NULL,
   removed_at  BIGINT NOT NULL,
-  lock        BIGINT NOT NULL,
+  lock        BIGINT NOT NULL, team_id TEXT,
   UNIQUE (tenant_id, id)
 );
 
 CREATE INDEX application_name ON application (tenant_id, name_key, id) WHERE removed_at = 0;
 
 CREATE UNIQUE INDEX application_slug ON application (tenant_id, slug) WHERE removed_at = 0;
+
+CREATE INDEX application_team ON application (tenant_id, team_id) WHERE team_id IS NOT NULL;
+
+CREATE TRIGGER application_team_of_its_tenant BEFORE UPDATE OF team_id ON application
+WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
+
+CREATE TRIGGER application_team_of_its_tenant_new BEFORE INSERT ON application
+WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
 
 CREATE TABLE audit (
   tenant_id     TEXT NOT NULL,
@@ -59,6 +79,12 @@ CREATE TABLE audit (
   hash          TEXT NOT NULL,
   PRIMARY KEY (tenant_id, sequence)
 );
+
+CREATE INDEX audit_action ON audit (tenant_id, action, sequence);
+
+CREATE INDEX audit_object ON audit (tenant_id, object, sequence);
+
+CREATE INDEX audit_person ON audit (tenant_id, person_id, sequence);
 
 CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
@@ -235,6 +261,25 @@ CREATE TABLE first_run (
   expires_at BIGINT NOT NULL
 );
 
+CREATE TABLE idempotency (
+  tenant_id   TEXT NOT NULL,
+  owner       TEXT NOT NULL, -- token, else person
+  key         TEXT NOT NULL, -- SHA-256
+  fingerprint TEXT NOT NULL, -- SHA-256 of the request
+  attempt     TEXT NOT NULL,
+  committed   BOOLEAN NOT NULL,
+  answered    BOOLEAN NOT NULL,
+  status      INTEGER NOT NULL,
+  header      TEXT NOT NULL, -- JSON
+  body        BLOB NOT NULL,
+  object      TEXT NOT NULL, -- of an answer that is not kept
+  leased_to   BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, owner, key)
+);
+
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+
 CREATE TABLE import (
   id          TEXT PRIMARY KEY,
   tenant_id   TEXT NOT NULL,
@@ -250,10 +295,26 @@ CREATE TABLE import (
 
 CREATE INDEX import_expiry ON import (expires_at);
 
+CREATE TABLE invitation (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL REFERENCES tenant (id),
+  email       TEXT NOT NULL, -- lower case
+  grants      TEXT NOT NULL,
+  teams       TEXT NOT NULL,
+  hash        TEXT NOT NULL UNIQUE,
+  invited_by  TEXT NOT NULL, -- person, '' for the program or a bootstrap token
+  inviter     TEXT NOT NULL, -- name
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  UNIQUE (tenant_id, email)
+);
+
+CREATE INDEX invitation_inviter ON invitation (tenant_id, invited_by);
+
 CREATE TABLE member (
   tenant_id TEXT NOT NULL REFERENCES tenant (id),
   person_id TEXT NOT NULL REFERENCES person (id),
-  joined_at BIGINT NOT NULL,
+  joined_at BIGINT NOT NULL, lock BIGINT NOT NULL DEFAULT 1,
   PRIMARY KEY (tenant_id, person_id)
 );
 
@@ -315,7 +376,7 @@ CREATE TABLE person (
   theme      TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   lock       BIGINT NOT NULL
-);
+, signed_in_at BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE plan (
   id          TEXT PRIMARY KEY,
@@ -349,7 +410,7 @@ CREATE TABLE product (
   listed      BOOLEAN NOT NULL,
   created_at  BIGINT NOT NULL,
   updated_at  BIGINT NOT NULL,
-  lock        BIGINT NOT NULL,
+  lock        BIGINT NOT NULL, team_id TEXT,
   UNIQUE (tenant_id, id),
   UNIQUE (tenant_id, slug)
 );
@@ -357,6 +418,16 @@ CREATE TABLE product (
 CREATE INDEX product_name ON product (tenant_id, name_key, id);
 
 CREATE INDEX product_offered ON product (name_key, id) WHERE listed;
+
+CREATE INDEX product_team ON product (tenant_id, team_id) WHERE team_id IS NOT NULL;
+
+CREATE TRIGGER product_team_of_its_tenant BEFORE UPDATE OF team_id ON product
+WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
+
+CREATE TRIGGER product_team_of_its_tenant_new BEFORE INSERT ON product
+WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
 
 CREATE TABLE product_version (
   tenant_id  TEXT NOT NULL,
@@ -427,9 +498,11 @@ CREATE TABLE session (
   hash       TEXT PRIMARY KEY, -- of the cookie's token
   data       BLOB NOT NULL,
   expires_at BIGINT NOT NULL
-);
+, id TEXT NOT NULL DEFAULT '', use TEXT NOT NULL DEFAULT '', person_id TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', agent TEXT NOT NULL DEFAULT '', started_at BIGINT NOT NULL DEFAULT 0, seen_at BIGINT NOT NULL DEFAULT 0);
 
 CREATE INDEX session_expiry ON session (expires_at);
+
+CREATE INDEX session_person ON session (person_id) WHERE person_id <> '';
 
 CREATE TABLE subscription (
   id                    TEXT PRIMARY KEY,
@@ -472,6 +545,48 @@ CREATE INDEX subscription_inbox ON subscription (tenant_id, state, requested_at,
 
 CREATE INDEX subscription_product ON subscription (tenant_id, product_id, state);
 
+CREATE TABLE team (
+  id          TEXT PRIMARY KEY,
+  tenant_id   TEXT NOT NULL REFERENCES tenant (id),
+  slug        TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  name_key    TEXT NOT NULL,
+  description TEXT NOT NULL,
+  created_at  BIGINT NOT NULL,
+  updated_at  BIGINT NOT NULL,
+  lock        BIGINT NOT NULL,
+  UNIQUE (tenant_id, id),
+  UNIQUE (tenant_id, slug)
+);
+
+CREATE INDEX team_name ON team (tenant_id, name_key, id);
+
+CREATE TRIGGER team_that_owns BEFORE DELETE ON team
+WHEN EXISTS (SELECT 1 FROM api WHERE tenant_id = OLD.tenant_id AND team_id = OLD.id)
+  OR EXISTS (SELECT 1 FROM product WHERE tenant_id = OLD.tenant_id AND team_id = OLD.id)
+  OR EXISTS (SELECT 1 FROM application WHERE tenant_id = OLD.tenant_id AND team_id = OLD.id)
+BEGIN SELECT RAISE(ABORT, 'the team still owns something'); END;
+
+CREATE TABLE team_member (
+  tenant_id TEXT NOT NULL,
+  team_id   TEXT NOT NULL,
+  person_id TEXT NOT NULL,
+  joined_at BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, team_id, person_id),
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, person_id) REFERENCES member (tenant_id, person_id) ON DELETE CASCADE
+);
+
+CREATE INDEX team_member_person ON team_member (tenant_id, person_id);
+
+CREATE TABLE team_role (
+  tenant_id TEXT NOT NULL,
+  team_id   TEXT NOT NULL,
+  role      TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, team_id, role),
+  FOREIGN KEY (tenant_id, team_id) REFERENCES team (tenant_id, id) ON DELETE CASCADE
+);
+
 CREATE TABLE tenant (
   id         TEXT PRIMARY KEY,
   slug       TEXT NOT NULL UNIQUE,
@@ -491,7 +606,7 @@ CREATE TABLE token (
   created_at   BIGINT NOT NULL,
   expires_at   BIGINT NOT NULL,
   last_used_at BIGINT NOT NULL
-);
+, scopes TEXT NOT NULL DEFAULT '["* *"]');
 
 CREATE INDEX token_person ON token (person_id, id);
 

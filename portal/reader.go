@@ -34,7 +34,8 @@ func (r *reader) worksInConsole() bool {
 		return true
 	}
 	for _, m := range r.Memberships {
-		if slices.ContainsFunc(m.Roles, func(role apim.Role) bool { return role != apim.RoleConsumer }) {
+		if slices.ContainsFunc(m.Roles, func(role apim.Role) bool { return role != apim.RoleConsumer }) ||
+			slices.ContainsFunc(m.Grants, func(g apim.RoleGrant) bool { return g.Role != apim.RoleConsumer }) {
 			return true
 		}
 	}

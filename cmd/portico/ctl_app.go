@@ -120,6 +120,7 @@ type ctlAppCreate struct {
 	Name        string `arg:"" help:"Name."`
 	Slug        string `help:"Slug. Default: from the name."`
 	Description string `help:"What it does."`
+	Team        string `help:"The team that is to own it, by slug or id."`
 }
 
 // Run makes an application.
@@ -138,6 +139,9 @@ func (c *ctlAppCreate) Run(ctx context.Context, io *ctlIO) error {
 	}
 	if c.Description != "" {
 		body["description"] = c.Description
+	}
+	if c.Team != "" {
+		body["team"] = c.Team
 	}
 	var a appAnswer
 	answer, err := s.call(ctx, http.MethodPost, path, nil, body, &a)

@@ -140,6 +140,7 @@ type ctlProductCreate struct {
 	Version     []string `name:"version" placeholder:"API/LABEL" help:"A version to offer, like orders/v1. May be repeated."`
 	Public      bool     `help:"Everybody sees it, not only the tenant."`
 	Unlisted    bool     `help:"Keep it out of the catalog for now."`
+	Team        string   `help:"The team that is to own it, by slug or id."`
 }
 
 // Run makes a product.
@@ -161,7 +162,7 @@ func (c *ctlProductCreate) Run(ctx context.Context, io *ctlIO) error {
 	if c.Public {
 		body["visibility"] = "public"
 	}
-	for name, value := range map[string]string{"slug": c.Slug, "summary": c.Summary, "description": c.Description} {
+	for name, value := range map[string]string{"slug": c.Slug, "summary": c.Summary, "description": c.Description, "team": c.Team} {
 		if value != "" {
 			body[name] = value
 		}

@@ -6,6 +6,7 @@ import "time"
 type Application struct {
 	ID          ID
 	Tenant      ID
+	Team        ID // that owns it; "" is nobody in particular
 	Slug        string
 	Name        string
 	Description string

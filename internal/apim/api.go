@@ -9,6 +9,7 @@ import (
 type API struct {
 	ID          ID
 	Tenant      ID
+	Team        ID // that owns it; "" is nobody in particular
 	Slug        string
 	Name        string
 	Description string // Markdown

@@ -36,6 +36,8 @@ const (
 	PrefixToken        = "tok"
 	PrefixAudit        = "aud"
 	PrefixEvent        = "evt"
+	PrefixInvitation   = "inv"
+	PrefixSession      = "ses"
 )
 
 // NewID mints an ID. It uses crypto/rand and never fails (the program ends if
@@ -80,6 +82,7 @@ func prefixNoun(prefix string) string {
 		PrefixVersion: "version", PrefixRevision: "revision", PrefixProduct: "product", PrefixPlan: "plan",
 		PrefixApplication: "application", PrefixSubscription: "subscription", PrefixCredential: "credential",
 		PrefixSecret: "secret", PrefixToken: "API token", PrefixAudit: "audit record", PrefixEvent: "event",
+		PrefixInvitation: "invitation", PrefixSession: "session",
 	}
 	return nouns[prefix]
 }

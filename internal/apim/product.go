@@ -15,6 +15,7 @@ const (
 type Product struct {
 	ID          ID
 	Tenant      ID
+	Team        ID // that owns it; "" is nobody in particular
 	Slug        string
 	Name        string
 	Summary     string // one sentence

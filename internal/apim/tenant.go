@@ -20,6 +20,7 @@ type Person struct {
 	Operator  bool
 	Theme     string // "light", "dark" or "" for the browser's
 	CreatedAt time.Time
+	SignedIn  time.Time // when last; zero: never
 	Lock      int64
 }
 
@@ -29,8 +30,24 @@ type Member struct {
 	Person   ID
 	Name     string
 	Email    string
-	Roles    []Role
+	Roles    []Role      // on all of the tenant
+	Grants   []RoleGrant // on teams and single objects
+	Teams    []ID        // that they belong to
 	JoinedAt time.Time
+	SignedIn time.Time // when last; zero: never
+	Lock     int64
+}
+
+// Session is one browser in which a person has signed in.
+type Session struct {
+	ID        ID
+	Person    ID
+	Use       string // "console" or "portal"
+	Address   string // of the last request
+	Agent     string // the browser, as it calls itself
+	StartedAt time.Time
+	SeenAt    time.Time // to the minute
+	ExpiresAt time.Time
 }
 
 // Token lets a program act for a person, or, made by PORTICO_BOOTSTRAP_TOKEN,
@@ -41,6 +58,7 @@ type Token struct {
 	Tenant    ID // "" spans what its person may reach
 	Name      string
 	Hint      string // last four characters
+	Scopes    Scopes // what it may, of what its person may
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
 	LastUsed  time.Time // zero: never
@@ -62,6 +80,32 @@ type Audit struct {
 	// Before and After are what the change was about, as JSON without secrets;
 	// "" where the summary says it all.
 	Before, After string
+}
+
+// AuditLink is an audit row in its place in the chain.
+type AuditLink struct {
+	Audit
+	Sequence     int64  // 1, 2, 3 … in its tenant
+	PreviousHash string // of the row before, "" for the first
+	Hash         string
+}
+
+// AuditFilter narrows an audit log. Its zero value takes all.
+type AuditFilter struct {
+	Actor    string // id of a person or token, or their name
+	Action   string // "subscription.approve", or "subscription" for all of these
+	Object   ID
+	From, To time.Time // From is in it, To is not; zero: no bound
+}
+
+// AuditCheck is what walking an audit log found.
+type AuditCheck struct {
+	Rows   int64 // that fit, from the first on
+	Broken string
+	// Of the first row that does not fit, where there is one.
+	Sequence int64
+	ID       ID
+	At       time.Time
 }
 
 // Event is what is to be told to a tenant's people and programs.

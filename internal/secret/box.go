@@ -2,6 +2,7 @@ package secret
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,7 +20,10 @@ import (
 // Box seals values with AES-256-GCM. The associated data names where a value
 // lives (tenant, table, row, column): a sealed value that was moved does not
 // open. It is safe for concurrent use.
-type Box struct{ aead tink.AEAD }
+type Box struct {
+	aead tink.AEAD
+	mark [32]byte // key of marks
+}
 
 // NewBox returns a box with the given key.
 func NewBox(key [32]byte) (*Box, error) {
@@ -27,7 +31,20 @@ func NewBox(key [32]byte) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a box: %w", err)
 	}
-	return &Box{aead: aead}, nil
+	mark, err := Derive(key, "marks of secrets")
+	if err != nil {
+		return nil, fmt.Errorf("make a box: %w", err)
+	}
+	return &Box{aead: aead, mark: mark}, nil
+}
+
+// Mark returns what tells a secret from another one in the same place, and
+// nothing else of it: an HMAC, for records that say whether a secret changed.
+func (b *Box) Mark(plain []byte, place string) string {
+	h := hmac.New(sha256.New, b.mark[:])
+	_, _ = h.Write([]byte(place + "\x00")) // never returns an error
+	_, _ = h.Write(plain)
+	return "hmac:" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Seal encrypts plain under a fresh nonce.

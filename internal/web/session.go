@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -26,6 +27,7 @@ const seenEvery = time.Minute
 
 // The values of a session.
 const (
+	sessionID      = "id"
 	sessionPerson  = "person"
 	sessionStarted = "started" // Unix seconds
 	sessionSeen    = "seen"    // Unix seconds
@@ -45,7 +47,7 @@ type Sessions struct {
 // Secure and the __Host- prefix; nowhere else.
 func NewSessions(edge, edgeURL string, store scs.Store, now func() time.Time) *Sessions {
 	m := scs.New()
-	m.Store = store
+	m.Store = keeper{store}
 	m.HashTokenInStore = true
 	m.Lifetime = SessionLife
 	m.Cookie.Name = "portico_" + edge
@@ -74,6 +76,11 @@ func (s *Sessions) Person(ctx context.Context) apim.ID {
 	return apim.ID(s.scs.GetString(ctx, sessionPerson))
 }
 
+// ID returns the id of the session, as its person is shown it; "" for nobody.
+func (s *Sessions) ID(ctx context.Context) apim.ID {
+	return apim.ID(s.scs.GetString(ctx, sessionID))
+}
+
 // SignIn starts a session for a person under a new id; what the session held
 // before is gone.
 func (s *Sessions) SignIn(ctx context.Context, person apim.ID) error {
@@ -83,10 +90,11 @@ func (s *Sessions) SignIn(ctx context.Context, person apim.ID) error {
 	if err := s.scs.RenewToken(ctx); err != nil {
 		return fmt.Errorf("renew session id: %w", err)
 	}
-	now := s.now().Unix()
+	now := s.now()
+	s.scs.Put(ctx, sessionID, string(apim.NewID(apim.PrefixSession, now)))
 	s.scs.Put(ctx, sessionPerson, string(person))
-	s.scs.Put(ctx, sessionStarted, now)
-	s.scs.Put(ctx, sessionSeen, now)
+	s.scs.Put(ctx, sessionStarted, now.Unix())
+	s.scs.Put(ctx, sessionSeen, now.Unix())
 	return nil
 }
 
@@ -122,7 +130,10 @@ func (s *Sessions) load(c *gin.Context) {
 	c.Writer.Header().Add("Vary", "Cookie")
 	w := &sessionWriter{ResponseWriter: c.Writer}
 	loaded := s.scs.Token(ctx)
-	w.commit = func() error { return s.commit(ctx, outside, loaded, w.ResponseWriter) }
+	agent := agentOf(c.Request)
+	w.commit = func() error {
+		return s.commit(context.WithValue(ctx, shownKey{}, s.shown(ctx, c.RemoteIP(), agent)), outside, loaded, w.ResponseWriter)
+	}
 	c.Writer = w
 	if err := s.age(ctx); err != nil {
 		Fail(c, err)
@@ -177,6 +188,66 @@ func (s *Sessions) commit(ctx, outside context.Context, loaded string, w http.Re
 		s.scs.WriteSessionCookie(ctx, w, "", time.Time{})
 	}
 	return nil
+}
+
+// shown is what the session's person is shown of it.
+func (s *Sessions) shown(ctx context.Context, address, agent string) apim.Session {
+	person := s.Person(ctx)
+	if person == "" {
+		return apim.Session{}
+	}
+	return apim.Session{
+		ID: s.ID(ctx), Person: person, Address: address, Agent: agent,
+		StartedAt: time.Unix(s.scs.GetInt64(ctx, sessionStarted), 0).UTC(), SeenAt: time.Unix(s.scs.GetInt64(ctx, sessionSeen), 0).UTC(),
+	}
+}
+
+type shownKey struct{}
+
+// agentOf returns what a browser calls itself, as text that can be kept.
+func agentOf(r *http.Request) string {
+	agent := []rune(strings.ToValidUTF8(r.UserAgent(), ""))
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, string(agent[:min(len(agent), 200)]))
+}
+
+// keeper hands its store, where that takes it, what a session's person is shown
+// of it.
+type keeper struct{ scs.Store }
+
+// FindCtx returns a session that has not ended.
+func (k keeper) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	if s, ok := k.Store.(scs.CtxStore); ok {
+		return s.FindCtx(ctx, token)
+	}
+	return k.Find(token)
+}
+
+// CommitCtx keeps a session until a time.
+func (k keeper) CommitCtx(ctx context.Context, token string, data []byte, expires time.Time) error {
+	type lister interface {
+		CommitSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error
+	}
+	if s, ok := k.Store.(lister); ok {
+		shown, _ := ctx.Value(shownKey{}).(apim.Session)
+		return s.CommitSession(ctx, token, data, expires, shown)
+	}
+	if s, ok := k.Store.(scs.CtxStore); ok {
+		return s.CommitCtx(ctx, token, data, expires)
+	}
+	return k.Commit(token, data, expires)
+}
+
+// DeleteCtx ends a session; ending one that is not there is no error.
+func (k keeper) DeleteCtx(ctx context.Context, token string) error {
+	if s, ok := k.Store.(scs.CtxStore); ok {
+		return s.DeleteCtx(ctx, token)
+	}
+	return k.Delete(token)
 }
 
 // sessionWriter commits the session before the first byte of the answer. When

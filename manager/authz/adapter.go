@@ -3,9 +3,11 @@ package authz
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/casbin/casbin/v2/model"
 
+	"portico/internal/apim"
 	"portico/manager/store"
 )
 
@@ -13,6 +15,27 @@ import (
 type adapter struct {
 	ctx    context.Context // of the one load that the adapter is made for
 	source Source
+	places places
+}
+
+// domain is a tenant, or a place in it, as casbin knows it.
+func domain(tenant, place apim.ID) string {
+	if place == "" {
+		return string(tenant)
+	}
+	return string(tenant) + " " + string(place)
+}
+
+// places are where in tenants people have roles beside those on all of one.
+type places map[holder][]apim.ID
+
+type holder struct{ person, tenant apim.ID }
+
+func (p places) add(row store.MembershipRow) {
+	h := holder{row.Person, row.Tenant}
+	if row.On != "" && !slices.Contains(p[h], row.On) {
+		p[h] = append(p[h], row.On)
+	}
 }
 
 // LoadPolicy fills the model.
@@ -29,7 +52,8 @@ func (a *adapter) LoadPolicy(m model.Model) error {
 		if role == "" {
 			role = member
 		}
-		return m.AddPolicy("g", "g", []string{string(row.Person), role, string(row.Tenant)})
+		a.places.add(row)
+		return m.AddPolicy("g", "g", []string{string(row.Person), role, domain(row.Tenant, row.On)})
 	})
 }
 

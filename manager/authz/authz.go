@@ -1,9 +1,12 @@
 // Package authz decides who may do what, by casbin's role-based access control
-// with domains: a person has roles in a tenant, a role has permissions.
+// with domains: a person has roles in a tenant, on a team or on one object, a
+// role has permissions.
 //
-// It decides by verb, kind of object and tenant alone. What depends on the
-// state of an object (who asked for it, whether it is live) is the use case's
-// to check. The rest of the program knows one question: Allow.
+// It decides by verb, kind of object, tenant, and the team and object that a
+// role may be on. What depends on the state of an object (who asked for it,
+// whether it is live) is the use case's to check. The rest of the program knows
+// one question, Allow, and for lists where its answer is yes: Reach. A token
+// that speaks for a person has what the person has, as far as its scopes go.
 package authz
 
 import (
@@ -44,6 +47,7 @@ type Authorizer struct {
 // takes a tenth of a millisecond for one; people ask the same again.
 type policy struct {
 	enforcer *casbin.Enforcer
+	places   places
 
 	mu      sync.Mutex // guards answers
 	answers map[question]bool
@@ -51,6 +55,7 @@ type policy struct {
 
 type question struct {
 	person, tenant apim.ID
+	place          apim.ID // "" for all of the tenant
 	verb           apim.Verb
 	object         apim.Object
 }
@@ -67,7 +72,7 @@ func (p *policy) allows(q question) (bool, error) {
 	}
 	var err error
 	if ok = p.belongs(q.person, q.tenant); ok { // casbin would take a person called "owner" for one
-		if ok, err = p.enforcer.Enforce(string(q.person), string(q.tenant), string(q.object), string(q.verb)); err != nil {
+		if ok, err = p.enforcer.Enforce(string(q.person), domain(q.tenant, q.place), string(q.object), string(q.verb)); err != nil {
 			return false, fmt.Errorf("check permission: %w", err)
 		}
 	}
@@ -123,44 +128,141 @@ func (a *Authorizer) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read permissions: %w", err)
 	}
-	enforcer, err := casbin.NewEnforcer(m, &adapter{ctx, a.source})
+	from := &adapter{ctx, a.source, places{}}
+	enforcer, err := casbin.NewEnforcer(m, from)
 	if err != nil {
 		return fmt.Errorf("read permissions: %w", err)
 	}
-	a.policy.Store(&policy{enforcer: enforcer, answers: map[question]bool{}})
+	a.policy.Store(&policy{enforcer: enforcer, places: from.places, answers: map[question]bool{}})
 	return nil
 }
 
-// Allow returns nil when the actor may do this in the tenant ("" is the
-// installation itself). A tenant that the actor does not belong to does not
-// exist for it.
-func (a *Authorizer) Allow(_ context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) error {
+// Allow returns nil when the actor may do this: in all of the tenant ("" is the
+// installation itself), or at one of the places, which are an object and the
+// team that owns it. A tenant that the actor does not belong to does not exist
+// for it, and neither does what it may not read.
+func (a *Authorizer) Allow(ctx context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object, places ...apim.ID) error {
+	reach, err := a.reach(actor, tenant, verb, object)
+	if err != nil {
+		return err
+	}
+	if reach.Covers(places...) {
+		return nil
+	}
+	if len(reach.In) > 0 && len(places) == 0 { // somewhere, and that is not asked
+		return refuse(verb, object)
+	}
+	read := reach
+	if verb != apim.Read {
+		if read, err = a.reach(actor, tenant, apim.Read, object); err != nil {
+			return err
+		}
+	}
+	if len(places) > 0 && (len(reach.In) > 0 || len(read.In) > 0) && !read.Covers(places...) {
+		return apim.Errorf(apim.NotFound, "no such %s", one(object))
+	}
+	return refuse(verb, object)
+}
+
+// Reach returns where in the tenant the actor may do this, and refuses who may
+// nowhere.
+func (a *Authorizer) Reach(_ context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) (apim.Reach, error) {
+	reach, err := a.reach(actor, tenant, verb, object)
+	if err == nil && !reach.All && len(reach.In) == 0 {
+		err = refuse(verb, object)
+	}
+	return reach, err
+}
+
+// Somewhere is Reach for who does not ask where: use cases check again when
+// they know the object.
+func (a *Authorizer) Somewhere(ctx context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) error {
+	_, err := a.Reach(ctx, actor, tenant, verb, object)
+	return err
+}
+
+func (a *Authorizer) reach(actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) (apim.Reach, error) {
 	switch {
 	case actor.System:
-		return nil
+		return apim.Reach{All: true}, nil
 	case actor.Anonymous():
-		return apim.Errorf(apim.SignIn, "sign in to do this")
+		return apim.Reach{}, apim.Errorf(apim.SignIn, "sign in to do this")
 	case actor.Tenant != "" && actor.Tenant != tenant:
 		if tenant == "" {
-			return apim.Errorf(apim.Forbidden, "this API token is good for one tenant only; use one that is not limited to a tenant")
+			return apim.Reach{}, apim.Errorf(apim.Forbidden, "this API token is good for one tenant only; use one that is not limited to a tenant")
 		}
-		return apim.Errorf(apim.NotFound, "no such tenant")
-	case actor.Operator:
-		return nil
-	case tenant == "":
-		return apim.Errorf(apim.Forbidden, "only an operator may %s %s", verb, phrase(object))
+		return apim.Reach{}, apim.Errorf(apim.NotFound, "no such tenant")
 	}
 	p := a.policy.Load()
-	ok, err := p.allows(question{actor.Person, tenant, verb, object})
 	switch {
-	case err != nil:
-		return err
-	case ok:
-		return nil
+	case actor.Operator:
+	case tenant == "":
+		return apim.Reach{}, apim.Errorf(apim.Forbidden, "only an operator may %s %s", verb, phrase(object))
 	case !p.belongs(actor.Person, tenant):
-		return apim.Errorf(apim.NotFound, "no such tenant")
+		return apim.Reach{}, apim.Errorf(apim.NotFound, "no such tenant")
 	}
+	// Where a token works is no secret to it, whatever else it may.
+	if !actor.Scopes.Allow(verb, object) && (verb != apim.Read || object != apim.ObjectTenant) {
+		return apim.Reach{}, apim.Errorf(apim.Forbidden, "this API token may not %s %s; make one with the scope %q", verb, phrase(object), string(verb)+" "+string(object)).WithCode("token_scope")
+	}
+	if actor.Operator {
+		return apim.Reach{All: true}, nil
+	}
+	return p.reach(question{person: actor.Person, tenant: tenant, verb: verb, object: object})
+}
+
+func (p *policy) reach(q question) (apim.Reach, error) {
+	if ok, err := p.allows(q); err != nil || ok {
+		return apim.Reach{All: ok}, err
+	}
+	var out apim.Reach
+	for _, place := range p.places[holder{q.person, q.tenant}] {
+		if !concerns(place, q.object) {
+			continue
+		}
+		q.place = place
+		ok, err := p.allows(q)
+		if err != nil {
+			return apim.Reach{}, err
+		}
+		if ok {
+			out.In = append(out.In, place)
+		}
+	}
+	return out, nil
+}
+
+// concerns reports whether a role at a place can say anything of a kind of
+// object. What is neither owned by teams nor hangs on what is belongs to the
+// tenant alone.
+func concerns(place apim.ID, object apim.Object) bool {
+	kind, _, _ := strings.Cut(string(place), "_")
+	return slices.Contains(map[apim.Object][]string{
+		apim.ObjectAPI:          {apim.PrefixTeam, apim.PrefixAPI},
+		apim.ObjectProduct:      {apim.PrefixTeam, apim.PrefixProduct},
+		apim.ObjectApplication:  {apim.PrefixTeam, apim.PrefixApplication},
+		apim.ObjectCredential:   {apim.PrefixTeam, apim.PrefixApplication},
+		apim.ObjectSubscription: {apim.PrefixTeam, apim.PrefixApplication, apim.PrefixProduct, apim.PrefixAPI},
+		apim.ObjectTeam:         {apim.PrefixTeam},
+		apim.ObjectMember:       {apim.PrefixTeam},
+	}[object], kind)
+}
+
+func refuse(verb apim.Verb, object apim.Object) error {
 	return apim.Errorf(apim.Forbidden, "you may not %s %s here; it needs the role %s", verb, phrase(object), could(verb, object))
+}
+
+// Grants returns the roles that a person has on teams and objects of a tenant,
+// those of the teams that they are in too.
+func (a *Authorizer) Grants(person, tenant apim.ID) []apim.RoleGrant {
+	p := a.policy.Load()
+	var out []apim.RoleGrant
+	for _, place := range p.places[holder{person, tenant}] {
+		for _, r := range p.enforcer.GetRolesForUserInDomain(string(person), domain(tenant, place)) {
+			out = append(out, apim.RoleGrant{Role: apim.Role(r), On: place})
+		}
+	}
+	return out
 }
 
 // Belongs reports whether a person is a member of a tenant.
@@ -199,6 +301,16 @@ func could(verb apim.Verb, object apim.Object) string {
 	default:
 		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
 	}
+}
+
+func one(o apim.Object) string {
+	switch o {
+	case apim.ObjectAPI:
+		return "API"
+	case apim.ObjectToken:
+		return "API token"
+	}
+	return string(o)
 }
 
 func phrase(o apim.Object) string {

@@ -267,3 +267,72 @@ func BenchmarkAllow(b *testing.B) {
 }
 
 func testTime(i int) time.Time { return time.UnixMilli(int64(i)) }
+
+// A role on a team or an object lets do there what it says, and nowhere else.
+func TestRoleOnATeamOrObjectHoldsThereAlone(t *testing.T) {
+	m := &members{}
+	m.add("per_ada", "ten_a")
+	m.rows = append(m.rows,
+		store.MembershipRow{Tenant: "ten_a", Person: "per_ada", Role: apim.RoleProvider, On: "team_1"},
+		store.MembershipRow{Tenant: "ten_a", Person: "per_ada", Role: apim.RoleAuditor, On: "api_7"},
+		store.MembershipRow{Tenant: "ten_a", Person: "per_ada", Role: apim.RoleAdmin, On: "team_2"},
+	)
+	a := newAuthorizer(t, m)
+	ada := apim.Actor{Person: "per_ada"}
+	for name, c := range map[string]struct {
+		verb   apim.Verb
+		object apim.Object
+		places []apim.ID
+		want   apim.ErrorKind
+	}{
+		"the team's API":              {apim.Publish, apim.ObjectAPI, []apim.ID{"api_1", "team_1"}, ""},
+		"another team's":              {apim.Publish, apim.ObjectAPI, []apim.ID{"api_3", "team_3"}, apim.NotFound},
+		"nobody's":                    {apim.Publish, apim.ObjectAPI, []apim.ID{"api_4", ""}, apim.NotFound},
+		"one that may only be read":   {apim.Publish, apim.ObjectAPI, []apim.ID{"api_7", ""}, apim.Forbidden},
+		"to read that one":            {apim.Read, apim.ObjectAPI, []apim.ID{"api_7", ""}, ""},
+		"all of the tenant":           {apim.Publish, apim.ObjectAPI, nil, apim.Forbidden},
+		"the team's decisions":        {apim.Approve, apim.ObjectSubscription, []apim.ID{"prod_1", "team_1"}, apim.Forbidden},
+		"roles in the team of admins": {apim.Manage, apim.ObjectMember, []apim.ID{"team_2"}, ""},
+		"roles in the other":          {apim.Manage, apim.ObjectMember, []apim.ID{"team_1"}, apim.Forbidden},
+		"what is the tenant's alone":  {apim.Read, apim.ObjectAudit, []apim.ID{"team_2"}, apim.Forbidden},
+	} {
+		if got := apim.KindOf(a.Allow(t.Context(), ada, "ten_a", c.verb, c.object, c.places...)); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+	reach, err := a.Reach(t.Context(), ada, "ten_a", apim.Read, apim.ObjectAPI)
+	if err != nil || reach.All || len(reach.In) != 3 {
+		t.Errorf("got %+v, %v, want three places", reach, err)
+	}
+	if _, err := a.Reach(t.Context(), ada, "ten_a", apim.Approve, apim.ObjectNode); apim.KindOf(err) != apim.Forbidden {
+		t.Errorf("got %v, want nowhere to be refused", err)
+	}
+	if _, err := a.Reach(t.Context(), ada, "ten_b", apim.Read, apim.ObjectAPI); apim.KindOf(err) != apim.NotFound {
+		t.Errorf("got %v, want no such tenant", err)
+	}
+}
+
+// Whatever a person or an operator may, their token may as far as its scopes go.
+func TestScopesNarrowAndNeverWiden(t *testing.T) {
+	m := &members{}
+	m.add("per_ada", "ten_a", apim.RoleConsumer)
+	a := newAuthorizer(t, m)
+	for _, c := range []struct {
+		actor  apim.Actor
+		verb   apim.Verb
+		object apim.Object
+		want   apim.ErrorKind
+	}{
+		{apim.Actor{Person: "per_ada", Token: "tok", Scopes: apim.Scopes{"* *"}}, apim.Write, apim.ObjectAPI, apim.Forbidden},
+		{apim.Actor{Person: "per_ada", Token: "tok", Scopes: apim.Scopes{"* *"}}, apim.Write, apim.ObjectApplication, ""},
+		{apim.Actor{Person: "per_ada", Token: "tok", Scopes: apim.Scopes{"read *"}}, apim.Write, apim.ObjectApplication, apim.Forbidden},
+		{apim.Actor{Person: "per_ada", Token: "tok", Scopes: apim.Scopes{"write application"}}, apim.Read, apim.ObjectApplication, ""},
+		{apim.Actor{Token: "tok", Operator: true, Scopes: apim.Scopes{"publish api"}}, apim.Publish, apim.ObjectAPI, ""},
+		{apim.Actor{Token: "tok", Operator: true, Scopes: apim.Scopes{"publish api"}}, apim.Write, apim.ObjectAPI, apim.Forbidden},
+		{apim.Actor{Token: "tok", Operator: true, Scopes: apim.Scopes{"publish api"}}, apim.Read, apim.ObjectTenant, ""},
+	} {
+		if got := apim.KindOf(a.Allow(t.Context(), c.actor, "ten_a", c.verb, c.object)); got != c.want {
+			t.Errorf("%v to %s %s: got %q, want %q", c.actor.Scopes, c.verb, c.object, got, c.want)
+		}
+	}
+}

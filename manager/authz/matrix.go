@@ -42,10 +42,21 @@ func matrix() map[apim.Role][]permission {
 		member: {
 			{apim.ObjectTenant, apim.Read},
 			{apim.ObjectMember, apim.Read},
+			{apim.ObjectTeam, apim.Read},
 			{apim.ObjectEnvironment, apim.Read},
 			{apim.ObjectNode, apim.Read},
 			{apim.ObjectToken, apim.Read},
 			{apim.ObjectToken, apim.Write}, // their own
 		},
 	}
+}
+
+// May reports whether a role lets a member do this.
+func May(role apim.Role, verb apim.Verb, object apim.Object) bool {
+	for _, p := range append(matrix()[role], matrix()[member]...) {
+		if (p.object == "*" || p.object == object) && (p.verb == "*" || p.verb == verb) {
+			return true
+		}
+	}
+	return false
 }

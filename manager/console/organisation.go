@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 // applicationsPage lists the tenant's own applications. Consumers work on them
@@ -152,7 +153,7 @@ func (h *Console) createToken(v *visit) error {
 	}
 	text := ""
 	to, again, err := h.receipts.do(v.session(), f.once, func() (string, error) {
-		_, minted, err := h.Tenants.CreateToken(v.ctx(), v.actor, v.tenant.ID, name, expires)
+		_, minted, err := h.Tenants.CreateToken(v.ctx(), v.actor, v.tenant.ID, manager.NewToken{Name: name, ExpiresAt: expires, Never: f.value("expires") == "never"})
 		text = minted
 		return v.links.tokens(), err
 	})
@@ -192,7 +193,7 @@ type auditPage struct {
 type auditRow struct{ Time, Full, Who, What, Action, Object, From string }
 
 func (h *Console) audit(v *visit) error {
-	list, err := h.Tenants.AuditLog(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
+	list, err := h.Tenants.AuditLog(v.ctx(), v.actor, v.tenant.ID, apim.AuditFilter{}, apim.Page{Cursor: v.query("cursor")})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ type api struct {
 	ID          apim.ID          `json:"id"`
 	Slug        string           `json:"slug"`
 	Name        string           `json:"name"`
+	Team        apim.ID          `json:"team,omitempty"`
 	Description string           `json:"description"`
 	Contact     string           `json:"contact"`
 	Tags        []string         `json:"tags"`
@@ -24,7 +25,7 @@ type api struct {
 func apiOf(s manager.APISummary) api {
 	a := s.API
 	return api{
-		ID: a.ID, Slug: a.Slug, Name: a.Name, Description: a.Description, Contact: a.Contact, Tags: orEmpty(a.Tags),
+		ID: a.ID, Slug: a.Slug, Name: a.Name, Team: a.Team, Description: a.Description, Contact: a.Contact, Tags: orEmpty(a.Tags),
 		Versions: each(s.Versions, versionSummaryOf), CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
 }
@@ -78,6 +79,7 @@ func updateAPI(r *request) error {
 		Description *string   `json:"description"`
 		Contact     *string   `json:"contact"`
 		Tags        *[]string `json:"tags"`
+		Team        *apim.ID  `json:"team"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -86,7 +88,7 @@ func updateAPI(r *request) error {
 	if err != nil {
 		return err
 	}
-	change := manager.APIChange{Name: in.Name, Description: in.Description, Contact: in.Contact, Tags: in.Tags, Lock: r.lock}
+	change := manager.APIChange{Name: in.Name, Description: in.Description, Contact: in.Contact, Tags: in.Tags, Team: in.Team, Lock: r.lock}
 	if _, err := r.Catalog.UpdateAPI(r.ctx, r.actor, r.tenant.ID, id, change); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ type application struct {
 	ID            apim.ID        `json:"id"`
 	Slug          string         `json:"slug"`
 	Name          string         `json:"name"`
+	Team          apim.ID        `json:"team,omitempty"`
 	Description   string         `json:"description"`
 	Subscriptions []subscription `json:"subscriptions"`
 	Credentials   []credential   `json:"credentials"`
@@ -24,7 +25,7 @@ type application struct {
 func applicationOf(d manager.ApplicationDetail) application {
 	a := d.Application
 	return application{
-		ID: a.ID, Slug: a.Slug, Name: a.Name, Description: a.Description,
+		ID: a.ID, Slug: a.Slug, Name: a.Name, Team: a.Team, Description: a.Description,
 		Subscriptions: each(d.Subscriptions, subscriptionOf), Credentials: each(d.Credentials, credentialOf),
 		CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
@@ -67,15 +68,16 @@ func listApplications(r *request) error {
 
 func createApplication(r *request) error {
 	var in struct {
-		Slug        string  `json:"slug"`
-		Name        *string `json:"name"`
-		Description *string `json:"description"`
+		Slug        string   `json:"slug"`
+		Name        *string  `json:"name"`
+		Description *string  `json:"description"`
+		Team        *apim.ID `json:"team"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
 	}
 	a, err := r.Access.CreateApplication(r.ctx, r.actor, r.tenant.ID, manager.ApplicationInput{
-		Slug: in.Slug, Name: in.Name, Description: in.Description,
+		Slug: in.Slug, Name: in.Name, Description: in.Description, Team: in.Team,
 	})
 	if err != nil {
 		return err
@@ -93,8 +95,9 @@ func showApplication(r *request) error {
 
 func updateApplication(r *request) error {
 	var in struct {
-		Name        *string `json:"name"`
-		Description *string `json:"description"`
+		Name        *string  `json:"name"`
+		Description *string  `json:"description"`
+		Team        *apim.ID `json:"team"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -104,7 +107,7 @@ func updateApplication(r *request) error {
 		return err
 	}
 	_, change, err := r.Access.UpdateApplication(r.ctx, r.actor, r.tenant.ID, id, manager.ApplicationInput{
-		Name: in.Name, Description: in.Description, Lock: r.lock,
+		Name: in.Name, Description: in.Description, Team: in.Team, Lock: r.lock,
 	})
 	if err != nil {
 		return err

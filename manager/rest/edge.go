@@ -59,7 +59,7 @@ func ginPath(path string) string {
 }
 
 // serve runs a route's handler on what all routes share: known query
-// parameters, the path's tenant, If-Match and wait.
+// parameters, the path's tenant, If-Match, wait and Idempotency-Key.
 func (e *Edge) serve(rt route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r := &request{Edge: e, c: c, ctx: c.Request.Context(), actor: web.Actor(c.Request.Context())}
@@ -67,7 +67,11 @@ func (e *Edge) serve(rt route) gin.HandlerFunc {
 			web.Fail(c, err)
 			return
 		}
-		if err := rt.handle(r); err != nil {
+		handle := rt.handle
+		if key := c.GetHeader(onceHeader); key != "" && rt.method == http.MethodPost {
+			handle = func(r *request) error { return r.once(rt, key) }
+		}
+		if err := handle(r); err != nil {
 			web.Fail(c, err)
 		}
 	}

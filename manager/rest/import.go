@@ -157,20 +157,21 @@ func acceptImport(r *request) error {
 		return err
 	}
 	var in struct {
-		API       string `json:"api"`
-		Name      string `json:"name"`
-		Slug      string `json:"slug"`
-		Label     string `json:"label"`
-		Upstream  string `json:"upstream"`
-		MountPath string `json:"mount_path"`
-		Access    string `json:"access"`
+		API       string  `json:"api"`
+		Name      string  `json:"name"`
+		Slug      string  `json:"slug"`
+		Label     string  `json:"label"`
+		Upstream  string  `json:"upstream"`
+		MountPath string  `json:"mount_path"`
+		Access    string  `json:"access"`
+		Team      apim.ID `json:"team"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
 	}
 	accept := manager.AcceptImport{
 		Name: in.Name, Slug: in.Slug, Label: in.Label,
-		Upstream: in.Upstream, MountPath: in.MountPath, Access: in.Access,
+		Upstream: in.Upstream, MountPath: in.MountPath, Access: in.Access, Team: in.Team,
 	}
 	if in.API != "" {
 		if accept.API, err = apiID(r, in.API); err != nil {

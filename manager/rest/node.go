@@ -59,6 +59,9 @@ func resumeNode(r *request) error { return commandNode(r, true) }
 // commandNode tells a node to drain or to take calls again. What came of it is
 // said by the node's state.
 func commandNode(r *request, resume bool) error {
+	if err := r.optionalBody(&struct{}{}); err != nil {
+		return err
+	}
 	if err := r.Fleet.Drain(r.ctx, r.actor, r.c.Param("environment"), r.c.Param("node"), resume); err != nil {
 		return err
 	}

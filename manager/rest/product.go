@@ -13,6 +13,7 @@ type product struct {
 	ID          apim.ID          `json:"id"`
 	Slug        string           `json:"slug"`
 	Name        string           `json:"name"`
+	Team        apim.ID          `json:"team,omitempty"`
 	Summary     string           `json:"summary"`
 	Description string           `json:"description"`
 	Visibility  apim.Visibility  `json:"visibility"`
@@ -34,7 +35,7 @@ type productVersion struct {
 func productOf(d manager.ProductDetail) product {
 	p := d.Product
 	return product{
-		ID: p.ID, Slug: p.Slug, Name: p.Name, Summary: p.Summary, Description: p.Description,
+		ID: p.ID, Slug: p.Slug, Name: p.Name, Team: p.Team, Summary: p.Summary, Description: p.Description,
 		Visibility: p.Visibility, Listed: p.Listed, Plans: each(d.Plans, planOf), Subscribers: d.Subscribers,
 		Versions: each(d.Versions, func(v manager.ProductVersion) productVersion {
 			return productVersion{API: apiReference(v.API), Version: versionSummaryOf(v.Version)}
@@ -63,12 +64,13 @@ type productInput struct {
 	Visibility  *apim.Visibility `json:"visibility"`
 	Listed      *bool            `json:"listed"`
 	Versions    *[]apim.ID       `json:"versions"`
+	Team        *apim.ID         `json:"team"`
 }
 
 func (in productInput) input() manager.ProductInput {
 	return manager.ProductInput{
 		Name: in.Name, Summary: in.Summary, Description: in.Description,
-		Visibility: in.Visibility, Listed: in.Listed, Versions: in.Versions,
+		Visibility: in.Visibility, Listed: in.Listed, Versions: in.Versions, Team: in.Team,
 	}
 }
 

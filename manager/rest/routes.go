@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 
 	"portico/manager"
 )
@@ -18,12 +19,13 @@ type Operation struct {
 	Needs        string   // "verb object", "signed in" or "anybody"
 	Query        []string // parameters it knows
 	Matches      bool     // honours If-Match
+	Secret       bool     // the answer shows something that is shown once
 }
 
 // Operations returns all that the API serves.
 func (e *Edge) Operations() []Operation {
 	return each(e.routes(), func(r route) Operation {
-		return Operation{Method: r.method, Path: r.path, Needs: r.needs, Query: r.query, Matches: r.matches}
+		return Operation{Method: r.method, Path: r.path, Needs: r.needs, Query: r.query, Matches: r.matches, Secret: r.secret}
 	})
 }
 
@@ -37,6 +39,7 @@ type route struct {
 	query   []string // parameters it knows
 	matches bool     // honours If-Match
 	maxBody int64    // 0 is the edge's
+	secret  bool     // the answer shows something that is shown once
 }
 
 // routes is all of the API. Paths are as in management.yaml.
@@ -47,21 +50,46 @@ func (e *Edge) routes() []route {
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
 	const values = tenant + "/environments/{environment}/values"
+	const team = tenant + "/teams/{team}"
 	page := []string{"limit", "cursor"}
+	filter := []string{"actor", "action", "object", "from", "to"}
 	wait := []string{"wait", "timeout_ms"}
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []route{
 		{method: get, path: "/openapi.yaml", needs: anybody, handle: description},
 		{method: get, path: "/whoami", needs: signedIn, handle: whoami},
 
+		{method: get, path: "/sessions", needs: signedIn, handle: listSessions},
+		{method: del, path: "/sessions", needs: signedIn, handle: endSessions},
+		{method: del, path: "/sessions/{session}", needs: signedIn, handle: endSession},
+		{method: get, path: "/audit", needs: "read audit", handle: listAudit, query: append(slices.Clone(filter), page...)},
+		{method: get, path: "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
+		{method: get, path: "/audit/verify", needs: "read audit", handle: verifyAudit},
+
 		{method: get, path: "/tenants", needs: signedIn, handle: listTenants},
 		{method: post, path: "/tenants", needs: "write tenant", handle: createTenant},
 		{method: get, path: tenant, needs: "read tenant", handle: showTenant},
 		{method: get, path: tenant + "/members", needs: "read member", handle: listMembers, query: page},
+		{method: get, path: tenant + "/members/{person}", needs: "read member", handle: showMember},
+		{method: patch, path: tenant + "/members/{person}", needs: "manage member", handle: updateMember, matches: true},
+		{method: del, path: tenant + "/members/{person}", needs: "manage member", handle: removeMember},
+		{method: get, path: tenant + "/invitations", needs: "manage member", handle: listInvitations, query: page},
+		{method: post, path: tenant + "/invitations", needs: "manage member", handle: createInvitation, secret: true},
+		{method: post, path: tenant + "/invitations/{invitation}/resend", needs: "manage member", handle: resendInvitation, secret: true},
+		{method: del, path: tenant + "/invitations/{invitation}", needs: "manage member", handle: revokeInvitation},
+		{method: get, path: tenant + "/teams", needs: "read team", handle: listTeams, query: page},
+		{method: post, path: tenant + "/teams", needs: "write team", handle: createTeam},
+		{method: get, path: team, needs: "read team", handle: showTeam},
+		{method: patch, path: team, needs: "write team", handle: updateTeam, matches: true},
+		{method: del, path: team, needs: "write team", handle: deleteTeam},
+		{method: put, path: team + "/members/{person}", needs: "manage member", handle: addTeamMember},
+		{method: del, path: team + "/members/{person}", needs: "manage member", handle: removeTeamMember},
 		{method: get, path: tenant + "/tokens", needs: "read token", handle: listTokens, query: page},
-		{method: post, path: tenant + "/tokens", needs: "write token", handle: createToken},
+		{method: post, path: tenant + "/tokens", needs: "write token", handle: createToken, secret: true},
 		{method: del, path: tenant + "/tokens/{token}", needs: "write token", handle: revokeToken},
-		{method: get, path: tenant + "/audit", needs: "read audit", handle: listAudit, query: page},
+		{method: get, path: tenant + "/audit", needs: "read audit", handle: listAudit, query: append(slices.Clone(filter), page...)},
+		{method: get, path: tenant + "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
+		{method: get, path: tenant + "/audit/verify", needs: "read audit", handle: verifyAudit},
 
 		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name"}, maxBody: manager.MaxDocumentBytes + 64<<10},
 		{method: get, path: tenant + "/imports/{import}", needs: "write api", handle: showImport},
@@ -101,9 +129,9 @@ func (e *Edge) routes() []route {
 		{method: patch, path: application, needs: "write application", handle: updateApplication, query: wait, matches: true},
 		{method: del, path: application, needs: "write application", handle: deleteApplication, query: wait},
 		{method: get, path: application + "/credentials", needs: "read application", handle: listCredentials},
-		{method: post, path: application + "/credentials", needs: "write credential", handle: createCredential, query: wait},
+		{method: post, path: application + "/credentials", needs: "write credential", handle: createCredential, query: wait, secret: true},
 		{method: patch, path: tenant + "/credentials/{credential}", needs: "write credential", handle: updateCredential, query: wait, matches: true},
-		{method: post, path: tenant + "/credentials/{credential}/rotate", needs: "write credential", handle: rotateCredential, query: wait},
+		{method: post, path: tenant + "/credentials/{credential}/rotate", needs: "write credential", handle: rotateCredential, query: wait, secret: true},
 		{method: del, path: tenant + "/credentials/{credential}/secrets/{secret}", needs: "write credential", handle: endSecret, query: wait},
 		{method: post, path: tenant + "/credentials/{credential}/revoke", needs: "write credential", handle: revokeCredential, query: wait},
 
@@ -136,7 +164,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: environment + "/nodes/{node}/resume", needs: "manage node", handle: resumeNode},
 		{method: del, path: environment + "/nodes/{node}", needs: "manage node", handle: removeNode},
 		{method: get, path: environment + "/enrolments", needs: "manage node", handle: listEnrolments},
-		{method: post, path: environment + "/enrolments", needs: "manage node", handle: createEnrolment},
+		{method: post, path: environment + "/enrolments", needs: "manage node", handle: createEnrolment, secret: true},
 		{method: del, path: environment + "/enrolments/{enrolment}", needs: "manage node", handle: deleteEnrolment},
 		{method: get, path: environment + "/changes/{sequence}", needs: signedIn, handle: showChange, query: wait},
 	}

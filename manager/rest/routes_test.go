@@ -38,6 +38,9 @@ func testRoutesAndDocumentSayTheSame(t *testing.T, place postgres.Place) {
 		if o.Matches != slices.Contains(d.Headers, "If-Match") {
 			t.Errorf("%s: If-Match is honoured: %v, the document disagrees", name, o.Matches)
 		}
+		if (o.Method == "POST") != slices.Contains(d.Headers, "Idempotency-Key") {
+			t.Errorf("%s: every POST, and nothing else, takes an Idempotency-Key; the document disagrees", name)
+		}
 	}
 	for name := range served {
 		t.Errorf("%s is served and not in the document", name)
@@ -71,6 +74,7 @@ func (s *scene) fill(path, tenant string) string {
 		"{tenant}", tenant, "{import}", s.imported, "{api}", "orders", "{label}", "v1", "{version}", s.version,
 		"{product}", "orders", "{plan}", s.trial, "{provider}", "shop", "{application}", "till", "{credential}", s.credential,
 		"{subscription}", s.pending, "{environment}", "production", "{sequence}", "1", "{node}", "gw-1", "{value}", "orders_url", "{secret}", "sec_"+strings.Repeat("0", 32), "{enrolment}", "enr_"+strings.Repeat("0", 32), "{token}", "tok_"+strings.Repeat("0", 32),
+		"{person}", s.adaID, "{team}", "sellers", "{invitation}", s.invited, "{session}", "ses_"+strings.Repeat("0", 32),
 	).Replace(path)
 }
 
@@ -140,7 +144,7 @@ func bodyFor(o rest.Operation) any {
 		return nil
 	}
 	for suffix, body := range map[string]string{
-		"/tokens": `{"name":"x"}`, "/imports": ordersDocument, "/products": `{"name":"x"}`, "/plans": `{"name":"x"}`,
+		"/tokens": `{"name":"x"}`, "/teams": `{"name":"x"}`, "/invitations": `{"email":"x@x.example","roles":["auditor"]}`, "/imports": ordersDocument, "/products": `{"name":"x"}`, "/plans": `{"name":"x"}`,
 		"/applications": `{"name":"x"}`, "/credentials": `{"name":"x"}`, "/reject": `{"reason":"x"}`, "/suspend": `{"reason":"x"}`,
 		"/roll-back": `{"revision":1}`, "/subscriptions": `{"application":"till","plan":"plan_0190b7e5a1c27d3e8f4a5b6c7d8e9f00"}`,
 	} {
@@ -161,7 +165,7 @@ func testRolesGiveWhatTheTableSays(t *testing.T, place postgres.Place) {
 		apim.RoleApprover: {"read api", "read product", "read subscription", "approve subscription"},
 		apim.RoleConsumer: {"read application", "write application", "write credential", "read subscription", "write subscription"},
 	}
-	always := []string{"anybody", "signed in", "read tenant", "read member", "read token", "write token"}
+	always := []string{"anybody", "signed in", "read tenant", "read member", "read team", "read token", "write token"}
 	for role, verbs := range may {
 		token := s.person("shop", "Only"+string(role), role)
 		for _, o := range s.edge.Operations() {

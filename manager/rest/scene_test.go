@@ -20,6 +20,8 @@ const ordersDocument = `{"openapi":"3.1.0","info":{"title":"Orders","version":"1
 type scene struct {
 	*world
 	ada, cem string // tokens: owner of shop, owner of client
+	adaID    string // person, in the team "sellers" of the shop
+	invited  string // invitation to the shop
 
 	imported, version, product, trial, business string // ids
 	application, subscription, pending          string
@@ -34,6 +36,11 @@ func newScene(t testing.TB, place postgres.Place) *scene {
 	}
 	s.ada = s.person("shop", "Ada", apim.RoleOwner)
 	s.cem = s.person("client", "Cem", apim.RoleOwner)
+
+	s.adaID = text(s.call(s.ada, "GET", "/whoami", nil).ok(200), "person")
+	s.call(s.ada, "POST", "/tenants/shop/teams", `{"name":"Sellers","roles":["provider","approver"]}`).ok(201)
+	s.call(s.ada, "PUT", "/tenants/shop/teams/sellers/members/"+s.adaID, nil).ok(200)
+	s.invited = text(s.call(s.ada, "POST", "/tenants/shop/invitations", `{"email":"bea@shop.example","roles":["provider"]}`).ok(201), "id")
 
 	s.imported = text(s.call(s.ada, "POST", "/tenants/shop/imports", ordersDocument).ok(201), "id")
 	s.version = text(s.call(s.ada, "POST", "/tenants/shop/imports/"+s.imported+"/accept", `{"slug":"orders","access":"document"}`).ok(201), "id")

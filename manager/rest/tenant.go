@@ -23,6 +23,7 @@ func tenantOf(t apim.Tenant) tenant {
 type membership struct {
 	Tenant tenant      `json:"tenant"`
 	Roles  []apim.Role `json:"roles"`
+	Grants []roleGrant `json:"grants"`
 }
 
 type identity struct {
@@ -39,7 +40,7 @@ func memberships(r *request) ([]membership, error) {
 		return nil, err
 	}
 	return each(all, func(m manager.Membership) membership {
-		return membership{Tenant: tenantOf(m.Tenant), Roles: orEmpty(m.Roles)}
+		return membership{Tenant: tenantOf(m.Tenant), Roles: orEmpty(m.Roles), Grants: each(m.Grants, grantOf)}
 	}), nil
 }
 

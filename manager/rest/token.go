@@ -6,22 +6,25 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/web"
+	"portico/manager"
 )
 
 type token struct {
-	ID        apim.ID   `json:"id"`
-	Name      string    `json:"name"`
-	Hint      string    `json:"hint"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	LastUsed  time.Time `json:"last_used_at,omitzero"`
+	ID        apim.ID      `json:"id"`
+	Name      string       `json:"name"`
+	Hint      string       `json:"hint"`
+	Scopes    []apim.Scope `json:"scopes"`
+	Preset    string       `json:"preset,omitempty"`
+	CreatedAt time.Time    `json:"created_at"`
+	ExpiresAt time.Time    `json:"expires_at,omitzero"`
+	LastUsed  time.Time    `json:"last_used_at,omitzero"`
 	// Text is the token itself, in the answer that made it alone.
 	Text string `json:"token,omitempty"`
 }
 
 func tokenOf(t apim.Token) token {
 	return token{
-		ID: t.ID, Name: t.Name, Hint: t.Hint,
+		ID: t.ID, Name: t.Name, Hint: t.Hint, Scopes: orEmpty(t.Scopes), Preset: t.Scopes.Preset(),
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), LastUsed: t.LastUsed.UTC(),
 	}
 }
@@ -40,13 +43,29 @@ func listTokens(r *request) error {
 
 func createToken(r *request) error {
 	var in struct {
-		Name      string    `json:"name"`
-		ExpiresAt time.Time `json:"expires_at"`
+		Name         string       `json:"name"`
+		Scopes       []apim.Scope `json:"scopes"`
+		Preset       string       `json:"preset"`
+		ExpiresAt    time.Time    `json:"expires_at"`
+		NeverExpires bool         `json:"never_expires"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
 	}
-	made, text, err := r.Tenants.CreateToken(r.ctx, r.actor, r.tenant.ID, in.Name, in.ExpiresAt)
+	scopes := apim.Scopes(in.Scopes)
+	if in.Preset != "" {
+		preset, known := apim.ScopePresets()[in.Preset]
+		switch {
+		case !known:
+			return fieldf("preset", "unknown", "is %q; use read-only, publish or full", in.Preset)
+		case in.Scopes != nil:
+			return fieldf("preset", "both", "does not go with scopes")
+		}
+		scopes = preset
+	}
+	made, text, err := r.Tenants.CreateToken(r.ctx, r.actor, r.tenant.ID, manager.NewToken{
+		Name: in.Name, Scopes: scopes, ExpiresAt: in.ExpiresAt, Never: in.NeverExpires,
+	})
 	if err != nil {
 		return err
 	}

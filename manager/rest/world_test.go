@@ -116,7 +116,7 @@ func (w *world) person(tenant, name string, roles ...apim.Role) string {
 	if err = errors.Join(err, w.authz.Reload(ctx)); err != nil {
 		w.t.Fatal(err)
 	}
-	_, text, err := w.edge.Tenants.CreateToken(ctx, apim.Actor{Person: p.ID, Name: name}, at.ID, "tests", time.Time{})
+	_, text, err := w.edge.Tenants.CreateToken(ctx, apim.Actor{Person: p.ID, Name: name}, at.ID, manager.NewToken{Name: "tests"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"portico/internal/apim"
 )
 
 type apiRow struct {
 	ID          apim.ID `gorm:"primaryKey"`
 	TenantID    apim.ID
+	TeamID      *apim.ID
 	Slug        string
 	Name        string
 	NameKey     string
@@ -26,7 +29,7 @@ func (apiRow) TableName() string { return "api" }
 
 func newAPIRow(a apim.API) apiRow {
 	return apiRow{
-		ID: a.ID, TenantID: a.Tenant, Slug: a.Slug, Name: a.Name, NameKey: strings.ToLower(a.Name),
+		ID: a.ID, TenantID: a.Tenant, TeamID: optional(a.Team), Slug: a.Slug, Name: a.Name, NameKey: strings.ToLower(a.Name),
 		SearchKey: strings.ToLower(a.Name + "\n" + a.Slug + "\n" + strings.Join(a.Tags, "\n")), Description: a.Description,
 		Contact: a.Contact, Tags: jsonOf[[]string]{a.Tags}, Created: micros(a.CreatedAt), Updated: micros(a.UpdatedAt), Lock: a.Lock,
 	}
@@ -34,7 +37,7 @@ func newAPIRow(a apim.API) apiRow {
 
 func (r apiRow) domain() apim.API {
 	return apim.API{
-		ID: r.ID, Tenant: r.TenantID, Slug: r.Slug, Name: r.Name, Description: r.Description, Contact: r.Contact,
+		ID: r.ID, Tenant: r.TenantID, Team: required(r.TeamID), Slug: r.Slug, Name: r.Name, Description: r.Description, Contact: r.Contact,
 		Tags: r.Tags.V, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
 	}
 }
@@ -45,11 +48,11 @@ func (t Tenant) InsertAPI(ctx context.Context, a apim.API) error {
 	return insert(t.in(ctx), "API", &row)
 }
 
-// UpdateAPI writes what an API says of itself.
+// UpdateAPI writes what an API says of itself, and who owns it.
 func (t Tenant) UpdateAPI(ctx context.Context, a *apim.API) error {
 	row := newAPIRow(*a)
 	row.Lock++
-	err := update(t.own(ctx).Where("id = ?", a.ID), "API", &row, a.Lock, "name", "name_key", "search_key", "description", "contact", "tags", "updated_at")
+	err := update(t.own(ctx).Where("id = ?", a.ID), "API", &row, a.Lock, "team_id", "name", "name_key", "search_key", "description", "contact", "tags", "updated_at")
 	if err == nil {
 		a.Lock++
 	}
@@ -80,9 +83,9 @@ func (t Tenant) API(ctx context.Context, ref string) (apim.API, error) {
 }
 
 // APIs returns a page of the tenant's APIs by name, those with text in name,
-// slug or tags and with a version in a state.
-func (t Tenant) APIs(ctx context.Context, search string, state apim.VersionState, page apim.Page) (apim.List[apim.API], error) {
-	db := t.own(ctx)
+// slug or tags and with a version in a state, as far as a reach goes.
+func (t Tenant) APIs(ctx context.Context, reach apim.Reach, search string, state apim.VersionState, page apim.Page) (apim.List[apim.API], error) {
+	db := within(t.own(ctx), reach, apim.PrefixAPI)
 	if search != "" {
 		db = db.Where(`search_key LIKE ? ESCAPE '\'`, like(search))
 	}
@@ -97,4 +100,31 @@ func (t Tenant) APIs(ctx context.Context, search string, state apim.VersionState
 func (t Tenant) APIsByID(ctx context.Context, ids []apim.ID) ([]apim.API, error) {
 	rows, err := many[apiRow](t.own(ctx).Where("id IN ?", ids), "APIs")
 	return sliceOf(rows, apiRow.domain), err
+}
+
+// within narrows a query on what teams own to a reach. prefix is that of the
+// ids in the table.
+func within(db *gorm.DB, reach apim.Reach, prefix string) *gorm.DB {
+	if reach.All {
+		return db
+	}
+	return db.Where("(id IN ? OR team_id IN ?)", reach.Places(prefix), reach.Places(apim.PrefixTeam))
+}
+
+// APIsOfDocument returns the ids of the APIs that a document describes, in a
+// draft or a revision.
+func (t Tenant) APIsOfDocument(ctx context.Context, document apim.ID) ([]apim.ID, error) {
+	rows, err := many[versionRow](t.own(ctx).Select("api_id").Distinct().
+		Where("(document_id = ? OR id IN (SELECT r.version_id FROM revision r WHERE r.tenant_id = ? AND r.document_id = ?))", document, t.id, document), "versions")
+	return sliceOf(rows, func(r versionRow) apim.ID { return r.APIID }), err
+}
+
+// APIsOfVersions returns the API of each of the versions.
+func (t Tenant) APIsOfVersions(ctx context.Context, versions []apim.ID) (map[apim.ID]apim.ID, error) {
+	rows, err := many[versionRow](t.own(ctx).Select("id", "api_id").Where("id IN ?", versions), "versions")
+	out := map[apim.ID]apim.ID{}
+	for _, r := range rows {
+		out[r.ID] = r.APIID
+	}
+	return out, err
 }

@@ -11,6 +11,7 @@ import (
 type applicationRow struct {
 	ID          apim.ID `gorm:"primaryKey"`
 	TenantID    apim.ID
+	TeamID      *apim.ID
 	Slug        string
 	Name        string
 	NameKey     string
@@ -26,14 +27,14 @@ func (applicationRow) TableName() string { return "application" }
 
 func newApplicationRow(a apim.Application) applicationRow {
 	return applicationRow{
-		ID: a.ID, TenantID: a.Tenant, Slug: a.Slug, Name: a.Name, NameKey: strings.ToLower(a.Name), Description: a.Description,
+		ID: a.ID, TenantID: a.Tenant, TeamID: optional(a.Team), Slug: a.Slug, Name: a.Name, NameKey: strings.ToLower(a.Name), Description: a.Description,
 		ByID: a.By, Created: micros(a.CreatedAt), Updated: micros(a.UpdatedAt), Lock: a.Lock,
 	}
 }
 
 func (r applicationRow) domain() apim.Application {
 	return apim.Application{
-		ID: r.ID, Tenant: r.TenantID, Slug: r.Slug, Name: r.Name, Description: r.Description, By: r.ByID,
+		ID: r.ID, Tenant: r.TenantID, Team: required(r.TeamID), Slug: r.Slug, Name: r.Name, Description: r.Description, By: r.ByID,
 		CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
 	}
 }
@@ -44,11 +45,11 @@ func (t Tenant) InsertApplication(ctx context.Context, a apim.Application) error
 	return insert(t.in(ctx), "application", &row)
 }
 
-// UpdateApplication writes an application's name and description.
+// UpdateApplication writes an application's name, description and owner.
 func (t Tenant) UpdateApplication(ctx context.Context, a *apim.Application) error {
 	row := newApplicationRow(*a)
 	row.Lock++
-	err := update(t.own(ctx).Where("id = ? AND removed_at = 0", a.ID), "application", &row, a.Lock, "name", "name_key", "description", "updated_at")
+	err := update(t.own(ctx).Where("id = ? AND removed_at = 0", a.ID), "application", &row, a.Lock, "team_id", "name", "name_key", "description", "updated_at")
 	if err == nil {
 		a.Lock++
 	}
@@ -71,11 +72,22 @@ func (t Tenant) Application(ctx context.Context, ref string) (apim.Application, 
 	return row.domain(), err
 }
 
-// Applications returns a page of the tenant's applications, by name.
-func (t Tenant) Applications(ctx context.Context, page apim.Page) (apim.List[apim.Application], error) {
-	rows, next, err := paged(t.own(ctx).Where("removed_at = 0"), "applications", page, order{"application", "name_key", "id", false},
+// Applications returns a page of the tenant's applications, by name, as far as
+// a reach goes.
+func (t Tenant) Applications(ctx context.Context, reach apim.Reach, page apim.Page) (apim.List[apim.Application], error) {
+	rows, next, err := paged(within(t.own(ctx), reach, apim.PrefixApplication).Where("removed_at = 0"), "applications", page, order{"application", "name_key", "id", false},
 		func(r applicationRow) (any, any) { return r.NameKey, r.ID })
 	return apim.List[apim.Application]{Items: sliceOf(rows, applicationRow.domain), NextCursor: next}, err
+}
+
+// TeamsOfApplications returns who owns each of the tenant's applications.
+func (t Tenant) TeamsOfApplications(ctx context.Context, ids []apim.ID) (map[apim.ID]apim.ID, error) {
+	rows, err := many[applicationRow](t.own(ctx).Select("id", "team_id").Where("id IN ?", ids), "applications")
+	out := map[apim.ID]apim.ID{}
+	for _, r := range rows {
+		out[r.ID] = required(r.TeamID)
+	}
+	return out, err
 }
 
 // ApplicationNames returns the names of applications of any tenant, removed

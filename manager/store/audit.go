@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -53,6 +53,10 @@ func (r auditRow) domain() apim.Audit {
 	}
 }
 
+func (r auditRow) link() apim.AuditLink {
+	return apim.AuditLink{Audit: r.domain(), Sequence: r.Sequence, PreviousHash: r.PreviousHash, Hash: r.Hash}
+}
+
 // digest is the hash of a row: SHA-256 over a JSON list of all its values in
 // this order, the hash of the row before among them.
 func (r auditRow) digest() string {
@@ -93,45 +97,145 @@ func (s System) Audit(ctx context.Context, a apim.Audit) error {
 }
 
 // AuditLog returns a page of the tenant's audit log, newest first.
-func (t Tenant) AuditLog(ctx context.Context, page apim.Page) (apim.List[apim.Audit], error) {
-	return auditLog(t.own(ctx), page)
+func (t Tenant) AuditLog(ctx context.Context, f apim.AuditFilter, page apim.Page) (apim.List[apim.AuditLink], error) {
+	return auditLog(t.own(ctx), f, page)
 }
 
 // AuditLog returns a page of the installation's own audit log, newest first.
-func (s System) AuditLog(ctx context.Context, page apim.Page) (apim.List[apim.Audit], error) {
-	return auditLog(s.in(ctx).Where("tenant_id = ''"), page)
+func (s System) AuditLog(ctx context.Context, f apim.AuditFilter, page apim.Page) (apim.List[apim.AuditLink], error) {
+	return auditLog(s.in(ctx).Where("tenant_id = ''"), f, page)
 }
 
-func auditLog(db *gorm.DB, page apim.Page) (apim.List[apim.Audit], error) {
-	rows, next, err := paged(db, "audit log", page, order{"audit", "sequence", "id", true}, func(r auditRow) (any, any) { return r.Sequence, r.ID })
-	return apim.List[apim.Audit]{Items: sliceOf(rows, auditRow.domain), NextCursor: next}, err
+func auditLog(db *gorm.DB, f apim.AuditFilter, page apim.Page) (apim.List[apim.AuditLink], error) {
+	rows, next, err := paged(filtered(db, f), "audit log", page, order{"audit", "sequence", "id", true}, func(r auditRow) (any, any) { return r.Sequence, r.ID })
+	return apim.List[apim.AuditLink]{Items: sliceOf(rows, auditRow.link), NextCursor: next}, err
 }
 
-// VerifyAudit walks a tenant's audit log from its first row. It returns how
-// many rows fit, and says which is the first that does not.
-func (s System) VerifyAudit(ctx context.Context, tenant apim.ID) (rows int, err error) {
-	previous := ""
-	for {
-		batch, err := many[auditRow](s.in(ctx).Where("tenant_id = ? AND sequence > ?", tenant, rows).Order("sequence").Limit(1000), "audit log")
+func filtered(db *gorm.DB, f apim.AuditFilter) *gorm.DB {
+	switch {
+	case f.Actor == "":
+	case strings.HasPrefix(f.Actor, apim.PrefixPerson+"_"):
+		db = db.Where("person_id = ?", f.Actor)
+	case strings.HasPrefix(f.Actor, apim.PrefixToken+"_"):
+		db = db.Where("token_id = ?", f.Actor)
+	default:
+		db = db.Where("name = ?", f.Actor)
+	}
+	if f.Action != "" {
+		if strings.Contains(f.Action, ".") {
+			db = db.Where("action = ?", f.Action)
+		} else {
+			db = db.Where("action >= ? AND action < ?", f.Action+".", f.Action+"/") // "/" is what follows "."
+		}
+	}
+	if f.Object != "" {
+		db = db.Where("object = ?", f.Object)
+	}
+	if !f.From.IsZero() {
+		db = db.Where("at >= ?", micros(f.From))
+	}
+	if !f.To.IsZero() {
+		db = db.Where("at < ?", micros(f.To))
+	}
+	return db
+}
+
+// auditBatch is how many rows of a long log are in memory at once.
+const auditBatch = 1000
+
+// AuditHead returns the sequence of a tenant's newest audit row, 0 for none.
+func (s System) AuditHead(ctx context.Context, tenant apim.ID) (int64, error) {
+	rows, err := many[auditHeadRow](s.in(ctx).Where("tenant_id = ?", tenant), "audit head")
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return rows[0].Sequence, nil
+}
+
+// AuditRows yields the tenant's audit rows from the first to the one with a
+// sequence. It ends with yield's error.
+func (t Tenant) AuditRows(ctx context.Context, f apim.AuditFilter, to int64, yield func(apim.AuditLink) error) error {
+	return auditRows(func() *gorm.DB { return t.own(ctx) }, f, to, yield)
+}
+
+// AuditRows is Tenant.AuditRows of the installation's own log.
+func (s System) AuditRows(ctx context.Context, f apim.AuditFilter, to int64, yield func(apim.AuditLink) error) error {
+	return auditRows(func() *gorm.DB { return s.in(ctx).Where("tenant_id = ''") }, f, to, yield)
+}
+
+func auditRows(rows func() *gorm.DB, f apim.AuditFilter, to int64, yield func(apim.AuditLink) error) error {
+	for last := int64(0); ; {
+		batch, err := many[auditRow](filtered(rows(), f).Where("sequence > ? AND sequence <= ?", last, to).Order("sequence").Limit(auditBatch), "audit log")
 		if err != nil {
-			return rows, err
+			return err
 		}
 		for _, r := range batch {
-			if r.Sequence != int64(rows+1) || r.PreviousHash != previous || r.digest() != r.Hash {
-				return rows, apim.Errorf(apim.Conflict, "audit row %d of %s (%s) does not fit the rows before it", r.Sequence, when(r.At).Format(time.RFC3339), r.ID).WithCode("audit_broken")
+			if err := yield(r.link()); err != nil {
+				return err
 			}
-			rows, previous = rows+1, r.Hash
+			last = r.Sequence
 		}
-		if len(batch) < 1000 {
+		if len(batch) < auditBatch {
+			return nil
+		}
+	}
+}
+
+// AuditTenants returns the tenants that have an audit log, "" for the
+// installation.
+func (s System) AuditTenants(ctx context.Context) ([]apim.ID, error) {
+	rows, err := many[auditHeadRow](s.in(ctx).Order("tenant_id"), "audit heads")
+	return sliceOf(rows, func(r auditHeadRow) apim.ID { return r.TenantID }), err
+}
+
+// VerifyAudit walks a tenant's audit log from its first row, and says which is
+// the first that does not fit. Rows that are written meanwhile are not looked at.
+func (s System) VerifyAudit(ctx context.Context, tenant apim.ID) (apim.AuditCheck, error) {
+	heads, err := many[auditHeadRow](s.in(ctx).Where("tenant_id = ?", tenant), "audit head")
+	if err != nil {
+		return apim.AuditCheck{}, err
+	}
+	head := auditHeadRow{}
+	if len(heads) == 1 {
+		head = heads[0]
+	}
+	check, previous := apim.AuditCheck{}, ""
+	for {
+		batch, err := many[auditRow](s.in(ctx).Where("tenant_id = ? AND sequence > ?", tenant, check.Rows).Order("sequence").Limit(auditBatch), "audit log")
+		if err != nil {
+			return check, err
+		}
+		for _, r := range batch {
+			why := ""
+			switch {
+			case r.Sequence != check.Rows+1:
+				why = fmt.Sprintf("row %d is missing before it", check.Rows+1)
+			case r.PreviousHash != previous:
+				why = "it was not written after the row before it"
+			case r.digest() != r.Hash:
+				why = "its content is not what was written"
+			}
+			if why != "" {
+				check.Broken, check.Sequence, check.ID, check.At = why, r.Sequence, r.ID, when(r.At)
+				return check, nil
+			}
+			check.Rows, previous = r.Sequence, r.Hash
+			if check.Rows == head.Sequence && r.Hash != head.Hash {
+				check.Broken, check.Sequence, check.ID, check.At = "it is not the row that was written last", r.Sequence, r.ID, when(r.At)
+				return check, nil
+			}
+		}
+		if len(batch) < auditBatch {
 			break
 		}
 	}
-	head, err := many[auditHeadRow](s.in(ctx).Where("tenant_id = ?", tenant), "audit head")
-	if err != nil {
-		return rows, err
+	switch {
+	case check.Rows == 0 && head.Sequence == 0 && tenant != "":
+		check.Broken, check.Sequence = "the log is empty, and every tenant's begins with its making", 1
+	case check.Rows > 0 && len(heads) == 0:
+		check.Broken, check.Sequence = "what was written last is not on record", check.Rows
+	case check.Rows < head.Sequence:
+		check.Broken, check.Sequence = fmt.Sprintf("the log ends at row %d, and %d were written", check.Rows, head.Sequence), check.Rows+1
 	}
-	if len(head) == 1 && (head[0].Sequence != int64(rows) || head[0].Hash != previous) {
-		return rows, apim.Errorf(apim.Conflict, "the audit log ends at row %d, its head is at row %d", rows, head[0].Sequence).WithCode("audit_broken")
-	}
-	return rows, nil
+	return check, nil
 }

@@ -75,6 +75,10 @@ type full struct {
 	person       apim.Person
 	member       apim.Member
 	token        apim.Token
+	team         apim.Team
+	teamMember   apim.TeamMember
+	invitation   apim.Invitation
+	session      apim.Session
 	document     apim.Document
 	finding      apim.Finding
 	imported     apim.Import
@@ -103,14 +107,24 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 	f.person = filled(&n, func(v *apim.Person) { v.ID, v.Email = id(apim.PrefixPerson), slug+"@example.org" })
 	f.member = filled(&n, func(v *apim.Member) {
 		v.Tenant, v.Person, v.Name, v.Email, v.Roles = own, f.person.ID, f.person.Name, f.person.Email, []apim.Role{apim.RoleAdmin, apim.RoleApprover}
+		v.SignedIn = f.person.SignedIn
 	})
+	f.team = filled(&n, func(v *apim.Team) {
+		v.ID, v.Tenant, v.Slug, v.Roles = id(apim.PrefixTeam), own, "team-"+slug, []apim.Role{apim.RoleProvider, apim.RoleApprover}
+	})
+	f.teamMember = filled(&n, func(v *apim.TeamMember) {
+		v.Tenant, v.Team, v.Person, v.Name, v.Email = own, f.team.ID, f.person.ID, f.person.Name, f.person.Email
+	})
+	f.member.Teams = []apim.ID{f.team.ID}
+	f.invitation = filled(&n, func(v *apim.Invitation) { v.ID, v.Tenant = id(apim.PrefixInvitation), own })
+	f.session = filled(&n, func(v *apim.Session) { v.ID, v.Person, v.Use = id(apim.PrefixSession), f.person.ID, "console" })
 	f.token = filled(&n, func(v *apim.Token) { v.ID, v.Tenant, v.Person = id(apim.PrefixToken), own, f.person.ID })
 	f.document = filled(&n, func(v *apim.Document) { v.ID, v.Tenant, v.State = id(apim.PrefixDocument), own, apim.Loaded })
 	f.finding = filled(&n, func(*apim.Finding) {})
 	f.imported = filled(&n, func(v *apim.Import) {
 		v.ID, v.Tenant, v.Document, v.Findings = id(apim.PrefixImport), own, f.document, []apim.Finding{f.finding}
 	})
-	f.api = filled(&n, func(v *apim.API) { v.ID, v.Tenant, v.Slug = id(apim.PrefixAPI), own, "api-"+slug })
+	f.api = filled(&n, func(v *apim.API) { v.ID, v.Tenant, v.Team, v.Slug = id(apim.PrefixAPI), own, f.team.ID, "api-"+slug })
 	f.version = filled(&n, func(v *apim.Version) {
 		v.ID, v.Tenant, v.API, v.Document = id(apim.PrefixVersion), own, f.api.ID, f.document.ID
 		v.State = apim.Deprecated
@@ -120,12 +134,14 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 	})
 	f.deployment = filled(&n, func(v *apim.Deployment) { v.Version, v.Environment, v.Revision = f.version.ID, "production", 3 })
 	f.product = filled(&n, func(v *apim.Product) {
-		v.ID, v.Tenant, v.Versions, v.Visibility = id(apim.PrefixProduct), own, []apim.ID{f.version.ID}, apim.VisiblePrivate
+		v.ID, v.Tenant, v.Team, v.Versions, v.Visibility = id(apim.PrefixProduct), own, f.team.ID, []apim.ID{f.version.ID}, apim.VisiblePrivate
 	})
 	f.plan = filled(&n, func(v *apim.Plan) {
 		v.ID, v.Tenant, v.Product, v.State = id(apim.PrefixPlan), own, f.product.ID, apim.PlanPublished
 	})
-	f.application = filled(&n, func(v *apim.Application) { v.ID, v.Tenant, v.Slug = id(apim.PrefixApplication), own, "app-"+slug })
+	f.application = filled(&n, func(v *apim.Application) {
+		v.ID, v.Tenant, v.Team, v.Slug = id(apim.PrefixApplication), own, f.team.ID, "app-"+slug
+	})
 	f.credential = filled(&n, func(v *apim.Credential) {
 		v.ID, v.Tenant, v.Application, v.Environment = id(apim.PrefixCredential), own, f.application.ID, "production"
 		for i := range v.Secrets {
@@ -139,7 +155,9 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 		v.ID, v.Tenant, v.ApplicationTenant, v.Application = id(apim.PrefixSubscription), own, own, f.application.ID
 		v.Product, v.Plan, v.State = f.product.ID, f.plan.ID, apim.Pending
 	})
-	f.audit = filled(&n, func(v *apim.Audit) { v.ID, v.Tenant, v.Actor.Tenant = id(apim.PrefixAudit), own, "" })
+	f.audit = filled(&n, func(v *apim.Audit) {
+		v.ID, v.Tenant, v.Actor.Tenant, v.Actor.Scopes = id(apim.PrefixAudit), own, "", nil
+	})
 	f.value = filled(&n, func(v *apim.EnvironmentValue) { v.Tenant, v.Environment = own, "production" })
 	f.event = filled(&n, func(v *apim.Event) { v.ID, v.Tenant = id(apim.PrefixEvent), own })
 
@@ -153,6 +171,9 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 			func() error { return sys.InsertTenant(ctx, f.tenant) },
 			func() error { return sys.InsertPerson(ctx, f.person, "hash of a password") },
 			func() error { return ten.InsertMember(ctx, f.member) },
+			func() error { return ten.InsertTeam(ctx, f.team) },
+			func() error { return ten.InsertTeamMember(ctx, f.teamMember) },
+			func() error { return ten.InsertInvitation(ctx, f.invitation, "hash of invitation of "+slug) },
 			func() error { return sys.InsertToken(ctx, f.token, "hash of token of "+slug, false) },
 			func() error { return ten.InsertDocument(ctx, f.document, body) },
 			func() error { return ten.SetFindings(ctx, f.document.ID, []apim.Finding{f.finding}) },
@@ -181,5 +202,13 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 		}
 		return nil
 	})
+	sessions := s.Sessions("console", func() time.Time { return start })
+	if err := sessions.CommitSession(ctx, "token of "+slug, []byte("data"), f.session.ExpiresAt, f.session); err != nil {
+		t.Fatal(err)
+	}
+	once := store.Once{Tenant: own, Owner: f.token.ID, Key: "key", Attempt: "first"}
+	if _, mine, err := s.BeginOnce(ctx, once, "print", start, start.Add(time.Minute), start.Add(time.Hour), 10); err != nil || !mine {
+		t.Fatal(mine, err)
+	}
 	return f
 }

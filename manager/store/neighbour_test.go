@@ -66,7 +66,7 @@ func testNeighbourSeesAndChangesNothing(t *testing.T, place postgres.Place) {
 func arguments(t *testing.T, fn reflect.Type, a full, b apim.ID) [][]reflect.Value {
 	t.Helper()
 	theirs := []apim.ID{
-		a.person.ID, a.token.ID, a.document.ID, a.imported.ID, a.api.ID, a.version.ID, a.revision.ID, a.product.ID, a.plan.ID,
+		a.person.ID, a.token.ID, a.team.ID, a.invitation.ID, a.document.ID, a.imported.ID, a.api.ID, a.version.ID, a.revision.ID, a.product.ID, a.plan.ID,
 		a.application.ID, a.credential.ID, a.subscription.ID, a.tenant.ID,
 	}
 	var out [][]reflect.Value
@@ -79,7 +79,7 @@ func arguments(t *testing.T, fn reflect.Type, a full, b apim.ID) [][]reflect.Val
 			out = append(out, args)
 		}
 	}
-	for _, text := range []string{a.api.Slug, a.product.Slug, a.application.Slug, a.document.Digest, a.version.Label, "production"} {
+	for _, text := range []string{a.api.Slug, a.team.Slug, a.person.Email, a.product.Slug, a.application.Slug, a.document.Digest, a.version.Label, "production"} {
 		var args []reflect.Value
 		for i := 2; i < fn.NumIn(); i++ {
 			v := argument(t, fn.In(i), a.api.ID, a, false, b)
@@ -101,7 +101,7 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return p
 	}
 	for _, own := range []any{
-		a.member, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.product, a.plan, a.application, a.credential, a.subscription, a.value,
+		a.member, a.team, a.teamMember, a.invitation, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.product, a.plan, a.application, a.credential, a.subscription, a.value,
 	} {
 		if reflect.TypeOf(own) != typ {
 			continue
@@ -120,11 +120,17 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return reflect.ValueOf(string(id))
 	case []apim.ID:
 		return reflect.ValueOf([]apim.ID{id})
+	case int64:
+		return reflect.ValueOf(int64(3))
 	case int:
 		return reflect.ValueOf(3)
 	case time.Time:
 		return reflect.ValueOf(start)
-	case apim.Page, bool, apim.VersionState, store.Inbox, []byte, []apim.Role, []apim.Mount, []apim.Route, []apim.Finding, []store.ReferencePage:
+	case apim.Reach:
+		return reflect.ValueOf(apim.Reach{All: true})
+	case func(apim.AuditLink) error:
+		return reflect.ValueOf(func(row apim.AuditLink) error { t.Errorf("yielded %+v of A", row); return nil })
+	case apim.AuditFilter, apim.Page, bool, apim.VersionState, store.Inbox, []byte, []apim.Role, []apim.Mount, []apim.Route, []apim.Finding, []store.ReferencePage:
 		return v
 	}
 	t.Fatalf("no argument for a %s: add one to this test", typ)

@@ -18,19 +18,20 @@ type personRow struct {
 	Operator bool
 	Theme    string
 	Created  int64 `gorm:"column:created_at"`
+	SignedIn int64 `gorm:"column:signed_in_at"`
 	Lock     int64
 }
 
 func (personRow) TableName() string { return "person" }
 
 func (r personRow) domain() apim.Person {
-	return apim.Person{ID: r.ID, Email: r.Email, Name: r.Name, Operator: r.Operator, Theme: r.Theme, CreatedAt: when(r.Created), Lock: r.Lock}
+	return apim.Person{ID: r.ID, Email: r.Email, Name: r.Name, Operator: r.Operator, Theme: r.Theme, CreatedAt: when(r.Created), SignedIn: when(r.SignedIn), Lock: r.Lock}
 }
 
 // InsertPerson adds a person with the hash of their password.
 func (s System) InsertPerson(ctx context.Context, p apim.Person, password string) error {
 	return insert(s.in(ctx), "person", &personRow{
-		ID: p.ID, Email: p.Email, Name: p.Name, Password: password, Operator: p.Operator, Theme: p.Theme, Created: micros(p.CreatedAt), Lock: p.Lock,
+		ID: p.ID, Email: p.Email, Name: p.Name, Password: password, Operator: p.Operator, Theme: p.Theme, Created: micros(p.CreatedAt), SignedIn: micros(p.SignedIn), Lock: p.Lock,
 	})
 }
 
@@ -95,6 +96,7 @@ type tokenRow struct {
 	Name      string
 	Hash      string
 	Hint      string
+	Scopes    jsonOf[apim.Scopes]
 	Bootstrap bool
 	Created   int64 `gorm:"column:created_at"`
 	Expires   int64 `gorm:"column:expires_at"`
@@ -105,7 +107,7 @@ func (tokenRow) TableName() string { return "token" }
 
 func (r tokenRow) domain() apim.Token {
 	return apim.Token{
-		ID: r.ID, Person: required(r.PersonID), Tenant: required(r.TenantID), Name: r.Name, Hint: r.Hint,
+		ID: r.ID, Person: required(r.PersonID), Tenant: required(r.TenantID), Name: r.Name, Hint: r.Hint, Scopes: r.Scopes.V,
 		CreatedAt: when(r.Created), ExpiresAt: when(r.Expires), LastUsed: when(r.LastUsed),
 	}
 }
@@ -114,7 +116,7 @@ func (r tokenRow) domain() apim.Token {
 // and one that spans tenants differ in Tenant alone, so both are the system's.
 func (s System) InsertToken(ctx context.Context, t apim.Token, hash string, bootstrap bool) error {
 	return insert(s.in(ctx), "API token", &tokenRow{
-		ID: t.ID, TenantID: optional(t.Tenant), PersonID: optional(t.Person), Name: t.Name, Hash: hash, Hint: t.Hint, Bootstrap: bootstrap,
+		ID: t.ID, TenantID: optional(t.Tenant), PersonID: optional(t.Person), Name: t.Name, Hash: hash, Hint: t.Hint, Scopes: jsonOf[apim.Scopes]{t.Scopes}, Bootstrap: bootstrap,
 		Created: micros(t.CreatedAt), Expires: micros(t.ExpiresAt), LastUsed: micros(t.LastUsed),
 	})
 }

@@ -70,6 +70,22 @@ func openPostgres(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
+// inspectPostgres opens a PostgreSQL database to read it.
+func inspectPostgres(url string) (*Store, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	config.RuntimeParams["application_name"] = "portico inspect"
+	pool := postgresPool(config, 2)
+	s := &Store{readPool: pool, writerPool: pool, reading: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}}
+	if s.reader, err = openScoped(&scopedPool{pool: pool, readOnly: true}); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	s.writer, s.aside = s.reader, s.reader
+	return s, nil
+}
+
 func postgresPool(config *pgx.ConnConfig, size int) *sql.DB {
 	pool := stdlib.OpenDB(*config.Copy())
 	pool.SetMaxOpenConns(size)

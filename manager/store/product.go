@@ -10,6 +10,7 @@ import (
 type productRow struct {
 	ID          apim.ID `gorm:"primaryKey"`
 	TenantID    apim.ID
+	TeamID      *apim.ID
 	Slug        string
 	Name        string
 	NameKey     string
@@ -27,7 +28,7 @@ func (productRow) TableName() string { return "product" }
 
 func newProductRow(p apim.Product) productRow {
 	return productRow{
-		ID: p.ID, TenantID: p.Tenant, Slug: p.Slug, Name: p.Name, NameKey: strings.ToLower(p.Name),
+		ID: p.ID, TenantID: p.Tenant, TeamID: optional(p.Team), Slug: p.Slug, Name: p.Name, NameKey: strings.ToLower(p.Name),
 		SearchKey: strings.ToLower(p.Name + "\n" + p.Slug + "\n" + p.Summary), Summary: p.Summary, Description: p.Description,
 		Visibility: p.Visibility, Listed: p.Listed, Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
 	}
@@ -35,7 +36,7 @@ func newProductRow(p apim.Product) productRow {
 
 func (r productRow) domain() apim.Product {
 	return apim.Product{
-		ID: r.ID, Tenant: r.TenantID, Slug: r.Slug, Name: r.Name, Summary: r.Summary, Description: r.Description,
+		ID: r.ID, Tenant: r.TenantID, Team: required(r.TeamID), Slug: r.Slug, Name: r.Name, Summary: r.Summary, Description: r.Description,
 		Visibility: r.Visibility, Listed: r.Listed, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
 	}
 }
@@ -96,7 +97,7 @@ func (t Tenant) UpdateProduct(ctx context.Context, p *apim.Product) error {
 	row := newProductRow(*p)
 	row.Lock++
 	err := update(t.own(ctx).Where("id = ?", p.ID), "product", &row, p.Lock,
-		"name", "name_key", "search_key", "summary", "description", "visibility", "listed", "updated_at")
+		"team_id", "name", "name_key", "search_key", "summary", "description", "visibility", "listed", "updated_at")
 	if err != nil {
 		return err
 	}
@@ -134,9 +135,10 @@ func (t Tenant) Product(ctx context.Context, ref string) (apim.Product, error) {
 	return products[0], nil
 }
 
-// Products returns a page of the tenant's products, by name.
-func (t Tenant) Products(ctx context.Context, page apim.Page) (apim.List[apim.Product], error) {
-	rows, next, err := paged(t.own(ctx), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
+// Products returns a page of the tenant's products, by name, as far as a reach
+// goes.
+func (t Tenant) Products(ctx context.Context, reach apim.Reach, page apim.Page) (apim.List[apim.Product], error) {
+	rows, next, err := paged(within(t.own(ctx), reach, apim.PrefixProduct), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
 	if err != nil {
 		return apim.List[apim.Product]{}, err
 	}

@@ -36,6 +36,7 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 		}
 		return v.Index(0).Interface(), nil
 	}
+	everywhere := apim.Reach{All: true}
 	revisionLine := f.revision
 	revisionLine.Runtime = apim.Runtime{}
 	versionLine := store.VersionLine{Version: f.version, Operations: f.version.Runtime.Served()}
@@ -56,6 +57,20 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 			l, err := sys.Tokens(ctx, f.person.ID, f.tenant.ID, page)
 			return first(l, err)
 		}},
+		{"one member", f.member, false, func() (any, error) { return ten.Member(ctx, f.person.ID) }},
+		{"member by address", f.member, false, func() (any, error) { return ten.MemberByEmail(ctx, f.person.Email) }},
+		{"team", f.team, false, func() (any, error) { return ten.Team(ctx, "team-a") }},
+		{"teams", f.team, false, func() (any, error) { l, err := ten.Teams(ctx, page); return first(l, err) }},
+		{"member of a team", f.teamMember, false, func() (any, error) {
+			l, err := ten.TeamMembers(ctx, []apim.ID{f.team.ID})
+			return first(l, err)
+		}},
+		{"invitation", f.invitation, false, func() (any, error) { return ten.Invitation(ctx, f.invitation.ID) }},
+		{"invitation by hash", f.invitation, false, func() (any, error) {
+			return sys.InvitationByHash(ctx, "hash of invitation of a", start)
+		}},
+		{"invitations", f.invitation, false, func() (any, error) { l, err := ten.Invitations(ctx, page); return first(l, err) }},
+		{"session", f.session, false, func() (any, error) { l, err := sys.SessionsOf(ctx, f.person.ID, start); return first(l, err) }},
 		{"document", f.document, false, func() (any, error) { return ten.Document(ctx, f.document.ID) }},
 		{"finding", f.finding, false, func() (any, error) {
 			l, err := ten.Findings(ctx, f.document.ID, page)
@@ -63,7 +78,7 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 		}},
 		{"import", f.imported, false, func() (any, error) { i, _, err := ten.Import(ctx, f.imported.ID, start); return i, err }},
 		{"API", f.api, false, func() (any, error) { return ten.API(ctx, "api-a") }},
-		{"APIs", f.api, false, func() (any, error) { l, err := ten.APIs(ctx, "", "", page); return first(l, err) }},
+		{"APIs", f.api, false, func() (any, error) { l, err := ten.APIs(ctx, everywhere, "", "", page); return first(l, err) }},
 		{"version", f.version, false, func() (any, error) { return ten.Version(ctx, f.version.ID) }},
 		{"version by label", f.version, false, func() (any, error) { return ten.VersionByLabel(ctx, f.api.ID, f.version.Label) }},
 		{"version lines", versionLine, true, func() (any, error) {
@@ -85,7 +100,7 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 		}},
 		{"value", f.value, false, func() (any, error) { l, err := ten.Values(ctx, "production"); return first(l, err) }},
 		{"product", f.product, false, func() (any, error) { return ten.Product(ctx, f.product.Slug) }},
-		{"products", f.product, false, func() (any, error) { l, err := ten.Products(ctx, page); return first(l, err) }},
+		{"products", f.product, false, func() (any, error) { l, err := ten.Products(ctx, everywhere, page); return first(l, err) }},
 		{"plan", f.plan, false, func() (any, error) { return ten.Plan(ctx, f.plan.ID) }},
 		{"application", f.application, false, func() (any, error) { return ten.Application(ctx, "app-a") }},
 		{"credential", f.credential, false, func() (any, error) { return ten.Credential(ctx, f.credential.ID) }},
@@ -106,11 +121,11 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 		})
 	}
 	t.Run("audit", func(t *testing.T) {
-		got, err := ten.AuditLog(ctx, page)
+		got, err := ten.AuditLog(ctx, apim.AuditFilter{}, page)
 		if err != nil || len(got.Items) != 1 {
 			t.Fatalf("got %v, %v", got, err)
 		}
-		if diff := cmp.Diff(f.audit, got.Items[0]); diff != "" {
+		if diff := cmp.Diff(f.audit, got.Items[0].Audit); diff != "" {
 			t.Errorf("stored (-) and loaded (+) differ:\n%s", diff)
 		}
 	})

@@ -7,12 +7,22 @@ import (
 	"time"
 
 	"gorm.io/gorm/clause"
+
+	"portico/internal/apim"
 )
 
 type sessionRow struct {
 	Hash    string `gorm:"primaryKey"`
 	Data    []byte
 	Expires int64 `gorm:"column:expires_at"`
+	// What the person is shown of it, "" and 0 before anybody has signed in.
+	ID       apim.ID
+	Use      string
+	PersonID apim.ID
+	Address  string
+	Agent    string
+	Started  int64 `gorm:"column:started_at"`
+	Seen     int64 `gorm:"column:seen_at"`
 }
 
 func (sessionRow) TableName() string { return "session" }
@@ -42,10 +52,55 @@ func (s *Sessions) FindCtx(ctx context.Context, token string) ([]byte, bool, err
 
 // CommitCtx keeps a session until a time.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, expires time.Time) error {
+	return s.CommitSession(ctx, token, data, expires, apim.Session{})
+}
+
+// CommitSession is CommitCtx with what the person is shown of the session.
+func (s *Sessions) CommitSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error {
 	return s.store.writeAside(ctx, func(tx *Tx) error {
-		db := tx.System().in(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "hash"}}, DoUpdates: clause.AssignmentColumns([]string{"data", "expires_at"})})
-		return insert(db, "session", &sessionRow{Hash: s.hash(token), Data: data, Expires: micros(expires)})
+		db := tx.System().in(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "hash"}},
+			DoUpdates: clause.AssignmentColumns([]string{"data", "expires_at", "id", "person_id", "address", "agent", "started_at", "seen_at"})})
+		return insert(db, "session", &sessionRow{
+			Hash: s.hash(token), Data: data, Expires: micros(expires), ID: shown.ID, Use: s.use,
+			PersonID: shown.Person, Address: shown.Address, Agent: shown.Agent, Started: micros(shown.StartedAt), Seen: micros(shown.SeenAt),
+		})
 	})
+}
+
+// mostSessions is how many sessions a person is shown.
+const mostSessions = 200
+
+// SessionsOf returns a person's sessions that have not ended, the latest used
+// first.
+func (s System) SessionsOf(ctx context.Context, person apim.ID, now time.Time) ([]apim.Session, error) {
+	if person == "" {
+		return nil, nil
+	}
+	rows, err := many[sessionRow](s.in(ctx).Where("person_id = ? AND id <> '' AND expires_at > ?", person, micros(now)).Order("seen_at DESC, id").Limit(mostSessions), "sessions")
+	return sliceOf(rows, func(r sessionRow) apim.Session {
+		return apim.Session{
+			ID: r.ID, Person: r.PersonID, Use: r.Use, Address: r.Address, Agent: r.Agent,
+			StartedAt: when(r.Started), SeenAt: when(r.Seen), ExpiresAt: when(r.Expires),
+		}
+	}), err
+}
+
+// EndSession ends a session of a person.
+func (s System) EndSession(ctx context.Context, person, id apim.ID) error {
+	n, err := remove[sessionRow](s.in(ctx).Where("person_id = ? AND id = ? AND id <> ''", person, id), "session")
+	if err == nil && n == 0 {
+		return apim.Errorf(apim.NotFound, "no such session; it may have ended")
+	}
+	return err
+}
+
+// EndSessions ends all sessions of a person but one ("" spares none).
+func (s System) EndSessions(ctx context.Context, person, but apim.ID) (int, error) {
+	if person == "" {
+		return 0, nil
+	}
+	n, err := remove[sessionRow](s.in(ctx).Where("person_id = ? AND id <> ?", person, but), "sessions")
+	return int(n), err
 }
 
 // DeleteCtx ends a session; ending one that is not there is no error.

@@ -54,6 +54,23 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
+// inspectSQLite opens the file at path to read it.
+func inspectSQLite(path string) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	pool, err := sql.Open("sqlite", dataSource(path, "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s := &Store{readPool: pool, writerPool: pool}
+	if s.reader, err = open(pool, false); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	s.writer, s.aside = s.reader, s.reader
+	return s, nil
+}
+
 // dataSource names the file with the settings of every connection. In WAL mode
 // synchronous=NORMAL keeps every committed transaction through a kill of the
 // process: the write-ahead log is the kernel's by then. Only a loss of power

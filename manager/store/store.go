@@ -57,6 +57,25 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	return openSQLite(ctx, url)
 }
 
+// Inspect opens a database that is there, to read it and to change nothing: its
+// schema stays as it is, and Write is refused by the database.
+func Inspect(ctx context.Context, url string) (*Store, error) {
+	var s *Store
+	var err error
+	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
+		s, err = inspectPostgres(url)
+	} else {
+		s, err = inspectSQLite(url)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
 // Tx is a transaction. Its scopes read what it has written. It is for one
 // goroutine, and of no use after the function it was given to returns.
 type Tx struct{ db *gorm.DB }

@@ -161,12 +161,25 @@ const (
 	InboxAll                    // newest first
 )
 
-// Requests returns a page of the requests to the tenant's products.
-func (t Tenant) Requests(ctx context.Context, part Inbox, page apim.Page) (apim.List[apim.Subscription], error) {
-	db, o := t.own(ctx), order{"subscription", "requested_at", "id", part != InboxWaiting}
+// reached narrows a query on subscriptions to the tenant's products to those
+// that a reach covers: by the product, the team that owns it, or an API in it.
+func (t Tenant) reached(db *gorm.DB, reach apim.Reach) *gorm.DB {
+	if reach.All {
+		return db
+	}
+	return db.Where(`product_id IN (SELECT p.id FROM product p WHERE p.tenant_id = ? AND (p.id IN ? OR p.team_id IN ? OR p.id IN (
+		SELECT pv.product_id FROM product_version pv JOIN version v ON v.tenant_id = pv.tenant_id AND v.id = pv.version_id
+		WHERE pv.tenant_id = ? AND v.api_id IN ?)))`,
+		t.id, reach.Places(apim.PrefixProduct), reach.Places(apim.PrefixTeam), t.id, reach.Places(apim.PrefixAPI))
+}
+
+// Requests returns a page of the requests to the tenant's products, as far as a
+// reach goes.
+func (t Tenant) Requests(ctx context.Context, reach apim.Reach, part Inbox, page apim.Page) (apim.List[apim.Subscription], error) {
+	db, o := t.reached(t.own(ctx), reach), order{"subscription", "requested_at", "id", part != InboxWaiting}
 	switch part {
 	case InboxWaiting:
-		db = db.Where("state = ? OR changing", apim.Pending)
+		db = db.Where("(state = ? OR changing)", apim.Pending)
 	case InboxAnswered:
 		db = db.Where("state <> ? AND NOT automatic AND decided_at > 0", apim.Pending)
 		o.by = "decided_at"
@@ -182,9 +195,10 @@ func (t Tenant) Requests(ctx context.Context, part Inbox, page apim.Page) (apim.
 	return apim.List[apim.Subscription]{Items: sliceOf(rows, subscriptionRow.domain), NextCursor: next}, err
 }
 
-// WaitingRequests counts the requests that wait for a decision.
-func (t Tenant) WaitingRequests(ctx context.Context) (int, error) {
-	return count[subscriptionRow](t.own(ctx).Where("state = ? OR changing", apim.Pending), "requests")
+// WaitingRequests counts the requests that wait for a decision, as far as a
+// reach goes.
+func (t Tenant) WaitingRequests(ctx context.Context, reach apim.Reach) (int, error) {
+	return count[subscriptionRow](t.reached(t.own(ctx), reach).Where("(state = ? OR changing)", apim.Pending), "requests")
 }
 
 // Between returns the newest subscriptions between the tenant as provider and

@@ -25,6 +25,7 @@ type memberRow struct {
 	TenantID apim.ID `gorm:"primaryKey"`
 	PersonID apim.ID `gorm:"primaryKey"`
 	Joined   int64   `gorm:"column:joined_at"`
+	Lock     int64
 }
 
 func (memberRow) TableName() string { return "member" }
@@ -32,7 +33,7 @@ func (memberRow) TableName() string { return "member" }
 type memberRoleRow struct {
 	TenantID apim.ID   `gorm:"primaryKey"`
 	PersonID apim.ID   `gorm:"primaryKey"`
-	Scope    string    `gorm:"primaryKey"`
+	Scope    apim.ID   `gorm:"primaryKey"`
 	Role     apim.Role `gorm:"primaryKey"`
 }
 
@@ -70,71 +71,15 @@ func (s System) EmptyTenant(ctx context.Context) (apim.Tenant, error) {
 	return row.domain(), err
 }
 
-// InsertMember joins a person to the tenant with roles for all of it.
-func (t Tenant) InsertMember(ctx context.Context, m apim.Member) error {
-	err := insert(t.in(ctx), "member", &memberRow{TenantID: m.Tenant, PersonID: m.Person, Joined: micros(m.JoinedAt)})
-	if err != nil || len(m.Roles) == 0 {
-		return err
-	}
-	rows := make([]memberRoleRow, len(m.Roles))
-	for i, role := range m.Roles {
-		rows[i] = memberRoleRow{TenantID: m.Tenant, PersonID: m.Person, Role: role}
-	}
-	return insert(t.in(ctx), "role", rows)
-}
-
-// memberLine is a member with the person's name, by which the list is sorted.
-type memberLine struct {
-	TenantID apim.ID
-	PersonID apim.ID
-	Joined   int64 `gorm:"column:joined_at"`
-	Name     string
-	Email    string
-}
-
-func (memberLine) TableName() string { return "member" }
-
-// Members returns a page of the tenant's members, by name.
-func (t Tenant) Members(ctx context.Context, page apim.Page) (apim.List[apim.Member], error) {
-	db := t.own(ctx).Select("member.tenant_id, member.person_id, member.joined_at, person.name, person.email").
-		Joins("JOIN person ON person.id = member.person_id")
-	rows, next, err := paged(db, "members", page, order{"person", "name", "id", false}, func(r memberLine) (any, any) { return r.Name, r.PersonID })
-	if err != nil || len(rows) == 0 {
-		return apim.List[apim.Member]{}, err
-	}
-	ids := sliceOf(rows, func(r memberLine) apim.ID { return r.PersonID })
-	roles, err := many[memberRoleRow](t.own(ctx).Where("person_id IN ? AND scope = ''", ids), "roles")
-	if err != nil {
-		return apim.List[apim.Member]{}, err
-	}
-	out := sliceOf(rows, func(r memberLine) apim.Member {
-		m := apim.Member{Tenant: r.TenantID, Person: r.PersonID, Name: r.Name, Email: r.Email, JoinedAt: when(r.Joined)}
-		for _, role := range roles {
-			if role.PersonID == r.PersonID {
-				m.Roles = append(m.Roles, role.Role)
-			}
-		}
-		m.Roles = apim.SortRoles(m.Roles)
-		return m
-	})
-	return apim.List[apim.Member]{Items: out, NextCursor: next}, nil
-}
-
-// OthersWithRole counts the tenant's members but one who have any of the roles.
-func (t Tenant) OthersWithRole(ctx context.Context, but apim.ID, roles []apim.Role) (int, error) {
-	var n int64
-	err := t.own(ctx).Model(&memberRoleRow{}).Where("person_id <> ? AND role IN ?", but, roles).Distinct("person_id").Count(&n).Error
-	return int(n), err
-}
-
 // MembershipRow is a person's place in a tenant, for authorisation.
 type MembershipRow struct {
 	Tenant, Person apim.ID
 	Role           apim.Role // "" for a member, whatever the roles
+	On             apim.ID   // what the role is on: "" for the tenant, a team, an object
 }
 
-// Memberships yields every member of every tenant and every role that is for a
-// whole tenant. It ends with yield's error.
+// Memberships yields every member of every tenant, every role of theirs, and
+// for each role of a team every member of it. It ends with yield's error.
 func (s *Store) Memberships(ctx context.Context, yield func(MembershipRow) error) error {
 	members, err := many[memberRow](s.System().in(ctx), "members")
 	if err != nil {
@@ -145,12 +90,22 @@ func (s *Store) Memberships(ctx context.Context, yield func(MembershipRow) error
 			return err
 		}
 	}
-	roles, err := many[memberRoleRow](s.System().in(ctx).Where("scope = ''"), "roles")
+	roles, err := many[memberRoleRow](s.System().in(ctx), "roles")
 	if err != nil {
 		return err
 	}
 	for _, r := range roles {
-		if err := yield(MembershipRow{Tenant: r.TenantID, Person: r.PersonID, Role: r.Role}); err != nil {
+		if err := yield(MembershipRow{Tenant: r.TenantID, Person: r.PersonID, Role: r.Role, On: r.Scope}); err != nil {
+			return err
+		}
+	}
+	ofTeams, err := many[teamRoleHolder](s.System().in(ctx).Select("team_role.tenant_id, team_role.team_id, team_role.role, team_member.person_id").
+		Joins("JOIN team_member ON team_member.tenant_id = team_role.tenant_id AND team_member.team_id = team_role.team_id"), "roles of teams")
+	if err != nil {
+		return err
+	}
+	for _, r := range ofTeams {
+		if err := yield(MembershipRow{Tenant: r.TenantID, Person: r.PersonID, Role: r.Role, On: r.TeamID}); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,8 @@ type Operation struct {
 	Headers      []string // names of the header parameters, sorted
 	Permission   string   // x-permission
 	HasBody      bool
+	Takes        []string // names of the fields of a JSON body, sorted
+	Gives        []string // names of the fields of the JSON answer to what was done, sorted
 }
 
 // Load reads a document and refuses one that is not valid, examples included.
@@ -75,6 +77,15 @@ func (c *Contract) Operations() []Operation {
 					o.Headers = append(o.Headers, p.Value.Name)
 				}
 			}
+			if op.RequestBody != nil {
+				o.Takes = fields(op.RequestBody.Value.Content)
+			}
+			for status, answer := range op.Responses.Map() {
+				if strings.HasPrefix(status, "2") {
+					o.Gives = append(o.Gives, fields(answer.Value.Content)...)
+				}
+			}
+			slices.Sort(o.Gives)
 			slices.Sort(o.Query)
 			slices.Sort(o.Headers)
 			all = append(all, o)
@@ -84,6 +95,23 @@ func (c *Contract) Operations() []Operation {
 		return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
 	})
 	return all
+}
+
+// fields returns the names of the fields of JSON content, those of all
+// alternatives.
+func fields(content openapi3.Content) []string {
+	media := content.Get("application/json")
+	if media == nil || media.Schema == nil {
+		return nil
+	}
+	var out []string
+	for _, s := range append(slices.Concat(media.Schema.Value.AllOf, media.Schema.Value.AnyOf, media.Schema.Value.OneOf), media.Schema) {
+		for name := range s.Value.Properties {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // ErrNoOperation means that the document has no operation for a request.

@@ -3,10 +3,13 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"portico/openapi/contract"
+	described "portico/openapi/spec"
 	"portico/test/process"
 )
 
@@ -23,6 +26,16 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 	product := a.do("GET", "/tenants/demo/products/shop", nil).ID
 	var in staged
 	a.send("POST", imports, "application/json", process.MinimalDocument("Canary title", "https://canary.example", 2)).into(t, &in)
+	team := a.do("POST", "/tenants/demo/teams", map[string]any{"name": "Shop team", "roles": []string{"provider"}}).ID
+	invited := a.do("POST", "/tenants/demo/invitations", map[string]any{"email": "canary@demo.example", "roles": []string{"auditor"}}).ID
+	token := a.do("POST", "/tenants/demo/tokens", map[string]any{"name": "Canary token"}).ID
+	a.send("PUT", "/tenants/demo/environments/production/values/canary", "application/json", `{"value":"https://canary.example"}`)
+	var keys struct {
+		Items []struct{ Secrets []struct{ ID string } }
+	}
+	a.read("/tenants/demo/applications/"+o.app+"/credentials", &keys)
+	secret := keys.Items[0].Secrets[0].ID
+	const person = "per_0190b7e5a1c27d3e8f4a5b6c7d8e9f00"
 	b, own := rival(t, a)
 	before := a.audited("", "")
 
@@ -31,7 +44,44 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 		{"GET", "", ""},
 		{"GET", "/members", ""},
 		{"GET", "/audit", ""},
+		{"GET", "/audit/export", ""},
+		{"GET", "/audit/verify", ""},
 		{"GET", "/tokens", ""},
+		{"POST", "/tokens", `{"name":"Mine"}`},
+		{"DELETE", "/tokens/" + token, ""},
+		{"GET", "/members/" + person, ""},
+		{"PATCH", "/members/" + person, `{"roles":["owner"]}`},
+		{"DELETE", "/members/" + person, ""},
+		{"GET", "/invitations", ""},
+		{"POST", "/invitations", `{"email":"mine@rival.example","roles":["owner"]}`},
+		{"POST", "/invitations/" + invited + "/resend", ""},
+		{"DELETE", "/invitations/" + invited, ""},
+		{"GET", "/teams", ""},
+		{"POST", "/teams", `{"name":"Mine"}`},
+		{"GET", "/teams/" + team, ""},
+		{"GET", "/teams/shop-team", ""},
+		{"PATCH", "/teams/" + team, `{"roles":["admin"]}`},
+		{"DELETE", "/teams/" + team, ""},
+		{"PUT", "/teams/" + team + "/members/" + person, ""},
+		{"DELETE", "/teams/" + team + "/members/" + person, ""},
+		{"POST", "/imports", `{"url":"https://canary.example/openapi.json"}`},
+		{"GET", "/products", ""},
+		{"POST", "/products", `{"name":"Mine"}`},
+		{"GET", "/offers", ""},
+		{"GET", "/offers/demo/" + product, ""},
+		{"POST", "/applications", `{"name":"Mine"}`},
+		{"PATCH", "/credentials/" + o.credential, `{"name":"Mine"}`},
+		{"POST", "/credentials/" + o.credential + "/rotate", `{}`},
+		{"DELETE", "/credentials/" + o.credential + "/secrets/" + secret, ""},
+		{"POST", "/decisions", `{"decision":"approve","subscriptions":["` + sub + `"]}`},
+		{"PUT", "/subscriptions/" + sub + "/terms", `{}`},
+		{"POST", "/subscriptions/" + sub + "/change-plan", `{"plan":"` + o.plan + `","reason":"x"}`},
+		{"POST", "/subscriptions/" + sub + "/undo", `{}`},
+		{"POST", "/subscriptions/" + sub + "/resume", `{}`},
+		{"POST", "/subscriptions/" + sub + "/start", `{}`},
+		{"GET", "/environments/production/values", ""},
+		{"PUT", "/environments/production/values/canary", `{"value":"https://rival.example"}`},
+		{"DELETE", "/environments/production/values/canary", ""},
 		{"GET", "/apis", ""},
 		{"GET", "/apis/" + api1, ""},
 		{"GET", "/apis/parcels", ""},
@@ -72,10 +122,29 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 		{"POST", "/subscriptions/" + sub + "/stop", `{}`},
 		{"POST", "/subscriptions/" + sub + "/suspend", `{"reason":"x"}`},
 	}
+	document, err := contract.Load(described.Management())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameter := regexp.MustCompile(`\\\{[a-z]+\\\}`)
+	for _, o := range document.Operations() { // a new one cannot be forgotten
+		path, below := strings.CutPrefix(o.Path, "/tenants/{tenant}")
+		if !below {
+			continue
+		}
+		form := regexp.MustCompile("^" + parameter.ReplaceAllString(regexp.QuoteMeta(path), "[^/]+") + "$")
+		asked := false
+		for _, c := range paths {
+			asked = asked || c.method == o.Method && form.MatchString(strings.Split(c.path, "?")[0])
+		}
+		if !asked {
+			t.Errorf("%s %s is not asked for", o.Method, o.Path)
+		}
+	}
 	for _, tenant := range []string{"demo", own} {
 		for _, c := range paths {
-			if tenant == own && !strings.Contains(c.path, "_") {
-				continue // the stranger's own lists
+			if tenant == own && (!strings.Contains(c.path, "_") || strings.HasPrefix(c.path, "/offers/")) && c.path != "/teams/shop-team" {
+				continue // the stranger's own lists, and what is offered to all
 			}
 			t.Run(tenant+" "+c.method+" "+c.path, func(t *testing.T) {
 				media := ""
