@@ -57,6 +57,8 @@ func New(cfg Config) http.Handler {
 func (h *Console) public(g gin.IRoutes) {
 	g.GET(firstRunPath, h.page(h.firstRun))
 	g.POST(firstRunPath, h.page(h.saveFirstRun))
+	g.GET(invitationPath, h.page(h.invitation))
+	g.POST(invitationPath, h.page(h.acceptInvitation))
 	g.GET(signInPath, h.page(h.signInForm))
 	g.POST(signInPath, h.page(h.signIn))
 	g.POST(signOutPath, h.page(h.signOut))
