@@ -55,7 +55,7 @@ func TestAnInvitationsLinkJoins(t *testing.T) {
 	back.post("/sign-in", "return_to", path, "email", "grace@acme.example", "password", password).shows(http.StatusOK, "Join Other").hides("Your name")
 
 	// Somebody else's link is not theirs.
-	owner.post(path).shows(http.StatusForbidden, "the invitation is for grace@acme.example")
+	owner.post(path).shows(http.StatusForbidden, "The invitation is for grace@acme.example")
 	a = back.post(path).shows(http.StatusOK, "Overview", "You have joined Other")
 	if a.path != "/t/other" {
 		t.Errorf("got to %s, want /t/other", a.path)
