@@ -76,9 +76,6 @@ func (c *Catalog) sweep(ctx context.Context, now time.Time) {
 	if err == nil {
 		err = c.Store.SweepSessions(ctx, now)
 	}
-	if err == nil {
-		err = c.Store.SweepClaims(ctx, now.Add(-idempotencyKept))
-	}
 	if err != nil && ctx.Err() == nil {
 		c.Log.WarnContext(ctx, "sweep incomplete", "err", err)
 	}

@@ -364,16 +364,6 @@ CREATE TABLE first_run (
   CHECK ((id = 1))
 );
 
-CREATE TABLE idempotency (
-  hash text COLLATE "default" NOT NULL,
-  fingerprint text COLLATE "default" NOT NULL,
-  claimed_at bigint NOT NULL,
-  answer bytea NOT NULL,
-  PRIMARY KEY (hash)
-);
-
-CREATE INDEX idempotency_claimed ON public.idempotency USING btree (claimed_at);
-
 CREATE TABLE import (
   id text COLLATE "C" NOT NULL,
   tenant_id text COLLATE "C" NOT NULL,

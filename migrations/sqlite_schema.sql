@@ -235,15 +235,6 @@ CREATE TABLE first_run (
   expires_at BIGINT NOT NULL
 );
 
-CREATE TABLE idempotency (
-  hash        TEXT PRIMARY KEY,
-  fingerprint TEXT NOT NULL, -- of the request
-  claimed_at  BIGINT NOT NULL,
-  answer      BLOB NOT NULL
-);
-
-CREATE INDEX idempotency_claimed ON idempotency (claimed_at);
-
 CREATE TABLE import (
   id          TEXT PRIMARY KEY,
   tenant_id   TEXT NOT NULL,

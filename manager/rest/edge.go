@@ -59,7 +59,7 @@ func ginPath(path string) string {
 }
 
 // serve runs a route's handler on what all routes share: known query
-// parameters, the path's tenant, If-Match, wait and Idempotency-Key.
+// parameters, the path's tenant, If-Match and wait.
 func (e *Edge) serve(rt route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r := &request{Edge: e, c: c, ctx: c.Request.Context(), actor: web.Actor(c.Request.Context())}
@@ -67,7 +67,7 @@ func (e *Edge) serve(rt route) gin.HandlerFunc {
 			web.Fail(c, err)
 			return
 		}
-		if err := idempotent(r, rt)(r); err != nil {
+		if err := rt.handle(r); err != nil {
 			web.Fail(c, err)
 		}
 	}

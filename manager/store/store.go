@@ -99,21 +99,9 @@ func (tx *Tx) System() System { return System{tx.db} }
 // rolled back otherwise. No other Write runs at the same time, in this process
 // or another: what fn reads stays so until it is done. Nothing remote may
 // happen in fn, and after a statement that failed it can only end. Once Write
-// has returned nil the change outlives a kill of the process. Under a claim the
-// first Write takes it, or returns ErrClaimed.
+// has returned nil the change outlives a kill of the process.
 func (s *Store) Write(ctx context.Context, fn func(tx *Tx) error) error {
-	claim, _ := ctx.Value(claimKey{}).(*Claim)
-	if claim == nil || claim.Taken() {
-		return transact(ctx, s.writer, fn)
-	}
-	err := transact(ctx, s.writer, func(tx *Tx) error {
-		if err := claim.take(ctx, tx); err != nil {
-			return err
-		}
-		return fn(tx)
-	})
-	claim.taken.Store(err == nil)
-	return err
+	return transact(ctx, s.writer, fn)
 }
 
 // Read runs fn on one unchanging state of the database. Its scopes cannot
