@@ -129,7 +129,7 @@ func routes(t *testing.T, s *site) []gin.RouteInfo {
 	var out []gin.RouteInfo
 	for _, r := range engine.Routes() {
 		switch {
-		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/first-run", r.Path == "/sign-in", r.Path == "/sign-out", r.Path == "/theme":
+		case strings.HasPrefix(r.Path, "/assets/"), r.Path == "/first-run", r.Path == "/invitation", r.Path == "/sign-in", r.Path == "/sign-out", r.Path == "/theme":
 		default:
 			out = append(out, r)
 		}
