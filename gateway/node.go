@@ -241,9 +241,27 @@ func (n *Node) sayLeft(ctx context.Context) {
 	}
 }
 
-// obey does what the node is told, until ctx ends.
+// obeyAgain is how long a node that could not hear commands waits before it
+// tries again.
+const obeyAgain = time.Second
+
+// obey does what the node is told, until ctx ends. That it cannot hear is no
+// reason to stop serving.
 func (n *Node) obey(ctx context.Context, leave func()) error {
-	err := n.config.Carrier.Commands(ctx, n.config.Node, func(c entry.Command) {
+	for {
+		if err := n.hear(ctx, leave); err != nil && ctx.Err() == nil {
+			n.config.Log.Debug("commands not heard", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(obeyAgain):
+		}
+	}
+}
+
+func (n *Node) hear(ctx context.Context, leave func()) error {
+	return n.config.Carrier.Commands(ctx, n.config.Node, func(c entry.Command) {
 		n.config.Log.Info("told", "command", c.Do)
 		switch c.Do {
 		case entry.Drain, entry.Resume:
@@ -257,10 +275,6 @@ func (n *Node) obey(ctx context.Context, leave func()) error {
 			n.config.Log.Warn("this build does not know the command", "command", c.Do)
 		}
 	})
-	if err == nil || ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("hear commands: %w", err)
 }
 
 // seenEvery is how often uses of secrets are told.

@@ -46,8 +46,10 @@ func testNobodyGrantsARoleAboveTheirOwn(t *testing.T, place postgres.Place) {
 		"a team's admin, in another team":  {boss, on(apim.RoleApprover, y.west.ID), apim.Forbidden},
 		"a team's admin, on another's API": {boss, on(apim.RoleProvider, y.ofWest.version.API), apim.Forbidden},
 		"a team's admin, on the tenant":    {boss, roles(apim.RoleAuditor), apim.Forbidden},
-		"a token without the scope": {apim.Actor{Person: y.owner.Person, Token: "tok_1", Tenant: shop, Scopes: apim.Scopes{"write api"}},
-			roles(apim.RoleAuditor), apim.Forbidden},
+		"a token without the scope": {
+			apim.Actor{Person: y.owner.Person, Token: "tok_1", Tenant: shop, Scopes: apim.Scopes{"write api"}},
+			roles(apim.RoleAuditor), apim.Forbidden,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			who := y.person(y.shop, apim.Slugify(name))

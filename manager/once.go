@@ -17,6 +17,10 @@ import (
 // not noted was not done, and may be taken over. The answer is kept after that.
 type Requests struct{ Core }
 
+// OnceAnswer is what is kept of a request that was sent with an
+// Idempotency-Key.
+type OnceAnswer = store.OnceAnswer
+
 // How long a request is kept, how long one may take before another try takes
 // it over, and how many of one token or person are kept.
 const (
@@ -28,7 +32,7 @@ const (
 // Begin takes a request of the actor in a tenant ("" is the installation). mine
 // says that it is to be carried out, with the returned context, and then to be
 // ended by Answer or Forget; else have says what there is of an earlier one.
-func (r *Requests) Begin(ctx context.Context, actor apim.Actor, tenant apim.ID, key, fingerprint string) (once context.Context, have store.OnceAnswer, mine bool, err error) {
+func (r *Requests) Begin(ctx context.Context, actor apim.Actor, tenant apim.ID, key, fingerprint string) (once context.Context, have OnceAnswer, mine bool, err error) {
 	o := store.Once{Tenant: tenant, Owner: actor.Token, Key: key, Attempt: rand.Text()}
 	if o.Owner == "" {
 		o.Owner = actor.Person
@@ -40,7 +44,7 @@ func (r *Requests) Begin(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 
 // Answer keeps the answer of the request that ctx is of. It is done also when
 // the caller has gone.
-func (r *Requests) Answer(ctx context.Context, a store.OnceAnswer) error {
+func (r *Requests) Answer(ctx context.Context, a OnceAnswer) error {
 	o, _ := ctx.Value(onceKey{}).(store.Once)
 	return r.Store.AnswerOnce(context.WithoutCancel(ctx), o, a)
 }

@@ -19,7 +19,9 @@ import (
 var errNoKey = apim.Errorf(apim.Unavailable, "this process holds no installation key; a manager does this").WithCode("no_key")
 
 // environmentKey returns an environment's key, which is made where there is
-// none, and replaced when renew asks for it.
+// none, and replaced when renew asks for it. One that does not open, because
+// the installation's key is another, is replaced as well as long as nothing
+// that is to stay secret depends on the old one.
 func (u *unit) environmentKey(ctx context.Context, environment string, renew bool) (number uint64, key []byte, err error) {
 	if u.core.Box == nil {
 		return 0, nil, errNoKey
@@ -30,10 +32,16 @@ func (u *unit) environmentKey(ctx context.Context, environment string, renew boo
 	}
 	if number > 0 && !renew {
 		key, err = u.core.Box.Open(sealed, entry.KeyInfo(environment, number))
-		if err != nil {
-			return 0, nil, fmt.Errorf("the key of environment %s: %w", environment, err)
+		if err == nil {
+			return number, key, nil
 		}
-		return number, key, nil
+		tenants, readErr := u.System().SealedIn(ctx, environment)
+		if readErr != nil {
+			return 0, nil, readErr
+		}
+		if len(tenants) > 0 {
+			return 0, nil, fmt.Errorf("the key of environment %s, which seals secret values: %w; start with the installation key that it was made with", environment, err)
+		}
 	}
 	key = make([]byte, 32)
 	_, _ = rand.Read(key) // never returns an error since Go 1.24

@@ -7,74 +7,69 @@ import (
 	"portico/internal/apim"
 	"portico/internal/secret"
 	"portico/manager"
+	"portico/ui"
 )
 
-// invitationPage is what the link of an invitation leads to.
+// invitationPage is what an invitation's link leads to.
 type invitationPage struct {
 	gatePage
-	Tenant  string
-	Email   string
-	Inviter string
-	Gives   []string
-	Account bool   // there is one: sign in
-	Me      string // who is signed in, "" for nobody
-	Other   bool   // and that is somebody else
-	SignIn  string
+	Invited manager.InvitationView
+	SignIn  string // for who has an account
+	Joining bool   // who is signed in has only to say yes
+	Gives   string // what the invited will be
 }
 
-// invitation shows what somebody is invited to.
+// givesText says what an invitation makes of somebody. What a role is on is not
+// named: the names of things are for members.
+func givesText(i manager.InvitationView) string {
+	var all []string
+	for _, g := range i.Invitation.Grants {
+		kind, _, _ := strings.Cut(string(g.On), "_")
+		all = append(all, title(g.Role)+map[string]string{
+			apim.PrefixTeam: " on a team", apim.PrefixAPI: " on an API", apim.PrefixProduct: " on a product", apim.PrefixApplication: " on an application",
+		}[kind])
+	}
+	for _, team := range i.TeamNames {
+		all = append(all, "in the team "+team)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (h *Console) invitationPage(v *visit, f form, invited manager.InvitationView) invitationPage {
+	v.c.Header("Referrer-Policy", "no-referrer") // the address holds the token
+	p := invitationPage{gatePage: h.gate(v, "Invitation", f), Invited: invited, Joining: !v.actor.Anonymous(), Gives: givesText(invited)}
+	p.Action = with(invitationPath, "token", v.query("token"))
+	p.SignIn = with(signInPath, "return_to", p.Action)
+	return p
+}
+
+// invitation is the page of an invitation's link.
 func (h *Console) invitation(v *visit) error {
-	view, err := h.Tenants.CheckInvitation(v.ctx(), secret.Text(v.query("token")))
+	invited, err := h.Tenants.CheckInvitation(v.ctx(), secret.Text(v.query("token")))
 	if err != nil {
 		return h.invitationOver(v, err)
 	}
-	return h.invitationPage(v, http.StatusOK, view, form{})
+	return v.render(http.StatusOK, invitationForm(h.invitationPage(v, form{}, invited)))
 }
 
+// invitationOver says that a link leads nowhere any more.
 func (h *Console) invitationOver(v *visit, err error) error {
 	if apim.KindOf(err) != apim.NotFound {
 		return err
 	}
-	p := invitationPage{gatePage: h.gate(v, "Invitation", form{})}
+	p := h.invitationPage(v, form{}, manager.InvitationView{})
 	p.Expired, p.Message = true, sentence(message(err))
-	return v.render(http.StatusGone, invitationView(p))
+	return v.render(http.StatusGone, invitationForm(p))
 }
 
-func (h *Console) invitationPage(v *visit, status int, view manager.InvitationView, f form) error {
-	v.c.Header("Referrer-Policy", "no-referrer") // the address holds the token
-	self := with(invitationPath, "token", v.query("token"))
-	p := invitationPage{
-		gatePage: h.gate(v, "Invitation", f), Tenant: view.Tenant.Name, Email: view.Invitation.Email, Inviter: view.Invitation.Inviter,
-		Account: view.Account, SignIn: with(signInPath, "return_to", self),
-	}
-	p.Action = self
-	for _, g := range view.Invitation.Grants {
-		kind, _, _ := strings.Cut(string(g.On), "_")
-		p.Gives = append(p.Gives, title(g.Role)+map[string]string{
-			apim.PrefixTeam: " on a team", apim.PrefixAPI: " on an API", apim.PrefixProduct: " on a product", apim.PrefixApplication: " on an application",
-		}[kind])
-	}
-	for _, t := range view.TeamNames {
-		p.Gives = append(p.Gives, "in the team "+t)
-	}
-	if v.actor.Person != "" {
-		person, err := h.Tenants.Person(v.ctx(), v.actor.Person)
-		if err != nil {
-			return err
-		}
-		p.Me, p.Other = person.Email, person.Email != view.Invitation.Email
-	}
-	return v.render(status, invitationView(p))
-}
-
-// acceptInvitation joins who is signed in, or makes an account for who is not.
+// acceptInvitation joins who is signed in, or makes an account that joins.
 func (h *Console) acceptInvitation(v *visit) error {
-	token := secret.Text(v.query("token"))
 	f, err := v.form()
 	if err != nil {
 		return err
 	}
-	view, err := h.Tenants.CheckInvitation(v.ctx(), token)
+	token := secret.Text(v.query("token"))
+	invited, err := h.Tenants.CheckInvitation(v.ctx(), token)
 	if err != nil {
 		return h.invitationOver(v, err)
 	}
@@ -89,11 +84,24 @@ func (h *Console) acceptInvitation(v *visit) error {
 	}
 	switch {
 	case err == nil:
-		v.flash(toneOK, "Welcome to "+view.Tenant.Name+".")
-		return v.redirect(links{view.Tenant.Slug}.overview())
-	case !refusePeople(&f, err, []string{"name", "email", "password"}, nil):
+		v.flash(toneOK, "You have joined "+invited.Tenant.Name+".")
+		return v.redirect(links{invited.Tenant.Slug}.overview())
+	case apim.KindOf(err) == apim.Forbidden: // signed in with another address
+		f.refused, f.message = err, sentence(message(err))
+	case !f.refuse(err, []string{"name", "password"}, nil):
 		return err
 	}
 	f.values.Del("password")
-	return h.invitationPage(v, v.status(f), view, f)
+	return v.again(f, invitationForm(h.invitationPage(v, f, invited)))
+}
+
+func (p invitationPage) dialog() ui.DialogView {
+	d := ui.DialogView{
+		ID: "invitation", Title: "Join " + p.Invited.Tenant.Name, Action: p.Action, Submit: "Join",
+		Text: p.Invited.Invitation.Inviter + " invites " + p.Invited.Invitation.Email + ".",
+	}
+	if !p.Joining {
+		d.Submit = "Make account and join"
+	}
+	return d
 }

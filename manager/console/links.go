@@ -10,14 +10,14 @@ import (
 
 // Addresses outside a tenant.
 const (
-	rootPath      = "/"
-	signInPath    = "/sign-in"
-	signOutPath   = "/sign-out"
-	firstRunPath  = "/first-run"
-	themePath     = "/theme"
-	newTenantPath = "/tenants"
-
+	rootPath   = "/"
+	signInPath = "/sign-in"
+	// invitationPath is what links of manager.Tenants.Invite lead to.
 	invitationPath = "/invitation"
+	signOutPath    = "/sign-out"
+	firstRunPath   = "/first-run"
+	themePath      = "/theme"
+	newTenantPath  = "/tenants"
 )
 
 // links builds the addresses of a tenant's pages. It is the only place that

@@ -17,7 +17,6 @@ import (
 	"portico/internal/apim"
 	"portico/internal/web"
 	"portico/manager"
-	"portico/manager/store"
 )
 
 const (
@@ -118,7 +117,7 @@ func (r *request) fingerprint(rt route) (print string, done func(), err error) {
 }
 
 // again answers a request that was sent before.
-func (r *request) again(have store.OnceAnswer, fingerprint string) error {
+func (r *request) again(have manager.OnceAnswer, fingerprint string) error {
 	switch {
 	case have.Fingerprint != fingerprint:
 		return apim.Errorf(apim.Invalid, "this Idempotency-Key was sent with another request in the last 24 hours; use a new key for each").WithCode("idempotency_key_reused")
@@ -177,8 +176,8 @@ func (k *keeping) Unwrap() http.ResponseWriter { return k.ResponseWriter }
 
 // answer is what is kept: of an answer with a secret, or one that is too long,
 // that it was given and of what.
-func (k *keeping) answer(rt route) store.OnceAnswer {
-	out := store.OnceAnswer{Status: k.Status(), Header: map[string]string{}, Body: []byte{}}
+func (k *keeping) answer(rt route) manager.OnceAnswer {
+	out := manager.OnceAnswer{Status: k.Status(), Header: map[string]string{}, Body: []byte{}}
 	for _, name := range []string{"Content-Type", "Location", "ETag"} {
 		if value := k.Header().Get(name); value != "" {
 			out.Header[name] = value

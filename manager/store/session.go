@@ -58,8 +58,10 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, exp
 // CommitSession is CommitCtx with what the person is shown of the session.
 func (s *Sessions) CommitSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error {
 	return s.store.writeAside(ctx, func(tx *Tx) error {
-		db := tx.System().in(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "hash"}},
-			DoUpdates: clause.AssignmentColumns([]string{"data", "expires_at", "id", "person_id", "address", "agent", "started_at", "seen_at"})})
+		db := tx.System().in(ctx).Clauses(clause.OnConflict{
+			Columns:   []clause.Column{{Name: "hash"}},
+			DoUpdates: clause.AssignmentColumns([]string{"data", "expires_at", "id", "person_id", "address", "agent", "started_at", "seen_at"}),
+		})
 		return insert(db, "session", &sessionRow{
 			Hash: s.hash(token), Data: data, Expires: micros(expires), ID: shown.ID, Use: s.use,
 			PersonID: shown.Person, Address: shown.Address, Agent: shown.Agent, Started: micros(shown.StartedAt), Seen: micros(shown.SeenAt),
