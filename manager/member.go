@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/manager/authz"
 )
 
 // MemberChange changes what a member may. nil fields stay.
@@ -163,6 +164,12 @@ func grantsOf(roles []apim.Role, grants []apim.RoleGrant) []apim.RoleGrant {
 
 func without(all, these []apim.RoleGrant) []apim.RoleGrant {
 	return slices.DeleteFunc(slices.Clone(all), func(g apim.RoleGrant) bool { return slices.Contains(these, g) })
+}
+
+// RoleMay reports whether a role lets a member do this, for the page that says
+// what roles mean.
+func RoleMay(role apim.Role, verb apim.Verb, object apim.Object) bool {
+	return authz.May(role, verb, object)
 }
 
 // mostGrants bounds the roles of one member.

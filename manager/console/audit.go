@@ -56,9 +56,20 @@ func whenStart(now time.Time, value string) time.Time {
 // auditKinds are what the log can be narrowed to, as actions begin.
 func auditKinds() []choice {
 	return []choice{
-		{"", "everything"}, {"api", "APIs"}, {"version", "versions and publishing"}, {"product", "products"}, {"plan", "plans"},
-		{"subscription", "requests and subscriptions"}, {"application", "applications"}, {"credential", "keys"}, {"value", "values"},
-		{"member", "members and roles"}, {"invitation", "invitations"}, {"team", "teams"}, {"token", "API tokens"}, {"audit", "exports of this log"},
+		{"", "everything"},
+		{"api", "APIs"},
+		{"version", "versions and publishing"},
+		{"product", "products"},
+		{"plan", "plans"},
+		{"subscription", "requests and subscriptions"},
+		{"application", "applications"},
+		{"credential", "keys"},
+		{"value", "values"},
+		{"member", "members and roles"},
+		{"invitation", "invitations"},
+		{"team", "teams"},
+		{"token", "API tokens"},
+		{"audit", "exports of this log"},
 	}
 }
 

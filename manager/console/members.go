@@ -24,7 +24,9 @@ func (h *Console) peopleHead(v *visit, tab string) peopleHead {
 		label, href string
 		see         bool
 	}{
-		{"Members", l.members(), true}, {"Teams", l.teams(), v.can(apim.Read, apim.ObjectTeam)}, {"Roles", l.roles(), true},
+		{"Members", l.members(), true},
+		{"Teams", l.teams(), v.can(apim.Read, apim.ObjectTeam)},
+		{"Roles", l.roles(), true},
 		{"Audit log", l.audit(), v.can(apim.Read, apim.ObjectAudit)},
 	} {
 		if t.see {

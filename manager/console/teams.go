@@ -6,7 +6,6 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
-	"portico/manager/authz"
 )
 
 // teamsPage lists the tenant's teams.
@@ -304,7 +303,7 @@ func (h *Console) rolesMatrix(v *visit) error {
 	} {
 		row := matrixRow{Label: line.label}
 		for _, r := range apim.Roles() {
-			row.May = append(row.May, authz.May(r, line.verb, line.object))
+			row.May = append(row.May, manager.RoleMay(r, line.verb, line.object))
 		}
 		p.Rows = append(p.Rows, row)
 	}

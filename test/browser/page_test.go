@@ -278,7 +278,9 @@ func TestPortalOfAStranger(t *testing.T) {
 	}
 	link := strings.TrimPrefix(made.Link, w.portico.Console)
 	sweep(t, o, "stranger-console", []visited{
-		{path: "/sign-in"}, {path: "/first-run?token=old", refused: "410"}, {path: "/invitation?token=old", refused: "410"},
+		{path: "/sign-in"},
+		{path: "/first-run?token=old", refused: "410"},
+		{path: "/invitation?token=old", refused: "410"},
 		{path: "/invitation?joins", prepare: func(b *tab) {
 			b.visit(link)
 			b.sees("Make account and join")
