@@ -358,6 +358,7 @@ CREATE TABLE finding (
   hint text COLLATE "C" NOT NULL,
   pointer text COLLATE "C" NOT NULL,
   line bigint NOT NULL,
+  file text COLLATE "C" NOT NULL,
   PRIMARY KEY (document_id, "position"),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id) ON DELETE CASCADE
 );

@@ -250,7 +250,7 @@ CREATE TABLE finding (
   message     TEXT NOT NULL,
   hint        TEXT NOT NULL,
   pointer     TEXT NOT NULL,
-  line        INTEGER NOT NULL,
+  line        INTEGER NOT NULL, file TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (document_id, position),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
 );

@@ -262,6 +262,7 @@ type Finding struct {
 	Severity string `json:"severity"` // "error", "warning", "info"
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"` // how to fix it
+	File     string `json:"file,omitempty"` // where the document has several
 	Pointer  string `json:"pointer,omitempty"`
 	Line     int    `json:"line,omitempty"`
 }
@@ -278,6 +279,7 @@ type Import struct {
 	Security  []SecurityMapping
 	Findings  []Finding
 	Proposed  ImportProposal
+	Files     []string // where the document has several, the one it begins in first
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

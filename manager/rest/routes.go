@@ -91,8 +91,9 @@ func (e *Edge) routes() []route {
 		{method: get, path: tenant + "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
 		{method: get, path: tenant + "/audit/verify", needs: "read audit", handle: verifyAudit},
 
-		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name"}, maxBody: manager.MaxDocumentBytes + 64<<10},
+		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name", "root"}, maxBody: manager.MaxDocumentBytes + 64<<10},
 		{method: get, path: tenant + "/imports/{import}", needs: "write api", handle: showImport},
+		{method: get, path: tenant + "/imports/{import}/changes/{version}", needs: "write api", handle: compareImport},
 		{method: post, path: tenant + "/imports/{import}/accept", needs: "write api", handle: acceptImport},
 
 		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state"}, page...)},
