@@ -208,7 +208,7 @@ func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, fro
 			check.Fail("mount_path", "mount", "%s", err)
 		}
 	}
-	public := in.Access == "document" || in.Access == "" && opened(old)
+	public := in.Access == "document" || in.Access == "" && Opened(old)
 	if in.Access != "" && in.Access != "key" && in.Access != "document" {
 		check.Fail("access", "unknown", "is %q; use key or document", in.Access)
 	}

@@ -180,7 +180,7 @@ func (m *merge) merged(was, found apim.Route) apim.Route {
 		said = was
 	}
 	out := found
-	edited := was.Public != (said.Public && opened(m.draft))
+	edited := was.Public != (said.Public && Opened(m.draft))
 	out.Public = was.Public
 	if was.Public && !edited && !found.Public {
 		out.Public = false
@@ -209,9 +209,9 @@ func (m *merge) merged(was, found apim.Route) apim.Route {
 	return out
 }
 
-// opened reports whether what a document leaves open was made public when the
+// Opened reports whether what a document leaves open was made public when the
 // draft was made of it.
-func opened(draft apim.Runtime) bool {
+func Opened(draft apim.Runtime) bool {
 	return slices.ContainsFunc(draft.Security, func(s apim.SecurityMapping) bool { return s.Becomes == "public" })
 }
 

@@ -245,6 +245,15 @@ type Document struct {
 	CreatedAt  time.Time
 }
 
+// SpecName is the specification that a document follows: "OpenAPI 3.1.0",
+// "Swagger 2.0".
+func (d Document) SpecName() string {
+	if strings.HasPrefix(d.Spec, "2") {
+		return "Swagger " + d.Spec
+	}
+	return "OpenAPI " + d.Spec
+}
+
 // LoadState is how far the second phase of an import has come.
 type LoadState string
 
