@@ -105,13 +105,35 @@ func staged(o *openapi.Outline, tenant apim.Tenant, now time.Time) apim.Import {
 		},
 	}
 	for _, s := range o.Servers {
-		out.Servers = append(out.Servers, apim.ImportServer{URL: s.URL, Template: s.Template, Description: s.Description, Usable: s.URL != "" && targetURL(s.URL) == nil})
+		out.Servers = append(out.Servers, importServers(s)...)
 	}
 	out.Routes, out.Upstreams = routes(o)
 	label := proposedLabel(o.Version)
 	slug := apim.Slugify(o.Title)
 	out.Proposed = apim.ImportProposal{
 		Name: short(o.Title), Slug: slug, Label: label, Description: clipped(o.Description, 20_000), Upstream: usable(o.Servers), Mount: defaultMount(tenant.Slug, slug, label),
+	}
+	return out
+}
+
+// mostServers bounds what one server's variables are expanded to.
+const mostServers = 20
+
+// importServers are the addresses that a server of a document may be: its
+// variables' defaults, then each other value that one of them may have.
+func importServers(s openapi.Server) []apim.ImportServer {
+	usable := func(address string) bool { return address != "" && targetURL(address) == nil }
+	out := []apim.ImportServer{{URL: s.URL, Template: s.Template, Description: s.Description, Usable: usable(s.URL)}}
+	seen := map[string]bool{s.URL: true}
+	for _, v := range s.Variables {
+		for _, value := range v.Enum {
+			address := s.Expand(map[string]string{v.Name: value})
+			if seen[address] || !usable(address) || len(out) == mostServers {
+				continue
+			}
+			seen[address] = true
+			out = append(out, apim.ImportServer{URL: address, Template: s.Template, Description: short(v.Name + " " + value), Usable: true})
+		}
 	}
 	return out
 }

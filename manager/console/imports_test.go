@@ -121,7 +121,7 @@ func TestAnotherSourceKeepsWhatWasTyped(t *testing.T) {
 	a := b.upload("/t/acme/import", "orders.yaml", ordersDocument, "from", "upload")
 	typed := url.Values{"name": {"My orders"}, "slug": {"mine"}, "label": {"v9"}, "mount": {"/acme/here"}, "server": {"other"}, "other": {"https://mine.example"}, "access": {"document"}, "once": {"x"}}
 	a.has(`formmethod="get"`)
-	again := b.get("/t/acme/import?" + typed.Encode()).shows(http.StatusOK, "Read the document")
+	again := b.get("/t/acme/import?"+typed.Encode()).shows(http.StatusOK, "Read the document")
 	a = b.upload(html.UnescapeString(again.found(`action="(/t/acme/import[^"]*)"`)), "orders.yaml", ordersDocument, "from", "upload")
 	for _, want := range []string{`value="My orders"`, `value="mine"`, `value="v9"`, `value="/acme/here"`, `value="https://mine.example"`} {
 		a.has(want)
