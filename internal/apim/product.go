@@ -8,6 +8,7 @@ type Visibility string
 // Who finds a product.
 const (
 	VisiblePrivate Visibility = "private" // its own tenant
+	VisibleShared  Visibility = "shared"  // its own tenant, and those named in SharedWith
 	VisiblePublic  Visibility = "public"  // all, also without signing in
 )
 
@@ -21,6 +22,7 @@ type Product struct {
 	Summary     string // one sentence
 	Description string // Markdown
 	Visibility  Visibility
+	SharedWith  []ID // tenants that find it while it is shared
 	// Listed products are in the catalog; others are being prepared.
 	Listed    bool
 	Versions  []ID // of API versions
@@ -60,10 +62,14 @@ type Plan struct {
 	Price       string // free text, "" is free of charge
 	Approval    Approval
 	Limits      []RateLimit
-	State       PlanState
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Lock        int64
+	// MaxKeyLife bounds the keys that are made for applications on the plan;
+	// 0 is no bound. Keys of before stay as they are.
+	MaxKeyLife time.Duration
+	State      PlanState
+	ClosesAt   time.Time // zero: no date is set; only while deprecated
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Lock       int64
 }
 
 // Move takes the plan to another state: draft → published → deprecated →
