@@ -39,6 +39,26 @@ func TestProductAndPlansAreOffered(t *testing.T) {
 		shows(http.StatusOK, "Partner programme", "Choose the API versions")
 }
 
+func TestProductIsSharedWithNamedOrganisations(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	s.consumer("quiet")
+	s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	edit := b.get("/t/acme/products/shop/edit").shows(http.StatusOK, "Named organisations")
+	save := func(slugs string) answer {
+		edit = b.get("/t/acme/products/shop/edit")
+		return b.post("/t/acme/products/shop/edit", "lock", edit.hidden("lock"), "name", "Shop", "listed", "on", "visibility", "shared", "shared_with", slugs)
+	}
+	save("").shows(http.StatusUnprocessableEntity).fieldError("shared_with")
+	save("halden\nhaldne").shows(http.StatusUnprocessableEntity, "No such organisation, or it cannot be reached").has("halden\nhaldne").fieldError("shared_with")
+	save("halden, quiet").shows(http.StatusOK, "Shared with", "2 named organisations find it", "halden", "1 live subscription").hides("Quiet")
+	b.get("/t/acme/products/shop/edit").shows(http.StatusOK, "Who is taken off keeps what it has", "1 live subscription").has("halden\nquiet")
+	save("quiet").shows(http.StatusOK, "whose subscriptions go on", "Not found any more, subscriptions go on")
+	b.get("/t/acme/products").shows(http.StatusOK, "1 organisation")
+}
+
 func TestPlanMovesThroughItsStates(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

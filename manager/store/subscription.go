@@ -133,6 +133,22 @@ func (t Tenant) LiveSubscribers(ctx context.Context, products []apim.ID) (map[ap
 	return out, err
 }
 
+// Consumers counts the live subscriptions to a product by the tenant whose
+// application has them; one whose subscriptions have all ended counts 0.
+func (t Tenant) Consumers(ctx context.Context, product apim.ID) (map[apim.ID]int, error) {
+	var rows []struct {
+		ApplicationTenantID apim.ID
+		N                   int
+	}
+	err := t.own(ctx).Model(&subscriptionRow{}).Select("application_tenant_id, sum(CASE WHEN state IN ? THEN 1 ELSE 0 END) AS n", liveStates()).
+		Where("product_id = ?", product).Group("application_tenant_id").Find(&rows).Error
+	out := map[apim.ID]int{}
+	for _, r := range rows {
+		out[r.ApplicationTenantID] = r.N
+	}
+	return out, away(err)
+}
+
 // LiveOnPlan counts the live subscriptions on a plan.
 func (t Tenant) LiveOnPlan(ctx context.Context, plan apim.ID) (int, error) {
 	return count[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()), "subscriptions")
