@@ -66,7 +66,7 @@ type Plan struct {
 	// 0 is no bound. Keys of before stay as they are.
 	MaxKeyLife time.Duration
 	State      PlanState
-	ClosesAt   time.Time // zero: no date is set; only while deprecated
+	ClosesAt   time.Time // when a deprecated plan closes, or when it did; zero: no date is set
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	Lock       int64
@@ -91,6 +91,34 @@ func (p *Plan) Move(to PlanState, subscribers int) error {
 	}
 	p.State = to
 	return nil
+}
+
+// CloseAt sets when a deprecated plan closes and its subscriptions end. Another
+// date takes the place of the one before.
+func (p *Plan) CloseAt(date, now time.Time) error {
+	if p.State != PlanDeprecated {
+		return Errorf(Conflict, "plan %q is %s; only a deprecated plan is given a date at which it closes", p.Name, p.State).WithCode("plan_state")
+	}
+	if !date.After(now) {
+		return &Error{Kind: Invalid, Message: "the plan cannot close in the past", Fields: []FieldError{{"closes_at", "past", "choose a time that is still to come, or leave it out to close the plan now"}}}
+	}
+	p.ClosesAt = date
+	return nil
+}
+
+// KeepOpen takes the date back before it has come. A plan without one stays as
+// it is.
+func (p *Plan) KeepOpen() error {
+	if p.State == PlanClosed {
+		return Errorf(Conflict, "plan %q is closed, and what it gave has ended", p.Name).WithCode("plan_state")
+	}
+	p.ClosesAt = time.Time{}
+	return nil
+}
+
+// Due reports whether the plan's date has come.
+func (p Plan) Due(now time.Time) bool {
+	return p.State == PlanDeprecated && !p.ClosesAt.IsZero() && !now.Before(p.ClosesAt)
 }
 
 // Takes refuses a plan that new subscriptions cannot have.

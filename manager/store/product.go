@@ -251,6 +251,12 @@ func (t Tenant) Plan(ctx context.Context, id apim.ID) (apim.Plan, error) {
 	return row.domain(), err
 }
 
+// PlansToClose returns plans whose closing date has come, at most limit.
+func (s System) PlansToClose(ctx context.Context, now time.Time, limit int) ([]apim.Plan, error) {
+	rows, err := many[planRow](s.in(ctx).Where("closes_at > 0 AND closes_at <= ? AND state = 'deprecated'", micros(now)).Order("closes_at").Limit(limit), "plans")
+	return sliceOf(rows, planRow.domain), err
+}
+
 // Plans returns the plans of products of the tenant in the order they were
 // made.
 func (t Tenant) Plans(ctx context.Context, products []apim.ID) ([]apim.Plan, error) {

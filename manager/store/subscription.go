@@ -154,6 +154,12 @@ func (t Tenant) LiveOnPlan(ctx context.Context, plan apim.ID) (int, error) {
 	return count[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()), "subscriptions")
 }
 
+// LiveOn returns the live subscriptions on a plan, newest first.
+func (t Tenant) LiveOn(ctx context.Context, plan apim.ID) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()).Order("id DESC"), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
 // EverSubscribed reports whether there is or was a subscription to a product.
 func (t Tenant) EverSubscribed(ctx context.Context, product apim.ID) (bool, error) {
 	rows, err := many[subscriptionRow](t.own(ctx).Select("id").Where("product_id = ?", product).Limit(1), "subscriptions")
@@ -260,6 +266,14 @@ func (s System) Overlaps(ctx context.Context, applications, versions []apim.ID, 
 func (s System) ToExpire(ctx context.Context, now time.Time, limit int) ([]apim.Subscription, error) {
 	rows, err := many[subscriptionRow](s.in(ctx).Where("ends_at > 0 AND ends_at <= ? AND state IN ('active', 'suspended')", micros(now)).
 		Order("ends_at").Limit(limit), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+// OnClosedPlans returns live subscriptions on plans that are closed, at most
+// limit.
+func (s System) OnClosedPlans(ctx context.Context, limit int) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](s.in(ctx).Where("plan_id IN (SELECT id FROM plan WHERE state = 'closed') AND state IN ('pending', 'active', 'suspended')").
+		Order("id").Limit(limit), "subscriptions")
 	return sliceOf(rows, subscriptionRow.domain), err
 }
 
