@@ -3,6 +3,7 @@ package rest_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"portico/internal/apim"
 	"portico/test/postgres"
@@ -52,4 +53,54 @@ func testSharedProductDoesNotExistForOthers(t *testing.T, place postgres.Place) 
 	}
 	s.call(s.cem, "GET", "/tenants/client/offers/shop/orders", nil).refused(404, "not_found")
 	s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
+}
+
+// Closing a plan says first who loses access, then gives it a date, takes that
+// back, and closes it.
+func TestPlanIsClosedWithItsSubscribersNamedFirst(t *testing.T) {
+	postgres.Both(t, testPlanIsClosedWithItsSubscribersNamedFirst)
+}
+
+func testPlanIsClosedWithItsSubscribersNamedFirst(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	at := "/tenants/shop/plans/" + s.trial
+	s.call(s.ada, "POST", at+"/close", nil).refused(409, "has_subscribers")
+	s.call(s.ada, "PATCH", at, `{"state":"deprecated"}`).ok(200)
+
+	date := s.clock().Add(48 * time.Hour).Truncate(time.Second)
+	body := map[string]any{"closes_at": date}
+	asked := s.call(s.ada, "POST", at+"/close?dry_run=true", body).ok(200)
+	losing := asked["losing"].([]any)
+	if len(losing) != 1 || asked["closes_at"] != nil || text(asked, "state") != "deprecated" {
+		t.Fatalf("asked what would happen: %v", asked)
+	}
+	one := losing[0].(map[string]any)
+	if text(one, "subscription") != s.subscription || text(one["application"].(map[string]any), "tenant") != "The client" {
+		t.Errorf("losing %v", one)
+	}
+	s.call(s.ada, "POST", at+"/close?dry_run=yes", nil).refused(422, "invalid", "dry_run")
+	s.call(s.ada, "POST", at+"/close", `{"closes_at":"2020-01-01T00:00:00Z"}`).refused(422, "invalid", "closes_at")
+
+	set := s.call(s.ada, "POST", at+"/close", body)
+	if got := set.ok(200); text(got, "state") != "deprecated" || text(got, "closes_at") != date.Format(time.RFC3339) || len(got["losing"].([]any)) != 1 {
+		t.Errorf("with a date: %v", got)
+	}
+	s.call(s.ada, "POST", at+"/close", body, "If-Match", `"1"`).refused(412, "changed_meanwhile")
+	mine := s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
+	if text(mine, "plan_closes_at") != date.Format(time.RFC3339) || text(mine, "state") != "active" {
+		t.Errorf("the consumer sees %v", mine)
+	}
+	if kept := s.call(s.ada, "POST", at+"/keep", nil, "If-Match", set.Header.Get("ETag")).ok(200); kept["closes_at"] != nil {
+		t.Errorf("kept: %v", kept)
+	}
+
+	closed := s.call(s.ada, "POST", at+"/close?wait=applied", nil).ok(200)
+	if text(closed, "state") != "closed" || closed["applied"].(map[string]any)["done"] != true {
+		t.Errorf("closed: %v", closed)
+	}
+	mine = s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
+	if text(mine, "state") != "expired" || !strings.Contains(text(mine, "note"), "was closed on") {
+		t.Errorf("the consumer sees %v", mine)
+	}
+	s.call(s.ada, "POST", at+"/keep", nil).refused(409, "plan_state")
 }

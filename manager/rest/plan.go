@@ -18,6 +18,8 @@ type plan struct {
 	Approval    apim.Approval  `json:"approval"`
 	Limits      []rateLimit    `json:"limits"`
 	State       apim.PlanState `json:"state"`
+	ClosesAt    time.Time      `json:"closes_at,omitzero"`
+	Losing      []losing       `json:"losing,omitempty"`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
 	outcome
@@ -26,7 +28,7 @@ type plan struct {
 func planOf(p apim.Plan) plan {
 	return plan{
 		ID: p.ID, Product: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
-		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), State: p.State,
+		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), State: p.State, ClosesAt: p.ClosesAt.UTC(),
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 }
@@ -108,4 +110,72 @@ func updatePlan(r *request) error {
 	out := planOf(p)
 	out.outcome = r.settle(published)
 	return r.answer(http.StatusOK, p.Lock, out)
+}
+
+// losing is a subscription that ends with its plan.
+type losing struct {
+	Subscription apim.ID                `json:"subscription"`
+	State        apim.SubscriptionState `json:"state"`
+	Application  subscriber             `json:"application"`
+	Environments []string               `json:"environments"`
+}
+
+func losingOf(l manager.Losing) losing {
+	s := l.Subscription
+	return losing{
+		Subscription: s.ID, State: s.State, Environments: orEmpty(s.Environments),
+		Application: subscriber{ID: s.Application, Name: l.Application, Tenant: l.Consumer},
+	}
+}
+
+// closePlan closes a plan, now or at a date; with dry_run it says who would lose
+// access, and changes nothing.
+func closePlan(r *request) error {
+	id, err := r.id(apim.PrefixPlan, "plan")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		ClosesAt time.Time `json:"closes_at"`
+	}
+	if err := r.optionalBody(&in); err != nil {
+		return err
+	}
+	dry, err := choice(r.c, "dry_run", "false", "true")
+	if err != nil {
+		return err
+	}
+	p, losing, err := r.Catalog.Losing(r.ctx, r.actor, r.tenant.ID, id)
+	if err != nil {
+		return err
+	}
+	var out plan
+	if dry == "true" {
+		out = planOf(p)
+	} else {
+		closed, change, err := r.Catalog.ClosePlan(r.ctx, r.actor, r.tenant.ID, id, manager.PlanClosing{At: in.ClosesAt, Lock: r.lock})
+		if err != nil {
+			return err
+		}
+		p, out = closed, planOf(closed)
+		out.outcome = r.settle(change)
+	}
+	out.Losing = each(losing, losingOf)
+	return r.answer(http.StatusOK, p.Lock, out)
+}
+
+// keepPlan takes a plan's closing date back.
+func keepPlan(r *request) error {
+	id, err := r.id(apim.PrefixPlan, "plan")
+	if err != nil {
+		return err
+	}
+	if err := r.optionalBody(&struct{}{}); err != nil {
+		return err
+	}
+	p, _, err := r.Catalog.KeepPlan(r.ctx, r.actor, r.tenant.ID, id, r.lock)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, p.Lock, planOf(p))
 }

@@ -17,6 +17,7 @@ type subscription struct {
 	Provider     provider               `json:"provider"`
 	Product      reference              `json:"product"`
 	Plan         reference              `json:"plan"`
+	PlanClosesAt time.Time              `json:"plan_closes_at,omitzero"`
 	APIs         []string               `json:"apis"`
 	Environments []string               `json:"environments"`
 	Reason       string                 `json:"reason"`
@@ -73,8 +74,9 @@ func subscriptionOf(v manager.SubscriptionView) subscription {
 		ID: s.ID, State: s.State, Stopped: s.Stopped,
 		Application: subscriber{ID: s.Application, Name: v.Application, Tenant: v.Consumer},
 		Provider:    provider{Slug: v.ProviderSlug, Name: v.Provider}, Product: productReference(v.Product),
-		Plan: reference{ID: v.Plan.ID, Slug: v.Plan.Slug, Name: v.Plan.Name},
-		APIs: orEmpty(v.APIs), Environments: orEmpty(s.Environments),
+		Plan:         reference{ID: v.Plan.ID, Slug: v.Plan.Slug, Name: v.Plan.Name},
+		PlanClosesAt: v.Plan.ClosesAt.UTC(),
+		APIs:         orEmpty(v.APIs), Environments: orEmpty(s.Environments),
 		Reason: s.Reason, Requester: s.Requester, RequestedAt: s.RequestedAt.UTC(),
 		Note: s.Note, Decider: s.Decider, DecidedAt: s.DecidedAt.UTC(), StartsAt: s.StartsAt.UTC(), EndsAt: s.EndsAt.UTC(),
 		CanDecide: v.CanDecide, CanUndo: v.CanUndo, UndoUntil: v.UndoUntil.UTC(),
