@@ -69,8 +69,39 @@ func TestPlanMovesThroughItsStates(t *testing.T) {
 		shows(http.StatusOK, "200 requests per second", "is in force on 3 of 3 nodes · 38 ms")
 	b.post(plan+"/state", "to", "deprecated").shows(http.StatusOK, "Plan Growth is deprecated", "Close plan")
 	b.post(plan+"/state", "to", "draft").shows(http.StatusOK, "does not go back to draft")
-	b.post(plan+"/state", "to", "closed").shows(http.StatusOK, "Plan Growth is closed")
+	b.post(plan+"/state", "to", "closed").shows(http.StatusOK, "Close Growth", "Nobody uses the plan")
+	b.post(plan+"/close", "when", "now").shows(http.StatusOK, "Plan Growth is closed", "Closed on 23 Nov 2026")
 	b.get("/t/acme/products/shop/plans/plan_made-up").shows(http.StatusNotFound)
+}
+
+func TestPlanClosesAtADateWithItsSubscribersNamed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	id := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), id, manager.Decision{}); err != nil {
+		t.Fatal(err)
+	}
+	plan := "/t/acme/products/shop/plans/" + string(growth)
+	b.post(plan+"/close", "when", "now").shows(http.StatusConflict, "deprecate it first")
+	b.post(plan+"/state", "to", "deprecated").shows(http.StatusOK, "Close plan")
+
+	form := b.get(plan+"/close").shows(http.StatusOK, "Close Growth", "1 subscription ends with it", "Checkout", "halden", "all environments").has(`value="2026-12-23"`)
+	b.post(plan+"/close", "when", "").shows(http.StatusUnprocessableEntity, "Checkout", "Choose when it closes.")
+	b.post(plan+"/close", "when", "date", "closes_at", "soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("closes_at")
+	b.post(plan+"/close", "when", "date", "closes_at", "2026-11-01").shows(http.StatusUnprocessableEntity).fieldError("closes_at")
+	b.post(plan+"/close", "lock", form.hidden("lock"), "when", "date", "closes_at", "2026-12-31").
+		shows(http.StatusOK, "Plan Growth closes on 31 Dec 2026", "Closes on 31 Dec 2026", "Keep it open", "Change the date")
+	b.post(plan+"/close", "lock", form.hidden("lock"), "when", "now").shows(http.StatusConflict, "changed meanwhile")
+	for range 2 {
+		b.post(plan+"/keep").shows(http.StatusOK, "Plan Growth stays open").hides("Closes on")
+	}
+	for range 2 {
+		b.post(plan+"/close", "when", "now").shows(http.StatusOK, "Closed on 23 Nov 2026")
+	}
+	b.get("/t/acme/subscriptions/"+string(id)).shows(http.StatusOK, "Expired", "The plan Growth was closed on 23 November 2026.")
+	b.post(plan+"/keep").shows(http.StatusOK, "is closed, and what it gave has ended")
 }
 
 func TestSubscriptionIsSuspendedResumedAndCancelledWithReasons(t *testing.T) {

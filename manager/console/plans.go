@@ -180,6 +180,9 @@ func (h *Console) movePlan(v *visit) error {
 		return err
 	}
 	state := apim.PlanState(f.value("to"))
+	if state == apim.PlanClosed { // who loses access is named first
+		return v.redirect(v.links.plan(d.Product.Slug, plan.ID, "close"))
+	}
 	saved, change, err := h.Catalog.UpdatePlan(v.ctx(), v.actor, v.tenant.ID, plan.ID, manager.PlanInput{State: &state})
 	if err != nil {
 		if f.refuse(err, nil, nil) {

@@ -98,6 +98,8 @@ type planColumn struct {
 	State                                      apim.PlanState
 	Edit                                       string
 	Moves                                      []planMove
+	Closes                                     string // the date that is set, or that it closed at
+	Close, Keep                                string // the question, and what takes the date back; "" where there is none
 }
 
 type planMove struct{ Label, Action, To, Confirm string }
@@ -189,7 +191,15 @@ func planOf(l links, product string, plan apim.Plan) planColumn {
 	case apim.PlanPublished:
 		out.Moves = []planMove{{"Deprecate plan", state, string(apim.PlanDeprecated), "Deprecate " + plan.Name + "? Existing subscriptions work on, new ones are refused."}}
 	case apim.PlanDeprecated:
-		out.Moves = []planMove{{"Close plan", state, string(apim.PlanClosed), "Close " + plan.Name + "? Its subscriptions stop working."}}
+		out.Close = l.plan(product, plan.ID, "close")
+	}
+	if !plan.ClosesAt.IsZero() {
+		out.Closes = "Closes on " + day(plan.ClosesAt)
+		if plan.State == apim.PlanClosed {
+			out.Closes = "Closed on " + day(plan.ClosesAt)
+		} else {
+			out.Keep = l.plan(product, plan.ID, "keep")
+		}
 	}
 	return out
 }
