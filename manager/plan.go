@@ -144,6 +144,7 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 	set(&p.Price, in.Price)
 	set(&p.Approval, in.Approval)
 	set(&p.Limits, in.Limits)
+	set(&p.MaxKeyLife, in.MaxKeyLife)
 	checkName(fields, p.Name)
 	fields.Length("description", p.Description, 2000)
 	fields.Length("price", p.Price, 200)
@@ -151,6 +152,7 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 		fields.Fail("approval", "unknown", "is %q; use automatic or manual", p.Approval)
 	}
 	checkLimits(fields, p.Limits, false)
+	checkMaxKeyLife(fields, p.MaxKeyLife)
 }
 
 // Plan returns a plan of the tenant.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -29,6 +30,7 @@ type PlanInput struct {
 	Name, Description, Price *string
 	Approval                 *apim.Approval
 	Limits                   *[]apim.RateLimit
+	MaxKeyLife               *time.Duration // 0 is no bound
 	State                    *apim.PlanState
 	Lock                     int64
 }
@@ -43,6 +45,7 @@ type ProductDetail struct {
 	// Of one product, not in lists: the tenants that it is shared with, and those
 	// that have live subscriptions though they do not find it any more.
 	Shared, Kept []Consumer
+	LongKeys     map[apim.ID]int // that live longer than a plan allows, by plan
 }
 
 // ProductVersion is an API version in a product.
@@ -370,7 +373,11 @@ func (c *Catalog) Product(ctx context.Context, actor apim.Actor, tenant apim.ID,
 			return err
 		}
 		out = all[0]
-		out.Shared, out.Kept, err = consumers(ctx, tx, p)
+		if out.Shared, out.Kept, err = consumers(ctx, tx, p); err != nil {
+			return err
+		}
+		long, err := tx.System().LongKeys(ctx, ids(out.Plans, func(p apim.Plan) apim.ID { return p.ID }), c.now())
+		out.LongKeys = longKeys(long)
 		return err
 	})
 	return out, err

@@ -41,6 +41,29 @@ func TestConsumerSeesWhenTheirPlanCloses(t *testing.T) {
 	b.get(page).wants(t, http.StatusOK, "Expired", "The plan Sandbox was closed on", "Request access again")
 }
 
+func TestNewKeyEndsAtTheLatestWhenItsPlanSays(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	life := 60 * 24 * time.Hour
+	if _, _, err := w.catalog.UpdatePlan(t.Context(), w.provider, o.product.Tenant, o.automatic.ID, manager.PlanInput{MaxKeyLife: &life}); err != nil {
+		t.Fatal(err)
+	}
+	b := w.consumer("Ines Aguilar")
+	b.get("/products/meridian/parcels").wants(t, http.StatusOK, "Keys live at most 60 days", "Keys live as you choose")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	form := b.get(app + "/keys/new")
+	form.wants(t, http.StatusOK, "At the latest on 22 January 2027: keys for Sandbox of Parcels live at most 60 days.", "30 days", "On 22 Jan 2027, the latest")
+	if !strings.Contains(form.body, `<option value="latest" selected`) || strings.Contains(form.body, "Does not expire") || strings.Contains(form.body, "365 days") {
+		t.Errorf("the form offers what is refused, or does not choose the latest: %s", form.body)
+	}
+	b.post(app+"/keys", "nonce", "k", "name", "Shop", "days", "latest").wants(t, http.StatusOK, "Shop", "Ends in 60 days")
+	b.post(app+"/keys", "nonce", "l", "name", "Forged", "days", "").wants(t, http.StatusUnprocessableEntity, "Needs an end, at the latest 22 January 2027")
+	b.post(app+"/keys", "nonce", "m").wants(t, http.StatusOK, "Ends in 60 days") // the one button of an application without a key
+	actor, tenant := b.actor("Ines Aguilar")
+	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
+	b.get(app+"/keys/"+string(detail.Credentials[0].ID)).wants(t, http.StatusOK, "The new secret ends on 22 January 2027")
+}
+
 func TestSharedProductIsOnlyThereForWhoIsNamed(t *testing.T) {
 	w := newWorld(t)
 	o := w.publish("Parcels", parcels, apim.VisiblePublic)
@@ -58,8 +81,8 @@ func TestSharedProductIsOnlyThereForWhoIsNamed(t *testing.T) {
 			}
 		}
 	}
-	named.get("/?search=parcels").wants(t, http.StatusOK, "Growth, Sandbox")
-	if p := other.get("/?search=parcels"); strings.Contains(p.text(), "Growth") {
+	named.get("/?search=parcels").wants(t, http.StatusOK, "Meridian Logistics")
+	if p := other.get("/?search=parcels"); strings.Contains(p.text(), "Meridian Logistics") {
 		t.Errorf("another finds it: %s", p.text())
 	}
 }

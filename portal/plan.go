@@ -32,9 +32,9 @@ type planRow struct {
 // subscriptions last.
 func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColumn {
 	limits := 1
-	burst, closes := false, false
+	burst, closes, bounded := false, false, false
 	for _, p := range plans {
-		closes = closes || !p.ClosesAt.IsZero()
+		closes, bounded = closes || !p.ClosesAt.IsZero(), bounded || p.MaxKeyLife > 0
 		limits = max(limits, len(p.Limits))
 		for _, l := range p.Limits {
 			burst = burst || l.Burst > 0
@@ -48,6 +48,13 @@ func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColum
 		}
 		column.Price, column.Note = splitPrice(price(p))
 		column.Rows = planRows(p, limits, burst)
+		if bounded {
+			row := planRow{Label: "Keys live", Value: "as you choose"}
+			if p.MaxKeyLife > 0 {
+				row.Value = "at most " + duration(p.MaxKeyLife)
+			}
+			column.Rows = append(column.Rows, row)
+		}
 		if closes {
 			row := planRow{Label: "Closes", Value: "—"}
 			if !p.ClosesAt.IsZero() {

@@ -300,6 +300,9 @@ func subscriptionFacts(s manager.SubscriptionView) []fact {
 	for _, l := range s.Plan.Limits {
 		facts = append(facts, fact{Label: "Rate", Value: rate(l)})
 	}
+	if s.Plan.MaxKeyLife > 0 {
+		facts = append(facts, fact{Label: "Keys live", Value: "at most " + duration(s.Plan.MaxKeyLife)})
+	}
 	facts = append(facts, fact{Label: "Requested", Value: shortDay(sub.RequestedAt) + " by " + sub.Requester})
 	if !sub.DecidedAt.IsZero() {
 		by := ""

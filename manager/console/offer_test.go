@@ -74,6 +74,31 @@ func TestPlanMovesThroughItsStates(t *testing.T) {
 	b.get("/t/acme/products/shop/plans/plan_made-up").shows(http.StatusNotFound)
 }
 
+func TestPlanBoundsTheLifeOfKeys(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	id := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	view, err := s.access.Subscription(t.Context(), actor, tenant.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.access.CreateKey(t.Context(), actor, tenant.ID, view.Subscription.Application, manager.NewKey{Name: "old"}); err != nil {
+		t.Fatal(err)
+	}
+	plan := "/t/acme/products/shop/plans/" + string(growth)
+	save := func(days string) answer {
+		return b.post(plan, "name", "Growth", "requests", "200", "period", "second", "approval", "manual", "max_key_days", days)
+	}
+	save("soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("max_key_days")
+	save("0.001").shows(http.StatusUnprocessableEntity).fieldError("max_key_days")
+	save("90").shows(http.StatusOK, "at most 90 days", "1 key lives longer than that")
+	b.get(plan).shows(http.StatusOK).has(`value="90"`)
+	b.get("/t/acme/subscriptions/"+string(id)).shows(http.StatusOK, "1 key lives longer than the 90 days of the plan")
+	save("").shows(http.StatusOK).hides("at most 90 days", "lives longer")
+}
+
 func TestPlanClosesAtADateWithItsSubscribersNamed(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

@@ -94,12 +94,14 @@ type productVersionRow struct {
 }
 
 type planColumn struct {
-	Name, Description, Price, Limits, Approval string
-	State                                      apim.PlanState
-	Edit                                       string
-	Moves                                      []planMove
-	Closes                                     string // the date that is set, or that it closed at
-	Close, Keep                                string // the question, and what takes the date back; "" where there is none
+	Name, Description, Price string
+	Facts                    []fact
+	LongKeys                 string // how many keys live longer than it allows
+	State                    apim.PlanState
+	Edit                     string
+	Moves                    []planMove
+	Closes                   string // the date that is set, or that it closed at
+	Close, Keep              string // the question, and what takes the date back; "" where there is none
 }
 
 type planMove struct{ Label, Action, To, Confirm string }
@@ -137,7 +139,11 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 	open := false
 	for _, plan := range d.Plans {
 		open = open || plan.State == apim.PlanPublished
-		p.Plans = append(p.Plans, planOf(l, slug, plan))
+		column := planOf(l, slug, plan)
+		if n := d.LongKeys[plan.ID]; n > 0 {
+			column.LongKeys = count(n, "key lives", "keys live") + " longer than that: made before, and not cut."
+		}
+		p.Plans = append(p.Plans, column)
 	}
 	p.Next = missing(d, open)
 	return p
@@ -175,14 +181,18 @@ func missing(d manager.ProductDetail, open bool) []string {
 
 func planOf(l links, product string, plan apim.Plan) planColumn {
 	out := planColumn{
-		Name: plan.Name, Description: plan.Description, Price: plan.Price, Limits: limitsText(plan.Limits),
-		Approval: "A person approves", State: plan.State, Edit: l.plan(product, plan.ID),
+		Name: plan.Name, Description: plan.Description, Price: plan.Price, State: plan.State, Edit: l.plan(product, plan.ID),
 	}
+	approval := "A person approves"
 	if out.Price == "" {
 		out.Price = "Free of charge"
 	}
 	if plan.Approval == apim.Automatic {
-		out.Approval = "Access at once"
+		approval = "Access at once"
+	}
+	out.Facts = []fact{{"Rate", limitsText(plan.Limits)}, {"Approval", approval}}
+	if plan.MaxKeyLife > 0 {
+		out.Facts = append(out.Facts, fact{"Keys live", "at most " + lifeText(plan.MaxKeyLife)})
 	}
 	state := l.plan(product, plan.ID, "state")
 	switch plan.State {

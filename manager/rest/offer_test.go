@@ -55,6 +55,37 @@ func testSharedProductDoesNotExistForOthers(t *testing.T, place postgres.Place) 
 	s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
 }
 
+// A plan bounds the life of keys, and both sides are told.
+func TestPlanBoundsTheLifeOfKeys(t *testing.T) { postgres.Both(t, testPlanBoundsTheLifeOfKeys) }
+
+func testPlanBoundsTheLifeOfKeys(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	s.call(s.ada, "PATCH", "/tenants/shop/plans/"+s.business, `{"max_key_life_ms":1000}`).refused(422, "invalid", "max_key_life_ms")
+	const days30 = 30 * 24 * 60 * 60 * 1000.0
+	if got := s.call(s.ada, "PATCH", "/tenants/shop/plans/"+s.business, map[string]any{"max_key_life_ms": days30}).ok(200); got["max_key_life_ms"] != days30 {
+		t.Errorf("got %v", got)
+	}
+	keys := "/tenants/client/applications/till/credentials"
+	s.call(s.cem, "POST", keys, `{"name":"endless"}`).refused(422, "invalid", "expires_at")
+	s.call(s.cem, "POST", keys, map[string]any{"name": "monthly", "expires_at": s.clock().Add(29 * 24 * time.Hour)}).ok(201)
+	app := s.call(s.cem, "GET", "/tenants/client/applications/till", nil).ok(200)
+	if limit := app["key_limits"].([]any)[0].(map[string]any); limit["max_key_life_ms"] != days30 || text(limit, "plan") != "business" || text(limit, "environment") != "production" {
+		t.Errorf("got %v", limit)
+	}
+	if got := s.call(s.ada, "GET", "/tenants/shop/subscriptions/"+s.pending, nil).ok(200); got["long_keys"] != 1.0 {
+		t.Errorf("the provider sees %v", got["long_keys"])
+	}
+	for _, plan := range s.call(s.ada, "GET", "/tenants/shop/products/orders", nil).ok(200)["plans"].([]any) {
+		if p := plan.(map[string]any); text(p, "id") == s.business && p["long_keys"] != 1.0 {
+			t.Errorf("the product's plan says %v", p["long_keys"])
+		}
+	}
+	rotated := s.call(s.cem, "POST", "/tenants/client/credentials/"+s.credential+"/rotate", `{"grace_ms":0}`).ok(200)
+	if end := text(rotated["secrets"].([]any)[0].(map[string]any), "expires_at"); !strings.HasPrefix(end, s.clock().Add(30*24*time.Hour).Format("2006-01-02")) {
+		t.Errorf("the rotated key ends at %q", end)
+	}
+}
+
 // Closing a plan says first who loses access, then gives it a date, takes that
 // back, and closes it.
 func TestPlanIsClosedWithItsSubscribersNamedFirst(t *testing.T) {

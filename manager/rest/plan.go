@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"math"
 	"net/http"
 	"time"
 
@@ -17,6 +18,8 @@ type plan struct {
 	Price       string         `json:"price"`
 	Approval    apim.Approval  `json:"approval"`
 	Limits      []rateLimit    `json:"limits"`
+	MaxKeyLife  int64          `json:"max_key_life_ms,omitempty"`
+	LongKeys    int            `json:"long_keys,omitempty"`
 	State       apim.PlanState `json:"state"`
 	ClosesAt    time.Time      `json:"closes_at,omitzero"`
 	Losing      []losing       `json:"losing,omitempty"`
@@ -28,7 +31,7 @@ type plan struct {
 func planOf(p apim.Plan) plan {
 	return plan{
 		ID: p.ID, Product: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
-		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), State: p.State, ClosesAt: p.ClosesAt.UTC(),
+		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), MaxKeyLife: p.MaxKeyLife.Milliseconds(), State: p.State, ClosesAt: p.ClosesAt.UTC(),
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 }
@@ -40,15 +43,24 @@ type planInput struct {
 	Price       *string         `json:"price"`
 	Approval    *apim.Approval  `json:"approval"`
 	Limits      *[]rateLimit    `json:"limits"`
+	MaxKeyLife  *int64          `json:"max_key_life_ms"`
 	State       *apim.PlanState `json:"state"`
 }
 
 func (in planInput) input() (manager.PlanInput, error) {
 	limits, err := rateLimits(in.Limits)
-	return manager.PlanInput{
+	out := manager.PlanInput{
 		Name: in.Name, Description: in.Description, Price: in.Price,
 		Approval: in.Approval, Limits: limits, State: in.State,
-	}, err
+	}
+	if in.MaxKeyLife != nil {
+		if *in.MaxKeyLife < 0 || *in.MaxKeyLife > math.MaxInt64/int64(time.Millisecond) {
+			return out, fieldf("max_key_life_ms", "range", "is no length of time")
+		}
+		life := time.Duration(*in.MaxKeyLife) * time.Millisecond
+		out.MaxKeyLife = &life
+	}
+	return out, err
 }
 
 func createPlan(r *request) error {

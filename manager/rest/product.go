@@ -43,7 +43,7 @@ type consumer struct {
 
 func productOf(d manager.ProductDetail) product {
 	p := d.Product
-	return product{
+	out := product{
 		ID: p.ID, Slug: p.Slug, Name: p.Name, Team: p.Team, Summary: p.Summary, Description: p.Description,
 		Visibility: p.Visibility, SharedWith: each(d.Shared, consumerOf), Kept: each(d.Kept, consumerOf), Listed: p.Listed, Plans: each(d.Plans, planOf), Subscribers: d.Subscribers,
 		Versions: each(d.Versions, func(v manager.ProductVersion) productVersion {
@@ -51,6 +51,10 @@ func productOf(d manager.ProductDetail) product {
 		}),
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
+	for i := range out.Plans {
+		out.Plans[i].LongKeys = d.LongKeys[out.Plans[i].ID]
+	}
+	return out
 }
 
 func consumerOf(c manager.Consumer) consumer { return consumer(c) }

@@ -32,6 +32,7 @@ type subscription struct {
 	Suspensions  []suspension           `json:"suspensions,omitempty"`
 	NextPlan     *nextPlan              `json:"next_plan,omitempty"`
 	Renews       apim.ID                `json:"renews,omitempty"`
+	LongKeys     int                    `json:"long_keys,omitempty"`
 	CanDecide    bool                   `json:"can_decide"`
 	CanUndo      bool                   `json:"can_undo"`
 	UndoUntil    time.Time              `json:"undo_until,omitzero"`
@@ -79,7 +80,7 @@ func subscriptionOf(v manager.SubscriptionView) subscription {
 		APIs:         orEmpty(v.APIs), Environments: orEmpty(s.Environments),
 		Reason: s.Reason, Requester: s.Requester, RequestedAt: s.RequestedAt.UTC(),
 		Note: s.Note, Decider: s.Decider, DecidedAt: s.DecidedAt.UTC(), StartsAt: s.StartsAt.UTC(), EndsAt: s.EndsAt.UTC(),
-		CanDecide: v.CanDecide, CanUndo: v.CanUndo, UndoUntil: v.UndoUntil.UTC(),
+		LongKeys: v.LongKeys, CanDecide: v.CanDecide, CanUndo: v.CanUndo, UndoUntil: v.UndoUntil.UTC(),
 		History: each(v.History, func(h manager.HistoryLine) historyLine {
 			return historyLine{At: h.At.UTC(), Text: h.Text, By: h.By}
 		}),
