@@ -120,6 +120,8 @@ func (e *Edge) routes() []route {
 		{method: post, path: product + "/plans", needs: "write product", handle: createPlan, query: wait},
 		{method: get, path: tenant + "/plans/{plan}", needs: "read product", handle: showPlan},
 		{method: patch, path: tenant + "/plans/{plan}", needs: "write product", handle: updatePlan, query: wait, matches: true},
+		{method: post, path: tenant + "/plans/{plan}/close", needs: "write product", handle: closePlan, query: append([]string{"dry_run"}, wait...), matches: true},
+		{method: post, path: tenant + "/plans/{plan}/keep", needs: "write product", handle: keepPlan, matches: true},
 
 		{method: get, path: tenant + "/offers", needs: signedIn, handle: listOffers, query: append([]string{"search"}, page...)},
 		{method: get, path: tenant + "/offers/{provider}/{product}", needs: signedIn, handle: showOffer},
