@@ -3,6 +3,7 @@ package manager_test
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -372,6 +373,22 @@ func testNarrowTokenMakesNoWiderOne(t *testing.T, place postgres.Place) {
 	narrow := apim.Actor{Token: "tok_1", Operator: true, Name: "automation", Scopes: apim.Scopes{"write token", "read *"}}
 	_, _, err := y.tenants.CreateToken(t.Context(), narrow, y.shop.ID, manager.NewToken{Name: "wider"})
 	refused(t, err, apim.Forbidden)
+	// One that makes tokens gives what it has and no more.
+	mints := apim.Actor{Token: "tok_2", Operator: true, Name: "automation", Scopes: apim.Scopes{"* token", "read api"}}
+	for asked, want := range map[apim.Scope]string{
+		"* *": "scopes[0]", "read *": "scopes[0]", "* api": "scopes[0]", "write api": "scopes[0]", "manage member": "scopes[0]", "read api": "", "write token": "", "* token": "",
+	} {
+		_, _, err := y.tenants.CreateToken(t.Context(), mints, y.shop.ID, manager.NewToken{Name: "child", Scopes: apim.Scopes{asked}})
+		if want == "" && err != nil {
+			t.Errorf("%s: %v", asked, err)
+		} else if want != "" {
+			wantFields(t, err, want)
+		}
+	}
+	made, _, err := y.tenants.CreateToken(t.Context(), mints, y.shop.ID, manager.NewToken{Name: "as it is"})
+	if err != nil || !slices.Equal(made.Scopes, mints.Scopes) {
+		t.Errorf("got %v, %v, want the scopes of the token that made it", made.Scopes, err)
+	}
 }
 
 func TestSessionsAreListedAndEnded(t *testing.T) { postgres.Both(t, testSessionsAreListedAndEnded) }

@@ -23,7 +23,7 @@ const (
 // NewToken asks for an API token.
 type NewToken struct {
 	Name      string
-	Scopes    apim.Scopes // none is all that its person may
+	Scopes    apim.Scopes // none is all that its maker may
 	ExpiresAt time.Time   // zero is 90 days
 	Never     bool        // it does not end; for operators
 }
@@ -85,10 +85,13 @@ func (t *Tenants) CreateToken(ctx context.Context, actor apim.Actor, tenant apim
 const mostScopes = 60
 
 // checkScopes returns a token's scopes, each once. One that the actor does not
-// have anywhere in the tenant is refused; a scope with "*" grows and shrinks
-// with what its person may.
+// have anywhere in the tenant is refused, and a token gives none that is wider
+// than its own; a scope with "*" grows and shrinks with what its person may.
 func (t *Tenants) checkScopes(ctx context.Context, check *apim.Check, actor apim.Actor, tenant apim.ID, asked apim.Scopes) apim.Scopes {
 	if len(asked) == 0 {
+		if len(actor.Scopes) > 0 {
+			return actor.Scopes
+		}
 		return apim.ScopePresets()["full"]
 	}
 	if len(asked) > mostScopes {
@@ -103,6 +106,10 @@ func (t *Tenants) checkScopes(ctx context.Context, check *apim.Check, actor apim
 			continue
 		}
 		verb, object, _ := strings.Cut(string(s), " ")
+		if !actor.Scopes.Allow(apim.Verb(verb), apim.Object(object)) {
+			check.Fail(field, "not_yours", "this API token does not have it, so it cannot give it")
+			continue
+		}
 		if verb != "*" && object != "*" {
 			if err := t.Authz.Somewhere(ctx, actor, tenant, apim.Verb(verb), apim.Object(object)); err != nil {
 				check.Fail(field, "not_yours", "you may not do this yourself: %s", err)
