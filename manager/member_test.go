@@ -391,6 +391,60 @@ func testNarrowTokenMakesNoWiderOne(t *testing.T, place postgres.Place) {
 	}
 }
 
+func TestAdminsSeeAndRevokeEverybodysTokens(t *testing.T) {
+	postgres.Both(t, testAdminsSeeAndRevokeEverybodysTokens)
+}
+
+func testAdminsSeeAndRevokeEverybodysTokens(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	admin := y.person(y.shop, "Adam", apim.RoleAdmin)
+	provider, auditor := y.person(y.shop, "Pia", apim.RoleProvider), y.person(y.shop, "Aud", apim.RoleAuditor)
+	boss := y.person(y.shop, "Bo")
+	y.grant(boss, apim.RoleGrant{Role: apim.RoleAdmin, On: y.east.ID})
+	elsewhere := y.tenant("elsewhere")
+	outside := y.person(elsewhere, "Xi", apim.RoleOwner)
+	mint := func(who apim.Actor, tenant apim.ID) (apim.Token, string) {
+		t.Helper()
+		token, text, err := y.tenants.CreateToken(ctx, who, tenant, manager.NewToken{Name: "of " + who.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token, text
+	}
+	pias, text := mint(provider, shop)
+	wills, _ := mint(y.works, shop)
+	bot, _ := mint(apim.Actor{Token: "tok_1", Operator: true, Name: "automation"}, shop)
+	theirs, _ := mint(outside, elsewhere.ID)
+	list := must[apim.List[apim.MadeToken]](t)(y.tenants.AllTokens(ctx, admin, shop, apim.Page{}))
+	if len(list.Items) != 3 || list.Items[0].ID != bot.ID || list.Items[0].Maker != "" || list.Items[1].Maker != "Will" || list.Items[2].Token.Person != provider.Person {
+		t.Errorf("got %+v, want those of the shop, the newest first", list.Items)
+	}
+	narrow := admin
+	narrow.Token, narrow.Tenant, narrow.Scopes = "tok_2", shop, apim.Scopes{"write token"}
+	for name, who := range map[string]apim.Actor{"a provider": provider, "an auditor": auditor, "a team's admin": boss, "an admin's token without the scope": narrow} {
+		_, err := y.tenants.AllTokens(ctx, who, shop, apim.Page{})
+		if apim.KindOf(err) != apim.Forbidden {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+		if err := y.tenants.RevokeToken(ctx, who, shop, wills.ID); apim.KindOf(err) != apim.NotFound {
+			t.Errorf("%s: got %v, want another's token not to be there", name, err)
+		}
+	}
+	refused(t, y.tenants.RevokeToken(ctx, admin, shop, theirs.ID), apim.NotFound)
+	if err := y.tenants.RevokeToken(ctx, admin, shop, pias.ID); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, last(y.tenants.TokenActor(ctx, text)), apim.SignIn)
+	rows := must[apim.List[apim.AuditLink]](t)(y.tenants.AuditLog(ctx, y.owner, shop, apim.AuditFilter{Action: "token.revoke"}, apim.Page{}))
+	if len(rows.Items) != 1 || rows.Items[0].Actor.Person != admin.Person || rows.Items[0].Summary != "API token of Pia of Pia revoked" {
+		t.Errorf("got %+v, want who revoked whose", rows.Items)
+	}
+	if err := y.tenants.RevokeToken(ctx, y.works, shop, wills.ID); err != nil {
+		t.Errorf("their own: %v", err)
+	}
+}
+
 func TestSessionsAreListedAndEnded(t *testing.T) { postgres.Both(t, testSessionsAreListedAndEnded) }
 
 func testSessionsAreListedAndEnded(t *testing.T, place postgres.Place) {

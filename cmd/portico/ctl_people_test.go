@@ -52,6 +52,9 @@ func TestPeopleFromTheCommandLine(t *testing.T) {
 	if out := tm.ok("tokens"); !strings.Contains(out, "read-only") || strings.Contains(out, text) {
 		t.Errorf("got %s", out)
 	}
+	if out := tm.ok("tokens", "list", "--all"); !strings.Contains(out, "BY") || !strings.Contains(out, "read-only") || strings.Contains(out, text) {
+		t.Errorf("got %s", out)
+	}
 	if out := tm.ok("tokens", "create", "forever", "--never", "--scope", "publish api"); !strings.Contains(out, "publish api, until never") {
 		t.Errorf("got %s", out)
 	}

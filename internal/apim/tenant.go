@@ -64,6 +64,12 @@ type Token struct {
 	LastUsed  time.Time // zero: never
 }
 
+// MadeToken is a token with the name of the person who made it, "" for none.
+type MadeToken struct {
+	Token
+	Maker string
+}
+
 // Expired reports whether the token has ended.
 func (t Token) Expired(now time.Time) bool { return !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt) }
 

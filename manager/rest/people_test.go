@@ -214,6 +214,31 @@ func testAuditLogByAPI(t *testing.T, place postgres.Place) {
 	}
 }
 
+func TestEverybodysTokensByAPI(t *testing.T) { postgres.Both(t, testEverybodysTokensByAPI) }
+
+func testEverybodysTokensByAPI(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	pia := s.person("shop", "Pia", apim.RoleProvider)
+	if first := s.call(s.ada, "GET", "/tenants/shop/tokens/all?limit=1", nil).ok(200); len(items(first)) != 1 || text(first, "next_cursor") == "" {
+		t.Errorf("got %v, want one and a way on", first)
+	}
+	all := s.call(s.ada, "GET", "/tenants/shop/tokens/all", nil)
+	if n := len(items(all.ok(200))); n != 2 || strings.Contains(string(all.Body), "portico_token") || strings.Contains(string(all.Body), "Cem") {
+		t.Errorf("got %s, want Pia's and Ada's, without what they are made of", all.Body)
+	}
+	s.call(pia, "GET", "/tenants/shop/tokens/all", nil).refused(403, "forbidden")
+	s.call(s.cem, "GET", "/tenants/shop/tokens/all", nil).refused(404, "not_found")
+	ids := map[string]string{}
+	for _, token := range items(all.ok(200)) {
+		ids[text(token, "maker")] = text(token, "id")
+	}
+	hers, adas := ids["Pia"], ids["Ada"]
+	s.call(s.cem, "DELETE", "/tenants/client/tokens/"+hers, nil).refused(404, "not_found")
+	s.call(pia, "DELETE", "/tenants/shop/tokens/"+adas, nil).refused(404, "not_found")
+	s.call(s.ada, "DELETE", "/tenants/shop/tokens/"+hers, nil).ok(204)
+	s.call(pia, "GET", "/whoami", nil).refused(401, "token_invalid")
+}
+
 func TestSessionsByAPI(t *testing.T) { postgres.Both(t, testSessionsByAPI) }
 
 func testSessionsByAPI(t *testing.T, place postgres.Place) {
