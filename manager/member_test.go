@@ -155,6 +155,59 @@ func testRemovedMemberIsOutAtAnotherManager(t *testing.T, place postgres.Place) 
 	}
 }
 
+// Whoever another manager has just removed gives nothing and takes nothing here,
+// though nobody told this one.
+func TestRightsAreGivenByWhatMembersAreNow(t *testing.T) {
+	postgres.Both(t, testRightsAreGivenByWhatMembersAreNow)
+}
+
+func testRightsAreGivenByWhatMembersAreNow(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	boss, admin := y.person(y.shop, "Bo"), y.person(y.shop, "Adam", apim.RoleAdmin)
+	y.grant(boss, apim.RoleGrant{Role: apim.RoleAdmin, On: y.east.ID})
+	friend := y.person(y.shop, "Fay")
+	for name, do := range map[string]func(here *manager.Tenants) error{
+		"a role in the team": func(here *manager.Tenants) error {
+			return last(here.UpdateMember(ctx, boss, shop, friend.Person, manager.MemberChange{Grants: &[]apim.RoleGrant{{Role: apim.RoleAdmin, On: y.east.ID}}}))
+		},
+		"a place in the team": func(here *manager.Tenants) error {
+			return here.AddTeamMember(ctx, boss, shop, y.east.ID, friend.Person)
+		},
+		"roles of the team": func(here *manager.Tenants) error {
+			return last(here.UpdateTeam(ctx, boss, shop, y.east.ID, manager.TeamInput{Roles: &[]apim.Role{apim.RoleAdmin}}))
+		},
+		"an invitation": func(here *manager.Tenants) error {
+			_, _, err := here.Invite(ctx, boss, shop, manager.NewInvitation{Email: "x@y.example", Teams: []apim.ID{y.east.ID}})
+			return err
+		},
+		"a team": func(here *manager.Tenants) error {
+			return last(here.CreateTeam(ctx, admin, shop, manager.TeamInput{Name: new("Mine"), Roles: &[]apim.Role{apim.RoleAdmin}}))
+		},
+		"a team's end": func(here *manager.Tenants) error { return here.DeleteTeam(ctx, admin, shop, y.team("spare").ID) },
+		"removal": func(here *manager.Tenants) error {
+			return here.RemoveMember(ctx, admin, shop, y.person(y.shop, "Gus").Person)
+		},
+	} {
+		here := must[*manager.Tenants](t)(y.another())
+		for _, who := range []apim.Actor{boss, admin} {
+			must[apim.Member](t)(y.tenants.UpdateMember(ctx, y.owner, shop, who.Person, manager.MemberChange{Roles: &[]apim.Role{}, Grants: &[]apim.RoleGrant{}}))
+		}
+		if err := do(here); apim.KindOf(err) != apim.Forbidden {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+		must[apim.Member](t)(y.tenants.UpdateMember(ctx, y.owner, shop, admin.Person, manager.MemberChange{Roles: &[]apim.Role{apim.RoleAdmin}}))
+		y.grant(boss, apim.RoleGrant{Role: apim.RoleAdmin, On: y.east.ID})
+	}
+	// Who is no member any more makes no token to come back with.
+	here := must[*manager.Tenants](t)(y.another())
+	if err := y.tenants.RemoveMember(ctx, y.owner, shop, admin.Person); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := here.CreateToken(ctx, admin, shop, manager.NewToken{Name: "CI"})
+	refused(t, err, apim.NotFound)
+}
+
 func tokenIn(t testing.TB, link secret.Text) secret.Text {
 	t.Helper()
 	u := must[*url.URL](t)(url.Parse(link.Reveal()))
@@ -303,6 +356,64 @@ func testInvitationsEndWithTheInvitersRole(t *testing.T, place postgres.Place) {
 	}
 	if list := must[apim.List[apim.Invitation]](t)(y.tenants.Invitations(ctx, boss, shop, apim.Page{})); len(list.Items) != 1 || list.Items[0].Email != "in@b.example" {
 		t.Errorf("got %+v, want those of the own team", list.Items)
+	}
+}
+
+// However somebody lost the right to give it, what they have invited others to
+// is not given.
+func TestInvitationGivesNothingThatItsInviterMayNotGiveAnyMore(t *testing.T) {
+	postgres.Both(t, testInvitationGivesNothingThatItsInviterMayNotGiveAnyMore)
+}
+
+func testInvitationGivesNothingThatItsInviterMayNotGiveAnyMore(t *testing.T, place postgres.Place) {
+	for name, lose := range map[string]func(y *yard, boss apim.Actor, boards apim.Team) error{
+		"out of the team": func(y *yard, boss apim.Actor, boards apim.Team) error {
+			return y.tenants.RemoveTeamMember(y.t.Context(), y.owner, y.shop.ID, boards.ID, boss.Person)
+		},
+		"the team has the role no more": func(y *yard, _ apim.Actor, boards apim.Team) error {
+			return last(y.tenants.UpdateTeam(y.t.Context(), y.owner, y.shop.ID, boards.ID, manager.TeamInput{Roles: &[]apim.Role{apim.RoleProvider}}))
+		},
+		"the API is another team's": func(y *yard, _ apim.Actor, _ apim.Team) error {
+			return last(y.catalog.UpdateAPI(y.t.Context(), y.owner, y.shop.ID, y.ofEast.version.API, manager.APIChange{Team: &y.west.ID}))
+		},
+		"at another manager": func(y *yard, boss apim.Actor, boards apim.Team) error {
+			there, err := y.another()
+			if err != nil {
+				return err
+			}
+			return there.RemoveTeamMember(y.t.Context(), y.owner, y.shop.ID, boards.ID, boss.Person)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, place)
+			ctx, shop := t.Context(), y.shop.ID
+			boards := y.team("board", apim.RoleAdmin)
+			must[apim.API](t)(y.catalog.UpdateAPI(ctx, y.owner, shop, y.ofEast.version.API, manager.APIChange{Team: &boards.ID}))
+			boss := y.person(y.shop, "Bo")
+			y.join(boards, boss)
+			friend := y.person(y.tenant("elsewhere"), "Fay", apim.RoleOwner)
+			_, link, err := y.tenants.Invite(ctx, boss, shop, manager.NewInvitation{
+				Email: "fay@elsewhere.example", Grants: []apim.RoleGrant{{Role: apim.RoleProvider, On: y.ofEast.version.API}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, made, err := y.tenants.Invite(ctx, boss, shop, manager.NewInvitation{
+				Email: "new@elsewhere.example", Grants: []apim.RoleGrant{{Role: apim.RoleProvider, On: y.ofEast.version.API}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			must[manager.InvitationView](t)(y.tenants.CheckInvitation(ctx, tokenIn(t, link)))
+			if err := lose(y, boss, boards); err != nil {
+				t.Fatal(err)
+			}
+			_, err = y.tenants.AcceptInvitation(ctx, friend, tokenIn(t, link))
+			refused(t, err, apim.NotFound)
+			_, err = y.tenants.JoinByInvitation(ctx, tokenIn(t, made), "Nell", password, "192.0.2.1")
+			refused(t, err, apim.NotFound)
+			refused(t, last(y.tenants.Member(ctx, y.owner, shop, friend.Person)), apim.NotFound)
+		})
 	}
 }
 

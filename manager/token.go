@@ -70,6 +70,11 @@ func (t *Tenants) CreateToken(ctx context.Context, actor apim.Actor, tenant apim
 		until = "good until " + token.ExpiresAt.Format(time.RFC3339)
 	}
 	err := t.write(ctx, actor, func(u *unit) error {
+		if !actor.Operator && !actor.System { // as it is now, also where another manager has just removed them
+			if _, err := u.Tenant(tenant).Member(ctx, actor.Person); err != nil {
+				return err
+			}
+		}
 		if err := u.System().InsertToken(ctx, token, secret.HashHex(text), false); err != nil {
 			return err
 		}
