@@ -147,12 +147,47 @@ func (t *Tenants) Invitations(ctx context.Context, actor apim.Actor, tenant apim
 	if err != nil {
 		return apim.List[apim.Invitation]{}, err
 	}
-	list, err := t.Store.Tenant(tenant).Invitations(ctx, page)
-	list.Items = slices.DeleteFunc(list.Items, func(i apim.Invitation) bool {
-		return slices.ContainsFunc(i.Grants, func(g apim.RoleGrant) bool { return !reach.Covers(g.On) }) ||
-			slices.ContainsFunc(i.Teams, func(team apim.ID) bool { return !reach.Covers(team) })
+	var out apim.List[apim.Invitation]
+	err = t.Store.Read(ctx, func(tx *store.Tx) error {
+		u := &unit{Tx: tx, core: &t.Core, actor: actor}
+		for {
+			list, err := u.Tenant(tenant).Invitations(ctx, page)
+			if err != nil {
+				return err
+			}
+			for _, i := range list.Items {
+				within, err := u.within(ctx, reach, i)
+				if err != nil {
+					return err
+				}
+				if within {
+					out.Items = append(out.Items, i)
+				}
+			}
+			out.NextCursor, page.Cursor = list.NextCursor, list.NextCursor
+			if len(out.Items) > 0 || list.NextCursor == "" {
+				return nil
+			}
+		}
 	})
-	return list, err
+	return out, err
+}
+
+// within reports whether all that an invitation is to lies within a reach.
+func (u *unit) within(ctx context.Context, reach apim.Reach, i apim.Invitation) (bool, error) {
+	for _, g := range i.Grants {
+		var places []apim.ID
+		if g.On != "" && !reach.All {
+			var err error
+			if places, err = u.placesOf(ctx, i.Tenant, g.On); err != nil && apim.KindOf(err) != apim.NotFound {
+				return false, err
+			}
+		}
+		if !reach.Covers(places...) {
+			return false, nil
+		}
+	}
+	return !slices.ContainsFunc(i.Teams, func(team apim.ID) bool { return !reach.Covers(team) }), nil
 }
 
 // ResendInvitation gives an invitation a new link, good for another seven days.
