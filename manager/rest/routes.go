@@ -85,6 +85,7 @@ func (e *Edge) routes() []route {
 		{method: put, path: team + "/members/{person}", needs: "manage member", handle: addTeamMember},
 		{method: del, path: team + "/members/{person}", needs: "manage member", handle: removeTeamMember},
 		{method: get, path: tenant + "/tokens", needs: "read token", handle: listTokens, query: page},
+		{method: get, path: tenant + "/tokens/all", needs: "manage token", handle: listAllTokens, query: page},
 		{method: post, path: tenant + "/tokens", needs: "write token", handle: createToken, secret: true},
 		{method: del, path: tenant + "/tokens/{token}", needs: "write token", handle: revokeToken},
 		{method: get, path: tenant + "/audit", needs: "read audit", handle: listAudit, query: append(slices.Clone(filter), page...)},
