@@ -22,7 +22,11 @@ func (c *Catalog) APIs(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 	var out apim.List[APISummary]
 	err = c.Store.Read(ctx, func(tx *store.Tx) error {
 		t := tx.Tenant(tenant)
-		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, q.Page)
+		team, err := filterTeam(ctx, t, q.Team)
+		if err != nil {
+			return err
+		}
+		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, team, q.Page)
 		if err != nil {
 			return err
 		}

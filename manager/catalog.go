@@ -56,6 +56,7 @@ type AcceptImport struct {
 type APIQuery struct {
 	Search string // in name, slug and tags
 	State  apim.VersionState
+	Team   apim.ID // that owns them, by id or slug; apim.NoTeam: no team
 	Page   apim.Page
 }
 

@@ -39,7 +39,8 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	}
 	token := secret.MintToken("portico_invitation")
 	var out apim.Invitation
-	err := t.write(ctx, actor, func(u *unit) error {
+	var edge string
+	err := t.write(ctx, actor, func(u *unit) (err error) {
 		ten := u.Tenant(tenant)
 		out = apim.Invitation{
 			ID: apim.NewID(apim.PrefixInvitation, u.now), Tenant: tenant, Email: normalEmail(in.Email), Grants: grantsOf(in.Roles, in.Grants),
@@ -49,6 +50,9 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 			return err
 		}
 		if err := u.mayInvite(ctx, out); err != nil {
+			return err
+		}
+		if edge, err = u.edgeOf(ctx, out); err != nil {
 			return err
 		}
 		switch _, err := ten.MemberByEmail(ctx, out.Email); {
@@ -83,11 +87,36 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	if err != nil {
 		return apim.Invitation{}, "", err
 	}
-	return out, t.invitationLink(token), nil
+	return out, invitationLink(edge, token), nil
 }
 
-func (t *Tenants) invitationLink(token secret.Text) secret.Text {
-	return secret.Text(t.ConsoleURL + "/invitation?token=" + token.Reveal())
+// edgeOf returns the address of the pages where an invitation is accepted: the
+// portal's for who will be a consumer and nothing else, the console's for all
+// others. Both accept any.
+func (u *unit) edgeOf(ctx context.Context, i apim.Invitation) (string, error) {
+	var roles []apim.Role
+	for _, g := range i.Grants {
+		roles = append(roles, g.Role)
+	}
+	for _, ref := range i.Teams {
+		team, err := u.Tenant(i.Tenant).Team(ctx, string(ref))
+		if apim.KindOf(err) == apim.NotFound {
+			continue // deleted since
+		}
+		if err != nil {
+			return "", err
+		}
+		roles = append(roles, team.Roles...)
+	}
+	works := func(r apim.Role) bool { return r != apim.RoleConsumer }
+	if u.core.PortalURL == "" || len(roles) == 0 || slices.ContainsFunc(roles, works) {
+		return u.core.ConsoleURL, nil
+	}
+	return u.core.PortalURL, nil
+}
+
+func invitationLink(edge string, token secret.Text) secret.Text {
+	return secret.Text(edge + "/invitation?token=" + token.Reveal())
 }
 
 func invitationFacts(i apim.Invitation) any {
@@ -160,8 +189,12 @@ func (t *Tenants) Invitations(ctx context.Context, actor apim.Actor, tenant apim
 func (t *Tenants) ResendInvitation(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Invitation, secret.Text, error) {
 	token := secret.MintToken("portico_invitation")
 	var out apim.Invitation
-	err := t.onInvitation(ctx, actor, tenant, id, func(u *unit, i apim.Invitation) error {
+	var edge string
+	err := t.onInvitation(ctx, actor, tenant, id, func(u *unit, i apim.Invitation) (err error) {
 		out = i
+		if edge, err = u.edgeOf(ctx, i); err != nil {
+			return err
+		}
 		out.InvitedBy, out.Inviter, out.ExpiresAt = actor.Person, who(actor), u.now.Add(apim.InvitationFor)
 		if err := u.Tenant(tenant).RenewInvitation(ctx, out, secret.HashHex(token.Reveal())); err != nil {
 			return err
@@ -171,7 +204,7 @@ func (t *Tenants) ResendInvitation(ctx context.Context, actor apim.Actor, tenant
 	if err != nil {
 		return apim.Invitation{}, "", err
 	}
-	return out, t.invitationLink(token), nil
+	return out, invitationLink(edge, token), nil
 }
 
 // RevokeInvitation ends an invitation; its link is none any more.
@@ -230,9 +263,12 @@ func (t *Tenants) CheckInvitation(ctx context.Context, token secret.Text) (Invit
 }
 
 func (t *Tenants) invitationOf(ctx context.Context, tx *store.Tx, token secret.Text) (apim.Invitation, error) {
-	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()), t.now())
-	if apim.KindOf(err) == apim.NotFound {
-		err = apim.Errorf(apim.NotFound, "this invitation is not valid any more; ask who sent it for another").WithCode("link_ended")
+	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()))
+	switch {
+	case apim.KindOf(err) == apim.NotFound:
+		err = apim.Errorf(apim.NotFound, "this invitation is not valid any more: it was used, revoked, or replaced by a newer link; ask who sent it for another").WithCode("link_ended")
+	case err == nil && i.Expired(t.now()):
+		err = apim.Errorf(apim.NotFound, "this invitation is not valid any more: it ended on %s; ask %s for a new link", i.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"), i.Inviter).WithCode("link_expired")
 	}
 	return i, err
 }

@@ -22,6 +22,12 @@ type ProductInput struct {
 	Lock                       int64
 }
 
+// ProductQuery filters a list of products.
+type ProductQuery struct {
+	Team apim.ID // that owns them, by id or slug; apim.NoTeam: no team
+	Page apim.Page
+}
+
 // PlanInput makes or changes a plan. On change nil fields stay.
 type PlanInput struct {
 	Slug                     string // on making only
@@ -325,14 +331,18 @@ func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, i
 
 // Products lists those of the tenant's products that the actor may read, by
 // name.
-func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[ProductDetail], error) {
+func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, q ProductQuery) (apim.List[ProductDetail], error) {
 	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectProduct)
 	if err != nil {
 		return apim.List[ProductDetail]{}, err
 	}
 	var out apim.List[ProductDetail]
 	err = c.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Products(ctx, reach, page)
+		team, err := filterTeam(ctx, tx.Tenant(tenant), q.Team)
+		if err != nil {
+			return err
+		}
+		list, err := tx.Tenant(tenant).Products(ctx, reach, team, q.Page)
 		if err != nil {
 			return err
 		}

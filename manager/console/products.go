@@ -27,7 +27,7 @@ type productRow struct {
 }
 
 func (h *Console) products(v *visit) error {
-	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
+	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: apim.Page{Cursor: v.query("cursor")}})
 	if err != nil {
 		return err
 	}
