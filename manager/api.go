@@ -181,13 +181,17 @@ func summaries(ctx context.Context, t store.Tenant, apis []apim.API) ([]APISumma
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(apis, func(a apim.API) apim.ID { return a.Team }))
+	if err != nil {
+		return nil, err
+	}
 	byAPI := map[apim.ID][]VersionSummary{}
 	for i, line := range lines {
 		byAPI[line.API] = append(byAPI[line.API], versions[i])
 	}
 	out := make([]APISummary, len(apis))
 	for i, a := range apis {
-		out[i] = APISummary{API: a, Versions: byAPI[a.ID]}
+		out[i] = APISummary{API: a, Owner: owners[a.Team], Versions: byAPI[a.ID]}
 	}
 	return out, nil
 }

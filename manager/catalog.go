@@ -63,6 +63,7 @@ type APIQuery struct {
 // APISummary is a row of the list of APIs.
 type APISummary struct {
 	API      apim.API
+	Owner    string           // name of the team that owns it, "" for none
 	Versions []VersionSummary // newest first
 }
 
@@ -81,6 +82,7 @@ type VersionSummary struct {
 // VersionDetail is everything about a version that its page shows.
 type VersionDetail struct {
 	API         apim.API
+	Owner       string // name of the team that owns the API, "" for none
 	Version     apim.Version
 	Document    apim.Document // of the draft; zero when there is none
 	Deployments []apim.Deployment

@@ -44,11 +44,7 @@ func (c *Core) allowDocument(ctx context.Context, t store.Tenant, actor apim.Act
 type Owners struct {
 	None  bool        // nobody's in particular: the tenant's own
 	Teams []apim.Team // by name
-	names map[apim.ID]string
 }
-
-// Name returns the name of a team of the tenant, "" for no team.
-func (o Owners) Name(team apim.ID) string { return o.names[team] }
 
 // Owners returns whose things of a kind the actor may read, make or change: for
 // forms that give them to somebody, and for lists.
@@ -57,7 +53,7 @@ func (t *Tenants) Owners(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	if err != nil {
 		return Owners{}, err
 	}
-	out := Owners{None: reach.All, names: map[apim.ID]string{}}
+	out := Owners{None: reach.All}
 	err = t.Store.Read(ctx, func(tx *store.Tx) error {
 		page := apim.Page{Limit: 200}
 		for {
@@ -66,7 +62,6 @@ func (t *Tenants) Owners(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 				return err
 			}
 			for _, team := range list.Items {
-				out.names[team.ID] = team.Name
 				if reach.Covers(team.ID) {
 					out.Teams = append(out.Teams, team)
 				}
@@ -77,6 +72,15 @@ func (t *Tenants) Owners(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 		}
 	})
 	return out, err
+}
+
+// ownerNames returns the names of the teams that own something; "" among them
+// is no team.
+func ownerNames(ctx context.Context, t store.Tenant, teams []apim.ID) (map[apim.ID]string, error) {
+	if !slices.ContainsFunc(teams, func(team apim.ID) bool { return team != "" }) {
+		return nil, nil
+	}
+	return t.TeamNames(ctx)
 }
 
 // filterTeam returns the id of a team that a list is filtered by.

@@ -41,6 +41,7 @@ type PlanInput struct {
 // ProductDetail is a product with its plans and versions.
 type ProductDetail struct {
 	Product     apim.Product
+	Owner       string // name of the team that owns it, "" for none
 	Plans       []apim.Plan
 	Versions    []ProductVersion
 	Subscribers int // live subscriptions
@@ -394,9 +395,13 @@ func productDetails(ctx context.Context, t store.Tenant, products []apim.Product
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(products, func(p apim.Product) apim.ID { return p.Team }))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]ProductDetail, len(products))
 	for i, p := range products {
-		d := ProductDetail{Product: p, Subscribers: using[p.ID]}
+		d := ProductDetail{Product: p, Owner: owners[p.Team], Subscribers: using[p.ID]}
 		for _, plan := range plans {
 			if plan.Product == p.ID {
 				d.Plans = append(d.Plans, plan)

@@ -13,12 +13,15 @@ type productsPage struct {
 	shell
 	Rows  []productRow
 	New   string // "" when the reader may not
+	Teams teamFilter
+	Self  string
 	Later string
 	First string
 }
 
 type productRow struct {
 	Name, Href, Summary string
+	Owner               string
 	Listed              bool
 	Public              bool
 	Versions            []string
@@ -27,17 +30,22 @@ type productRow struct {
 }
 
 func (h *Console) products(v *visit) error {
-	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: apim.Page{Cursor: v.query("cursor")}})
+	teams, err := h.teamFilter(v, apim.ObjectProduct)
 	if err != nil {
 		return err
 	}
-	p := productsPage{shell: v.shell("Products & plans", link{"Products", ""})}
+	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Team: teams.asked, Page: apim.Page{Cursor: v.query("cursor")}})
+	if err != nil {
+		return err
+	}
+	p := productsPage{shell: v.shell("Products & plans", link{"Products", ""}), Teams: teams, Self: v.links.products()}
+	p.Teams.link(p.Self)
 	if v.can(apim.Write, apim.ObjectProduct) {
 		p.New = v.links.newProduct()
 	}
 	for _, d := range list.Items {
 		row := productRow{
-			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary,
+			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary, Owner: d.Owner,
 			Listed: d.Product.Listed, Public: d.Product.Visibility == apim.VisiblePublic,
 			Subscribers: number(d.Subscribers),
 		}
@@ -53,7 +61,7 @@ func (h *Console) products(v *visit) error {
 		row.Plans = strings.Join(names, ", ")
 		p.Rows = append(p.Rows, row)
 	}
-	p.Later, p.First = v.pages(v.links.products(), list.NextCursor)
+	p.Later, p.First = v.pages(with(p.Self, "team", teams.value), list.NextCursor)
 	return v.render(http.StatusOK, productsList(p))
 }
 
@@ -104,7 +112,7 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 	p := productPage{
 		shell:   v.shell(d.Product.Name, link{"Products", l.products()}, link{d.Product.Name, ""}),
 		Product: d.Product, Note: visibilityText(d.Product) + " · " + count(d.Subscribers, "live subscription", "live subscriptions"),
-		Live: h.liveFromQuery(v, d.Product.Name, "in force"), CanWrite: v.can(apim.Write, apim.ObjectProduct),
+		Live: h.liveFromQuery(v, d.Product.Name, "in force"), CanWrite: v.can(apim.Write, apim.ObjectProduct, d.Product.ID, d.Product.Team),
 		Edit: l.product(slug, "edit"), NewPlan: l.product(slug, "new-plan"), List: l.product(slug, "listing"),
 		Subscribe: d.Subscribers,
 	}
@@ -119,6 +127,9 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 	for _, plan := range d.Plans {
 		open = open || plan.State == apim.PlanPublished
 		p.Plans = append(p.Plans, planOf(l, slug, plan))
+	}
+	if d.Owner != "" {
+		p.Note = d.Owner + " · " + p.Note
 	}
 	p.Next = missing(d, open)
 	return p
@@ -202,6 +213,7 @@ type productFormPage struct {
 	Lock     string
 	Form     form
 	Versions []versionChoice
+	Owner    ownerField
 }
 
 type versionChoice struct {
@@ -220,7 +232,7 @@ func (h *Console) editProduct(v *visit) error {
 	}
 	p := d.Product
 	f := filled("name", p.Name, "slug", p.Slug, "summary", p.Summary, "description", p.Description,
-		"visibility", string(p.Visibility), "lock", lockText(p.Lock))
+		"visibility", string(p.Visibility), "team", string(p.Team), "lock", lockText(p.Lock))
 	for _, id := range p.Versions {
 		f.values.Add("versions", string(id))
 	}
@@ -240,7 +252,9 @@ func (h *Console) productForm(v *visit, status int, f form, d *manager.ProductDe
 		Intro: "A product is what consumers subscribe to: API versions offered together, on terms.",
 	}
 	crumb := link{"New product", ""}
+	var product apim.Product
 	if d != nil {
+		product = d.Product
 		p.Heading, p.Submit, p.New = "Edit "+d.Product.Name, "Save product", false
 		p.Intro = "What is changed here is in force as soon as the gateway nodes confirm."
 		p.Action, p.Back = l.product(d.Product.Slug, "edit"), l.product(d.Product.Slug)
@@ -248,6 +262,10 @@ func (h *Console) productForm(v *visit, status int, f form, d *manager.ProductDe
 	}
 	p.Lock = f.value("lock")
 	p.shell = v.shell(p.Heading, link{"Products", l.products()}, crumb)
+	var err error
+	if p.Owner, err = h.ownerField(v, apim.ObjectProduct, product.ID, product.Team, f); err != nil {
+		return err
+	}
 	list, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Page: apim.Page{Limit: 200}})
 	if err != nil {
 		return err
@@ -278,12 +296,12 @@ func productInput(f *form) manager.ProductInput {
 	}
 	return manager.ProductInput{
 		Name: &name, Summary: &summary, Description: &description,
-		Visibility: &visibility, Listed: &listed, Versions: &versions, Lock: lockOf(*f),
+		Visibility: &visibility, Listed: &listed, Versions: &versions, Team: f.owner(), Lock: lockOf(*f),
 	}
 }
 
 func productFields() []string {
-	return []string{"name", "slug", "summary", "description", "visibility", "versions", "listed"}
+	return []string{"name", "slug", "summary", "description", "visibility", "versions", "listed", "team"}
 }
 
 func (h *Console) createProduct(v *visit) error {
@@ -326,6 +344,7 @@ func (h *Console) updateProduct(v *visit) error {
 		return err
 	}
 	in := productInput(&f)
+	v.confirmOwner(&f, apim.ObjectProduct, d.Product.ID, d.Product.Team)
 	if f.failed() {
 		return h.productForm(v, v.status(f), f, &d)
 	}
