@@ -28,6 +28,23 @@ type InvitationView struct {
 	Account    bool // there is one with the address
 }
 
+// Gives says what an invitation makes of somebody: "Provider on a team, in the
+// team Payments". What a role is on is not named: the names of things are for
+// members.
+func (i InvitationView) Gives() string {
+	var all []string
+	for _, g := range i.Invitation.Grants {
+		kind, _, _ := strings.Cut(string(g.On), "_")
+		all = append(all, strings.ToUpper(string(g.Role[:1]))+string(g.Role[1:])+map[string]string{
+			apim.PrefixTeam: " on a team", apim.PrefixAPI: " on an API", apim.PrefixProduct: " on a product", apim.PrefixApplication: " on an application",
+		}[kind])
+	}
+	for _, team := range i.TeamNames {
+		all = append(all, "in the team "+team)
+	}
+	return strings.Join(all, ", ")
+}
+
 // mostInvitations bounds how many invitations of a tenant are open.
 const mostInvitations = 1000
 
