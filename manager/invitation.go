@@ -283,9 +283,9 @@ func (t *Tenants) invitationOf(ctx context.Context, tx *store.Tx, token secret.T
 	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()))
 	switch {
 	case apim.KindOf(err) == apim.NotFound:
-		err = apim.Errorf(apim.NotFound, "this invitation is not valid any more: it was used, revoked, or replaced by a newer link; ask who sent it for another").WithCode("link_ended")
+		err = apim.Errorf(apim.NotFound, "this invitation was used, was revoked, or has a newer link; ask who sent it for another").WithCode("link_ended")
 	case err == nil && i.Expired(t.now()):
-		err = apim.Errorf(apim.NotFound, "this invitation is not valid any more: it ended on %s; ask %s for a new link", i.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"), i.Inviter).WithCode("link_expired")
+		err = apim.Errorf(apim.NotFound, "this invitation ended on %s; ask %s for a new link", i.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"), i.Inviter).WithCode("link_expired")
 	}
 	return i, err
 }

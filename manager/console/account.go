@@ -43,7 +43,9 @@ func (h *Console) account(v *visit) error {
 			Browser: web.Browser(s.Agent), Use: title(s.Use), Address: s.Address, Started: moment(s.StartedAt), Seen: agoPhrase(v.now, s.SeenAt),
 			End: v.links.endSession(s.ID), Current: s.ID == current,
 		}
-		if !row.Current {
+		if row.Current { // what is stored of it is from the request before
+			row.Browser, row.Address, row.Seen = web.Browser(v.c.Request.UserAgent()), v.actor.Address, "now"
+		} else {
 			p.EndAll = v.links.endSessions()
 		}
 		p.Rows = append(p.Rows, row)
