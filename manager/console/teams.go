@@ -75,6 +75,7 @@ type teamPage struct {
 	Members      []teamMemberRow
 	Edit, Delete string // "" for who may not
 	Add          string
+	InviteInto   string   // asks for somebody new
 	Others       []choice // who could be added
 	Form         form
 }
@@ -115,6 +116,7 @@ func (h *Console) teamPage(v *visit, status int, d manager.TeamDetail, f form) e
 	}
 	if manages {
 		p.Add = v.links.team(d.Team.Slug, "members")
+		p.InviteInto = with(v.links.invite(), "team", string(d.Team.ID))
 		all, err := h.Tenants.Members(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: mostPlaces})
 		if err != nil {
 			return err
