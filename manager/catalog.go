@@ -68,12 +68,14 @@ type AcceptImport struct {
 type APIQuery struct {
 	Search string // in name, slug and tags
 	State  apim.VersionState
+	Team   apim.ID // that owns them, by id or slug; apim.NoTeam: no team
 	Page   apim.Page
 }
 
 // APISummary is a row of the list of APIs.
 type APISummary struct {
 	API      apim.API
+	Owner    string           // name of the team that owns it, "" for none
 	Versions []VersionSummary // newest first
 }
 
@@ -92,6 +94,7 @@ type VersionSummary struct {
 // VersionDetail is everything about a version that its page shows.
 type VersionDetail struct {
 	API         apim.API
+	Owner       string // name of the team that owns the API, "" for none
 	Version     apim.Version
 	Document    apim.Document // of the draft; zero when there is none
 	Deployments []apim.Deployment

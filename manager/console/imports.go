@@ -157,6 +157,7 @@ type previewPage struct {
 	Files    []string
 	Keep     bool // the first of the servers is the draft's
 	APIs     []choice
+	Owner    ownerField // of a new API
 	Servers  []serverView
 	Ask      bool // the document gives no upstream that can be used
 	Security []apim.SecurityMapping
@@ -418,6 +419,9 @@ func (h *Console) previewPage(v *visit, imp apim.Import, f form) (previewPage, e
 	if err != nil {
 		return p, err
 	}
+	if p.Owner, err = h.ownerField(v, apim.ObjectAPI, "", "", f); err != nil {
+		return p, err
+	}
 	p.APIs = []choice{{"", "A new API"}}
 	for _, a := range list.Items {
 		p.APIs = append(p.APIs, choice{string(a.API.ID), "A version of " + a.API.Name})
@@ -513,7 +517,7 @@ func (h *Console) acceptImport(v *visit) error {
 		Access: f.value("access"), Upstream: f.value("server"),
 	}
 	if in.API == "" {
-		in.Name, in.Slug = f.text("name"), f.text("slug")
+		in.Name, in.Slug, in.Team = f.text("name"), f.text("slug"), apim.ID(f.value("team"))
 	}
 	for name, values := range f.values {
 		if id, ok := strings.CutPrefix(name, "take:"); ok && len(values) > 0 && values[0] == "new" {
@@ -533,7 +537,7 @@ func (h *Console) acceptImport(v *visit) error {
 	if !f.failed() {
 		version, err = h.Catalog.AcceptImport(v.ctx(), v.actor, v.tenant.ID, imp.ID, in)
 	}
-	if err != nil && !f.refuse(err, []string{"api", "name", "slug", "label", "mount", "access", "other"}, map[string]string{"upstream": "other", "mount_path": "mount"}) {
+	if err != nil && !f.refuse(err, []string{"api", "name", "slug", "label", "mount", "access", "other", "team"}, map[string]string{"upstream": "other", "mount_path": "mount"}) {
 		return err
 	}
 	if f.failed() {

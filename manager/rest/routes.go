@@ -97,7 +97,7 @@ func (e *Edge) routes() []route {
 		{method: get, path: tenant + "/imports/{import}/changes/{version}", needs: "write api", handle: compareImport},
 		{method: post, path: tenant + "/imports/{import}/accept", needs: "write api", handle: acceptImport},
 
-		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state"}, page...)},
+		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state", "team"}, page...)},
 		{method: get, path: api, needs: "read api", handle: showAPI},
 		{method: patch, path: api, needs: "write api", handle: updateAPI, matches: true},
 		{method: del, path: api, needs: "write api", handle: deleteAPI},
@@ -113,7 +113,7 @@ func (e *Edge) routes() []route {
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
-		{method: get, path: tenant + "/products", needs: "read product", handle: listProducts, query: page},
+		{method: get, path: tenant + "/products", needs: "read product", handle: listProducts, query: append([]string{"team"}, page...)},
 		{method: post, path: tenant + "/products", needs: "write product", handle: createProduct},
 		{method: get, path: product, needs: "read product", handle: showProduct},
 		{method: patch, path: product, needs: "write product", handle: updateProduct, query: wait, matches: true},
