@@ -28,6 +28,23 @@ type InvitationView struct {
 	Account    bool // there is one with the address
 }
 
+// Gives says what an invitation makes of somebody: "Provider on a team, in the
+// team Payments". What a role is on is not named: the names of things are for
+// members.
+func (i InvitationView) Gives() string {
+	var all []string
+	for _, g := range i.Invitation.Grants {
+		kind, _, _ := strings.Cut(string(g.On), "_")
+		all = append(all, strings.ToUpper(string(g.Role[:1]))+string(g.Role[1:])+map[string]string{
+			apim.PrefixTeam: " on a team", apim.PrefixAPI: " on an API", apim.PrefixProduct: " on a product", apim.PrefixApplication: " on an application",
+		}[kind])
+	}
+	for _, team := range i.TeamNames {
+		all = append(all, "in the team "+team)
+	}
+	return strings.Join(all, ", ")
+}
+
 // mostInvitations bounds how many invitations of a tenant are open.
 const mostInvitations = 1000
 
@@ -39,7 +56,8 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	}
 	token := secret.MintToken("portico_invitation")
 	var out apim.Invitation
-	err := t.writeRights(ctx, actor, func(u *unit) error {
+	var edge string
+	err := t.writeRights(ctx, actor, func(u *unit) (err error) {
 		ten := u.Tenant(tenant)
 		out = apim.Invitation{
 			ID: apim.NewID(apim.PrefixInvitation, u.now), Tenant: tenant, Email: normalEmail(in.Email), Grants: grantsOf(in.Roles, in.Grants),
@@ -49,6 +67,9 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 			return err
 		}
 		if err := u.mayInvite(ctx, out); err != nil {
+			return err
+		}
+		if edge, err = u.edgeOf(ctx, out); err != nil {
 			return err
 		}
 		switch _, err := ten.MemberByEmail(ctx, out.Email); {
@@ -83,11 +104,36 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	if err != nil {
 		return apim.Invitation{}, "", err
 	}
-	return out, t.invitationLink(token), nil
+	return out, invitationLink(edge, token), nil
 }
 
-func (t *Tenants) invitationLink(token secret.Text) secret.Text {
-	return secret.Text(t.ConsoleURL + "/invitation?token=" + token.Reveal())
+// edgeOf returns the address of the pages where an invitation is accepted: the
+// portal's for who will be a consumer and nothing else, the console's for all
+// others. Both accept any.
+func (u *unit) edgeOf(ctx context.Context, i apim.Invitation) (string, error) {
+	var roles []apim.Role
+	for _, g := range i.Grants {
+		roles = append(roles, g.Role)
+	}
+	for _, ref := range i.Teams {
+		team, err := u.Tenant(i.Tenant).Team(ctx, string(ref))
+		if apim.KindOf(err) == apim.NotFound {
+			continue // deleted since
+		}
+		if err != nil {
+			return "", err
+		}
+		roles = append(roles, team.Roles...)
+	}
+	works := func(r apim.Role) bool { return r != apim.RoleConsumer }
+	if u.core.PortalURL == "" || len(roles) == 0 || slices.ContainsFunc(roles, works) {
+		return u.core.ConsoleURL, nil
+	}
+	return u.core.PortalURL, nil
+}
+
+func invitationLink(edge string, token secret.Text) secret.Text {
+	return secret.Text(edge + "/invitation?token=" + token.Reveal())
 }
 
 func invitationFacts(i apim.Invitation) any {
@@ -195,8 +241,12 @@ func (u *unit) within(ctx context.Context, reach apim.Reach, i apim.Invitation) 
 func (t *Tenants) ResendInvitation(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Invitation, secret.Text, error) {
 	token := secret.MintToken("portico_invitation")
 	var out apim.Invitation
-	err := t.onInvitation(ctx, actor, tenant, id, func(u *unit, i apim.Invitation) error {
+	var edge string
+	err := t.onInvitation(ctx, actor, tenant, id, func(u *unit, i apim.Invitation) (err error) {
 		out = i
+		if edge, err = u.edgeOf(ctx, i); err != nil {
+			return err
+		}
 		out.InvitedBy, out.Inviter, out.ExpiresAt = actor.Person, who(actor), u.now.Add(apim.InvitationFor)
 		if err := u.Tenant(tenant).RenewInvitation(ctx, out, secret.HashHex(token.Reveal())); err != nil {
 			return err
@@ -206,7 +256,7 @@ func (t *Tenants) ResendInvitation(ctx context.Context, actor apim.Actor, tenant
 	if err != nil {
 		return apim.Invitation{}, "", err
 	}
-	return out, t.invitationLink(token), nil
+	return out, invitationLink(edge, token), nil
 }
 
 // RevokeInvitation ends an invitation; its link is none any more.
@@ -267,13 +317,16 @@ func (t *Tenants) CheckInvitation(ctx context.Context, token secret.Text) (Invit
 // invitationOf returns the invitation that a link is of. What whoever invited
 // may not give any more, the link gives nobody.
 func (t *Tenants) invitationOf(ctx context.Context, tx *store.Tx, token secret.Text) (apim.Invitation, error) {
-	ended := apim.Errorf(apim.NotFound, "this invitation is not valid any more; ask who sent it for another").WithCode("link_ended")
-	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()), t.now())
+	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()))
 	switch {
 	case apim.KindOf(err) == apim.NotFound:
-		return i, ended
-	case err != nil || i.InvitedBy == "": // a program of the operators, who may give all
+		return i, apim.Errorf(apim.NotFound, "this invitation was used, was revoked, or has a newer link; ask who sent it for another").WithCode("link_ended")
+	case err != nil:
 		return i, err
+	case i.Expired(t.now()):
+		return i, apim.Errorf(apim.NotFound, "this invitation ended on %s; ask %s for a new link", i.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"), i.Inviter).WithCode("link_expired")
+	case i.InvitedBy == "": // a program of the operators, who may give all
+		return i, nil
 	}
 	p, err := tx.System().Person(ctx, i.InvitedBy)
 	if err != nil {
@@ -281,7 +334,7 @@ func (t *Tenants) invitationOf(ctx context.Context, tx *store.Tx, token secret.T
 	}
 	inviter := &unit{Tx: tx, core: &t.Core, actor: apim.Actor{Person: p.ID, Name: p.Name, Operator: p.Operator}}
 	if err = inviter.mayInvite(ctx, i); apim.KindOf(err) == apim.Forbidden || apim.KindOf(err) == apim.NotFound {
-		return i, ended
+		return i, apim.Errorf(apim.NotFound, "this invitation is not valid any more; ask who sent it for another").WithCode("link_ended")
 	}
 	return i, err
 }

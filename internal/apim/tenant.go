@@ -7,6 +7,7 @@ type Tenant struct {
 	ID        ID
 	Slug      string
 	Name      string
+	KeyPrefix string // of its applications' keys; "" is portico
 	CreatedAt time.Time
 	Lock      int64 // grows with every change; see CheckLock
 }

@@ -16,11 +16,12 @@ type applicationsPage struct {
 	shell
 	Rows   []applicationRow
 	Portal string
+	Owned  bool // one of them is of a team
 	Later  string
 	First  string
 }
 
-type applicationRow struct{ Name, Slug, Href, Subscriptions, Keys, Made string }
+type applicationRow struct{ Name, Slug, Href, Owner, Subscriptions, Keys, Made string }
 
 func (h *Console) applications(v *visit) error {
 	list, err := h.Access.Applications(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
@@ -29,6 +30,7 @@ func (h *Console) applications(v *visit) error {
 	}
 	p := applicationsPage{shell: v.shell("Applications", link{"Applications", ""}), Portal: h.PortalURL}
 	for _, a := range list.Items {
+		p.Owned = p.Owned || a.Owner != ""
 		live, keys := 0, 0
 		for _, s := range a.Subscriptions {
 			if s.Subscription.Live() {
@@ -42,7 +44,7 @@ func (h *Console) applications(v *visit) error {
 		}
 		p.Rows = append(p.Rows, applicationRow{
 			Name: a.Application.Name, Slug: a.Application.Slug, Href: portalApplication(h.PortalURL, a.Application.Slug),
-			Subscriptions: number(live), Keys: number(keys), Made: day(a.Application.CreatedAt),
+			Owner: a.Owner, Subscriptions: number(live), Keys: number(keys), Made: day(a.Application.CreatedAt),
 		})
 	}
 	p.Later, p.First = v.pages(v.links.applications(), list.NextCursor)

@@ -42,6 +42,14 @@ func testTeamFromMakingToDeleting(t *testing.T, place postgres.Place) {
 			t.Errorf("got the team %q, want %q", text(o, "team"), id)
 		}
 	}
+	for _, list := range []string{"apis", "products"} {
+		for team, want := range map[string]int{"payments": 1, id: 1, "-": 0} {
+			if got := items(s.call(s.ada, "GET", "/tenants/shop/"+list+"?team="+team, nil).ok(200)); len(got) != want {
+				t.Errorf("%d %s of the team %q, want %d", len(got), list, team, want)
+			}
+		}
+		s.call(s.ada, "GET", "/tenants/shop/"+list+"?team=nobody", nil).refused(422, "invalid", "team")
+	}
 	owns, _ := s.call(s.ada, "GET", "/tenants/shop/teams/payments", nil).ok(200)["owns"].(map[string]any)
 	if fmt.Sprint(owns) != "map[apis:1 applications:1 products:1]" {
 		t.Errorf("got %v", owns)

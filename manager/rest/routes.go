@@ -92,11 +92,12 @@ func (e *Edge) routes() []route {
 		{method: get, path: tenant + "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
 		{method: get, path: tenant + "/audit/verify", needs: "read audit", handle: verifyAudit},
 
-		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name"}, maxBody: manager.MaxDocumentBytes + 64<<10},
+		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name", "root"}, maxBody: manager.MaxDocumentBytes + 64<<10},
 		{method: get, path: tenant + "/imports/{import}", needs: "write api", handle: showImport},
+		{method: get, path: tenant + "/imports/{import}/changes/{version}", needs: "write api", handle: compareImport},
 		{method: post, path: tenant + "/imports/{import}/accept", needs: "write api", handle: acceptImport},
 
-		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state"}, page...)},
+		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state", "team"}, page...)},
 		{method: get, path: api, needs: "read api", handle: showAPI},
 		{method: patch, path: api, needs: "write api", handle: updateAPI, matches: true},
 		{method: del, path: api, needs: "write api", handle: deleteAPI},
@@ -112,7 +113,7 @@ func (e *Edge) routes() []route {
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
-		{method: get, path: tenant + "/products", needs: "read product", handle: listProducts, query: page},
+		{method: get, path: tenant + "/products", needs: "read product", handle: listProducts, query: append([]string{"team"}, page...)},
 		{method: post, path: tenant + "/products", needs: "write product", handle: createProduct},
 		{method: get, path: product, needs: "read product", handle: showProduct},
 		{method: patch, path: product, needs: "write product", handle: updateProduct, query: wait, matches: true},
@@ -120,6 +121,8 @@ func (e *Edge) routes() []route {
 		{method: post, path: product + "/plans", needs: "write product", handle: createPlan, query: wait},
 		{method: get, path: tenant + "/plans/{plan}", needs: "read product", handle: showPlan},
 		{method: patch, path: tenant + "/plans/{plan}", needs: "write product", handle: updatePlan, query: wait, matches: true},
+		{method: post, path: tenant + "/plans/{plan}/close", needs: "write product", handle: closePlan, query: append([]string{"dry_run"}, wait...), matches: true},
+		{method: post, path: tenant + "/plans/{plan}/keep", needs: "write product", handle: keepPlan, matches: true},
 
 		{method: get, path: tenant + "/offers", needs: signedIn, handle: listOffers, query: append([]string{"search"}, page...)},
 		{method: get, path: tenant + "/offers/{provider}/{product}", needs: signedIn, handle: showOffer},
