@@ -232,9 +232,11 @@ func (a *Access) Application(ctx context.Context, actor apim.Actor, tenant apim.
 			return err
 		}
 		all, err := a.applicationDetails(ctx, tx, actor, tenant, []apim.Application{app})
-		if err == nil {
-			out = all[0]
+		if err != nil {
+			return err
 		}
+		out = all[0]
+		out.KeyLimits, err = keyLimits(ctx, tx, app)
 		return err
 	})
 	return out, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -16,6 +17,7 @@ type ProductInput struct {
 	Slug                       string // on making only
 	Name, Summary, Description *string
 	Visibility                 *apim.Visibility
+	SharedWith                 *[]string // slugs of the tenants that find it while it is shared
 	Listed                     *bool
 	Versions                   *[]apim.ID
 	Team                       *apim.ID // that is to own it; "" is nobody in particular
@@ -34,6 +36,7 @@ type PlanInput struct {
 	Name, Description, Price *string
 	Approval                 *apim.Approval
 	Limits                   *[]apim.RateLimit
+	MaxKeyLife               *time.Duration // 0 is no bound
 	State                    *apim.PlanState
 	Lock                     int64
 }
@@ -45,6 +48,11 @@ type ProductDetail struct {
 	Plans       []apim.Plan
 	Versions    []ProductVersion
 	Subscribers int // live subscriptions
+
+	// Of one product, not in lists: the tenants that it is shared with, and those
+	// that have live subscriptions though they do not find it any more.
+	Shared, Kept []Consumer
+	LongKeys     map[apim.ID]int // that live longer than a plan allows, by plan
 }
 
 // ProductVersion is an API version in a product.
@@ -164,7 +172,7 @@ func (c *Catalog) UpdateProduct(ctx context.Context, actor apim.Actor, tenant, i
 
 func productFacts(p apim.Product) any {
 	return map[string]any{
-		"name": p.Name, "summary": p.Summary, "description": p.Description, "visibility": p.Visibility, "listed": p.Listed,
+		"name": p.Name, "summary": p.Summary, "description": p.Description, "visibility": p.Visibility, "shared_with": p.SharedWith, "listed": p.Listed,
 		"versions": p.Versions, "team": p.Team,
 	}
 }
@@ -235,8 +243,11 @@ func (u *unit) fillProduct(ctx context.Context, check *apim.Check, p *apim.Produ
 	checkName(check, p.Name)
 	check.Length("summary", p.Summary, 200)
 	check.Length("description", p.Description, 20_000)
-	if p.Visibility != apim.VisiblePrivate && p.Visibility != apim.VisiblePublic {
-		check.Fail("visibility", "unknown", "is %q; use private or public", p.Visibility)
+	if p.Visibility != apim.VisiblePrivate && p.Visibility != apim.VisibleShared && p.Visibility != apim.VisiblePublic {
+		check.Fail("visibility", "unknown", "is %q; use private, shared or public", p.Visibility)
+	}
+	if err := u.shareWith(ctx, check, p, in.SharedWith); err != nil {
+		return err
 	}
 	if in.Versions == nil {
 		return nil
@@ -369,9 +380,15 @@ func (c *Catalog) Product(ctx context.Context, actor apim.Actor, tenant apim.ID,
 			return err
 		}
 		all, err := productDetails(ctx, tx.Tenant(tenant), []apim.Product{p})
-		if err == nil {
-			out = all[0]
+		if err != nil {
+			return err
 		}
+		out = all[0]
+		if out.Shared, out.Kept, err = consumers(ctx, tx, p); err != nil {
+			return err
+		}
+		long, err := tx.System().LongKeys(ctx, ids(out.Plans, func(p apim.Plan) apim.ID { return p.ID }), c.now())
+		out.LongKeys = longKeys(long)
 		return err
 	})
 	return out, err

@@ -1153,7 +1153,7 @@ func newKeyFields(v newKeyView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Expires", Name: "days", Kind: "select", Value: v.Days, Options: options(v.Lives), Err: v.Errors.of("expires_at")}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Expires", Name: "days", Kind: "select", Value: v.Days, Options: options(v.Lives), Hint: v.Bound, Err: v.Errors.of("expires_at")}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -325,6 +325,7 @@ func (h *Console) rolesMatrix(v *visit) error {
 		{"Invite, remove, give roles", apim.Manage, apim.ObjectMember},
 		{"Read the audit log", apim.Read, apim.ObjectAudit},
 		{"Make API tokens of their own", apim.Write, apim.ObjectToken},
+		{"See and revoke everybody's API tokens", apim.Manage, apim.ObjectToken},
 	} {
 		row := matrixRow{Label: line.label}
 		for _, r := range apim.Roles() {

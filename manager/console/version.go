@@ -347,8 +347,11 @@ func (v *visit) productLinks(products []apim.Product) []productLink {
 }
 
 func visibilityText(p apim.Product) string {
-	if p.Visibility == apim.VisiblePublic {
+	switch p.Visibility {
+	case apim.VisiblePublic:
 		return "everybody finds it"
+	case apim.VisibleShared:
+		return "this tenant and " + count(len(p.SharedWith), "named organisation finds it", "named organisations find it")
 	}
 	return "only this tenant finds it"
 }

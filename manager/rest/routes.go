@@ -85,14 +85,16 @@ func (e *Edge) routes() []route {
 		{method: put, path: team + "/members/{person}", needs: "manage member", handle: addTeamMember},
 		{method: del, path: team + "/members/{person}", needs: "manage member", handle: removeTeamMember},
 		{method: get, path: tenant + "/tokens", needs: "read token", handle: listTokens, query: page},
+		{method: get, path: tenant + "/tokens/all", needs: "manage token", handle: listAllTokens, query: page},
 		{method: post, path: tenant + "/tokens", needs: "write token", handle: createToken, secret: true},
 		{method: del, path: tenant + "/tokens/{token}", needs: "write token", handle: revokeToken},
 		{method: get, path: tenant + "/audit", needs: "read audit", handle: listAudit, query: append(slices.Clone(filter), page...)},
 		{method: get, path: tenant + "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
 		{method: get, path: tenant + "/audit/verify", needs: "read audit", handle: verifyAudit},
 
-		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name"}, maxBody: manager.MaxDocumentBytes + 64<<10},
+		{method: post, path: tenant + "/imports", needs: "write api", handle: stageImport, query: []string{"file_name", "root"}, maxBody: manager.MaxDocumentBytes + 64<<10},
 		{method: get, path: tenant + "/imports/{import}", needs: "write api", handle: showImport},
+		{method: get, path: tenant + "/imports/{import}/changes/{version}", needs: "write api", handle: compareImport},
 		{method: post, path: tenant + "/imports/{import}/accept", needs: "write api", handle: acceptImport},
 
 		{method: get, path: tenant + "/apis", needs: "read api", handle: listAPIs, query: append([]string{"search", "state", "team"}, page...)},
@@ -119,6 +121,8 @@ func (e *Edge) routes() []route {
 		{method: post, path: product + "/plans", needs: "write product", handle: createPlan, query: wait},
 		{method: get, path: tenant + "/plans/{plan}", needs: "read product", handle: showPlan},
 		{method: patch, path: tenant + "/plans/{plan}", needs: "write product", handle: updatePlan, query: wait, matches: true},
+		{method: post, path: tenant + "/plans/{plan}/close", needs: "write product", handle: closePlan, query: append([]string{"dry_run"}, wait...), matches: true},
+		{method: post, path: tenant + "/plans/{plan}/keep", needs: "write product", handle: keepPlan, matches: true},
 
 		{method: get, path: tenant + "/offers", needs: signedIn, handle: listOffers, query: append([]string{"search"}, page...)},
 		{method: get, path: tenant + "/offers/{provider}/{product}", needs: signedIn, handle: showOffer},

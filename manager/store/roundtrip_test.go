@@ -57,6 +57,7 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 			l, err := sys.Tokens(ctx, f.person.ID, f.tenant.ID, page)
 			return first(l, err)
 		}},
+		{"everybody's tokens", apim.MadeToken{Token: f.token, Maker: f.person.Name}, false, func() (any, error) { l, err := ten.Tokens(ctx, page); return first(l, err) }},
 		{"one member", f.member, false, func() (any, error) { return ten.Member(ctx, f.person.ID) }},
 		{"member by address", f.member, false, func() (any, error) { return ten.MemberByEmail(ctx, f.person.Email) }},
 		{"team", f.team, false, func() (any, error) { return ten.Team(ctx, "team-a") }},
