@@ -29,6 +29,7 @@ const (
 // it can be. It is copied from one API that was imported and published.
 type filling struct {
 	db       *store.Store
+	analyze  func() error
 	tenant   apim.Tenant
 	template apim.Version
 	upstream string
@@ -40,13 +41,16 @@ type filling struct {
 // fill makes apis APIs with the template's routes and grants applications, each
 // with a key and an active subscription, but for every fiftieth, which waits
 // for its approval.
-func fill(ctx context.Context, database, tenant string, template apim.ID, apis, grants int) error {
+//
+// analyze, which may be nil, is called after the first transactions and then
+// ever less often: a server that has planned for empty tables would go on so.
+func fill(ctx context.Context, database, tenant string, template apim.ID, apis, grants int, analyze func() error) error {
 	db, err := store.Open(ctx, database)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	f := &filling{db: db, now: time.Now().UTC().Truncate(time.Microsecond)}
+	f := &filling{db: db, analyze: analyze, now: time.Now().UTC().Truncate(time.Microsecond)}
 	if f.tenant, err = db.System().Tenant(ctx, tenant); err != nil {
 		return err
 	}
@@ -70,7 +74,13 @@ func fill(ctx context.Context, database, tenant string, template apim.ID, apis, 
 
 // inTurn makes n things, some in each transaction.
 func (f *filling) inTurn(ctx context.Context, n, some int, make func(ctx context.Context, tx *store.Tx, from, to int) error) error {
-	for from := 0; from < n; from += some {
+	for from, next := 0, some; from < n; from += some {
+		if from == next && f.analyze != nil {
+			if err := f.analyze(); err != nil {
+				return err
+			}
+			next *= 3
+		}
 		err := f.db.Write(ctx, func(tx *store.Tx) error { return make(ctx, tx, from, min(n, from+some)) })
 		if err != nil {
 			return err

@@ -77,10 +77,11 @@ func nodesAtSize(ctx context.Context, bin, database string, apis, grants int) (r
 	}
 	a.Managers[0].Kill()
 	began := time.Now()
-	if err := fill(ctx, database, "acme", version, apis, grants); err != nil {
+	analyze := func() error { return postgres.Analyze(ctx, database) }
+	if err := fill(ctx, database, "acme", version, apis, grants, analyze); err != nil {
 		return nil, err
 	}
-	if err := postgres.Analyze(ctx, database); err != nil {
+	if err := analyze(); err != nil {
 		return nil, err
 	}
 	filled := time.Since(began)
@@ -115,7 +116,7 @@ func nodesAtSize(ctx context.Context, bin, database string, apis, grants int) (r
 	if err != nil {
 		return rows, err
 	}
-	more, err = lists(ctx, person.on(manager), portal, "PostgreSQL")
+	more, err = lists(ctx, person.on(manager), portal, "PostgreSQL", "gw-1")
 	rows = append(rows, more...)
 	if err != nil {
 		return rows, err
@@ -350,7 +351,7 @@ func (b *browser) do(req *http.Request) (string, error) {
 
 // lists measures every list, as a page and in the API: the first page and, in
 // turn, one that is looked for.
-func lists(ctx context.Context, person *browser, portal *process.Process, database string) (rows []row, err error) {
+func lists(ctx context.Context, person *browser, portal *process.Process, database, node string) (rows []row, err error) {
 	const rounds = 40
 	type list struct{ name, address, holds string }
 	console, rest, catalog := person.base+"/t/acme", person.base+"/api/v1"+filledIn, portal.Portal
@@ -364,7 +365,7 @@ func lists(ctx context.Context, person *browser, portal *process.Process, databa
 		{"subscriptions", console + "/subscriptions", "Application"},
 		{"members", console + "/members", "person-"},
 		{"audit", console + "/audit", "ublish"},
-		{"nodes", console + "/nodes", "production"},
+		{"nodes", console + "/nodes", node},
 		{"overview", console, "Acme"},
 		{"REST APIs", rest + "/apis?limit=200", "api-0000"},
 		{"REST APIs, search", rest + "/apis?search=api+77", "API 77"},
@@ -426,7 +427,7 @@ func listsOnSQLite(ctx context.Context, bin string, apis, grants int) ([]row, er
 	if err := p.Stop(ctx); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, filepath.Join(dir, "portico.db"), "acme", version, apis, grants); err != nil {
+	if err := fill(ctx, filepath.Join(dir, "portico.db"), "acme", version, apis, grants, nil); err != nil {
 		return nil, err
 	}
 	if p, err = process.Start(ctx, bin, o); err != nil {
@@ -435,5 +436,5 @@ func listsOnSQLite(ctx context.Context, bin string, apis, grants int) ([]row, er
 	if err := settled(ctx, p.API(token), version); err != nil {
 		return nil, err
 	}
-	return lists(ctx, person.on(p), p, "SQLite, all in one process")
+	return lists(ctx, person.on(p), p, "SQLite, all in one process", "Gateway nodes")
 }
