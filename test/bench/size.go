@@ -91,7 +91,7 @@ func nodesAtSize(ctx context.Context, bin, database string, apis, grants int) (r
 		return nil, err
 	}
 	api := manager.API(token)
-	if err := settled(ctx, api, version); err != nil {
+	if err := settled(ctx, api); err != nil {
 		return nil, err
 	}
 	rows = append(rows, row{"  filling took; database → bus → a running node", fmt.Sprintf("%v; %v", filled.Round(time.Second), time.Since(began).Round(100*time.Millisecond)), "", true})
@@ -164,11 +164,19 @@ func firstOf(ctx context.Context, p *process.Process, upstream string) (*browser
 }
 
 // settled waits until every node has everything.
-func settled(ctx context.Context, api *process.API, version apim.ID) error {
+func settled(ctx context.Context, api *process.API) error {
+	var environment struct {
+		Sequence uint64 `json:"sequence"`
+	}
+	if err := api.Do(ctx, http.MethodGet, "/environments/production", nil, &environment); err != nil {
+		return err
+	}
 	for end := time.Now().Add(5 * time.Minute); ; {
-		var out process.Object
-		err := api.Do(ctx, http.MethodPost, filledIn+"/versions/"+string(version)+"/publish?wait=applied&timeout_ms=5000", map[string]any{}, &out)
-		if err == nil && out.Applied.Done {
+		var out struct {
+			Done bool `json:"done"`
+		}
+		err := api.Do(ctx, http.MethodGet, fmt.Sprintf("/environments/production/changes/%d?wait=applied&timeout_ms=10000", environment.Sequence), nil, &out)
+		if err == nil && out.Done {
 			return nil
 		}
 		if time.Now().After(end) {
@@ -375,7 +383,7 @@ func lists(ctx context.Context, person *browser, portal *process.Process, databa
 		{"REST all subscriptions", rest + "/subscriptions?show=all&limit=200", "sub_"},
 		{"REST offers", rest + "/offers?limit=200", "product-"},
 		{"REST members", rest + "/members?limit=200", "person-"},
-		{"REST audit", rest + "/audit?limit=200", "version.publish"},
+		{"REST audit", rest + "/audit?limit=200", "aud_"},
 		{"catalog", catalog + "/", "Product"},
 		{"catalog, search", catalog + "/search?q=thing", "thing"},
 	} {
@@ -433,7 +441,7 @@ func listsOnSQLite(ctx context.Context, bin string, apis, grants int) ([]row, er
 	if p, err = process.Start(ctx, bin, o); err != nil {
 		return nil, err
 	}
-	if err := settled(ctx, p.API(token), version); err != nil {
+	if err := settled(ctx, p.API(token)); err != nil {
 		return nil, err
 	}
 	return lists(ctx, person.on(p), p, "SQLite, all in one process", "Gateway nodes")

@@ -47,6 +47,10 @@ func TestBadInputIsRefusedPlainlyAndNothingIsLost(t *testing.T) {
 		}
 		return string(raw)
 	}
+	eventually(t, "its document is read whole", func() bool {
+		var v struct{ Document struct{ State string } }
+		return api.Do(t.Context(), "GET", "/tenants/demo/versions/"+version, nil, &v) == nil && v.Document.State == "loaded"
+	})
 	before, resident := state(), p.ResidentMB()
 	deep := strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000)
 	long := strings.Repeat("x", 100_000)
