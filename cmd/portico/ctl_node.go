@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-type environmentAnswer struct {
-	Slug, Kind string
-	GatewayURL string `json:"gateway_url"`
-	Sequence   uint64
-}
-
 type nodeAnswer struct {
 	Name, Environment, State, Build string
 	Applied, Behind                 uint64

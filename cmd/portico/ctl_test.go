@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,10 +19,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/rest"
 	"portico/manager/store"
+	"portico/openapi/contract"
+	"portico/openapi/spec"
 )
 
 const ordersYAML = `openapi: 3.1.0
@@ -55,6 +60,9 @@ type terminal struct {
 	env map[string]string
 	in  string
 	dir string
+
+	edge   *rest.Edge
+	called map[string]bool // operations that were carried out
 }
 
 func newTerminal(t *testing.T) *terminal {
@@ -74,8 +82,12 @@ func newTerminal(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	box, err := secret.NewBox([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	core := manager.Core{
-		Store: db, Authz: auth, Now: time.Now, Log: slog.New(slog.DiscardHandler), Nudge: func(string) {},
+		Box: box, Store: db, Authz: auth, Now: time.Now, Log: slog.New(slog.DiscardHandler), Nudge: func(string) {},
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	edge := &rest.Edge{
@@ -90,9 +102,42 @@ func newTerminal(t *testing.T) *terminal {
 	if _, err := edge.Tenants.CreateTenant(ctx, apim.Actor{System: true}, "shop", "Shop"); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(edge.Handler())
+	terms, err := contract.Load(spec.Management())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tm := &terminal{t: t, dir: dir, edge: edge, called: map[string]bool{}}
+	server := httptest.NewServer(tm.held(terms, edge.Handler()))
 	t.Cleanup(server.Close)
-	return &terminal{t: t, dir: dir, env: map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}}
+	tm.env = map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}
+	return tm
+}
+
+// held holds every call to the management API's document, and notes which
+// operation it was of.
+func (tm *terminal) held(terms *contract.Contract, to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil {
+			tm.t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(sent))
+		got := httptest.NewRecorder()
+		to.ServeHTTP(got, r)
+		if err := terms.Check(r, sent, got.Code, got.Header(), got.Body.Bytes()); err != nil {
+			tm.t.Errorf("the command's call is outside the document: %v", err)
+		}
+		id, err := terms.OperationID(r.Method, r.URL.Path)
+		if err != nil {
+			tm.t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
+		}
+		if got.Code >= 200 && got.Code <= 299 {
+			tm.called[id] = true
+		}
+		maps.Copy(w.Header(), got.Header())
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(got.Body.Bytes())
+	})
 }
 
 // run runs a command and returns what it wrote and its exit code.
