@@ -12,27 +12,28 @@ import (
 // management API. They exit with 0 when all is done, 1 when it was refused,
 // 2 when the command line is wrong, 3 when the manager cannot be reached.
 type ctlCommands struct {
-	Import       ctlImport       `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input."`
-	Publish      ctlPublish      `cmd:"" help:"Publish a version's draft."`
-	APIs         ctlAPIs         `cmd:"" name:"apis" help:"APIs and their versions."`
-	Products     ctlProducts     `cmd:"" help:"What is offered in the catalog."`
-	Plans        ctlPlans        `cmd:"" help:"Terms of products."`
-	Apps         ctlApps         `cmd:"" help:"Applications, which use what is offered."`
-	Subscribe    ctlSubscribe    `cmd:"" help:"Request access to a product for an application."`
-	Requests     ctlRequests     `cmd:"" help:"Requests to the tenant's products."`
-	Approve      ctlApprove      `cmd:"" help:"Approve a request."`
-	Reject       ctlReject       `cmd:"" help:"Reject a request."`
-	Keys         ctlKeys         `cmd:"" help:"API keys of applications."`
-	Members      ctlMembers      `cmd:"" help:"Members of the tenant and what they may."`
-	Teams        ctlTeams        `cmd:"" help:"Teams, which own APIs, products and applications."`
-	Invite       ctlInvite       `cmd:"" help:"Invite somebody, by a one-time link."`
-	Invitations  ctlInvitations  `cmd:"" help:"Invitations."`
-	Tokens       ctlTokens       `cmd:"" help:"Your API tokens."`
-	Audit        ctlAudit        `cmd:"" help:"Who changed what, and whether that record is whole."`
-	Environments ctlEnvironments `cmd:"" help:"Environments: their gateways' address and settings."`
-	Values       ctlValues       `cmd:"" help:"Values of environments, which upstreams refer to."`
-	Nodes        ctlNodes        `cmd:"" help:"Gateway nodes and what they have applied."`
-	Status       ctlStatus       `cmd:"" help:"Who you are, the environments and their nodes."`
+	Import        ctlImport        `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input."`
+	Publish       ctlPublish       `cmd:"" help:"Publish a version's draft."`
+	APIs          ctlAPIs          `cmd:"" name:"apis" help:"APIs and their versions."`
+	Products      ctlProducts      `cmd:"" help:"What is offered in the catalog."`
+	Plans         ctlPlans         `cmd:"" help:"Terms of products."`
+	Applications  ctlApps          `cmd:"" aliases:"apps" help:"Applications, which use what is offered."`
+	Subscribe     ctlSubscribe     `cmd:"" help:"Request access to a product for an application."`
+	Subscriptions ctlSubscriptions `cmd:"" help:"Subscriptions: states, terms and plans."`
+	Requests      ctlRequests      `cmd:"" help:"Requests to the tenant's products."`
+	Approve       ctlApprove       `cmd:"" help:"Approve requests."`
+	Reject        ctlReject        `cmd:"" help:"Reject requests."`
+	Keys          ctlKeys          `cmd:"" help:"API keys of applications."`
+	Members       ctlMembers       `cmd:"" help:"Members of the tenant and what they may."`
+	Teams         ctlTeams         `cmd:"" help:"Teams, which own APIs, products and applications."`
+	Invite        ctlInvite        `cmd:"" help:"Invite somebody, by a one-time link."`
+	Invitations   ctlInvitations   `cmd:"" help:"Invitations."`
+	Tokens        ctlTokens        `cmd:"" help:"Your API tokens."`
+	Audit         ctlAudit         `cmd:"" help:"Who changed what, and whether that record is whole."`
+	Environments  ctlEnvironments  `cmd:"" help:"Environments: their gateways' address and settings."`
+	Values        ctlValues        `cmd:"" help:"Values of environments, which upstreams refer to."`
+	Nodes         ctlNodes         `cmd:"" help:"Gateway nodes and what they have applied."`
+	Status        ctlStatus        `cmd:"" help:"Who you are, the environments and their nodes."`
 }
 
 // Help is what --help says below the commands.
