@@ -83,6 +83,16 @@ func parseLimits(texts []string) ([]map[string]any, error) {
 	return limits, nil
 }
 
+// putLimits sets the rate limits: those that were given, or none at all.
+func putLimits(body map[string]any, texts []string, none bool) error {
+	if err := putList(body, "limits", texts, "limit", "no-limits", none); err != nil || len(texts) == 0 {
+		return err
+	}
+	limits, err := parseLimits(texts)
+	body["limits"] = limits
+	return err
+}
+
 // longestSecret bounds what is read of a secret.
 const longestSecret = 64 << 10
 

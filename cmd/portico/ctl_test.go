@@ -260,9 +260,9 @@ func TestVersionIsMovedByCommands(t *testing.T) {
 	wants(t, "publish", tm.ok("publish", "orders", "v2", "--wait"), "Published orders v2 r1 to production.")
 	tm.ok("import", "-", "--api", "orders", "--label", "v1")
 	wants(t, "publish", tm.ok("publish", "orders", "v1", "--note", "again"), "r2", "Published as #")
-	wants(t, "roll-back", tm.ok("apis", "roll-back", "orders", "v1", "1"), "orders v1 is back at r1 on production.")
-	wants(t, "deprecate", tm.ok("apis", "deprecate", "orders", "v1", "--sunset", "2099-06-30", "--reason", "v2"), "orders v1 is deprecated.")
-	wants(t, "retire", tm.ok("apis", "retire", "orders", "v1"), "orders v1 is retired.")
+	wants(t, "roll-back", tm.ok("versions", "roll-back", "orders", "v1", "1"), "orders v1 is back at r1 on production.")
+	wants(t, "deprecate", tm.ok("versions", "deprecate", "orders", "v1", "--sunset", "2099-06-30", "--reason", "v2"), "orders v1 is deprecated.")
+	wants(t, "retire", tm.ok("versions", "retire", "orders", "v1"), "orders v1 is retired.")
 	_, errs, code := tm.run("publish", "orders")
 	if wants(t, "publish without a label", errs, "v1", "v2"); code != exitUsage {
 		t.Errorf("exit %d, want %d", code, exitUsage)

@@ -115,9 +115,9 @@ func TestCommandLineTakesADocumentToACall(t *testing.T) {
 		t.Errorf("after keys revoke: got %d, want 401", status)
 	}
 	s.ok(nil, "publish", "backend")
-	s.ok(nil, "apis", "roll-back", "backend", "v1", "1", "--wait")
-	s.ok(nil, "apis", "deprecate", "backend", "--reason", "v2 is there", "--wait")
-	s.ok(nil, "apis", "retire", "backend", "--reason", "over", "--wait")
+	s.ok(nil, "versions", "roll-back", "backend", "v1", "1", "--wait")
+	s.ok(nil, "versions", "deprecate", "backend", "--reason", "v2 is there", "--wait")
+	s.ok(nil, "versions", "retire", "backend", "--reason", "over", "--wait")
 	s.ok(nil, "apps", "delete", "scanner")
 	if said := p.Output(); strings.Contains(said, key.Key) || strings.Contains(said, token) {
 		t.Error("the log holds a key or a token")
