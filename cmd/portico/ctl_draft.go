@@ -143,7 +143,7 @@ type ctlVersionSet struct {
 	Bearer         *bool          `negatable:"" help:"Take keys as Authorization: Bearer, or not."`
 	KeyHeader      *string        `placeholder:"NAME" help:"Take keys in this header; empty is none."`
 	KeyQuery       *string        `placeholder:"NAME" help:"Take keys in this query parameter; empty is none."`
-	Limit          []string       `placeholder:"N/PERIOD[/BURST]" help:"All rate limits of the version itself, like 600/1m. Give it again for more."`
+	Limit          []string       `placeholder:"N/PERIOD[/BURST][@BY]" help:"All rate limits of the version itself, like 600/1m or 60/1s/100@address. BY is what is counted apart: caller (default), address or api. Give it again for more."`
 	NoLimits       bool           `help:"Take its rate limits away."`
 	MaxBodyBytes   *int64         `placeholder:"BYTES" help:"Longest body of a request; 0 is the environment's."`
 	Public         []string       `placeholder:"OPERATION" help:"Callable without a key. Give it again for more."`
@@ -198,7 +198,7 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 		body["upstream_urls"] = c.Upstream
 	}
 	put(body, "max_body_bytes", c.MaxBodyBytes)
-	if err := putLimits(body, c.Limit, c.NoLimits); err != nil {
+	if err := c.limits(body); err != nil {
 		return nil, err
 	}
 	for _, f := range []struct {
@@ -220,6 +220,26 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 		}
 	}
 	return body, nil
+}
+
+// limits sets the limits of the version itself, each with what it counts apart.
+func (c *ctlVersionSet) limits(body map[string]any) error {
+	texts, bys := make([]string, len(c.Limit)), make([]string, len(c.Limit))
+	for i, text := range c.Limit {
+		var given bool
+		if texts[i], bys[i], given = strings.Cut(text, "@"); !given {
+			bys[i] = "caller"
+		}
+	}
+	if err := putLimits(body, texts, c.NoLimits); err != nil {
+		return err
+	}
+	if limits, ok := body["limits"].([]map[string]any); ok {
+		for i, limit := range limits {
+			limit["by"] = bys[i]
+		}
+	}
+	return nil
 }
 
 // merge adds what changes a part of a setting that is sent whole.

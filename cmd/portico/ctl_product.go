@@ -21,12 +21,16 @@ type limitAnswer struct {
 	Requests int
 	PeriodMS int64 `json:"period_ms"`
 	Burst    int
+	By       string
 }
 
 func (l limitAnswer) String() string {
 	text := fmt.Sprintf("%d per %s", l.Requests, short(time.Duration(l.PeriodMS)*time.Millisecond))
 	if l.Burst > 0 {
 		text += fmt.Sprintf(", %d at once", l.Burst)
+	}
+	if l.By != "" {
+		text += " by " + l.By
 	}
 	return text
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/secret"
 	"portico/manager"
 	"portico/manager/authz"
@@ -53,6 +54,13 @@ func (oneNode) Nodes(_ context.Context, environment string) ([]apim.Node, error)
 	return []apim.Node{{ID: apim.NewID(apim.PrefixNode, time.Now()), Name: "gw-1", Environment: environment, State: apim.NodeLive, Applied: 4, AppliedMS: 7}}, nil
 }
 
+// aBus lets every node in and tells it nothing.
+type aBus struct{}
+
+func (aBus) NodeUser(_, _, _ string) (string, error) { return "a credential", nil }
+
+func (aBus) Command(context.Context, string, string, entry.CommandKind) error { return nil }
+
 // terminal is where commands of a test run: against a manager of its own, with
 // an operator's token.
 type terminal struct {
@@ -63,6 +71,7 @@ type terminal struct {
 
 	edge   *rest.Edge
 	called map[string]bool // operations that were carried out
+	ran    map[string]bool // commands that worked
 }
 
 func newTerminal(t *testing.T) *terminal {
@@ -92,7 +101,7 @@ func newTerminal(t *testing.T) *terminal {
 	}
 	edge := &rest.Edge{
 		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{}, Confirm: oneNode{}}, Access: &manager.Access{Core: core},
-		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}}, Log: core.Log,
+		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}, Commands: aBus{}, Users: aBus{}}, Log: core.Log,
 	}
 	const token = "an-operators-token-of-these-tests"
 	_, err = edge.Fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080", false)
@@ -106,7 +115,7 @@ func newTerminal(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tm := &terminal{t: t, dir: dir, edge: edge, called: map[string]bool{}}
+	tm := &terminal{t: t, dir: dir, edge: edge, called: map[string]bool{}, ran: map[string]bool{}}
 	server := httptest.NewServer(tm.held(terms, edge.Handler()))
 	t.Cleanup(server.Close)
 	tm.env = map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}
@@ -162,8 +171,19 @@ func (tm *terminal) run(args ...string) (out, errs string, code int) {
 	}
 	io := &ctlIO{In: strings.NewReader(tm.in), Out: &stdout, Err: &stderr, Getenv: func(name string) string { return tm.env[name] }}
 	parsed.BindTo(tm.t.Context(), (*context.Context)(nil))
-	code = ctlExit(&stderr, parsed.Run(io))
+	if code = ctlExit(&stderr, parsed.Run(io)); code == 0 && tm.ran != nil {
+		tm.ran[commandOf(parsed.Selected())] = true
+	}
 	return stdout.String(), stderr.String(), code
+}
+
+// commandOf returns the words of a command.
+func commandOf(node *kong.Node) string {
+	words := []string{}
+	for ; node != nil && node.Type != kong.ApplicationNode; node = node.Parent {
+		words = append([]string{node.Name}, words...)
+	}
+	return strings.Join(words, " ")
 }
 
 // ok runs a command that must work and returns its output.
