@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
@@ -68,6 +69,7 @@ func (s *session) byName(noun, called string, items []json.RawMessage) (string, 
 		}
 		are = append(are, one.Slug)
 	}
+	slices.Sort(are)
 	switch {
 	case len(fits) == 1:
 		return fits[0], nil

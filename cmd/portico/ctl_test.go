@@ -404,11 +404,20 @@ func TestWhatOthersWroteDoesNotSteerTheTerminal(t *testing.T) {
 }
 
 func TestHelpNamesSettingsAndExitCodes(t *testing.T) {
-	var out bytes.Buffer
-	parser, err := kong.New(&cli{}, kong.Writers(&out, &out), kong.Exit(func(int) {}))
-	if err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		args, says []string
+	}{
+		{[]string{"--help"}, []string{"PORTICO_TOKEN", "PORTICO_URL", "Exit codes: 0", "import", "requests", "Decide on access:", "  keys "}},
+		{[]string{"help"}, []string{"PORTICO_TOKEN", "Exit codes: 0", "Installation:", "  environments "}},
+		{[]string{"help", "keys"}, []string{"keys rotate", "keys end-secret"}},
+		{[]string{"help", "values", "set"}, []string{"NAME=VALUE", "${NAME}", "standard input", "--environment"}},
+	} {
+		var out bytes.Buffer
+		parser, err := kong.New(&cli{}, kong.Writers(&out, &out), kong.Exit(func(int) {}), kong.ConfigureHelp(helpOptions()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = parser.Parse(helped(c.args)) // help is printed, and no command is left to run
+		wants(t, strings.Join(c.args, " "), out.String(), c.says...)
 	}
-	_, _ = parser.Parse([]string{"--help"}) // help is printed, and no command is left to run
-	wants(t, "help", out.String(), "PORTICO_TOKEN", "PORTICO_URL", "Exit codes: 0", "import", "requests")
 }

@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string) int {
 	command, err := parser.Parse(helped(args))
 	if err != nil {
 		parser.Errorf("%s", err)
+		fmt.Fprintln(os.Stderr, "  'portico help' lists the commands, 'portico help COMMAND' says what one takes.")
 		return exitUsage
 	}
 	return ctlExit(os.Stderr, command.Run())
