@@ -412,9 +412,18 @@ func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id 
 		}
 		out = views[0]
 		if s.Tenant == tenant {
-			out.History, err = a.history(ctx, tx, s)
+			if out.History, err = a.history(ctx, tx, s); err != nil {
+				return err
+			}
+			long, err := tx.System().LongKeys(ctx, []apim.ID{s.Plan}, a.now())
+			for _, k := range long {
+				if k.Subscription == s.ID {
+					out.LongKeys++
+				}
+			}
+			return err
 		}
-		return err
+		return nil
 	})
 	return out, err
 }

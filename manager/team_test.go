@@ -74,7 +74,7 @@ func testProviderOfATeamChangesWhatTheTeamOwnsAlone(t *testing.T, place postgres
 	if len(apis.Items) != 1 || apis.Items[0].API.ID != y.ofEast.version.API || apis.Items[0].API.Team != y.east.ID {
 		t.Errorf("got %+v, want the team's API", apis.Items)
 	}
-	products := must[apim.List[manager.ProductDetail]](t)(y.catalog.Products(ctx, y.works, shop, apim.Page{}))
+	products := must[apim.List[manager.ProductDetail]](t)(y.catalog.Products(ctx, y.works, shop, manager.ProductQuery{}))
 	if len(products.Items) != 1 || products.Items[0].Product.ID != y.ofEast.product.ID {
 		t.Errorf("got %+v, want the team's product", products.Items)
 	}

@@ -34,8 +34,8 @@ type ctlCommands struct {
 	Teams       ctlTeams       `cmd:"" help:"Teams, which own APIs, products and applications." group:"People:"`
 	Invite      ctlInvite      `cmd:"" help:"Invite somebody, by a one-time link." group:"People:"`
 	Invitations ctlInvitations `cmd:"" help:"Invitations." group:"People:"`
-	Tokens      ctlTokens      `cmd:"" help:"Your API tokens." group:"People:"`
-	Sessions    ctlSessions    `cmd:"" help:"Where you are signed in by browser." group:"People:"`
+	Tokens      ctlTokens      `cmd:"" help:"API tokens." group:"People:"`
+	Sessions    ctlSessions    `cmd:"" help:"Browsers in which you have signed in." group:"People:"`
 	Audit       ctlAudit       `cmd:"" help:"Who changed what, and whether that record is whole." group:"People:"`
 
 	Status       ctlStatus       `cmd:"" help:"Who you are, the environments and their nodes." group:"Installation:"`

@@ -43,8 +43,28 @@ func (v versionAnswer) live() string {
 	return strings.Join(parts, ", ")
 }
 
+// ctlOwned narrows a list to what somebody owns.
+type ctlOwned struct {
+	Team string `help:"Only what this team owns, by slug, id or name; - is what no team owns."`
+}
+
+// put asks for it.
+func (c ctlOwned) put(ctx context.Context, s *session, query url.Values) error {
+	switch c.Team {
+	case "":
+		return nil
+	case "-":
+		query.Set("team", "-")
+		return nil
+	}
+	ref, err := s.ref(ctx, aTeam(), c.Team)
+	query.Set("team", ref)
+	return err
+}
+
 type ctlAPIList struct {
 	ctlFlags
+	ctlOwned
 	Search string `help:"Words in name, slug or tags."`
 	State  string `enum:"draft,published,deprecated,retired," default:"" help:"Only with a version in this state: draft, published, deprecated or retired."`
 }
@@ -60,6 +80,9 @@ func (c *ctlAPIList) Run(ctx context.Context, io *ctlIO) error {
 		return err
 	}
 	query := url.Values{}
+	if err := c.put(ctx, s, query); err != nil {
+		return err
+	}
 	if c.Search != "" {
 		query.Set("search", c.Search)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,26 @@ func (m *moment) UnmarshalText(text []byte) error {
 	}
 	return fmt.Errorf("%q is neither a day like 2027-06-30 nor a time like 2027-06-30T12:00:00Z", text)
 }
+
+// span is a time that passes, on the command line: like 30m, 24h or 90d.
+type span struct{ time.Duration }
+
+// UnmarshalText reads what time.ParseDuration does, and whole days.
+func (s *span) UnmarshalText(text []byte) (err error) {
+	if days, ok := strings.CutSuffix(string(text), "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n <= mostDays {
+			s.Duration = time.Duration(n) * 24 * time.Hour
+			return nil
+		}
+	}
+	if s.Duration, err = time.ParseDuration(string(text)); err != nil {
+		return fmt.Errorf("%q is not a time like 30m, 24h or 90d", text)
+	}
+	return nil
+}
+
+// mostDays is how many days fit into a time.Duration.
+const mostDays = 100_000
 
 // put sets a field of a request where something was given.
 func put[T any](body map[string]any, name string, value *T) {
@@ -68,6 +89,16 @@ func milliseconds(flag string, d time.Duration) (int64, error) {
 		return 0, usagef("--%s %s is not a whole number of milliseconds", flag, d)
 	}
 	return d.Milliseconds(), nil
+}
+
+// putSpan sets a field that counts milliseconds where a time was given.
+func putSpan(body map[string]any, name, flag string, given *span) error {
+	if given == nil {
+		return nil
+	}
+	ms, err := milliseconds(flag, given.Duration)
+	body[name] = ms
+	return err
 }
 
 // parseLimits reads all of --limit.

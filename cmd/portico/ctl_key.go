@@ -242,12 +242,12 @@ func (c *ctlKey) at(ctx context.Context, io *ctlIO) (*session, string, error) {
 type ctlKeyRotate struct {
 	ctlKey
 	ctlNewSecret
-	Grace time.Duration `default:"24h" help:"How long the old secret works on, like 30m or 24h; 0 ends it at once."`
+	Grace span `default:"24h" placeholder:"24h" help:"How long the old secret works on, like 30m, 24h or 7d; 0s ends it at once. Default: a day."`
 }
 
 // Run rotates a key and prints its new secret.
 func (c *ctlKeyRotate) Run(ctx context.Context, io *ctlIO) error {
-	grace, err := milliseconds("grace", c.Grace)
+	grace, err := milliseconds("grace", c.Grace.Duration)
 	if err != nil {
 		return err
 	}

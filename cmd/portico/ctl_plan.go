@@ -4,17 +4,26 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 )
 
 func planHeading() []string {
-	return []string{"PLAN", "NAME", "APPROVAL", "STATE", "LIMITS", "PRICE", "ID"}
+	return []string{"PLAN", "NAME", "APPROVAL", "STATE", "LIMITS", "KEYS LIVE", "PRICE", "ID"}
 }
 
 func (p planAnswer) row() []string {
-	return []string{p.Slug, p.Name, p.Approval, p.State, p.limits(), p.Price, p.ID}
+	state, life := p.State, ""
+	if !p.ClosesAt.IsZero() && state != "closed" {
+		state += ", closes " + when(p.ClosesAt)
+	}
+	if p.MaxKeyLifeMS > 0 {
+		life = short(time.Duration(p.MaxKeyLifeMS) * time.Millisecond)
+	}
+	return []string{p.Slug, p.Name, p.Approval, state, p.limits(), life, p.Price, p.ID}
 }
 
 // plan returns the path of a plan that is called by its id, or as PRODUCT/PLAN.
@@ -105,6 +114,7 @@ type ctlPlanSet struct {
 	Approval    *string  `placeholder:"WHO" help:"Who decides on requests: automatic or manual."`
 	Limit       []string `placeholder:"N/PERIOD[/BURST]" help:"All of its rate limits, like 60/1m or 100/1s/200. Give it again for more."`
 	NoLimits    bool     `help:"Take all rate limits away."`
+	MaxKeyLife  *span    `placeholder:"90d" help:"How long keys that are made for its applications may live; 0s is no bound."`
 }
 
 // Run changes a plan.
@@ -117,8 +127,11 @@ func (c *ctlPlanSet) Run(ctx context.Context, io *ctlIO) error {
 	if err := putLimits(body, c.Limit, c.NoLimits); err != nil {
 		return err
 	}
+	if err := putSpan(body, "max_key_life_ms", "max-key-life", c.MaxKeyLife); err != nil {
+		return err
+	}
 	if len(body) == 0 {
-		return usagef("nothing to change; give --name, --description, --price, --approval or --limit")
+		return usagef("nothing to change; give --name, --description, --price, --approval, --limit or --max-key-life")
 	}
 	s, err := c.open(io)
 	if err != nil {
@@ -134,4 +147,100 @@ func (c *ctlPlanSet) Run(ctx context.Context, io *ctlIO) error {
 		return err
 	}
 	return s.done(answer, "Changed plan %s.", p.Slug)
+}
+
+// losingAnswer is a subscription that ends with its plan.
+type losingAnswer struct {
+	Subscription, State string
+	Application         struct{ Name, Tenant string }
+	Environments        []string
+}
+
+type ctlPlanClose struct {
+	ctlFlags
+	ctlWait
+	Plan   string `arg:"" help:"PRODUCT/PLAN, or id of the plan."`
+	At     moment `placeholder:"DAY" help:"When: a day like 2027-06-30, or a time like 2027-06-30T12:00:00Z. Default: now."`
+	DryRun bool   `help:"Say who loses access, and close nothing."`
+	Yes    bool   `help:"Do not ask first."`
+}
+
+// Run closes a plan.
+func (c *ctlPlanClose) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.plan(ctx, c.Plan)
+	if err != nil {
+		return err
+	}
+	body := map[string]any{}
+	putTime(body, "closes_at", c.At)
+	var p planAnswer
+	if c.DryRun || !c.Yes {
+		answer, err := s.call(ctx, http.MethodPost, path+"/close", url.Values{"dry_run": {"true"}}, body, &p)
+		if err != nil {
+			return err
+		}
+		if c.DryRun && c.JSON {
+			return s.raw(answer)
+		}
+		shown := *s
+		if !c.DryRun {
+			shown.io = &ctlIO{Out: io.Err} // standard output is the answer's
+		}
+		if err := shown.losing(p); err != nil || c.DryRun {
+			return err
+		}
+		if err := s.confirm(false, "Close plan %s?", p.Slug); err != nil {
+			return err
+		}
+	}
+	p = planAnswer{}
+	answer, err := s.call(ctx, http.MethodPost, path+"/close", c.query(), body, &p)
+	if err != nil {
+		return err
+	}
+	if p.State == "closed" {
+		return s.done(answer, "Plan %s is closed; %d subscriptions ended.", p.Slug, len(p.Losing))
+	}
+	return s.done(answer, "Plan %s closes on %s; %d subscriptions end then. Take it back with: portico plans keep %s", p.Slug, when(p.ClosesAt), len(p.Losing), p.ID)
+}
+
+// losing prints who loses access with a plan.
+func (s *session) losing(p planAnswer) error {
+	if len(p.Losing) == 0 {
+		s.say("Nobody loses access with plan %s.", p.Slug)
+		return nil
+	}
+	rows := [][]string{{"APPLICATION", "TENANT", "STATE", "ENVIRONMENTS", "SUBSCRIPTION"}}
+	for _, l := range p.Losing {
+		rows = append(rows, []string{l.Application.Name, l.Application.Tenant, l.State, strings.Join(l.Environments, ", "), l.Subscription})
+	}
+	s.say("With plan %s lose access:", p.Slug)
+	return s.table(rows)
+}
+
+type ctlPlanKeep struct {
+	ctlFlags
+	Plan string `arg:"" help:"PRODUCT/PLAN, or id of the plan."`
+}
+
+// Run takes the closing date back.
+func (c *ctlPlanKeep) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.plan(ctx, c.Plan)
+	if err != nil {
+		return err
+	}
+	var p planAnswer
+	answer, err := s.call(ctx, http.MethodPost, path+"/keep", nil, nil, &p)
+	if err != nil {
+		return err
+	}
+	return s.done(answer, "Plan %s is %s, and stays.", p.Slug, p.State)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,9 @@ func short(d time.Duration) string {
 type planAnswer struct {
 	ID, Slug, Name, Approval, State, Price string
 	Limits                                 []limitAnswer
+	MaxKeyLifeMS                           int64     `json:"max_key_life_ms"`
+	ClosesAt                               time.Time `json:"closes_at"`
+	Losing                                 []losingAnswer
 }
 
 func (p planAnswer) limits() string {
@@ -62,6 +66,7 @@ func (p planAnswer) limits() string {
 
 type productAnswer struct {
 	ID, Slug, Name, Summary, Visibility string
+	SharedWith                          []struct{ Slug string } `json:"shared_with"`
 	Listed                              bool
 	Subscribers                         int
 	Plans                               []planAnswer
@@ -79,7 +84,10 @@ func (p productAnswer) versions() []string {
 	return parts
 }
 
-type ctlProductList struct{ ctlFlags }
+type ctlProductList struct {
+	ctlFlags
+	ctlOwned
+}
 
 // Run prints the tenant's products.
 func (c *ctlProductList) Run(ctx context.Context, io *ctlIO) error {
@@ -87,12 +95,16 @@ func (c *ctlProductList) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
+	query := url.Values{}
+	if err := c.put(ctx, s, query); err != nil {
+		return err
+	}
 	path, err := s.in(ctx, "/products")
 	if err != nil {
 		return err
 	}
 	heading := []string{"PRODUCT", "NAME", "APIS", "PLANS", "VISIBILITY", "LISTED", "SUBSCRIBERS"}
-	return list(ctx, s, path, nil, heading, func(p productAnswer) []string {
+	return list(ctx, s, path, query, heading, func(p productAnswer) []string {
 		plans := make([]string, len(p.Plans))
 		for i, plan := range p.Plans {
 			plans[i] = plan.Slug
@@ -129,6 +141,13 @@ func (c *ctlProductShow) Run(ctx context.Context, io *ctlIO) error {
 		s.say("%s", p.Summary)
 	}
 	s.say("APIs: %s. %s, listed: %s.", orNone(p.versions()), p.Visibility, yes(p.Listed))
+	if p.Visibility == "shared" {
+		with := make([]string, len(p.SharedWith))
+		for i, one := range p.SharedWith {
+			with[i] = one.Slug
+		}
+		s.say("Shared with: %s.", orNone(with))
+	}
 	rows := [][]string{planHeading()}
 	for _, plan := range p.Plans {
 		rows = append(rows, plan.row())
@@ -144,6 +163,7 @@ type ctlProductCreate struct {
 	Description string   `help:"Markdown."`
 	Version     []string `name:"version" placeholder:"API/LABEL" help:"A version to offer, like orders/v1. May be repeated."`
 	Public      bool     `help:"Everybody sees it, not only the tenant."`
+	SharedWith  []string `placeholder:"TENANT" help:"Also this organisation sees it, by slug. Give it again for more."`
 	Unlisted    bool     `help:"Keep it out of the catalog for now."`
 	Team        string   `help:"The team that is to own it, by slug, id or name."`
 }
@@ -159,8 +179,13 @@ func (c *ctlProductCreate) Run(ctx context.Context, io *ctlIO) error {
 		return err
 	}
 	body := map[string]any{"name": c.Name, "listed": !c.Unlisted, "versions": versions, "visibility": "private"}
-	if c.Public {
+	switch {
+	case c.Public && len(c.SharedWith) > 0:
+		return usagef("--public and --shared-with do not go together")
+	case c.Public:
 		body["visibility"] = "public"
+	case len(c.SharedWith) > 0:
+		body["visibility"], body["shared_with"] = "shared", c.SharedWith
 	}
 	for name, value := range map[string]string{"slug": c.Slug, "summary": c.Summary, "description": c.Description} {
 		if value != "" {
@@ -208,7 +233,9 @@ type ctlProductSet struct {
 	Description *string  `help:"Markdown."`
 	Version     []string `name:"version" placeholder:"API/LABEL" help:"All versions that it offers, like orders/v1. Give it again for more."`
 	NoVersions  bool     `help:"Offer no version."`
-	Visibility  *string  `placeholder:"WHO" help:"Who sees it: private, its own tenant; public, everybody."`
+	Visibility  *string  `placeholder:"WHO" help:"Who sees it: private, its own tenant; shared, also the organisations that it is shared with; public, everybody."`
+	SharedWith  []string `placeholder:"TENANT" help:"All organisations that see it while it is shared, by slug. Give it again for more."`
+	NotShared   bool     `help:"Share it with none."`
 	Listed      *bool    `negatable:"" help:"Show it in the catalog, or keep it out."`
 }
 
@@ -220,6 +247,9 @@ func (c *ctlProductSet) Run(ctx context.Context, io *ctlIO) error {
 	put(body, "description", c.Description)
 	put(body, "visibility", c.Visibility)
 	put(body, "listed", c.Listed)
+	if err := putList(body, "shared_with", c.SharedWith, "shared-with", "not-shared", c.NotShared); err != nil {
+		return err
+	}
 	if err := putList(body, "versions", c.Version, "version", "no-versions", c.NoVersions); err != nil {
 		return err
 	}
@@ -233,7 +263,7 @@ func (c *ctlProductSet) Run(ctx context.Context, io *ctlIO) error {
 		}
 	}
 	var p productAnswer
-	return c.set(ctx, io, aProduct(), c.Product, c.ctlOwner, c.query(), body, &p, "--name, --summary, --description, --version, --visibility, --listed or --team", func() string {
+	return c.set(ctx, io, aProduct(), c.Product, c.ctlOwner, c.query(), body, &p, "--name, --summary, --description, --version, --visibility, --shared-with, --listed or --team", func() string {
 		return "Changed product " + p.Slug + "."
 	})
 }
@@ -254,6 +284,8 @@ type ctlPlans struct {
 	Create ctlPlanCreate `cmd:"" help:"Add a plan to a product."`
 	Set    ctlPlanSet    `cmd:"" help:"Change a plan's name, price, limits or who approves."`
 	Move   ctlPlanMove   `cmd:"" help:"Publish, deprecate or close a plan."`
+	Close  ctlPlanClose  `cmd:"" help:"Close a plan, now or at a date, after those who lose access were shown."`
+	Keep   ctlPlanKeep   `cmd:"" help:"Take a plan's closing date back."`
 }
 
 type ctlPlanCreate struct {
@@ -266,6 +298,7 @@ type ctlPlanCreate struct {
 	Price       string   `help:"Free text. Default: free of charge."`
 	Approval    string   `enum:"automatic,manual" default:"automatic" help:"Who decides on requests: automatic or manual."`
 	Limit       []string `placeholder:"N/PERIOD[/BURST]" help:"Rate limit, like 60/1m or 100/1s/200. May be repeated."`
+	MaxKeyLife  *span    `placeholder:"90d" help:"How long keys of its applications may live. Default: no bound."`
 	Draft       bool     `help:"Do not offer it yet."`
 }
 
@@ -282,6 +315,9 @@ func (c *ctlPlanCreate) Run(ctx context.Context, io *ctlIO) error {
 	body := map[string]any{"name": c.Name, "approval": c.Approval, "limits": limits, "state": "published"}
 	if c.Draft {
 		body["state"] = "draft"
+	}
+	if err := putSpan(body, "max_key_life_ms", "max-key-life", c.MaxKeyLife); err != nil {
+		return err
 	}
 	for name, value := range map[string]string{"slug": c.Slug, "price": c.Price, "description": c.Description} {
 		if value != "" {

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-type ctlSessions struct {
-	List ctlSessionList `cmd:"" default:"withargs" help:"List where you are signed in by browser."`
-	End  ctlSessionEnd  `cmd:"" help:"Sign out there."`
-}
-
 type sessionAnswer struct {
 	ID, Use, Address, Agent string
 	StartedAt               time.Time `json:"started_at"`
 	SeenAt                  time.Time `json:"seen_at"`
-	ExpiresAt               time.Time `json:"expires_at"`
 }
 
 func (a sessionAnswer) row() []string {
-	return []string{a.Use, a.Address, a.Agent, when(a.StartedAt), when(a.SeenAt), when(a.ExpiresAt), a.ID}
+	return []string{a.Use, a.Agent, a.Address, when(a.StartedAt), when(a.SeenAt), a.ID}
+}
+
+type ctlSessions struct {
+	List      ctlSessionList `cmd:"" default:"withargs" help:"List where you have signed in, the latest used first."`
+	End       ctlSessionEnd  `cmd:"" help:"Sign out in one browser."`
+	EndOthers ctlSessionRest `cmd:"" help:"Sign out in every browser. The API token that asks is no session and stays."`
 }
 
 type ctlSessionList struct{ ctlFlags }
 
-// Run prints the caller's sessions.
+// Run prints the sessions of the token's person.
 func (c *ctlSessionList) Run(ctx context.Context, io *ctlIO) error {
 	s, err := c.open(io)
 	if err != nil {
@@ -35,33 +35,36 @@ func (c *ctlSessionList) Run(ctx context.Context, io *ctlIO) error {
 	if err := s.get(ctx, "/sessions", nil, &all); err != nil {
 		return err
 	}
-	return printItems(s, all.Items, []string{"IN", "ADDRESS", "BROWSER", "SINCE", "LAST SEEN", "ENDS", "ID"}, sessionAnswer.row)
+	return printItems(s, all.Items, []string{"WHERE", "BROWSER", "ADDRESS", "SINCE", "LAST USED", "ID"}, sessionAnswer.row)
 }
 
 type ctlSessionEnd struct {
 	ctlFlags
-	Session string `arg:"" optional:"" help:"Id (ses_…)."`
-	All     bool   `help:"Everywhere."`
+	Session string `arg:"" help:"Id."`
 }
 
-// Run ends one session, or all.
+// Run ends a session.
 func (c *ctlSessionEnd) Run(ctx context.Context, io *ctlIO) error {
-	if c.All == (c.Session != "") {
-		return usagef("name a session, or give --all; 'portico sessions' lists them")
-	}
-	s, err := c.open(io)
+	return c.end(ctx, io, "/sessions/"+escape(c.Session), "session", c.Session, "Signed out there.")
+}
+
+type ctlSessionRest struct{ ctlFlags }
+
+// Run ends all sessions but the caller's own, which a token does not have.
+func (c *ctlSessionRest) Run(ctx context.Context, io *ctlIO) error {
+	return c.end(ctx, io, "/sessions", "sessions", "others", "Signed out everywhere.")
+}
+
+func (f ctlFlags) end(ctx context.Context, io *ctlIO, path, kind, name, said string) error {
+	s, err := f.open(io)
 	if err != nil {
 		return err
-	}
-	path, said := "/sessions", "You are signed out everywhere."
-	if !c.All {
-		path, said = escaped("/sessions/%s", c.Session), "The session has ended."
 	}
 	if _, err := s.call(ctx, http.MethodDelete, path, nil, nil, nil); err != nil {
 		return err
 	}
-	if c.JSON {
-		return printJSON(io.Out, map[string]any{"session": c.Session, "all": c.All})
+	if f.JSON {
+		return printJSON(io.Out, map[string]string{kind: name})
 	}
 	s.say("%s", said)
 	return nil

@@ -30,6 +30,7 @@ import (
 func notByCommand() map[string]string {
 	return map[string]string{
 		"getDescription": "the document itself, for tools that read OpenAPI: any HTTP client gets it, without a token",
+		"compareImport":  "a re-import that has conflicts lists them in its refusal, and --take-new decides them",
 		"getImport":      "'portico import' stages a document and accepts it at once, so that there is none to come back to",
 	}
 }
@@ -128,12 +129,12 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 		"subscriptions renew till/orders --plan business --reason again", "reject till/orders --reason no")
 	walk("keys create till first --out "+file("key"), "keys list till", "keys set till/first --address 127.0.0.0/8", "keys rotate till/first -q",
 		"keys end-secret till/first", "keys revoke till/first", "applications delete till")
-	walk("versions deprecate orders", "versions retire orders", "plans move orders/trial deprecated")
+	walk("versions deprecate orders", "versions retire orders", "plans move orders/trial deprecated", "plans close orders/trial --at 2099-01-01 --yes", "plans keep orders/trial")
 	walk("products create Nothing", "products delete nothing")
 	walk("import "+file("orders.yaml")+" --slug gone", "apis delete gone")
 
 	walk("teams create Payments", "teams", "teams show Payments", "teams set payments --role approver",
-		"invite bea@shop.example --role auditor", "invitations", "tokens create CI --preset read-only", "tokens", "audit", "audit --installation",
+		"invite bea@shop.example --role auditor", "invitations", "tokens create CI --preset read-only", "tokens", "tokens --all", "audit", "audit --installation",
 		"audit export --out "+file("audit"), "audit export --installation --out "+file("audit"), "audit verify", "audit verify --installation")
 	idOf := func(args ...string) string {
 		t.Helper()
@@ -147,7 +148,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("invitations resend "+idOf("invitations"), "invitations revoke "+idOf("invitations"))
 	tm.person("Cem") // so that Ada is not the last owner
 	tm.env["PORTICO_TOKEN"] = tm.person("Ada")
-	walk("sessions", "sessions end "+idOf("sessions"), "sessions end --all", "members", "members show Ada", "teams add payments ada@shop.example", "teams take payments Ada", "teams delete payments")
+	walk("sessions", "sessions end "+idOf("sessions"), "sessions end-others", "members", "members show Ada", "teams add payments ada@shop.example", "teams take payments Ada", "teams delete payments")
 	tm.env["PORTICO_TOKEN"] = operator
 	walk("members set Ada --role auditor --role owner")
 	tm.ok("tenants", "create", "bank", "Bank")

@@ -78,7 +78,7 @@ func (h *Console) offered(v *visit) (apis apim.List[manager.APISummary], product
 		}
 	}
 	if v.can(apim.Read, apim.ObjectProduct) {
-		products, err = h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: 200})
+		products, err = h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: apim.Page{Limit: 200}})
 	}
 	return apis, products, err
 }

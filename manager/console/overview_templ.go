@@ -243,14 +243,14 @@ func overview(p overviewPage) templ.Component {
 					}
 					ctx = templ.InitializeContext(ctx)
 					for _, r := range p.APIs {
-						templ_7745c5c3_Err = apiRowView(r).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = apiRowView(r, false).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Table(ui.TableView{ID: "apis", Title: "APIs", Columns: apiColumns(), Actions: moreLink(p.AllAPIs, "All APIs")}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Table(ui.TableView{ID: "apis", Title: "APIs", Columns: apiColumns(false), Actions: moreLink(p.AllAPIs, "All APIs")}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
