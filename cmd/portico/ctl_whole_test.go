@@ -30,7 +30,6 @@ import (
 func notByCommand() map[string]string {
 	return map[string]string{
 		"getDescription": "the document itself, for tools that read OpenAPI: any HTTP client gets it, without a token",
-		"compareImport":  "a re-import that has conflicts lists them in its refusal, and --take-new decides them",
 		"getImport":      "'portico import' stages a document and accepts it at once, so that there is none to come back to",
 	}
 }
@@ -115,7 +114,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("import "+tm.file("orders.yaml", ordersYAML), "apis", "apis show orders", "apis set orders --tag shop --contact us",
 		"versions list orders", "versions show orders", "versions set orders --limit 600/1m", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
-		"versions findings orders", "versions document orders --out "+file("document"))
+		"versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
 	walk("products create Orders --version orders/v1 --public", "products", "products show orders", "products set orders --summary Orders.",
 		"plans create orders Trial", "plans create orders Business --approval manual", "plans list orders", "plans show orders/trial",
 		"plans set orders/trial --price 1", "offers", "offers show orders")
