@@ -144,8 +144,10 @@ func (c ctlSettings) body() (map[string]any, error) {
 		flag, field string
 		span        *time.Duration
 	}{
-		{"connect-timeout", "connect_timeout_ms", c.ConnectTimeout}, {"header-timeout", "header_timeout_ms", c.HeaderTimeout},
-		{"idle-timeout", "idle_timeout_ms", c.IdleTimeout}, {"max-stale", "max_stale_ms", c.MaxStale},
+		{"connect-timeout", "connect_timeout_ms", c.ConnectTimeout},
+		{"header-timeout", "header_timeout_ms", c.HeaderTimeout},
+		{"idle-timeout", "idle_timeout_ms", c.IdleTimeout},
+		{"max-stale", "max_stale_ms", c.MaxStale},
 	} {
 		if t.span == nil {
 			continue

@@ -416,9 +416,16 @@ func (c *ctlSubscriptionShow) Run(ctx context.Context, io *ctlIO) error {
 		places = strings.Join(sub.Environments, ", ")
 	}
 	for _, fact := range [][2]string{
-		{"APIs", strings.Join(sub.APIs, ", ")}, {"Environments", places}, {"Asked by", sub.Requester + ", " + when(sub.RequestedAt)},
-		{"Reason", sub.Reason}, {"Note", sub.Note}, {"Decided by", sub.Decider}, {"Starts", when(sub.StartsAt)}, {"Ends", when(sub.EndsAt)},
-		{"Own limits", strings.Join(limits, "; ")}, {"Renews", sub.Renews},
+		{"APIs", strings.Join(sub.APIs, ", ")},
+		{"Environments", places},
+		{"Asked by", sub.Requester + ", " + when(sub.RequestedAt)},
+		{"Reason", sub.Reason},
+		{"Note", sub.Note},
+		{"Decided by", sub.Decider},
+		{"Starts", when(sub.StartsAt)},
+		{"Ends", when(sub.EndsAt)},
+		{"Own limits", strings.Join(limits, "; ")},
+		{"Renews", sub.Renews},
 	} {
 		if fact[1] != "" {
 			s.say("%s: %s.", fact[0], strings.TrimSuffix(fact[1], "."))

@@ -157,9 +157,20 @@ func TestSubscriptionsAreFilteredAndPaged(t *testing.T) {
 		args string
 		want int
 	}{
-		{"", 4}, {"--state active", 3}, {"--state cancelled", 1}, {"--product Orders", 3}, {"--application One", 2}, {"--product other --application one", 1},
-		{"--show waiting", 0}, {"--show automatic", 4}, {"--limit 3", 3}, {"--limit 3 --all", 4},
-		{"--mine", 4}, {"--mine --state cancelled", 1}, {"--mine --product shop/other", 1}, {"--mine --application two", 1},
+		{"", 4},
+		{"--state active", 3},
+		{"--state cancelled", 1},
+		{"--product Orders", 3},
+		{"--application One", 2},
+		{"--product other --application one", 1},
+		{"--show waiting", 0},
+		{"--show automatic", 4},
+		{"--limit 3", 3},
+		{"--limit 3 --all", 4},
+		{"--mine", 4},
+		{"--mine --state cancelled", 1},
+		{"--mine --product shop/other", 1},
+		{"--mine --application two", 1},
 	} {
 		if got := count(strings.Fields(c.args)...); got != c.want {
 			t.Errorf("subscriptions %s: %d, want %d", c.args, got, c.want)

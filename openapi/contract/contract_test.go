@@ -50,8 +50,10 @@ func TestEveryObjectOfOurDocumentIsClosed(t *testing.T) {
 func TestACallHasOneOperation(t *testing.T) {
 	c := load(t)
 	for _, want := range []struct{ method, path, id string }{
-		{"GET", "/api/v1/tenants/acme/plans/plan_1", "getPlan"}, {"DELETE", "/api/v1/sessions", "endSessions"},
-		{"DELETE", "/api/v1/sessions/ses_1", "endSession"}, {"GET", "/api/v1/tenants/acme/audit/verify", "verifyAudit"},
+		{"GET", "/api/v1/tenants/acme/plans/plan_1", "getPlan"},
+		{"DELETE", "/api/v1/sessions", "endSessions"},
+		{"DELETE", "/api/v1/sessions/ses_1", "endSession"},
+		{"GET", "/api/v1/tenants/acme/audit/verify", "verifyAudit"},
 	} {
 		if id, err := c.OperationID(want.method, want.path); err != nil || id != want.id {
 			t.Errorf("%s %s: got %q, %v, want %s", want.method, want.path, id, err, want.id)
