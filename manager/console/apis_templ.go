@@ -259,7 +259,7 @@ func noAPIs(p apisPage) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.Empty(ui.ArtNothing, p.Teams.nothing("API"), "Choose the team as the owner when you import an API, or edit one that is there.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Empty(ui.ArtNothing, p.Teams.nothing("API"), p.Teams.lead("import", p.Import != "")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -164,8 +164,19 @@ func (f teamFilter) nothing(kind string) string {
 	return f.label + " owns no " + kind + " yet"
 }
 
+// lead says what to do about it.
+func (f teamFilter) lead(verb string, may bool) string {
+	switch {
+	case f.asked == apim.NoTeam:
+		return "Nothing is the whole organisation's alone."
+	case may:
+		return "Choose the team as the owner when you " + verb + " one, or edit one that is there."
+	}
+	return "Whoever changes one can give it to the team."
+}
+
 func (f teamFilter) view() ui.MenuView {
-	v := ui.MenuView{Label: "Owner: " + f.label, Items: f.menu, Look: ui.Look{Small: true}}
+	v := ui.MenuView{Label: "Owner: " + clip(f.label, 30), Items: f.menu, Look: ui.Look{Small: true}}
 	if f.label == "" {
 		v.Label = "Owner: all"
 	}

@@ -72,6 +72,14 @@ func (j *journey) asks(b *tab, words string) {
 	b.until("the dialog is open", `document.querySelector('dialog:modal')`)
 }
 
+// look looks at the page that is open in both themes, wide and narrow.
+func (j *journey) look(b *tab, name string) {
+	b.t.Helper()
+	if j.scripted {
+		look(b, "team-"+name)
+	}
+}
+
 func (j *journey) give() {
 	o := j.owner
 	o.visit(j.portico.FirstRun)
@@ -169,30 +177,56 @@ func (j *journey) apply() {
 	}
 	n.visit(path)
 	n.sees("Join Demo", "Olga Operator invites nina@demo.example", "in the team Shop people")
+	other := j.signsIn("olga@demo.example") // somebody else is told so
+	other.visit(path)
+	other.sees("This invitation is for somebody else", "It is for nina@demo.example, and you are signed in as olga@demo.example")
+	j.look(other, "invitation-of-another")
+	other.follow("Sign out")
+	other.sees("Join Demo", "Make account and join")
 	n.fill("Your name", "Nina Buyer")
 	n.fill("Password", "a long enough password")
 	n.follow("Make account and join")
 	n.sees("You have joined Demo", "No applications yet")
+	j.look(n, "no-applications")
+	if j.scripted {
+		n.visit("/applications/new")
+		j.look(n, "new-application")
+		n.visit("/products/demo/parcels/subscribe")
+		j.look(n, "subscribe-first")
+		n.visit("/applications")
+	}
 	j.asks(n, "New application")
 	n.fill("Name", "Till")
 	n.choose("Owner", "Shop people")
 	n.follow("Create application")
 	n.sees("Till", "owned by the team Shop people of Demo")
+	j.look(n, "application")
 	n.visit("/applications")
 	n.sees("Till", "Shop people")
+	j.look(n, "applications")
 	n.visit(path)
 	n.sees("This invitation is not valid any more", "To your applications")
 }
 
+// signsIn is another tab at the portal.
+func (j *journey) signsIn(email string) *tab {
+	b := openAt(j.t, j.portico.Portal)
+	if !j.scripted {
+		b.withoutScript()
+	}
+	b.visit("/sign-in")
+	b.fill("E-mail", email)
+	b.fill("Password", "a long enough password")
+	b.follow("Sign in")
+	return b
+}
+
 func (j *journey) lookAround() {
 	n := j.consumer
-	second := openAt(j.t, j.portico.Portal)
-	second.visit("/sign-in")
-	second.fill("E-mail", "nina@demo.example")
-	second.fill("Password", "a long enough password")
-	second.follow("Sign in")
+	second := j.signsIn("nina@demo.example")
 	n.visit("/account")
 	n.sees("nina@demo.example", "this one", "Sign out everywhere else")
+	j.look(n, "account")
 	n.follow("Sign out everywhere else")
 	n.sees("Signed out of 1 other session.")
 	second.visit("/applications")
