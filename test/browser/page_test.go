@@ -189,6 +189,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			b.follow("Make token")
 			b.sees("Copy the token")
 		}},
+		{path: "/t/demo/tokens?show=all"},
 		{path: "/t/demo/audit"},
 		{path: "/t/demo/audit?changes", prepare: func(b *tab) {
 			b.visit("/t/demo/audit?what=team")
