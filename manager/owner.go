@@ -204,6 +204,29 @@ func productPlaces(ctx context.Context, t store.Tenant, products map[apim.ID]api
 	return out, nil
 }
 
+// offersReach returns where in the tenant the actor reads what is asked of its
+// products: where they may read the products, or the APIs in them. A consumer's
+// role lets nobody look across to the side that offers.
+func (c *Core) offersReach(ctx context.Context, actor apim.Actor, tenant apim.ID) (apim.Reach, error) {
+	if _, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
+		return apim.Reach{}, err
+	}
+	person := actor
+	person.Scopes = nil // what a token may was asked, and is of subscriptions
+	out, none := c.Authz.Reach(ctx, person, tenant, apim.Read, apim.ObjectProduct)
+	if none != nil && apim.KindOf(none) != apim.Forbidden {
+		return apim.Reach{}, none
+	}
+	apis, err := c.Authz.Reach(ctx, person, tenant, apim.Read, apim.ObjectAPI)
+	switch {
+	case err == nil:
+		return apim.Reach{All: out.All || apis.All, In: append(out.In, apis.In...)}, nil
+	case apim.KindOf(err) == apim.Forbidden:
+		return out, none
+	}
+	return apim.Reach{}, err
+}
+
 // providerPlaces is productPlaces of a subscription's product.
 func providerPlaces(ctx context.Context, tx *store.Tx, s apim.Subscription) ([]apim.ID, error) {
 	p, err := tx.Tenant(s.Tenant).Product(ctx, string(s.Product))

@@ -554,11 +554,15 @@ CREATE TABLE subscription (
   FOREIGN KEY (application_tenant_id, application_id) REFERENCES application (tenant_id, id)
 );
 
-CREATE INDEX subscription_answered ON subscription (tenant_id, updated_at, id);
-
 CREATE INDEX subscription_application ON subscription (application_tenant_id, application_id);
 
+CREATE INDEX subscription_asked ON subscription (tenant_id, requested_at, id);
+
+CREATE INDEX subscription_automatic ON subscription (tenant_id, requested_at, id) WHERE automatic;
+
 CREATE INDEX subscription_changing ON subscription (tenant_id, requested_at, id) WHERE changing;
+
+CREATE INDEX subscription_decided ON subscription (tenant_id, decided_at, id) WHERE decided_at > 0 AND NOT automatic;
 
 CREATE INDEX subscription_end ON subscription (ends_at) WHERE ends_at > 0 AND state IN ('active', 'suspended');
 

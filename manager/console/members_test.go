@@ -248,6 +248,15 @@ func TestAdminRevokesAnothersToken(t *testing.T) {
 	hana.get("/t/acme/tokens").shows(http.StatusOK, "No tokens yet")
 }
 
+func TestConsumerIsNotLedToRequests(t *testing.T) {
+	s := newSite(t)
+	s.operator()
+	hana, actor, _ := s.consumer("halden")
+	s.join(s.tenantID("acme"), actor.Person, apim.RoleConsumer)
+	hana.get("/t/acme").shows(http.StatusOK, "Applications", "Gateway nodes").hides("Approvals").hides("Open inbox").hides(">Subscriptions<")
+	hana.get("/t/acme/approvals").shows(http.StatusForbidden)
+}
+
 func TestTokenIsMadeWithScopes(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
