@@ -93,6 +93,7 @@ func TestMemberOfTeamsMakesApplicationsOfTheirsAlone(t *testing.T) {
 	one.get("/applications").wants(t, http.StatusOK, "No applications yet")
 	one.get("/applications/inside").wants(t, http.StatusNotFound)
 	one.get("/applications/inside/edit").wants(t, http.StatusNotFound)
+	one.get("/account").wants(t, http.StatusOK, "In Meridian Logistics consumer on part of it")
 	one.post("/applications", "nonce", "1", "name", "Counter").wants(t, http.StatusOK, "owned by the team Tills of Meridian Logistics")
 
 	// Who is in two says which, also where the application is made on the way.

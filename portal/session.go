@@ -2,12 +2,14 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"portico/internal/apim"
 	"portico/internal/web"
+	"portico/manager"
 	"portico/ui"
 )
 
@@ -43,14 +45,7 @@ func (p *portal) account(c *gin.Context, r *reader) error {
 		if i >= mostTenants {
 			break // an operator's are all there are
 		}
-		words := make([]string, len(m.Roles))
-		for n, role := range m.Roles {
-			words[n] = string(role)
-		}
-		if len(words) == 0 {
-			words = []string{"no role on all of it"}
-		}
-		v.Facts = append(v.Facts, fact{Label: "In " + m.Tenant.Name, Value: strings.Join(words, ", ")})
+		v.Facts = append(v.Facts, fact{Label: "In " + m.Tenant.Name, Value: rolesIn(m)})
 	}
 	current, now := p.Sessions.ID(ctx), p.Now()
 	for _, s := range sessions {
@@ -66,7 +61,33 @@ func (p *portal) account(c *gin.Context, r *reader) error {
 		}
 		v.Sessions = append(v.Sessions, row)
 	}
+	slices.SortStableFunc(v.Sessions, func(a, b sessionRow) int { // this one is the first to look for
+		switch {
+		case a.Current == b.Current:
+			return 0
+		case a.Current:
+			return -1
+		}
+		return 1
+	})
 	return p.render(c, http.StatusOK, accountPageOf(v))
+}
+
+// rolesIn says what somebody is in a tenant: "consumer", "approver on part of it".
+func rolesIn(m manager.Membership) string {
+	var words []string
+	for _, role := range m.Roles {
+		words = append(words, string(role))
+	}
+	for _, g := range m.Grants {
+		if part := string(g.Role) + " on part of it"; !slices.Contains(m.Roles, g.Role) && !slices.Contains(words, part) {
+			words = append(words, part)
+		}
+	}
+	if len(words) == 0 {
+		return "member without a role"
+	}
+	return strings.Join(words, ", ")
 }
 
 // use says which pages a session is of.

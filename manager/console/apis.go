@@ -71,6 +71,7 @@ func (h *Console) apis(v *visit) error {
 	}
 	for _, a := range list.Items {
 		p.Rows = append(p.Rows, apiRowOf(v, a, q.State))
+		p.Teams.exist = p.Teams.exist || a.Owner != ""
 	}
 	p.Teams.link(with(l.apis(), "q", q.Search, "state", string(q.State)))
 	p.None = len(p.Rows) == 0 && q.Search == "" && q.State == "" && q.Team == "" && v.query("cursor") == ""

@@ -422,6 +422,7 @@ func (h *Console) previewPage(v *visit, imp apim.Import, f form) (previewPage, e
 	if p.Owner, err = h.ownerField(v, apim.ObjectAPI, "", "", f); err != nil {
 		return p, err
 	}
+	p.Owner.Hint = "Of a new API: its members have the team's roles on it. One that is there keeps its owner."
 	p.APIs = []choice{{"", "A new API"}}
 	for _, a := range list.Items {
 		p.APIs = append(p.APIs, choice{string(a.API.ID), "A version of " + a.API.Name})

@@ -113,7 +113,7 @@ type teamFilter struct {
 	asked apim.ID // "" for all
 	value string  // of the address: the team's slug
 	label string  // the team's name, "" for all
-	exist bool    // the reader sees things of a team
+	exist bool    // there are things of a team to see
 	menu  []ui.MenuItem
 }
 

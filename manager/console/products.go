@@ -45,6 +45,7 @@ func (h *Console) products(v *visit) error {
 		p.New = v.links.newProduct()
 	}
 	for _, d := range list.Items {
+		p.Teams.exist = p.Teams.exist || d.Owner != ""
 		row := productRow{
 			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary, Owner: d.Owner,
 			Listed: d.Product.Listed, Subscribers: number(d.Subscribers),
