@@ -23,8 +23,10 @@ type ApplicationInput struct {
 // ApplicationDetail is an application with what its page shows.
 type ApplicationDetail struct {
 	Application   apim.Application
+	Owner         string // name of the team that owns it, "" for none
 	Subscriptions []SubscriptionView
 	Credentials   []apim.Credential
+	KeyLimits     []KeyLimit // of one application, not in lists
 }
 
 // SubscriptionView is a subscription with the names of what it ties together,
@@ -46,6 +48,9 @@ type SubscriptionView struct {
 	// History is what was decided before between these two tenants, newest
 	// first; only in Subscription, not in lists.
 	History []HistoryLine
+	// LongKeys counts the application's keys that live longer than the plan
+	// allows, for the provider alone; only in Subscription.
+	LongKeys int
 }
 
 // HistoryLine is an event between a provider and a consumer's tenant.

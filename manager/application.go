@@ -232,9 +232,11 @@ func (a *Access) Application(ctx context.Context, actor apim.Actor, tenant apim.
 			return err
 		}
 		all, err := a.applicationDetails(ctx, tx, actor, tenant, []apim.Application{app})
-		if err == nil {
-			out = all[0]
+		if err != nil {
+			return err
 		}
+		out = all[0]
+		out.KeyLimits, err = keyLimits(ctx, tx, app)
 		return err
 	})
 	return out, err
@@ -255,9 +257,13 @@ func (a *Access) applicationDetails(ctx context.Context, tx *store.Tx, actor api
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(apps, func(a apim.Application) apim.ID { return a.Team }))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]ApplicationDetail, len(apps))
 	for i, app := range apps {
-		d := ApplicationDetail{Application: app}
+		d := ApplicationDetail{Application: app, Owner: owners[app.Team]}
 		for _, v := range views {
 			if v.Subscription.Application == app.ID {
 				d.Subscriptions = append(d.Subscriptions, v)

@@ -54,6 +54,11 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(u.now) {
 			fields.Fail("expires_at", "past", "choose a time that is still to come")
 		}
+		limit, err := keyLimit(ctx, u.Tx, app, env.Slug)
+		if err != nil {
+			return err
+		}
+		checkKeyLife(&fields, limit, in.ExpiresAt, u.now)
 		in.Addresses, in.Referrers = checkRestrictions(&fields, in.Addresses, in.Referrers)
 		if err := fields.Err(); err != nil {
 			return err
@@ -162,7 +167,8 @@ func (a *Access) UpdateKey(ctx context.Context, actor apim.Actor, tenant, creden
 }
 
 // RotateKey gives a key a new secret, which is shown this once. The old one
-// works on for the grace; 0 ends it at once.
+// works on for the grace; 0 ends it at once. Where the application's plans bound
+// the life of keys, the new one ends as late as they allow.
 func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, grace time.Duration) (MintedKey, error) {
 	var out MintedKey
 	var err error
@@ -171,7 +177,19 @@ func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, creden
 		if err != nil {
 			return nil, err
 		}
-		next, text, err := mintSecret(env.Kind, time.Time{}, u.now)
+		app, err := u.Tenant(tenant).Application(ctx, string(c.Application))
+		if err != nil {
+			return nil, err
+		}
+		limit, err := keyLimit(ctx, u.Tx, app, c.Environment)
+		if err != nil {
+			return nil, err
+		}
+		var expires time.Time
+		if limit.Life > 0 {
+			expires = limit.Latest(u.now)
+		}
+		next, text, err := mintSecret(env.Kind, expires, u.now)
 		if err != nil {
 			return nil, err
 		}

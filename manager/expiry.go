@@ -11,7 +11,8 @@ import (
 // Nodes refuse at the end itself: they know it.
 const expiryEvery = time.Second
 
-// RunExpiry ends subscriptions whose time is over, until ctx ends.
+// RunExpiry closes plans at their date and ends subscriptions whose time, or
+// plan, is over, until ctx ends.
 func (a *Access) RunExpiry(ctx context.Context) error {
 	tick := time.NewTicker(expiryEvery)
 	defer tick.Stop()
@@ -28,6 +29,11 @@ func (a *Access) RunExpiry(ctx context.Context) error {
 }
 
 func (a *Access) expire(ctx context.Context) error {
+	if err := a.closeDuePlans(ctx); err != nil {
+		return err
+	}
+	for a.endWithPlans(ctx) {
+	}
 	due, err := a.Store.System().ToExpire(ctx, a.now(), 100)
 	if err != nil {
 		return err

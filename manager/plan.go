@@ -109,6 +109,9 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 			if err := plan.Move(*in.State, using); err != nil {
 				return err
 			}
+			if plan.State == apim.PlanClosed && before.State != apim.PlanClosed {
+				plan.ClosesAt = u.now
+			}
 		}
 		plan.UpdatedAt = u.now
 		if err := t.UpdatePlan(ctx, &plan); err != nil {
@@ -117,14 +120,22 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 		if err := u.recordChange(ctx, tenant, "plan.change", plan.ID, planFacts(before), planFacts(plan), "plan %s of %s changed", plan.Name, product.Name); err != nil {
 			return err
 		}
+		if plan.State == apim.PlanClosed && before.State != apim.PlanClosed {
+			if err := u.tellOfPlan(ctx, plan, nil, "plan.close"); err != nil {
+				return err
+			}
+		}
 		change, err = u.emitTerms(ctx, plan, product)
 		return err
 	})
+	if err == nil && plan.State == apim.PlanClosed {
+		c.endWithPlans(ctx)
+	}
 	return plan, change, err
 }
 
 func planFacts(p apim.Plan) any {
-	return map[string]any{"name": p.Name, "description": p.Description, "state": p.State, "approval": p.Approval, "limits": p.Limits, "price": p.Price}
+	return map[string]any{"name": p.Name, "description": p.Description, "state": p.State, "approval": p.Approval, "limits": p.Limits, "price": p.Price, "closes_at": p.ClosesAt, "max_key_life": p.MaxKeyLife.String()}
 }
 
 func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
@@ -133,6 +144,7 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 	set(&p.Price, in.Price)
 	set(&p.Approval, in.Approval)
 	set(&p.Limits, in.Limits)
+	set(&p.MaxKeyLife, in.MaxKeyLife)
 	checkName(fields, p.Name)
 	fields.Length("description", p.Description, 2000)
 	fields.Length("price", p.Price, 200)
@@ -140,6 +152,7 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 		fields.Fail("approval", "unknown", "is %q; use automatic or manual", p.Approval)
 	}
 	checkLimits(fields, p.Limits, false)
+	checkMaxKeyLife(fields, p.MaxKeyLife)
 }
 
 // Plan returns a plan of the tenant.

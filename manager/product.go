@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -16,10 +17,17 @@ type ProductInput struct {
 	Slug                       string // on making only
 	Name, Summary, Description *string
 	Visibility                 *apim.Visibility
+	SharedWith                 *[]string // slugs of the tenants that find it while it is shared
 	Listed                     *bool
 	Versions                   *[]apim.ID
 	Team                       *apim.ID // that is to own it; "" is nobody in particular
 	Lock                       int64
+}
+
+// ProductQuery filters a list of products.
+type ProductQuery struct {
+	Team apim.ID // that owns them, by id or slug; apim.NoTeam: no team
+	Page apim.Page
 }
 
 // PlanInput makes or changes a plan. On change nil fields stay.
@@ -28,6 +36,7 @@ type PlanInput struct {
 	Name, Description, Price *string
 	Approval                 *apim.Approval
 	Limits                   *[]apim.RateLimit
+	MaxKeyLife               *time.Duration // 0 is no bound
 	State                    *apim.PlanState
 	Lock                     int64
 }
@@ -35,9 +44,15 @@ type PlanInput struct {
 // ProductDetail is a product with its plans and versions.
 type ProductDetail struct {
 	Product     apim.Product
+	Owner       string // name of the team that owns it, "" for none
 	Plans       []apim.Plan
 	Versions    []ProductVersion
 	Subscribers int // live subscriptions
+
+	// Of one product, not in lists: the tenants that it is shared with, and those
+	// that have live subscriptions though they do not find it any more.
+	Shared, Kept []Consumer
+	LongKeys     map[apim.ID]int // that live longer than a plan allows, by plan
 }
 
 // ProductVersion is an API version in a product.
@@ -157,7 +172,7 @@ func (c *Catalog) UpdateProduct(ctx context.Context, actor apim.Actor, tenant, i
 
 func productFacts(p apim.Product) any {
 	return map[string]any{
-		"name": p.Name, "summary": p.Summary, "description": p.Description, "visibility": p.Visibility, "listed": p.Listed,
+		"name": p.Name, "summary": p.Summary, "description": p.Description, "visibility": p.Visibility, "shared_with": p.SharedWith, "listed": p.Listed,
 		"versions": p.Versions, "team": p.Team,
 	}
 }
@@ -228,8 +243,11 @@ func (u *unit) fillProduct(ctx context.Context, check *apim.Check, p *apim.Produ
 	checkName(check, p.Name)
 	check.Length("summary", p.Summary, 200)
 	check.Length("description", p.Description, 20_000)
-	if p.Visibility != apim.VisiblePrivate && p.Visibility != apim.VisiblePublic {
-		check.Fail("visibility", "unknown", "is %q; use private or public", p.Visibility)
+	if p.Visibility != apim.VisiblePrivate && p.Visibility != apim.VisibleShared && p.Visibility != apim.VisiblePublic {
+		check.Fail("visibility", "unknown", "is %q; use private, shared or public", p.Visibility)
+	}
+	if err := u.shareWith(ctx, check, p, in.SharedWith); err != nil {
+		return err
 	}
 	if in.Versions == nil {
 		return nil
@@ -325,14 +343,18 @@ func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, i
 
 // Products lists those of the tenant's products that the actor may read, by
 // name.
-func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[ProductDetail], error) {
+func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, q ProductQuery) (apim.List[ProductDetail], error) {
 	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectProduct)
 	if err != nil {
 		return apim.List[ProductDetail]{}, err
 	}
 	var out apim.List[ProductDetail]
 	err = c.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Products(ctx, reach, page)
+		team, err := filterTeam(ctx, tx.Tenant(tenant), q.Team)
+		if err != nil {
+			return err
+		}
+		list, err := tx.Tenant(tenant).Products(ctx, reach, team, q.Page)
 		if err != nil {
 			return err
 		}
@@ -358,9 +380,15 @@ func (c *Catalog) Product(ctx context.Context, actor apim.Actor, tenant apim.ID,
 			return err
 		}
 		all, err := productDetails(ctx, tx.Tenant(tenant), []apim.Product{p})
-		if err == nil {
-			out = all[0]
+		if err != nil {
+			return err
 		}
+		out = all[0]
+		if out.Shared, out.Kept, err = consumers(ctx, tx, p); err != nil {
+			return err
+		}
+		long, err := tx.System().LongKeys(ctx, ids(out.Plans, func(p apim.Plan) apim.ID { return p.ID }), c.now())
+		out.LongKeys = longKeys(long)
 		return err
 	})
 	return out, err
@@ -384,9 +412,13 @@ func productDetails(ctx context.Context, t store.Tenant, products []apim.Product
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(products, func(p apim.Product) apim.ID { return p.Team }))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]ProductDetail, len(products))
 	for i, p := range products {
-		d := ProductDetail{Product: p, Subscribers: using[p.ID]}
+		d := ProductDetail{Product: p, Owner: owners[p.Team], Subscribers: using[p.ID]}
 		for _, plan := range plans {
 			if plan.Product == p.ID {
 				d.Plans = append(d.Plans, plan)

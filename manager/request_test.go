@@ -246,7 +246,8 @@ func testRequestToAClosedPlanIsNotApproved(t *testing.T, place postgres.Place) {
 	}
 	_, _, err := m.access.Approve(ctx, m.approver, m.shop.ID, s.ID, manager.Decision{Note: ""})
 	refused(t, err, apim.Conflict)
-	if _, _, err := m.access.Reject(ctx, m.approver, m.shop.ID, s.ID, "the plan is closed"); err != nil {
-		t.Error(err)
+	view := must[manager.SubscriptionView](t)(m.access.Subscription(ctx, m.consumer, m.client.ID, s.ID))
+	if got := view.Subscription; got.State != apim.Rejected || !strings.Contains(got.Note, "Business was closed on 2 March 2026") {
+		t.Errorf("got it %s, %q, want it rejected and why", got.State, got.Note)
 	}
 }

@@ -174,6 +174,13 @@ CREATE POLICY system ON credential AS PERMISSIVE FOR ALL
 CREATE POLICY tenant ON credential AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
+CREATE TABLE deleted_environment (
+  slug text COLLATE "C" NOT NULL,
+  epoch bigint NOT NULL,
+  deleted_at bigint NOT NULL,
+  PRIMARY KEY (slug)
+);
+
 CREATE TABLE deployment (
   tenant_id text COLLATE "C" NOT NULL,
   version_id text COLLATE "C" NOT NULL,
@@ -358,6 +365,7 @@ CREATE TABLE finding (
   hint text COLLATE "C" NOT NULL,
   pointer text COLLATE "C" NOT NULL,
   line bigint NOT NULL,
+  file text COLLATE "C" NOT NULL,
   PRIMARY KEY (document_id, "position"),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id) ON DELETE CASCADE
 );
@@ -583,11 +591,17 @@ CREATE TABLE plan (
   created_at bigint NOT NULL,
   updated_at bigint NOT NULL,
   lock bigint NOT NULL,
+  closes_at bigint NOT NULL,
+  max_key_life_ms bigint NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (product_id, slug),
   UNIQUE (tenant_id, id),
   FOREIGN KEY (tenant_id, product_id) REFERENCES product(tenant_id, id) ON DELETE CASCADE
 );
+
+CREATE INDEX plan_closed ON public.plan USING btree (id) WHERE (state = 'closed'::text);
+
+CREATE INDEX plan_closing ON public.plan USING btree (closes_at) WHERE ((closes_at > 0) AND (state = 'deprecated'::text));
 
 ALTER TABLE plan ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -633,12 +647,37 @@ CREATE INDEX product_team ON public.product USING btree (tenant_id, team_id) WHE
 ALTER TABLE product ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY catalog ON product AS PERMISSIVE FOR SELECT
-  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND listed AND ((visibility = 'public'::text) OR (tenant_id = ( SELECT current_setting('portico.reader'::text, true) AS current_setting))));
+  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND listed AND ((visibility = 'public'::text) OR (tenant_id = ( SELECT current_setting('portico.reader'::text, true) AS current_setting)) OR ((visibility = 'shared'::text) AND (EXISTS ( SELECT 1
+   FROM product_share s
+  WHERE ((s.tenant_id = product.tenant_id) AND (s.product_id = product.id) AND (s.with_id = ( SELECT NULLIF(current_setting('portico.reader'::text, true), ''::text) AS "nullif"))))))));
 
 CREATE POLICY system ON product AS PERMISSIVE FOR ALL
   USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
 
 CREATE POLICY tenant ON product AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
+
+CREATE TABLE product_share (
+  tenant_id text COLLATE "C" NOT NULL,
+  product_id text COLLATE "C" NOT NULL,
+  with_id text COLLATE "C" NOT NULL,
+  position bigint NOT NULL,
+  PRIMARY KEY (product_id, with_id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product(tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (with_id) REFERENCES tenant(id)
+);
+
+CREATE INDEX product_share_with ON public.product_share USING btree (with_id);
+
+ALTER TABLE product_share ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY catalog ON product_share AS PERMISSIVE FOR SELECT
+  USING ((( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'catalog'::text) AND (with_id = ( SELECT NULLIF(current_setting('portico.reader'::text, true), ''::text) AS "nullif")));
+
+CREATE POLICY system ON product_share AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON product_share AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
 CREATE TABLE product_version (
@@ -689,8 +728,7 @@ CREATE TABLE removed_node (
   environment text COLLATE "default" NOT NULL,
   name text COLLATE "default" NOT NULL,
   removed_at bigint NOT NULL,
-  PRIMARY KEY (user_key),
-  FOREIGN KEY (environment) REFERENCES environment(slug)
+  PRIMARY KEY (user_key)
 );
 
 CREATE INDEX removed_node_environment ON public.removed_node USING btree (environment, user_key);
@@ -819,6 +857,8 @@ CREATE INDEX subscription_end ON public.subscription USING btree (ends_at) WHERE
 
 CREATE INDEX subscription_inbox ON public.subscription USING btree (tenant_id, state, requested_at, id);
 
+CREATE INDEX subscription_plan ON public.subscription USING btree (plan_id) WHERE (state = ANY (ARRAY['pending'::text, 'active'::text, 'suspended'::text]));
+
 CREATE INDEX subscription_product ON public.subscription USING btree (tenant_id, product_id, state);
 
 ALTER TABLE subscription ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -897,9 +937,12 @@ CREATE TABLE tenant (
   name text COLLATE "C" NOT NULL,
   created_at bigint NOT NULL,
   lock bigint NOT NULL,
+  key_prefix text COLLATE "C" NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (slug)
 );
+
+CREATE UNIQUE INDEX tenant_key_prefix ON public.tenant USING btree (key_prefix) WHERE (key_prefix <> ''::text);
 
 CREATE TABLE token (
   id text COLLATE "C" NOT NULL,

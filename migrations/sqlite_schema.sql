@@ -121,6 +121,12 @@ CREATE TABLE credential (
 
 CREATE INDEX credential_application ON credential (tenant_id, application_id);
 
+CREATE TABLE deleted_environment (
+  slug       TEXT PRIMARY KEY,
+  epoch      BIGINT NOT NULL,
+  deleted_at BIGINT NOT NULL
+);
+
 CREATE TABLE deployment (
   tenant_id   TEXT NOT NULL,
   version_id  TEXT NOT NULL,
@@ -250,7 +256,7 @@ CREATE TABLE finding (
   message     TEXT NOT NULL,
   hint        TEXT NOT NULL,
   pointer     TEXT NOT NULL,
-  line        INTEGER NOT NULL,
+  line        INTEGER NOT NULL, file TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (document_id, position),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
 );
@@ -391,11 +397,15 @@ CREATE TABLE plan (
   state       TEXT NOT NULL,
   created_at  BIGINT NOT NULL,
   updated_at  BIGINT NOT NULL,
-  lock        BIGINT NOT NULL,
+  lock        BIGINT NOT NULL, closes_at BIGINT NOT NULL DEFAULT 0, max_key_life_ms BIGINT NOT NULL DEFAULT 0,
   UNIQUE (tenant_id, id),
   UNIQUE (product_id, slug),
   FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id) ON DELETE CASCADE
 );
+
+CREATE INDEX plan_closed ON plan (id) WHERE state = 'closed';
+
+CREATE INDEX plan_closing ON plan (closes_at) WHERE closes_at > 0 AND state = 'deprecated';
 
 CREATE TABLE product (
   id          TEXT PRIMARY KEY,
@@ -429,6 +439,17 @@ CREATE TRIGGER product_team_of_its_tenant_new BEFORE INSERT ON product
 WHEN NEW.team_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM team WHERE id = NEW.team_id AND tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'the team is none of the tenant'); END;
 
+CREATE TABLE product_share (
+  tenant_id  TEXT NOT NULL,
+  product_id TEXT NOT NULL,
+  with_id    TEXT NOT NULL REFERENCES tenant (id),
+  position   BIGINT NOT NULL,
+  PRIMARY KEY (product_id, with_id),
+  FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX product_share_with ON product_share (with_id);
+
 CREATE TABLE product_version (
   tenant_id  TEXT NOT NULL,
   product_id TEXT NOT NULL,
@@ -451,9 +472,9 @@ CREATE TABLE reference (
   FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
 );
 
-CREATE TABLE removed_node (
+CREATE TABLE "removed_node" (
   user_key    TEXT PRIMARY KEY,
-  environment TEXT NOT NULL REFERENCES environment (slug),
+  environment TEXT NOT NULL,
   name        TEXT NOT NULL,
   removed_at  BIGINT NOT NULL
 );
@@ -547,6 +568,8 @@ CREATE INDEX subscription_end ON subscription (ends_at) WHERE ends_at > 0 AND st
 
 CREATE INDEX subscription_inbox ON subscription (tenant_id, state, requested_at, id);
 
+CREATE INDEX subscription_plan ON subscription (plan_id) WHERE state IN ('pending', 'active', 'suspended');
+
 CREATE INDEX subscription_product ON subscription (tenant_id, product_id, state);
 
 CREATE TABLE team (
@@ -597,7 +620,9 @@ CREATE TABLE tenant (
   name       TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   lock       BIGINT NOT NULL
-);
+, key_prefix TEXT NOT NULL DEFAULT '');
+
+CREATE UNIQUE INDEX tenant_key_prefix ON tenant (key_prefix) WHERE key_prefix <> '';
 
 CREATE TABLE token (
   id           TEXT PRIMARY KEY,

@@ -24,6 +24,7 @@ type Finding struct {
 	Code     string   `json:"code"`
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"`
+	File     string   `json:"file,omitempty"`    // where the document has several
 	Pointer  string   `json:"pointer,omitempty"` // JSON pointer (RFC 6901)
 	Line     int      `json:"line,omitempty"`    // from 1
 	Hint     string   `json:"hint,omitempty"`    // what to do about it
@@ -33,6 +34,8 @@ type Finding struct {
 const (
 	FindNotUTF8               = "not_utf8"
 	FindVersionNewer          = "version_newer"
+	FindSwagger               = "swagger_2"
+	FindSwaggerFormat         = "swagger_collection_format"
 	FindPathSlashAdded        = "path_slash_added"
 	FindPathSlashTrailing     = "path_trailing_slash"
 	FindPathPredicate         = "path_predicate"
@@ -61,6 +64,7 @@ const (
 	FindSecurityKindUnknown   = "security_kind_unknown"
 	FindPatternUnsupported    = "pattern_not_enforced"
 	FindExternalRef           = "external_ref"
+	FindFileUnreadable        = "file_unreadable"
 	FindRefMissing            = "ref_missing"
 	FindRefRing               = "ref_ring"
 	FindWebhooksOnly          = "webhooks_only"
@@ -92,7 +96,7 @@ func (f *findings) add(at tree.Node, severity Severity, code, hint, format strin
 	}
 	f.seen[key] = true
 	f.list = append(f.list, Finding{
-		Code: code, Severity: severity, Message: message, Pointer: at.Pointer(), Line: at.Line(), Hint: hint,
+		Code: code, Severity: severity, Message: message, File: at.File(), Pointer: at.Pointer(), Line: at.Line(), Hint: hint,
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected results in testdata")
 
 // TestScanReadsWhatTheFixturesSay: each file of testdata/scan is a document
-// of one shape, where it came from if that matters, and what is made of it.
+// of one shape, of testdata/files one of several files, where it came from if that matters, and what is made of it.
 func TestScanReadsWhatTheFixturesSay(t *testing.T) {
 	for _, file := range fixtures(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestEveryFindingCodeHasAFixture(t *testing.T) {
 	elsewhere := map[string]string{ // shown by tests that make their documents
 		"not_utf8": "hostile_test.go", "load_skipped": "hostile_test.go",
 		"too_large": "hostile_test.go", "too_deep": "hostile_test.go", "too_many_operations": "hostile_test.go",
-		"too_many_schemas": "hostile_test.go", "ref_chain_too_long": "hostile_test.go",
+		"no_such_file": "archive_test.go", "too_many_schemas": "hostile_test.go", "ref_chain_too_long": "hostile_test.go",
 	}
 	codes := 0
 	for _, m := range regexp.MustCompile(`(?m)^\s(?:Find|Err)\w+\s*= (?:"(\w+)"|tree\.Code(\w+))`).FindAllStringSubmatch(readFile(t, "finding.go")+readFile(t, "error.go"), -1) {
@@ -77,10 +77,11 @@ func TestEveryFindingCodeHasAFixture(t *testing.T) {
 func fixtures(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/scan/*.txt")
-	if err != nil || len(files) == 0 {
+	several, _ := filepath.Glob("testdata/files/*.txt")
+	if err != nil || len(files) == 0 || len(several) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}
-	return files
+	return append(files, several...)
 }
 
 func readFile(t *testing.T, name string) string {
@@ -106,17 +107,38 @@ func sections(t *testing.T, text string) (source, document, result string) {
 	return source, document, result
 }
 
+// raw is a fixture's document; where it is written as several files, each after
+// a line "-- name --", they are packed.
+func raw(ctx context.Context, document string) ([]byte, error) {
+	if !strings.HasPrefix(document, "-- ") {
+		return []byte(document), nil
+	}
+	a := &openapi.Archive{}
+	for one := range strings.SplitSeq(strings.TrimPrefix(document, "-- "), "\n-- ") {
+		name, text, _ := strings.Cut(one, " --\n")
+		if err := a.Add(name, []byte(text+"\n"), openapi.Limits{}); err != nil {
+			return nil, err
+		}
+	}
+	text, _, err := openapi.Pack(ctx, a, nil, openapi.Limits{})
+	return text, err
+}
+
 // describe is what the scan and the load make of a document, a line each.
 func describe(document, source string) string {
 	var b strings.Builder
 	ctx := context.Background()
-	out, err := openapi.Scan(ctx, []byte(document), openapi.ScanOptions{SourceURL: source})
+	text, err := raw(ctx, document)
+	var out *openapi.Outline
+	if err == nil {
+		out, err = openapi.Scan(ctx, text, openapi.ScanOptions{SourceURL: source})
+	}
 	if err != nil {
 		var e *openapi.Error
 		if !errors.As(err, &e) {
 			return "an error of the wrong type: " + err.Error() + "\n"
 		}
-		return fmt.Sprintf("refused %s %d:%d %q: %s\n", e.Code, e.Line, e.Column, e.Pointer, e.Message)
+		return fmt.Sprintf("refused %s %s%d:%d %q: %s\n", e.Code, place(e.File), e.Line, e.Column, e.Pointer, e.Message)
 	}
 	fmt.Fprintf(&b, "%q version %q, OpenAPI %s in %s, %d schemas\n", out.Title, out.Version, out.SpecVersion, out.Format, out.Schemas)
 	for _, s := range out.Servers {
@@ -138,15 +160,22 @@ func describe(document, source string) string {
 		fmt.Fprintf(&b, "webhook %s\n", w)
 	}
 	list := out.Findings
-	if doc, err := openapi.Load(ctx, []byte(document), openapi.LoadOptions{SourceURL: source}); err != nil {
+	if doc, err := openapi.Load(ctx, text, openapi.LoadOptions{SourceURL: source}); err != nil {
 		fmt.Fprintf(&b, "load: %v\n", err)
 	} else {
 		list = append(list, doc.Findings...)
 	}
 	for _, f := range list {
-		fmt.Fprintf(&b, "%s %s %d %s: %s\n", f.Severity, f.Code, f.Line, f.Pointer, f.Message)
+		fmt.Fprintf(&b, "%s %s %s%d %s: %s\n", f.Severity, f.Code, place(f.File), f.Line, f.Pointer, f.Message)
 	}
 	return b.String()
+}
+
+func place(file string) string {
+	if file == "" {
+		return ""
+	}
+	return file + ":"
 }
 
 func variables(s openapi.Server) string {

@@ -12,6 +12,7 @@ import (
 type references struct {
 	schemas  int
 	holders  []tree.Node // objects with a $ref, in document order
+	mappings []tree.Node // what discriminators map to: names or references
 	targets  []tree.Node // in step; no value where there is none or it is outside
 	external []tree.Node // holders whose target is outside the document
 	byText   map[string]tree.Node
@@ -49,8 +50,7 @@ func (s *source) target(holder tree.Node) tree.Node {
 			return to
 		}
 		s.refs.external = append(s.refs.external, holder)
-		s.found.add(ref, SeverityError, FindExternalRef, "Bundle the files into one document and import that.",
-			"%q is outside the document. It is not fetched, and what refers to it is not read.", short(text))
+		s.outside(ref, text)
 		s.refs.byText[text] = tree.Node{}
 		return tree.Node{}
 	}
@@ -61,10 +61,29 @@ func (s *source) target(holder tree.Node) tree.Node {
 		to = s.byAnchor(pointer)
 	}
 	if !to.Exists() {
-		s.found.add(ref, SeverityError, FindRefMissing, "Add what is missing, or correct the reference.", "%q leads to nothing in the document.", short(text))
+		s.found.add(ref, SeverityError, FindRefMissing, "Add what is missing, or correct the reference.", "%q leads to nothing in the document.", short(ref.Origin().String()))
 	}
 	s.refs.byText[text] = to
 	return to
+}
+
+// outside notes a reference to what is not in the document.
+func (s *source) outside(ref tree.Node, text string) {
+	if s.archive == nil {
+		s.found.add(ref, SeverityError, FindExternalRef, "Import the files together: as a zip archive, a folder, or by the document's URL.",
+			"%q is outside the document. It is not fetched, and what refers to it is not read.", short(text))
+		return
+	}
+	file, _ := locate(ref.File(), text)
+	if s.archive.unreadable[file] {
+		return // said already, with what is wrong in it
+	}
+	if _, here := s.archive.Files[file]; here {
+		s.found.add(ref, SeverityError, FindRefMissing, "Add what is missing, or correct the reference.", "%q leads to nothing in that file.", short(text))
+		return
+	}
+	s.found.add(ref, SeverityError, FindExternalRef, "Put the file beside the others and import again.",
+		"%q is not among the files and could not be fetched. What refers to it is not read.", short(text))
 }
 
 // byID finds a schema of components by its $id, the only absolute references

@@ -106,7 +106,7 @@ func scan(ctx context.Context, src *source, size int, opts ScanOptions) (*Outlin
 func (s *source) nothing() error {
 	paths := s.root.Get("paths")
 	for _, ref := range s.refs.external {
-		return refuse(ref, ErrNoOperations, "The document has no operation of its own: %s refers to %q, which is outside the document and is not fetched. Bundle the files into one and import that.",
+		return refuse(ref, ErrNoOperations, "The document has no operation of its own: %s refers to %q, which is outside the document. Import the files together: as a zip archive, a folder, or by the document's URL.",
 			ref.Pointer(), short(ref.Get("$ref").String()))
 	}
 	switch {

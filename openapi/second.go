@@ -56,7 +56,7 @@ func secondReading(ctx context.Context, src *source, raw []byte, progress func(s
 func (s *source) textFor(raw []byte) []byte {
 	info := s.root.Get("info")
 	number := func(n tree.Node) bool { return n.Kind() == tree.Number }
-	if s.format == JSON && !number(info.Get("version")) && !number(info.Get("title")) {
+	if !s.rewritten && s.format == JSON && !number(info.Get("version")) && !number(info.Get("title")) {
 		return raw
 	}
 	object := func(dst []byte, n tree.Node, value func([]byte, tree.Node) []byte) []byte {

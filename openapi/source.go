@@ -18,48 +18,81 @@ const (
 	YAML Format = "yaml"
 )
 
-// source is a document that was parsed and is known to be OpenAPI 3.x.
+// source is a document that was parsed and is known to be OpenAPI 3.x, or was
+// made so.
 type source struct {
-	tree    *tree.Tree
-	root    tree.Node
-	format  Format
-	version string
-	limits  Limits
-	found   *findings
-	refs    *references
+	tree      *tree.Tree
+	root      tree.Node
+	format    Format
+	version   string // as the document says
+	rewritten bool   // the tree is not what raw says: files were put together, or Swagger 2.0 rewritten
+	archive   *Archive
+	limits    Limits
+	found     *findings
+	refs      *references
 }
 
-// read parses raw, whatever it is, and refuses all but OpenAPI 3.x.
+// read parses raw, whatever it is, and refuses all but OpenAPI 3.x and
+// Swagger 2.0, of which it makes OpenAPI 3.0.
 func read(raw []byte, limits Limits) (*source, error) {
 	s := &source{limits: limits, found: newFindings(limits.MaxFindings)}
 	if len(raw) > limits.MaxBytes {
 		return nil, &Error{Code: ErrTooLarge, Message: fmt.Sprintf("The document has %d bytes; %d are allowed.", len(raw), limits.MaxBytes)}
 	}
-	text, err := decode(raw)
+	var err error
+	if IsArchive(raw) {
+		err = s.readArchive(raw)
+	} else {
+		err = s.readText(raw)
+	}
 	if err != nil {
 		return nil, err
+	}
+	s.root = s.tree.Root()
+	if err := s.checkVersion(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) readText(raw []byte) error {
+	text, err := decode(raw)
+	if err != nil {
+		return err
 	}
 	repaired := !utf8.Valid(text)
 	if repaired {
 		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
 	}
 	if s.format = sniff(text); s.format == JSON {
-		s.tree, err = tree.ParseJSON(text, limits.tree())
+		s.tree, err = tree.ParseJSON(text, s.limits.tree())
 	} else {
-		s.tree, err = tree.ParseYAML(text, limits.tree())
+		s.tree, err = tree.ParseYAML(text, s.limits.tree())
 	}
 	if err != nil {
-		return nil, fromTree(err)
+		return fromTree(err)
 	}
-	s.root = s.tree.Root()
 	if repaired {
-		s.found.add(s.root, SeverityWarning, FindNotUTF8, "Save the document as UTF-8.",
+		s.found.add(s.tree.Root(), SeverityWarning, FindNotUTF8, "Save the document as UTF-8.",
 			"The document is not UTF-8 throughout; what could not be read is shown as \uFFFD.")
 	}
-	if err := s.checkVersion(); err != nil {
-		return nil, err
+	return nil
+}
+
+func (s *source) readArchive(raw []byte) error {
+	a, err := ReadArchive(raw, s.limits)
+	if err == nil && a.Root == "" {
+		a.Root, err = a.findRoot(s.limits)
 	}
-	return s, nil
+	if err != nil {
+		return err
+	}
+	s.archive, s.format, s.rewritten = a, YAML, true
+	if sniff(bytes.TrimPrefix(a.Files[a.Root], []byte("\xef\xbb\xbf"))) == JSON {
+		s.format = JSON
+	}
+	s.tree, err = bundle(a, s.limits, s.found)
+	return fromTree(err)
 }
 
 // decode removes a byte order mark and names what is no text at all.
@@ -74,7 +107,7 @@ func decode(raw []byte) ([]byte, error) {
 	case is("\xff\xfe"), is("\xfe\xff"):
 		return nil, not("The document is UTF-16. Save it as UTF-8 and import it again.")
 	case is("PK\x03\x04"):
-		return nil, not("This is a zip archive. Import the OpenAPI document inside it as one file.")
+		return nil, not("This is a zip archive inside another. Unpack it.")
 	case is("\x1f\x8b"):
 		return nil, not("This is a gzip archive. Unpack it and import the document itself.")
 	case is("%PDF"):
@@ -109,7 +142,10 @@ func (s *source) checkVersion() error {
 		return refuse(s.root, ErrNotOpenAPI, "The document is %s, not an OpenAPI document, which is an object with a field \"openapi\".", s.root.Kind())
 	}
 	if v := s.root.Get("swagger"); v.Exists() {
-		return refuse(v, ErrSwagger2, "This is a Swagger %s document. Swagger 2.0 comes with a later release; convert the document to OpenAPI 3 (editor.swagger.io does it under Edit) and import the result.", short(v.Text()))
+		if s.version = strings.TrimSpace(v.Text()); s.version != "2.0" && s.version != "2" {
+			return refuse(v, ErrVersion, "The field \"swagger\" says %q; Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2 are understood.", short(s.version))
+		}
+		return s.fromSwagger()
 	}
 	v := s.root.Get("openapi")
 	if !v.Exists() {
@@ -119,7 +155,7 @@ func (s *source) checkVersion() error {
 	major, rest, _ := strings.Cut(s.version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	if major != "3" {
-		return refuse(v, ErrVersion, "The field \"openapi\" says %q; versions 3.0, 3.1 and 3.2 are understood.", short(s.version))
+		return refuse(v, ErrVersion, "The field \"openapi\" says %q; Swagger 2.0 and OpenAPI 3.0, 3.1 and 3.2 are understood.", short(s.version))
 	}
 	switch minor {
 	case "0", "1", "2":
@@ -141,10 +177,10 @@ func (s *source) notOpenAPI() error {
 		{"kind", "a Kubernetes object"},
 	} {
 		if at := s.root.Get(other.field); at.Exists() {
-			return refuse(at, ErrNotOpenAPI, "This looks like %s: it has a field %q and none named \"openapi\". Import an OpenAPI 3 document.", other.name, other.field)
+			return refuse(at, ErrNotOpenAPI, "This looks like %s: it has a field %q and none named \"openapi\". Import an OpenAPI 3 or Swagger 2.0 document.", other.name, other.field)
 		}
 	}
-	return refuse(s.root, ErrNotOpenAPI, "The document has no field \"openapi\", so it is not an OpenAPI 3 document.")
+	return refuse(s.root, ErrNotOpenAPI, "The document has no field \"openapi\", so it is not an OpenAPI document.")
 }
 
 // short keeps what a document says from flooding a message.

@@ -61,6 +61,10 @@ func (w *walker) names(n tree.Node, key string) error {
 			if w.refs.schemas++; w.refs.schemas > w.most {
 				return refuse(c, ErrTooManyTypes, "The document has more than %d schemas. Split it into several.", w.most)
 			}
+		case "mapping":
+			if c.Kind() == tree.String {
+				w.refs.mappings = append(w.refs.mappings, c)
+			}
 		}
 		if err := w.object(c); err != nil {
 			return err

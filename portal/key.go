@@ -36,6 +36,7 @@ type newKeyView struct {
 	Name, Environment, Days   string
 	Environments              []choice
 	Lives                     []choice
+	Bound                     string // why a key has to end, and when
 	Errors                    fieldErrors
 }
 
@@ -127,9 +128,21 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		}
 		v.Environments = append(v.Environments, choice{e.Slug, label, e.Slug == v.Environment || v.Environment == "" && i == 0})
 	}
+	limit, bounded := shortest(a.KeyLimits)
 	for _, life := range []choice{{Value: "", Label: "Does not expire"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "365 days"}} {
+		if days, _ := strconv.Atoi(life.Value); bounded && (days == 0 || time.Duration(days)*24*time.Hour >= limit.Life) {
+			continue
+		}
 		life.Chosen = life.Value == v.Days
 		v.Lives = append(v.Lives, life)
+	}
+	if bounded {
+		latest := limit.Latest(p.Now())
+		v.Lives = append(v.Lives, choice{Value: latestEnd, Label: "On " + shortDay(latest) + ", the latest", Chosen: v.Days == "" || v.Days == latestEnd})
+		if v.Days == "" {
+			v.Days = latestEnd
+		}
+		v.Bound = bound(limit, latest)
 	}
 	slug := a.Application.Slug
 	v.frame = r.frame("New key for "+a.Application.Name, atApplications)
@@ -141,6 +154,24 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		return p.render(c, status, newKeyDialogOf(v))
 	}
 	return p.render(c, status, newKeyPageOf(v))
+}
+
+// latestEnd is the choice of a key that lives as long as its plans allow.
+const latestEnd = "latest"
+
+// shortest returns the shortest of an application's bounds on its keys.
+func shortest(limits []manager.KeyLimit) (limit manager.KeyLimit, bounded bool) {
+	for _, l := range limits {
+		if !bounded || l.Life < limit.Life {
+			limit, bounded = l, true
+		}
+	}
+	return limit, bounded
+}
+
+// bound says until when a key may live, and why.
+func bound(limit manager.KeyLimit, latest time.Time) string {
+	return "At the latest on " + day(latest) + ": " + limit.Text() + "."
 }
 
 // createKey mints a key and leads to the application's page, which shows it.
@@ -159,6 +190,9 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 	}
 	if days, err := strconv.Atoi(v.Days); err == nil && days > 0 && days <= 3650 {
 		in.ExpiresAt = p.Now().AddDate(0, 0, days)
+	}
+	if limit, bounded := shortest(a.KeyLimits); bounded && (v.Days == latestEnd || !c.Request.PostForm.Has("days")) {
+		in.ExpiresAt = limit.Latest(p.Now())
 	}
 	location, again, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
 		minted, err := p.Access.CreateKey(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID, in)

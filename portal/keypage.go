@@ -26,6 +26,7 @@ type keyView struct {
 	Revoke, Back          string
 	Nonce                 string
 	Graces                []choice
+	Bound                 string // when the next secret has to end, and why
 	Addresses, Referrers  string // one in each line
 	Rename                string
 	Fresh                 *freshView
@@ -101,6 +102,11 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		v.Secrets = append(v.Secrets, line)
 	}
 	v.Rotating = live > 1
+	for _, limit := range a.KeyLimits {
+		if limit.Environment == k.Environment {
+			v.Bound = "The new secret ends on " + day(limit.Latest(now)) + ": " + limit.Text() + "."
+		}
+	}
 	if v.Fresh = p.takeFresh(c, r, a); v.Fresh != nil {
 		v.Fresh.Dismiss = keyLink(slug, k.ID)
 	}

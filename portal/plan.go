@@ -32,8 +32,9 @@ type planRow struct {
 // subscriptions last.
 func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColumn {
 	limits := 1
-	burst := false
+	burst, closes, bounded := false, false, false
 	for _, p := range plans {
+		closes, bounded = closes || !p.ClosesAt.IsZero(), bounded || p.MaxKeyLife > 0
 		limits = max(limits, len(p.Limits))
 		for _, l := range p.Limits {
 			burst = burst || l.Burst > 0
@@ -47,6 +48,20 @@ func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColum
 		}
 		column.Price, column.Note = splitPrice(price(p))
 		column.Rows = planRows(p, limits, burst)
+		if bounded {
+			row := planRow{Label: "Keys live", Value: "as you choose"}
+			if p.MaxKeyLife > 0 {
+				row.Value = "at most " + duration(p.MaxKeyLife)
+			}
+			column.Rows = append(column.Rows, row)
+		}
+		if closes {
+			row := planRow{Label: "Closes", Value: "—"}
+			if !p.ClosesAt.IsZero() {
+				row.Value, row.Tone = shortDay(p.ClosesAt), "warnc"
+			}
+			column.Rows = append(column.Rows, row)
+		}
 		column.Mine, column.MineTone = ownState(subscriptionsTo(mine, p.ID))
 		if column.Open {
 			open = append(open, column)

@@ -38,6 +38,7 @@ type subscriptionView struct {
 	Application, ApplicationURL string
 	Provider, ProductURL        string
 	Headline                    string
+	Closes                      string // that its plan closes, and what to do
 	Sentences                   []string
 	APIs                        []string
 	Facts                       []fact
@@ -83,6 +84,10 @@ func newSubscriptionRow(s manager.SubscriptionView, application string, now time
 		Start:    subscriptionActionLink(application, sub.ID, "start"),
 	}
 	row.State, row.StateTone = stateWord(sub)
+	closes := ""
+	if sub.Live() && !s.Plan.ClosesAt.IsZero() {
+		closes = " · plan closes " + shortDay(s.Plan.ClosesAt)
+	}
 	terms := []string{s.Plan.Name}
 	limits := s.Plan.Limits
 	if len(sub.Limits) > 0 {
@@ -93,16 +98,17 @@ func newSubscriptionRow(s manager.SubscriptionView, application string, now time
 	}
 	switch sub.State {
 	case apim.Pending:
-		row.Line = s.Plan.Name + " · asked " + ago(sub.RequestedAt, now)
+		row.Line = s.Plan.Name + " · asked " + ago(sub.RequestedAt, now) + closes
 		row.CanWithdraw = true
 	case apim.Active:
 		row.Line = strings.Join(terms, " · ")
 		if !sub.EndsAt.IsZero() {
 			row.Line += " · until " + shortDay(sub.EndsAt)
 		}
+		row.Line += closes
 		row.CanCancel, row.CanStop, row.CanStart = true, !sub.Stopped, sub.Stopped
 	case apim.Suspended:
-		row.Line, row.CanCancel = s.Plan.Name, true
+		row.Line, row.CanCancel = s.Plan.Name+closes, true
 	case apim.Expired:
 		row.Line = s.Plan.Name + " · ended " + ago(sub.EndsAt, now)
 	default:
@@ -183,6 +189,7 @@ func (p *portal) showSubscription(c *gin.Context, r *reader, status int, change 
 		v.HasKey = v.HasKey || keyWorks(k, p.Now())
 	}
 	v.Headline, v.Sentences = whatNow(s, v.HasKey)
+	v.Closes = closing(s, p.Now())
 	v.Facts = subscriptionFacts(s)
 	if !v.Pending { // a request puts nothing in force
 		if v.Proof, err = p.proofFromQuery(c, r); err != nil {
@@ -271,11 +278,30 @@ func whatNow(s manager.SubscriptionView, hasKey bool) (headline string, sentence
 	return "Cancelled", []string{"The application has no access to " + list(s.APIs) + ". You can request it again."}
 }
 
+// closing says that a live subscription's plan closes, "" when it does not.
+func closing(s manager.SubscriptionView, now time.Time) string {
+	date := s.Plan.ClosesAt
+	if !s.Subscription.Live() || date.IsZero() {
+		return ""
+	}
+	when := day(date)
+	if in := left(date, now); in != "" {
+		when += ", " + in
+	}
+	if s.Subscription.State == apim.Pending {
+		return s.Provider + " closes the plan " + s.Plan.Name + " on " + when + ". A request that waits then is turned down: ask for another plan."
+	}
+	return s.Provider + " closes the plan " + s.Plan.Name + " on " + when + ". Access ends with it: change to another plan before, and your keys go on working."
+}
+
 func subscriptionFacts(s manager.SubscriptionView) []fact {
 	sub := s.Subscription
 	facts := []fact{{Label: "Provider", Value: s.Provider}, {Label: "APIs", Value: strings.Join(s.APIs, ", ")}, {Label: "Plan", Value: s.Plan.Name + ", " + price(s.Plan)}}
 	for _, l := range s.Plan.Limits {
 		facts = append(facts, fact{Label: "Rate", Value: rate(l)})
+	}
+	if s.Plan.MaxKeyLife > 0 {
+		facts = append(facts, fact{Label: "Keys live", Value: "at most " + duration(s.Plan.MaxKeyLife)})
 	}
 	facts = append(facts, fact{Label: "Requested", Value: shortDay(sub.RequestedAt) + " by " + sub.Requester})
 	if !sub.DecidedAt.IsZero() {
@@ -287,6 +313,9 @@ func subscriptionFacts(s manager.SubscriptionView) []fact {
 	}
 	if !sub.EndsAt.IsZero() {
 		facts = append(facts, fact{Label: "Ends", Value: shortDay(sub.EndsAt)})
+	}
+	if sub.Live() && !s.Plan.ClosesAt.IsZero() {
+		facts = append(facts, fact{Label: "Plan closes", Value: shortDay(s.Plan.ClosesAt)})
 	}
 	if len(sub.Environments) > 0 {
 		facts = append(facts, fact{Label: "Environments", Value: list(sub.Environments)})

@@ -8,6 +8,7 @@ type Visibility string
 // Who finds a product.
 const (
 	VisiblePrivate Visibility = "private" // its own tenant
+	VisibleShared  Visibility = "shared"  // its own tenant, and those named in SharedWith
 	VisiblePublic  Visibility = "public"  // all, also without signing in
 )
 
@@ -21,6 +22,7 @@ type Product struct {
 	Summary     string // one sentence
 	Description string // Markdown
 	Visibility  Visibility
+	SharedWith  []ID // tenants that find it while it is shared
 	// Listed products are in the catalog; others are being prepared.
 	Listed    bool
 	Versions  []ID // of API versions
@@ -60,10 +62,14 @@ type Plan struct {
 	Price       string // free text, "" is free of charge
 	Approval    Approval
 	Limits      []RateLimit
-	State       PlanState
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Lock        int64
+	// MaxKeyLife bounds the keys that are made for applications on the plan;
+	// 0 is no bound. Keys of before stay as they are.
+	MaxKeyLife time.Duration
+	State      PlanState
+	ClosesAt   time.Time // when a deprecated plan closes, or when it did; zero: no date is set
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Lock       int64
 }
 
 // Move takes the plan to another state: draft → published → deprecated →
@@ -85,6 +91,34 @@ func (p *Plan) Move(to PlanState, subscribers int) error {
 	}
 	p.State = to
 	return nil
+}
+
+// CloseAt sets when a deprecated plan closes and its subscriptions end. Another
+// date takes the place of the one before.
+func (p *Plan) CloseAt(date, now time.Time) error {
+	if p.State != PlanDeprecated {
+		return Errorf(Conflict, "plan %q is %s; only a deprecated plan is given a date at which it closes", p.Name, p.State).WithCode("plan_state")
+	}
+	if !date.After(now) {
+		return &Error{Kind: Invalid, Message: "the plan cannot close in the past", Fields: []FieldError{{"closes_at", "past", "choose a time that is still to come, or leave it out to close the plan now"}}}
+	}
+	p.ClosesAt = date
+	return nil
+}
+
+// KeepOpen takes the date back before it has come. A plan without one stays as
+// it is.
+func (p *Plan) KeepOpen() error {
+	if p.State == PlanClosed {
+		return Errorf(Conflict, "plan %q is closed, and what it gave has ended", p.Name).WithCode("plan_state")
+	}
+	p.ClosesAt = time.Time{}
+	return nil
+}
+
+// Due reports whether the plan's date has come.
+func (p Plan) Due(now time.Time) bool {
+	return p.State == PlanDeprecated && !p.ClosesAt.IsZero() && !now.Before(p.ClosesAt)
 }
 
 // Takes refuses a plan that new subscriptions cannot have.

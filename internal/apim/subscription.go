@@ -272,6 +272,21 @@ func (s *Subscription) Expire(at time.Time) error {
 	return nil
 }
 
+// EndWithPlan ends a live subscription whose plan is closed: it expires, and a
+// request that waits is turned down. The application's people see the reason.
+func (s *Subscription) EndWithPlan(reason string, at time.Time) error {
+	switch s.State {
+	case Active, Suspended:
+		s.State, s.EndsAt = Expired, at
+	case Pending:
+		s.State, s.DecidedAt = Rejected, at
+	default:
+		return s.refuse("has nothing that could end")
+	}
+	s.Note, s.PlanChange, s.UpdatedAt = reason, PlanChange{}, at
+	return nil
+}
+
 // decidable refuses a decision on a request that is not waiting, and says who
 // was first.
 func (s *Subscription) decidable(verb string) error {

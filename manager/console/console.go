@@ -118,6 +118,8 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	post("/products/:product/plans", h.createPlan)
 	both("/products/:product/plans/:plan", h.editPlan, h.updatePlan)
 	post("/products/:product/plans/:plan/state", h.movePlan)
+	both("/products/:product/plans/:plan/close", h.closingForm, h.closePlan)
+	post("/products/:product/plans/:plan/keep", h.keepPlan)
 
 	both("/approvals", h.approvals, h.decideBulk)
 	post("/approvals/:subscription/:verb", h.decide)

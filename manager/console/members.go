@@ -195,7 +195,7 @@ func (h *Console) places(v *visit) (places, error) {
 	for _, a := range apis.Items {
 		add(a.API.ID, "API", a.API.Name)
 	}
-	products, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, page)
+	products, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: page})
 	if err = unlessForbidden(err); err != nil {
 		return p, err
 	}

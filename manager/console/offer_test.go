@@ -39,6 +39,26 @@ func TestProductAndPlansAreOffered(t *testing.T) {
 		shows(http.StatusOK, "Partner programme", "Choose the API versions")
 }
 
+func TestProductIsSharedWithNamedOrganisations(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	s.consumer("quiet")
+	s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	edit := b.get("/t/acme/products/shop/edit").shows(http.StatusOK, "Named organisations")
+	save := func(slugs string) answer {
+		edit = b.get("/t/acme/products/shop/edit")
+		return b.post("/t/acme/products/shop/edit", "lock", edit.hidden("lock"), "name", "Shop", "listed", "on", "visibility", "shared", "shared_with", slugs)
+	}
+	save("").shows(http.StatusUnprocessableEntity).fieldError("shared_with")
+	save("halden\nhaldne").shows(http.StatusUnprocessableEntity, "No such organisation, or it cannot be reached").has("halden\nhaldne").fieldError("shared_with")
+	save("halden, quiet").shows(http.StatusOK, "Shared with", "2 named organisations find it", "halden", "1 live subscription").hides("Quiet")
+	b.get("/t/acme/products/shop/edit").shows(http.StatusOK, "Who is taken off keeps what it has", "1 live subscription").has("halden\nquiet")
+	save("quiet").shows(http.StatusOK, "whose subscriptions go on", "Not found any more, subscriptions go on")
+	b.get("/t/acme/products").shows(http.StatusOK, "1 organisation")
+}
+
 func TestPlanMovesThroughItsStates(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
@@ -49,8 +69,64 @@ func TestPlanMovesThroughItsStates(t *testing.T) {
 		shows(http.StatusOK, "200 requests per second", "is in force on 3 of 3 nodes · 38 ms")
 	b.post(plan+"/state", "to", "deprecated").shows(http.StatusOK, "Plan Growth is deprecated", "Close plan")
 	b.post(plan+"/state", "to", "draft").shows(http.StatusOK, "does not go back to draft")
-	b.post(plan+"/state", "to", "closed").shows(http.StatusOK, "Plan Growth is closed")
+	b.post(plan+"/state", "to", "closed").shows(http.StatusOK, "Close Growth", "Nobody uses the plan")
+	b.post(plan+"/close", "when", "now").shows(http.StatusOK, "Plan Growth is closed", "Closed on 23 Nov 2026")
 	b.get("/t/acme/products/shop/plans/plan_made-up").shows(http.StatusNotFound)
+}
+
+func TestPlanBoundsTheLifeOfKeys(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	id := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	view, err := s.access.Subscription(t.Context(), actor, tenant.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.access.CreateKey(t.Context(), actor, tenant.ID, view.Subscription.Application, manager.NewKey{Name: "old"}); err != nil {
+		t.Fatal(err)
+	}
+	plan := "/t/acme/products/shop/plans/" + string(growth)
+	save := func(days string) answer {
+		return b.post(plan, "name", "Growth", "requests", "200", "period", "second", "approval", "manual", "max_key_days", days)
+	}
+	save("soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("max_key_days")
+	save("0.001").shows(http.StatusUnprocessableEntity).fieldError("max_key_days")
+	save("90").shows(http.StatusOK, "at most 90 days", "1 key lives longer than that")
+	b.get(plan).shows(http.StatusOK).has(`value="90"`)
+	b.get("/t/acme/subscriptions/"+string(id)).shows(http.StatusOK, "1 key lives longer than the 90 days of the plan")
+	save("").shows(http.StatusOK).hides("at most 90 days", "lives longer")
+}
+
+func TestPlanClosesAtADateWithItsSubscribersNamed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	_, growth := s.offer(s.tenantID("acme"))
+	_, actor, tenant := s.consumer("halden")
+	id := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
+	if _, _, err := s.access.Approve(t.Context(), system(), s.tenantID("acme"), id, manager.Decision{}); err != nil {
+		t.Fatal(err)
+	}
+	plan := "/t/acme/products/shop/plans/" + string(growth)
+	b.post(plan+"/close", "when", "now").shows(http.StatusConflict, "deprecate it first")
+	b.post(plan+"/state", "to", "deprecated").shows(http.StatusOK, "Close plan")
+
+	form := b.get(plan+"/close").shows(http.StatusOK, "Close Growth", "1 subscription ends with it", "Checkout", "halden", "all environments").has(`value="2026-12-23"`)
+	b.post(plan+"/close", "when", "").shows(http.StatusUnprocessableEntity, "Checkout", "Choose when it closes.")
+	b.post(plan+"/close", "when", "date", "closes_at", "soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("closes_at")
+	b.post(plan+"/close", "when", "date", "closes_at", "2026-11-01").shows(http.StatusUnprocessableEntity).fieldError("closes_at")
+	b.post(plan+"/close", "lock", form.hidden("lock"), "when", "date", "closes_at", "2026-12-31").
+		shows(http.StatusOK, "Plan Growth closes on 31 Dec 2026", "Closes on 31 Dec 2026", "Keep it open", "Change the date")
+	b.post(plan+"/close", "lock", form.hidden("lock"), "when", "now").shows(http.StatusConflict, "changed meanwhile")
+	for range 2 {
+		b.post(plan+"/keep").shows(http.StatusOK, "Plan Growth stays open").hides("Closes on")
+	}
+	for range 2 {
+		b.post(plan+"/close", "when", "now").shows(http.StatusOK, "Closed on 23 Nov 2026")
+	}
+	b.get("/t/acme/subscriptions/"+string(id)).shows(http.StatusOK, "Expired", "The plan Growth was closed on 23 November 2026.")
+	b.post(plan+"/keep").shows(http.StatusOK, "is closed, and what it gave has ended")
 }
 
 func TestSubscriptionIsSuspendedResumedAndCancelledWithReasons(t *testing.T) {

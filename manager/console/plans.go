@@ -2,6 +2,8 @@ package console
 
 import (
 	"net/http"
+	"strconv"
+	"time"
 
 	"portico/internal/apim"
 	"portico/manager"
@@ -37,6 +39,9 @@ func (h *Console) editPlan(v *visit) error {
 	f := filled("period", "minute")
 	if len(plan.Limits) > 0 {
 		f = limitForm(plan.Limits[0])
+	}
+	if plan.MaxKeyLife > 0 {
+		f.values.Set("max_key_days", strconv.FormatFloat(plan.MaxKeyLife.Hours()/24, 'f', -1, 64))
 	}
 	for name, value := range map[string]string{
 		"name": plan.Name, "slug": plan.Slug, "description": plan.Description, "price": plan.Price,
@@ -94,13 +99,30 @@ func planInput(f *form) manager.PlanInput {
 	if approval != apim.Automatic && approval != apim.Manual {
 		f.fail("approval", "choose who decides")
 	}
+	var life time.Duration
+	if text := f.text("max_key_days"); text != "" {
+		days, err := strconv.ParseFloat(text, 64)
+		if err != nil || days <= 0 || days > 3650 {
+			f.fail("max_key_days", "use a number of days up to 3650")
+		} else {
+			life = time.Duration(days * float64(24*time.Hour)).Round(time.Second)
+		}
+	}
 	return manager.PlanInput{
-		Name: &name, Description: &description, Price: &price, Approval: &approval, Limits: &limits, Lock: lockOf(*f),
+		MaxKeyLife: &life,
+		Name:       &name, Description: &description, Price: &price, Approval: &approval, Limits: &limits, Lock: lockOf(*f),
 	}
 }
 
 func planFields() []string {
-	return []string{"name", "slug", "description", "price", "approval", "requests", "burst", "period"}
+	return []string{"name", "slug", "description", "price", "approval", "requests", "burst", "period", "max_key_days"}
+}
+
+// planRenames maps the use case's fields to those of a plan's form.
+func planRenames() map[string]string {
+	out := stepFields()
+	out["max_key_life_ms"] = "max_key_days"
+	return out
 }
 
 func (h *Console) createPlan(v *visit) error {
@@ -133,7 +155,7 @@ func (h *Console) createPlan(v *visit) error {
 		return withChange(v.links.product(d.Product.Slug), change), nil
 	})
 	if err != nil {
-		if f.refuse(err, planFields(), stepFields()) {
+		if f.refuse(err, planFields(), planRenames()) {
 			return h.planForm(v, v.status(f), f, d, nil)
 		}
 		return err
@@ -160,7 +182,7 @@ func (h *Console) updatePlan(v *visit) error {
 	}
 	saved, change, err := h.Catalog.UpdatePlan(v.ctx(), v.actor, v.tenant.ID, plan.ID, in)
 	if err != nil {
-		if f.refuse(err, planFields(), stepFields()) {
+		if f.refuse(err, planFields(), planRenames()) {
 			return h.planForm(v, v.status(f), f, d, &plan)
 		}
 		return err
@@ -180,6 +202,9 @@ func (h *Console) movePlan(v *visit) error {
 		return err
 	}
 	state := apim.PlanState(f.value("to"))
+	if state == apim.PlanClosed { // who loses access is named first
+		return v.redirect(v.links.plan(d.Product.Slug, plan.ID, "close"))
+	}
 	saved, change, err := h.Catalog.UpdatePlan(v.ctx(), v.actor, v.tenant.ID, plan.ID, manager.PlanInput{State: &state})
 	if err != nil {
 		if f.refuse(err, nil, nil) {

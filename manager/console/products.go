@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"strings"
+	"unicode"
 
 	"portico/internal/apim"
 	"portico/manager"
@@ -13,33 +14,46 @@ type productsPage struct {
 	shell
 	Rows  []productRow
 	New   string // "" when the reader may not
+	Teams teamFilter
+	Self  string
 	Later string
 	First string
 }
 
 type productRow struct {
 	Name, Href, Summary string
+	Owner               string
 	Listed              bool
-	Public              bool
+	Finds               string // who, where that is not everybody
 	Versions            []string
 	Plans               string
 	Subscribers         string
 }
 
 func (h *Console) products(v *visit) error {
-	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
+	teams, err := h.teamFilter(v, apim.ObjectProduct)
 	if err != nil {
 		return err
 	}
-	p := productsPage{shell: v.shell("Products & plans", link{"Products", ""})}
+	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Team: teams.asked, Page: apim.Page{Cursor: v.query("cursor")}})
+	if err != nil {
+		return err
+	}
+	p := productsPage{shell: v.shell("Products & plans", link{"Products", ""}), Teams: teams, Self: v.links.products()}
+	p.Teams.link(p.Self)
 	if v.can(apim.Write, apim.ObjectProduct) {
 		p.New = v.links.newProduct()
 	}
 	for _, d := range list.Items {
 		row := productRow{
-			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary,
-			Listed: d.Product.Listed, Public: d.Product.Visibility == apim.VisiblePublic,
-			Subscribers: number(d.Subscribers),
+			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary, Owner: d.Owner,
+			Listed: d.Product.Listed, Subscribers: number(d.Subscribers),
+		}
+		switch d.Product.Visibility {
+		case apim.VisiblePrivate:
+			row.Finds = "this tenant"
+		case apim.VisibleShared:
+			row.Finds = count(len(d.Product.SharedWith), "organisation", "organisations")
 		}
 		for _, pv := range d.Versions {
 			row.Versions = append(row.Versions, pv.API.Name+" "+pv.Version.Label)
@@ -53,7 +67,7 @@ func (h *Console) products(v *visit) error {
 		row.Plans = strings.Join(names, ", ")
 		p.Rows = append(p.Rows, row)
 	}
-	p.Later, p.First = v.pages(v.links.products(), list.NextCursor)
+	p.Later, p.First = v.pages(with(p.Self, "team", teams.value), list.NextCursor)
 	return v.render(http.StatusOK, productsList(p))
 }
 
@@ -71,9 +85,14 @@ type productPage struct {
 	List      string // posts the listing switch
 	Portal    string
 	Next      []string // what is missing before anybody can subscribe
+	Shared    []consumerRow
+	Kept      string // who does not find it any more and keeps subscriptions
 	OnceList  string
 	Subscribe int
 }
+
+// consumerRow is an organisation that a product is shared with.
+type consumerRow struct{ Slug, Name, Subscribers string }
 
 type productVersionRow struct {
 	Name, Href string
@@ -83,10 +102,14 @@ type productVersionRow struct {
 }
 
 type planColumn struct {
-	Name, Description, Price, Limits, Approval string
-	State                                      apim.PlanState
-	Edit                                       string
-	Moves                                      []planMove
+	Name, Description, Price string
+	Facts                    []fact
+	LongKeys                 string // how many keys live longer than it allows
+	State                    apim.PlanState
+	Edit                     string
+	Moves                    []planMove
+	Closes                   string // the date that is set, or that it closed at
+	Close, Keep              string // the question, and what takes the date back; "" where there is none
 }
 
 type planMove struct{ Label, Action, To, Confirm string }
@@ -104,10 +127,16 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 	p := productPage{
 		shell:   v.shell(d.Product.Name, link{"Products", l.products()}, link{d.Product.Name, ""}),
 		Product: d.Product, Note: visibilityText(d.Product) + " · " + count(d.Subscribers, "live subscription", "live subscriptions"),
-		Live: h.liveFromQuery(v, d.Product.Name, "in force"), CanWrite: v.can(apim.Write, apim.ObjectProduct),
+		Live: h.liveFromQuery(v, d.Product.Name, "in force"), CanWrite: v.can(apim.Write, apim.ObjectProduct, d.Product.ID, d.Product.Team),
 		Edit: l.product(slug, "edit"), NewPlan: l.product(slug, "new-plan"), List: l.product(slug, "listing"),
 		Subscribe: d.Subscribers,
 	}
+	if d.Product.Visibility == apim.VisibleShared {
+		for _, c := range d.Shared {
+			p.Shared = append(p.Shared, consumerRow{c.Slug, c.Name, count(c.Subscribers, "live subscription", "live subscriptions")})
+		}
+	}
+	p.Kept = keptText(d.Kept)
 	if d.Product.Listed {
 		p.Portal = portalProduct(h.PortalURL, v.tenant.Slug, slug)
 	}
@@ -118,10 +147,27 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 	open := false
 	for _, plan := range d.Plans {
 		open = open || plan.State == apim.PlanPublished
-		p.Plans = append(p.Plans, planOf(l, slug, plan))
+		column := planOf(l, slug, plan)
+		if n := d.LongKeys[plan.ID]; n > 0 {
+			column.LongKeys = count(n, "key lives", "keys live") + " longer than that: made before, and not cut."
+		}
+		p.Plans = append(p.Plans, column)
+	}
+	if d.Owner != "" {
+		p.Note = d.Owner + " · " + p.Note
 	}
 	p.Next = missing(d, open)
 	return p
+}
+
+// keptText names who does not find a product any more and keeps subscriptions
+// to it, "" for nobody.
+func keptText(kept []manager.Consumer) string {
+	names := make([]string, 0, len(kept))
+	for _, c := range kept {
+		names = append(names, c.Name+" ("+count(c.Subscribers, "live subscription", "live subscriptions")+")")
+	}
+	return strings.Join(names, ", ")
 }
 
 // missing tells what stands between a product and its first subscriber.
@@ -146,14 +192,18 @@ func missing(d manager.ProductDetail, open bool) []string {
 
 func planOf(l links, product string, plan apim.Plan) planColumn {
 	out := planColumn{
-		Name: plan.Name, Description: plan.Description, Price: plan.Price, Limits: limitsText(plan.Limits),
-		Approval: "A person approves", State: plan.State, Edit: l.plan(product, plan.ID),
+		Name: plan.Name, Description: plan.Description, Price: plan.Price, State: plan.State, Edit: l.plan(product, plan.ID),
 	}
+	approval := "A person approves"
 	if out.Price == "" {
 		out.Price = "Free of charge"
 	}
 	if plan.Approval == apim.Automatic {
-		out.Approval = "Access at once"
+		approval = "Access at once"
+	}
+	out.Facts = []fact{{"Rate", limitsText(plan.Limits)}, {"Approval", approval}}
+	if plan.MaxKeyLife > 0 {
+		out.Facts = append(out.Facts, fact{"Keys live", "at most " + lifeText(plan.MaxKeyLife)})
 	}
 	state := l.plan(product, plan.ID, "state")
 	switch plan.State {
@@ -162,7 +212,15 @@ func planOf(l links, product string, plan apim.Plan) planColumn {
 	case apim.PlanPublished:
 		out.Moves = []planMove{{"Deprecate plan", state, string(apim.PlanDeprecated), "Deprecate " + plan.Name + "? Existing subscriptions work on, new ones are refused."}}
 	case apim.PlanDeprecated:
-		out.Moves = []planMove{{"Close plan", state, string(apim.PlanClosed), "Close " + plan.Name + "? Its subscriptions stop working."}}
+		out.Close = l.plan(product, plan.ID, "close")
+	}
+	if !plan.ClosesAt.IsZero() {
+		out.Closes = "Closes on " + day(plan.ClosesAt)
+		if plan.State == apim.PlanClosed {
+			out.Closes = "Closed on " + day(plan.ClosesAt)
+		} else {
+			out.Keep = l.plan(product, plan.ID, "keep")
+		}
 	}
 	return out
 }
@@ -202,6 +260,8 @@ type productFormPage struct {
 	Lock     string
 	Form     form
 	Versions []versionChoice
+	Keeps    string // who has subscriptions that taking them off would keep
+	Owner    ownerField
 }
 
 type versionChoice struct {
@@ -220,10 +280,15 @@ func (h *Console) editProduct(v *visit) error {
 	}
 	p := d.Product
 	f := filled("name", p.Name, "slug", p.Slug, "summary", p.Summary, "description", p.Description,
-		"visibility", string(p.Visibility), "lock", lockText(p.Lock))
+		"visibility", string(p.Visibility), "team", string(p.Team), "lock", lockText(p.Lock))
 	for _, id := range p.Versions {
 		f.values.Add("versions", string(id))
 	}
+	shared := make([]string, 0, len(d.Shared))
+	for _, c := range d.Shared {
+		shared = append(shared, c.Slug)
+	}
+	f.values.Set("shared_with", strings.Join(shared, "\n"))
 	if p.Listed {
 		f.values.Set("listed", "on")
 	}
@@ -240,14 +305,27 @@ func (h *Console) productForm(v *visit, status int, f form, d *manager.ProductDe
 		Intro: "A product is what consumers subscribe to: API versions offered together, on terms.",
 	}
 	crumb := link{"New product", ""}
+	var product apim.Product
 	if d != nil {
+		product = d.Product
 		p.Heading, p.Submit, p.New = "Edit "+d.Product.Name, "Save product", false
 		p.Intro = "What is changed here is in force as soon as the gateway nodes confirm."
 		p.Action, p.Back = l.product(d.Product.Slug, "edit"), l.product(d.Product.Slug)
 		crumb = link{d.Product.Name, p.Back}
+		var subscribed []manager.Consumer
+		for _, c := range d.Shared {
+			if c.Subscribers > 0 {
+				subscribed = append(subscribed, c)
+			}
+		}
+		p.Keeps = keptText(subscribed)
 	}
 	p.Lock = f.value("lock")
 	p.shell = v.shell(p.Heading, link{"Products", l.products()}, crumb)
+	var err error
+	if p.Owner, err = h.ownerField(v, apim.ObjectProduct, product.ID, product.Team, f); err != nil {
+		return err
+	}
 	list, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Page: apim.Page{Limit: 200}})
 	if err != nil {
 		return err
@@ -276,14 +354,19 @@ func productInput(f *form) manager.ProductInput {
 	if name == "" {
 		f.fail("name", "needs a value")
 	}
-	return manager.ProductInput{
+	in := manager.ProductInput{
 		Name: &name, Summary: &summary, Description: &description,
-		Visibility: &visibility, Listed: &listed, Versions: &versions, Lock: lockOf(*f),
+		Visibility: &visibility, Listed: &listed, Versions: &versions, Team: f.owner(), Lock: lockOf(*f),
 	}
+	if f.has("shared_with") {
+		shared := strings.FieldsFunc(strings.ToLower(f.value("shared_with")), func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
+		in.SharedWith = &shared
+	}
+	return in
 }
 
 func productFields() []string {
-	return []string{"name", "slug", "summary", "description", "visibility", "versions", "listed"}
+	return []string{"name", "slug", "summary", "description", "visibility", "shared_with", "versions", "listed", "team"}
 }
 
 func (h *Console) createProduct(v *visit) error {
@@ -326,6 +409,7 @@ func (h *Console) updateProduct(v *visit) error {
 		return err
 	}
 	in := productInput(&f)
+	v.confirmOwner(&f, apim.ObjectProduct, d.Product.ID, d.Product.Team)
 	if f.failed() {
 		return h.productForm(v, v.status(f), f, &d)
 	}
@@ -336,6 +420,10 @@ func (h *Console) updateProduct(v *visit) error {
 		}
 		return err
 	}
-	v.flash(toneOK, p.Name+" is saved.")
+	text := p.Name + " is saved."
+	if after, err := h.Catalog.Product(v.ctx(), v.actor, v.tenant.ID, p.Slug); err == nil && len(after.Kept) > len(d.Kept) {
+		text += " It is not found any more by " + keptText(after.Kept) + ", whose subscriptions go on."
+	}
+	v.flash(toneOK, text)
 	return v.redirect(withChange(v.links.product(p.Slug), change))
 }

@@ -104,6 +104,12 @@ func (h *Console) subscriptionPage(v *visit, s manager.SubscriptionView, f form)
 	if !sub.EndsAt.IsZero() {
 		p.Facts = append(p.Facts, fact{"Ends", moment(sub.EndsAt)})
 	}
+	if sub.Live() && !s.Plan.ClosesAt.IsZero() {
+		p.Facts = append(p.Facts, fact{"Plan closes", moment(s.Plan.ClosesAt)})
+	}
+	if s.LongKeys > 0 {
+		p.Facts = append(p.Facts, fact{"Keys", count(s.LongKeys, "key lives", "keys live") + " longer than the " + lifeText(s.Plan.MaxKeyLife) + " of the plan"})
+	}
 	if sub.Changing() {
 		p.Facts = append(p.Facts, fact{"Wants", s.NextPlan.Name + ", asked " + agoPhrase(v.now, sub.PlanChange.At) + by(sub.PlanChange.Requester)})
 	}

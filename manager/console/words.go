@@ -60,6 +60,17 @@ func agoPhrase(now, t time.Time) string {
 	}
 }
 
+// lifeText writes a length of time: "90 days", "36 hours".
+func lifeText(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return count(int(d/(24*time.Hour)), "day", "days")
+	}
+	if d%time.Hour == 0 {
+		return count(int(d/time.Hour), "hour", "hours")
+	}
+	return d.String()
+}
+
 // moment writes a time in full: "23 Nov 2026, 14:05 UTC".
 func moment(t time.Time) string {
 	if t.IsZero() {

@@ -17,9 +17,18 @@ type application struct {
 	Description   string         `json:"description"`
 	Subscriptions []subscription `json:"subscriptions"`
 	Credentials   []credential   `json:"credentials"`
+	KeyLimits     []keyLimit     `json:"key_limits,omitempty"`
 	CreatedAt     time.Time      `json:"created_at"`
 	UpdatedAt     time.Time      `json:"updated_at"`
 	outcome
+}
+
+// keyLimit bounds an application's keys in an environment.
+type keyLimit struct {
+	Environment string `json:"environment"`
+	MaxKeyLife  int64  `json:"max_key_life_ms"`
+	Plan        string `json:"plan"`
+	Product     string `json:"product"`
 }
 
 func applicationOf(d manager.ApplicationDetail) application {
@@ -27,6 +36,9 @@ func applicationOf(d manager.ApplicationDetail) application {
 	return application{
 		ID: a.ID, Slug: a.Slug, Name: a.Name, Team: a.Team, Description: a.Description,
 		Subscriptions: each(d.Subscriptions, subscriptionOf), Credentials: each(d.Credentials, credentialOf),
+		KeyLimits: each(d.KeyLimits, func(l manager.KeyLimit) keyLimit {
+			return keyLimit{Environment: l.Environment, MaxKeyLife: l.Life.Milliseconds(), Plan: l.Plan, Product: l.Product}
+		}),
 		CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
 }

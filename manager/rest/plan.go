@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"math"
 	"net/http"
 	"time"
 
@@ -17,7 +18,11 @@ type plan struct {
 	Price       string         `json:"price"`
 	Approval    apim.Approval  `json:"approval"`
 	Limits      []rateLimit    `json:"limits"`
+	MaxKeyLife  int64          `json:"max_key_life_ms,omitempty"`
+	LongKeys    int            `json:"long_keys,omitempty"`
 	State       apim.PlanState `json:"state"`
+	ClosesAt    time.Time      `json:"closes_at,omitzero"`
+	Losing      []losing       `json:"losing,omitempty"`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
 	outcome
@@ -26,7 +31,7 @@ type plan struct {
 func planOf(p apim.Plan) plan {
 	return plan{
 		ID: p.ID, Product: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
-		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), State: p.State,
+		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), MaxKeyLife: p.MaxKeyLife.Milliseconds(), State: p.State, ClosesAt: p.ClosesAt.UTC(),
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 }
@@ -38,15 +43,24 @@ type planInput struct {
 	Price       *string         `json:"price"`
 	Approval    *apim.Approval  `json:"approval"`
 	Limits      *[]rateLimit    `json:"limits"`
+	MaxKeyLife  *int64          `json:"max_key_life_ms"`
 	State       *apim.PlanState `json:"state"`
 }
 
 func (in planInput) input() (manager.PlanInput, error) {
 	limits, err := rateLimits(in.Limits)
-	return manager.PlanInput{
+	out := manager.PlanInput{
 		Name: in.Name, Description: in.Description, Price: in.Price,
 		Approval: in.Approval, Limits: limits, State: in.State,
-	}, err
+	}
+	if in.MaxKeyLife != nil {
+		if *in.MaxKeyLife < 0 || *in.MaxKeyLife > math.MaxInt64/int64(time.Millisecond) {
+			return out, fieldf("max_key_life_ms", "range", "is no length of time")
+		}
+		life := time.Duration(*in.MaxKeyLife) * time.Millisecond
+		out.MaxKeyLife = &life
+	}
+	return out, err
 }
 
 func createPlan(r *request) error {
@@ -108,4 +122,72 @@ func updatePlan(r *request) error {
 	out := planOf(p)
 	out.outcome = r.settle(published)
 	return r.answer(http.StatusOK, p.Lock, out)
+}
+
+// losing is a subscription that ends with its plan.
+type losing struct {
+	Subscription apim.ID                `json:"subscription"`
+	State        apim.SubscriptionState `json:"state"`
+	Application  subscriber             `json:"application"`
+	Environments []string               `json:"environments"`
+}
+
+func losingOf(l manager.Losing) losing {
+	s := l.Subscription
+	return losing{
+		Subscription: s.ID, State: s.State, Environments: orEmpty(s.Environments),
+		Application: subscriber{ID: s.Application, Name: l.Application, Tenant: l.Consumer},
+	}
+}
+
+// closePlan closes a plan, now or at a date; with dry_run it says who would lose
+// access, and changes nothing.
+func closePlan(r *request) error {
+	id, err := r.id(apim.PrefixPlan, "plan")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		ClosesAt time.Time `json:"closes_at"`
+	}
+	if err := r.optionalBody(&in); err != nil {
+		return err
+	}
+	dry, err := choice(r.c, "dry_run", "false", "true")
+	if err != nil {
+		return err
+	}
+	p, losing, err := r.Catalog.Losing(r.ctx, r.actor, r.tenant.ID, id)
+	if err != nil {
+		return err
+	}
+	var out plan
+	if dry == "true" {
+		out = planOf(p)
+	} else {
+		closed, change, err := r.Catalog.ClosePlan(r.ctx, r.actor, r.tenant.ID, id, manager.PlanClosing{At: in.ClosesAt, Lock: r.lock})
+		if err != nil {
+			return err
+		}
+		p, out = closed, planOf(closed)
+		out.outcome = r.settle(change)
+	}
+	out.Losing = each(losing, losingOf)
+	return r.answer(http.StatusOK, p.Lock, out)
+}
+
+// keepPlan takes a plan's closing date back.
+func keepPlan(r *request) error {
+	id, err := r.id(apim.PrefixPlan, "plan")
+	if err != nil {
+		return err
+	}
+	if err := r.optionalBody(&struct{}{}); err != nil {
+		return err
+	}
+	p, _, err := r.Catalog.KeepPlan(r.ctx, r.actor, r.tenant.ID, id, r.lock)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, p.Lock, planOf(p))
 }

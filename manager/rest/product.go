@@ -17,6 +17,8 @@ type product struct {
 	Summary     string           `json:"summary"`
 	Description string           `json:"description"`
 	Visibility  apim.Visibility  `json:"visibility"`
+	SharedWith  []consumer       `json:"shared_with,omitempty"`
+	Kept        []consumer       `json:"still_subscribed,omitempty"`
 	Listed      bool             `json:"listed"`
 	Versions    []productVersion `json:"versions"`
 	Plans       []plan           `json:"plans"`
@@ -32,17 +34,30 @@ type productVersion struct {
 	Version versionSummary `json:"version"`
 }
 
+// consumer is another tenant as a product's provider may see it.
+type consumer struct {
+	Slug        string `json:"slug"`
+	Name        string `json:"name,omitempty"`
+	Subscribers int    `json:"subscribers"`
+}
+
 func productOf(d manager.ProductDetail) product {
 	p := d.Product
-	return product{
+	out := product{
 		ID: p.ID, Slug: p.Slug, Name: p.Name, Team: p.Team, Summary: p.Summary, Description: p.Description,
-		Visibility: p.Visibility, Listed: p.Listed, Plans: each(d.Plans, planOf), Subscribers: d.Subscribers,
+		Visibility: p.Visibility, SharedWith: each(d.Shared, consumerOf), Kept: each(d.Kept, consumerOf), Listed: p.Listed, Plans: each(d.Plans, planOf), Subscribers: d.Subscribers,
 		Versions: each(d.Versions, func(v manager.ProductVersion) productVersion {
 			return productVersion{API: apiReference(v.API), Version: versionSummaryOf(v.Version)}
 		}),
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
+	for i := range out.Plans {
+		out.Plans[i].LongKeys = d.LongKeys[out.Plans[i].ID]
+	}
+	return out
 }
+
+func consumerOf(c manager.Consumer) consumer { return consumer(c) }
 
 func productReference(p apim.Product) reference {
 	return reference{ID: p.ID, Slug: p.Slug, Name: p.Name}
@@ -62,6 +77,7 @@ type productInput struct {
 	Summary     *string          `json:"summary"`
 	Description *string          `json:"description"`
 	Visibility  *apim.Visibility `json:"visibility"`
+	SharedWith  *[]string        `json:"shared_with"`
 	Listed      *bool            `json:"listed"`
 	Versions    *[]apim.ID       `json:"versions"`
 	Team        *apim.ID         `json:"team"`
@@ -70,7 +86,7 @@ type productInput struct {
 func (in productInput) input() manager.ProductInput {
 	return manager.ProductInput{
 		Name: in.Name, Summary: in.Summary, Description: in.Description,
-		Visibility: in.Visibility, Listed: in.Listed, Versions: in.Versions, Team: in.Team,
+		Visibility: in.Visibility, SharedWith: in.SharedWith, Listed: in.Listed, Versions: in.Versions, Team: in.Team,
 	}
 }
 
@@ -93,7 +109,7 @@ func listProducts(r *request) error {
 	if err != nil {
 		return err
 	}
-	products, err := r.Catalog.Products(r.ctx, r.actor, r.tenant.ID, page)
+	products, err := r.Catalog.Products(r.ctx, r.actor, r.tenant.ID, manager.ProductQuery{Team: apim.ID(r.c.Query("team")), Page: page})
 	if err != nil {
 		return err
 	}

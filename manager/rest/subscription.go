@@ -17,6 +17,7 @@ type subscription struct {
 	Provider     provider               `json:"provider"`
 	Product      reference              `json:"product"`
 	Plan         reference              `json:"plan"`
+	PlanClosesAt time.Time              `json:"plan_closes_at,omitzero"`
 	APIs         []string               `json:"apis"`
 	Environments []string               `json:"environments"`
 	Reason       string                 `json:"reason"`
@@ -31,6 +32,7 @@ type subscription struct {
 	Suspensions  []suspension           `json:"suspensions,omitempty"`
 	NextPlan     *nextPlan              `json:"next_plan,omitempty"`
 	Renews       apim.ID                `json:"renews,omitempty"`
+	LongKeys     int                    `json:"long_keys,omitempty"`
 	CanDecide    bool                   `json:"can_decide"`
 	CanUndo      bool                   `json:"can_undo"`
 	UndoUntil    time.Time              `json:"undo_until,omitzero"`
@@ -73,11 +75,12 @@ func subscriptionOf(v manager.SubscriptionView) subscription {
 		ID: s.ID, State: s.State, Stopped: s.Stopped,
 		Application: subscriber{ID: s.Application, Name: v.Application, Tenant: v.Consumer},
 		Provider:    provider{Slug: v.ProviderSlug, Name: v.Provider}, Product: productReference(v.Product),
-		Plan: reference{ID: v.Plan.ID, Slug: v.Plan.Slug, Name: v.Plan.Name},
-		APIs: orEmpty(v.APIs), Environments: orEmpty(s.Environments),
+		Plan:         reference{ID: v.Plan.ID, Slug: v.Plan.Slug, Name: v.Plan.Name},
+		PlanClosesAt: v.Plan.ClosesAt.UTC(),
+		APIs:         orEmpty(v.APIs), Environments: orEmpty(s.Environments),
 		Reason: s.Reason, Requester: s.Requester, RequestedAt: s.RequestedAt.UTC(),
 		Note: s.Note, Decider: s.Decider, DecidedAt: s.DecidedAt.UTC(), StartsAt: s.StartsAt.UTC(), EndsAt: s.EndsAt.UTC(),
-		CanDecide: v.CanDecide, CanUndo: v.CanUndo, UndoUntil: v.UndoUntil.UTC(),
+		LongKeys: v.LongKeys, CanDecide: v.CanDecide, CanUndo: v.CanUndo, UndoUntil: v.UndoUntil.UTC(),
 		History: each(v.History, func(h manager.HistoryLine) historyLine {
 			return historyLine{At: h.At.UTC(), Text: h.Text, By: h.By}
 		}),

@@ -10,16 +10,18 @@ import (
 )
 
 // visible begins a query on the products that the reader may see: the listed
-// ones that are public or its own.
+// ones that are public, its own, or shared with it.
 func (c Catalog) visible(ctx context.Context) *gorm.DB {
-	return c.in(ctx).Where("product.listed AND (product.visibility = ? OR product.tenant_id = ?)", apim.VisiblePublic, c.reader)
+	return c.in(ctx).Where(`product.listed AND (product.visibility = 'public' OR product.tenant_id = ? OR product.visibility = 'shared' AND EXISTS (
+		SELECT 1 FROM product_share s WHERE s.tenant_id = product.tenant_id AND s.product_id = product.id AND s.with_id = ?))`, c.reader, c.reader)
 }
 
 // shown is the condition that a version, called v, is in such a product and in
-// a state that consumers see. Its arguments are shownArgs.
+// a state that consumers see. Its arguments are the reader, twice.
 const shown = `v.state IN ('published', 'deprecated') AND EXISTS (
 	SELECT 1 FROM product_version pv JOIN product p ON p.tenant_id = pv.tenant_id AND p.id = pv.product_id
-	WHERE pv.tenant_id = v.tenant_id AND pv.version_id = v.id AND p.listed AND (p.visibility = 'public' OR p.tenant_id = ?))`
+	WHERE pv.tenant_id = v.tenant_id AND pv.version_id = v.id AND p.listed AND (p.visibility = 'public' OR p.tenant_id = ? OR p.visibility = 'shared' AND EXISTS (
+		SELECT 1 FROM product_share s WHERE s.tenant_id = p.tenant_id AND s.product_id = p.id AND s.with_id = ?)))`
 
 func (c Catalog) products(ctx context.Context, rows []productRow) ([]apim.Product, error) {
 	versions, err := many[productVersionRow](c.in(ctx).Where("product_id IN ?", productIDs(rows)).Order("product_id, position"), "products")
@@ -132,14 +134,14 @@ const offeredColumns = `v.id, v.tenant_id, v.api_id, v.label, v.state, v.unpubli
 // Versions returns the visible ones of these versions that are live, newest
 // first.
 func (c Catalog) Versions(ctx context.Context, ids []apim.ID) ([]OfferedVersion, error) {
-	return c.offered(ctx, "SELECT "+offeredColumns+" WHERE v.id IN ? AND "+shown+" ORDER BY v.id DESC, e.id", ids, c.reader)
+	return c.offered(ctx, "SELECT "+offeredColumns+" WHERE v.id IN ? AND "+shown+" ORDER BY v.id DESC, e.id", ids, c.reader, c.reader)
 }
 
 // VersionByLabel returns a visible version by the slugs of tenant and API, and
 // its label.
 func (c Catalog) VersionByLabel(ctx context.Context, provider, api, label string) (OfferedVersion, error) {
 	return c.first(c.offered(ctx, "SELECT "+offeredColumns+` JOIN api a ON a.tenant_id = v.tenant_id AND a.id = v.api_id
-		JOIN tenant t ON t.id = v.tenant_id WHERE t.slug = ? AND a.slug = ? AND v.label = ? AND `+shown+" ORDER BY e.id", provider, api, label, c.reader))
+		JOIN tenant t ON t.id = v.tenant_id WHERE t.slug = ? AND a.slug = ? AND v.label = ? AND `+shown+" ORDER BY e.id", provider, api, label, c.reader, c.reader))
 }
 
 // Version returns a visible version.
@@ -150,7 +152,7 @@ func (c Catalog) Version(ctx context.Context, id apim.ID) (OfferedVersion, error
 // Siblings returns the labels of an API's visible versions, newest first.
 func (c Catalog) Siblings(ctx context.Context, api apim.ID) ([]string, error) {
 	var labels []string
-	err := c.in(ctx).Raw("SELECT v.label FROM version v WHERE v.api_id = ? AND "+shown+" ORDER BY v.id DESC", api, c.reader).Find(&labels).Error
+	err := c.in(ctx).Raw("SELECT v.label FROM version v WHERE v.api_id = ? AND "+shown+" ORDER BY v.id DESC", api, c.reader, c.reader).Find(&labels).Error
 	return labels, err
 }
 

@@ -135,6 +135,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 	f.deployment = filled(&n, func(v *apim.Deployment) { v.Version, v.Environment, v.Revision = f.version.ID, "production", 3 })
 	f.product = filled(&n, func(v *apim.Product) {
 		v.ID, v.Tenant, v.Team, v.Versions, v.Visibility = id(apim.PrefixProduct), own, f.team.ID, []apim.ID{f.version.ID}, apim.VisiblePrivate
+		v.SharedWith = []apim.ID{own}
 	})
 	f.plan = filled(&n, func(v *apim.Plan) {
 		v.ID, v.Tenant, v.Product, v.State = id(apim.PrefixPlan), own, f.product.ID, apim.PlanPublished

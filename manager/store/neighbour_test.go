@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -283,6 +284,70 @@ func testCatalogShowsOnlyWhatIsVisible(t *testing.T, place postgres.Place) {
 	}
 	if _, err := s.Catalog(a.tenant.ID).Version(ctx, a.version.ID); err != nil {
 		t.Errorf("its own tenant: %v", err)
+	}
+}
+
+// A shared product is shown to the tenants it is shared with, each row of it,
+// and to nobody else.
+func TestCatalogShowsASharedProductToWhoIsNamed(t *testing.T) {
+	postgres.Both(t, testCatalogShowsASharedProductToWhoIsNamed)
+}
+
+func testCatalogShowsASharedProductToWhoIsNamed(t *testing.T, place postgres.Place) {
+	s := open(t, place)
+	environment(t, s, "production")
+	a, b, c := populate(t, s, "a"), tenant(t, s, "b"), tenant(t, s, "c")
+	ctx := t.Context()
+	share := func(visibility apim.Visibility, with ...apim.ID) {
+		t.Helper()
+		a.product.Visibility, a.product.SharedWith = visibility, with
+		write(t, s, func(tx *store.Tx) error { return tx.Tenant(a.tenant.ID).UpdateProduct(ctx, &a.product) })
+	}
+	shown := func(reader apim.ID) []bool {
+		t.Helper()
+		cat := s.Catalog(reader)
+		list, err := cat.Offers(ctx, "", apim.Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans, err := cat.Plans(ctx, []apim.ID{a.product.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels, err := cat.Siblings(ctx, a.api.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := []bool{len(list.Items) > 0, len(plans) > 0, len(labels) > 0}
+		for _, err := range []error{
+			second(cat.Offer(ctx, "a", a.product.Slug)), second(cat.OfferByID(ctx, a.product.ID)), second(cat.PlanByID(ctx, a.plan.ID)),
+			second(cat.Version(ctx, a.version.ID)), second(cat.VersionByLabel(ctx, "a", a.api.Slug, a.version.Label)),
+		} {
+			if err != nil && apim.KindOf(err) != apim.NotFound {
+				t.Fatal(err)
+			}
+			out = append(out, err == nil)
+		}
+		return out
+	}
+	all, none := []bool{true, true, true, true, true, true, true, true}, make([]bool, 8)
+	for _, step := range []struct {
+		name       string
+		visibility apim.Visibility
+		with       []apim.ID
+		want       map[apim.ID][]bool
+	}{
+		{"with b", apim.VisibleShared, []apim.ID{b.ID}, map[apim.ID][]bool{a.tenant.ID: all, b.ID: all, c.ID: none, "": none}},
+		{"with both", apim.VisibleShared, []apim.ID{b.ID, c.ID}, map[apim.ID][]bool{b.ID: all, c.ID: all, "": none}},
+		{"b taken off", apim.VisibleShared, []apim.ID{c.ID}, map[apim.ID][]bool{b.ID: none, c.ID: all, "": none}},
+		{"private, the list kept", apim.VisiblePrivate, []apim.ID{c.ID}, map[apim.ID][]bool{a.tenant.ID: all, b.ID: none, c.ID: none, "": none}},
+	} {
+		share(step.visibility, step.with...)
+		for reader, want := range step.want {
+			if got := shown(reader); !slices.Equal(got, want) {
+				t.Errorf("%s: reader %q: got shown %v, want %v", step.name, reader, got, want)
+			}
+		}
 	}
 }
 

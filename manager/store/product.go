@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 )
@@ -50,6 +52,15 @@ type productVersionRow struct {
 
 func (productVersionRow) TableName() string { return "product_version" }
 
+type productShareRow struct {
+	TenantID  apim.ID
+	ProductID apim.ID `gorm:"primaryKey"`
+	WithID    apim.ID `gorm:"primaryKey"`
+	Position  int
+}
+
+func (productShareRow) TableName() string { return "product_share" }
+
 // withVersions fills the versions of products from their rows.
 func withVersions(rows []productRow, versions []productVersionRow) []apim.Product {
 	byProduct := map[apim.ID][]apim.ID{}
@@ -69,16 +80,40 @@ func productIDs(rows []productRow) []apim.ID {
 
 func (t Tenant) products(ctx context.Context, rows []productRow) ([]apim.Product, error) {
 	versions, err := many[productVersionRow](t.own(ctx).Where("product_id IN ?", productIDs(rows)).Order("product_id, position"), "products")
-	return withVersions(rows, versions), err
+	if err != nil {
+		return nil, err
+	}
+	shares, err := many[productShareRow](t.own(ctx).Where("product_id IN ?", productIDs(rows)).Order("product_id, position"), "products")
+	out := withVersions(rows, versions)
+	for i := range out {
+		for _, s := range shares {
+			if s.ProductID == out[i].ID {
+				out[i].SharedWith = append(out[i].SharedWith, s.WithID)
+			}
+		}
+	}
+	return out, err
 }
 
-// InsertProduct adds a product with its versions.
+// InsertProduct adds a product with its versions and the tenants it is shared
+// with.
 func (t Tenant) InsertProduct(ctx context.Context, p apim.Product) error {
 	row := newProductRow(p)
 	if err := insert(t.in(ctx), "product", &row); err != nil {
 		return err
 	}
-	return t.setVersions(ctx, p)
+	return errors.Join(t.setVersions(ctx, p), t.setShares(ctx, p))
+}
+
+func (t Tenant) setShares(ctx context.Context, p apim.Product) error {
+	if len(p.SharedWith) == 0 {
+		return nil
+	}
+	rows := make([]productShareRow, len(p.SharedWith))
+	for i, with := range p.SharedWith {
+		rows[i] = productShareRow{TenantID: p.Tenant, ProductID: p.ID, WithID: with, Position: i}
+	}
+	return insert(t.in(ctx), "product", rows)
 }
 
 func (t Tenant) setVersions(ctx context.Context, p apim.Product) error {
@@ -92,7 +127,8 @@ func (t Tenant) setVersions(ctx context.Context, p apim.Product) error {
 	return insert(t.in(ctx), "product", rows)
 }
 
-// UpdateProduct writes a product and the list of its versions.
+// UpdateProduct writes a product, the list of its versions and that of the
+// tenants it is shared with.
 func (t Tenant) UpdateProduct(ctx context.Context, p *apim.Product) error {
 	row := newProductRow(*p)
 	row.Lock++
@@ -105,7 +141,10 @@ func (t Tenant) UpdateProduct(ctx context.Context, p *apim.Product) error {
 	if _, err := remove[productVersionRow](t.own(ctx).Where("product_id = ?", p.ID), "product"); err != nil {
 		return err
 	}
-	return t.setVersions(ctx, *p)
+	if _, err := remove[productShareRow](t.own(ctx).Where("product_id = ?", p.ID), "product"); err != nil {
+		return err
+	}
+	return errors.Join(t.setVersions(ctx, *p), t.setShares(ctx, *p))
 }
 
 // DeleteProduct removes a product with its plans. One with subscriptions is
@@ -137,8 +176,8 @@ func (t Tenant) Product(ctx context.Context, ref string) (apim.Product, error) {
 
 // Products returns a page of the tenant's products, by name, as far as a reach
 // goes.
-func (t Tenant) Products(ctx context.Context, reach apim.Reach, page apim.Page) (apim.List[apim.Product], error) {
-	rows, next, err := paged(within(t.own(ctx), reach, apim.PrefixProduct), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
+func (t Tenant) Products(ctx context.Context, reach apim.Reach, team apim.ID, page apim.Page) (apim.List[apim.Product], error) {
+	rows, next, err := paged(ownedBy(within(t.own(ctx), reach, apim.PrefixProduct), team), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
 	if err != nil {
 		return apim.List[apim.Product]{}, err
 	}
@@ -156,19 +195,21 @@ func (t Tenant) ProductsWith(ctx context.Context, versions []apim.ID) ([]apim.Pr
 }
 
 type planRow struct {
-	ID          apim.ID `gorm:"primaryKey"`
-	TenantID    apim.ID
-	ProductID   apim.ID
-	Slug        string
-	Name        string
-	Description string
-	Price       string
-	Approval    apim.Approval
-	Limits      jsonOf[[]apim.RateLimit]
-	State       apim.PlanState
-	Created     int64 `gorm:"column:created_at"`
-	Updated     int64 `gorm:"column:updated_at"`
-	Lock        int64
+	ID           apim.ID `gorm:"primaryKey"`
+	TenantID     apim.ID
+	ProductID    apim.ID
+	Slug         string
+	Name         string
+	Description  string
+	Price        string
+	Approval     apim.Approval
+	Limits       jsonOf[[]apim.RateLimit]
+	State        apim.PlanState
+	Closes       int64 `gorm:"column:closes_at"`
+	MaxKeyLifeMS int64 `gorm:"column:max_key_life_ms"`
+	Created      int64 `gorm:"column:created_at"`
+	Updated      int64 `gorm:"column:updated_at"`
+	Lock         int64
 }
 
 func (planRow) TableName() string { return "plan" }
@@ -176,14 +217,14 @@ func (planRow) TableName() string { return "plan" }
 func newPlanRow(p apim.Plan) planRow {
 	return planRow{
 		ID: p.ID, TenantID: p.Tenant, ProductID: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
-		Approval: p.Approval, Limits: jsonOf[[]apim.RateLimit]{p.Limits}, State: p.State, Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
+		Approval: p.Approval, Limits: jsonOf[[]apim.RateLimit]{p.Limits}, State: p.State, Closes: micros(p.ClosesAt), MaxKeyLifeMS: p.MaxKeyLife.Milliseconds(), Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
 	}
 }
 
 func (r planRow) domain() apim.Plan {
 	return apim.Plan{
 		ID: r.ID, Tenant: r.TenantID, Product: r.ProductID, Slug: r.Slug, Name: r.Name, Description: r.Description, Price: r.Price,
-		Approval: r.Approval, Limits: r.Limits.V, State: r.State, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
+		Approval: r.Approval, Limits: r.Limits.V, State: r.State, ClosesAt: when(r.Closes), MaxKeyLife: time.Duration(r.MaxKeyLifeMS) * time.Millisecond, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
 	}
 }
 
@@ -197,7 +238,7 @@ func (t Tenant) InsertPlan(ctx context.Context, p apim.Plan) error {
 func (t Tenant) UpdatePlan(ctx context.Context, p *apim.Plan) error {
 	row := newPlanRow(*p)
 	row.Lock++
-	err := update(t.own(ctx).Where("id = ?", p.ID), "plan", &row, p.Lock, "name", "description", "price", "approval", "limits", "state", "updated_at")
+	err := update(t.own(ctx).Where("id = ?", p.ID), "plan", &row, p.Lock, "name", "description", "price", "approval", "limits", "state", "closes_at", "max_key_life_ms", "updated_at")
 	if err == nil {
 		p.Lock++
 	}
@@ -208,6 +249,12 @@ func (t Tenant) UpdatePlan(ctx context.Context, p *apim.Plan) error {
 func (t Tenant) Plan(ctx context.Context, id apim.ID) (apim.Plan, error) {
 	row, err := one[planRow](t.own(ctx).Where("id = ?", id), "plan")
 	return row.domain(), err
+}
+
+// PlansToClose returns plans whose closing date has come, at most limit.
+func (s System) PlansToClose(ctx context.Context, now time.Time, limit int) ([]apim.Plan, error) {
+	rows, err := many[planRow](s.in(ctx).Where("closes_at > 0 AND closes_at <= ? AND state = 'deprecated'", micros(now)).Order("closes_at").Limit(limit), "plans")
+	return sliceOf(rows, planRow.domain), err
 }
 
 // Plans returns the plans of products of the tenant in the order they were

@@ -133,9 +133,31 @@ func (t Tenant) LiveSubscribers(ctx context.Context, products []apim.ID) (map[ap
 	return out, err
 }
 
+// Consumers counts the live subscriptions to a product by the tenant whose
+// application has them; one whose subscriptions have all ended counts 0.
+func (t Tenant) Consumers(ctx context.Context, product apim.ID) (map[apim.ID]int, error) {
+	var rows []struct {
+		ApplicationTenantID apim.ID
+		N                   int
+	}
+	err := t.own(ctx).Model(&subscriptionRow{}).Select("application_tenant_id, sum(CASE WHEN state IN ? THEN 1 ELSE 0 END) AS n", liveStates()).
+		Where("product_id = ?", product).Group("application_tenant_id").Find(&rows).Error
+	out := map[apim.ID]int{}
+	for _, r := range rows {
+		out[r.ApplicationTenantID] = r.N
+	}
+	return out, away(err)
+}
+
 // LiveOnPlan counts the live subscriptions on a plan.
 func (t Tenant) LiveOnPlan(ctx context.Context, plan apim.ID) (int, error) {
 	return count[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()), "subscriptions")
+}
+
+// LiveOn returns the live subscriptions on a plan, newest first.
+func (t Tenant) LiveOn(ctx context.Context, plan apim.ID) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.own(ctx).Where("plan_id = ? AND state IN ?", plan, liveStates()).Order("id DESC"), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
 }
 
 // EverSubscribed reports whether there is or was a subscription to a product.
@@ -208,9 +230,9 @@ func (t Tenant) WaitingRequests(ctx context.Context, reach apim.Reach) (int, err
 }
 
 // Between returns the newest subscriptions between the tenant as provider and
-// a consumer's tenant.
-func (t Tenant) Between(ctx context.Context, consumer apim.ID, limit int) ([]apim.Subscription, error) {
-	rows, err := many[subscriptionRow](t.own(ctx).Where("application_tenant_id = ?", consumer).Order("id DESC").Limit(limit), "subscriptions")
+// a consumer's tenant, as far as a reach goes.
+func (t Tenant) Between(ctx context.Context, consumer apim.ID, reach apim.Reach, limit int) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.reached(t.own(ctx), reach).Where("application_tenant_id = ?", consumer).Order("id DESC").Limit(limit), "subscriptions")
 	return sliceOf(rows, subscriptionRow.domain), err
 }
 
@@ -250,6 +272,14 @@ func (s System) Overlaps(ctx context.Context, applications, versions []apim.ID, 
 func (s System) ToExpire(ctx context.Context, now time.Time, limit int) ([]apim.Subscription, error) {
 	rows, err := many[subscriptionRow](s.in(ctx).Where("ends_at > 0 AND ends_at <= ? AND state IN ('active', 'suspended')", micros(now)).
 		Order("ends_at").Limit(limit), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
+}
+
+// OnClosedPlans returns live subscriptions on plans that are closed, at most
+// limit.
+func (s System) OnClosedPlans(ctx context.Context, limit int) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](s.in(ctx).Where("plan_id IN (SELECT id FROM plan WHERE state = 'closed') AND state IN ('pending', 'active', 'suspended')").
+		Order("id").Limit(limit), "subscriptions")
 	return sliceOf(rows, subscriptionRow.domain), err
 }
 

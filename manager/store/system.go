@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"portico/internal/apim"
 )
@@ -62,6 +64,40 @@ func (s System) DraftVersions(ctx context.Context, ids []apim.ID) (map[apim.ID]b
 		out[r.ID] = true
 	}
 	return out, err
+}
+
+// LongKey is a secret that lives longer than a plan of its application's allows.
+type LongKey struct {
+	Plan, Subscription, Secret apim.ID
+}
+
+// LongKeys returns the secrets that work and live longer than these plans allow,
+// for each live subscription that covers their environment; of more than 10,000
+// the rest is left out.
+func (s System) LongKeys(ctx context.Context, plans []apim.ID, now time.Time) ([]LongKey, error) {
+	var rows []struct {
+		PlanID, SubscriptionID, SecretID apim.ID
+		Environments                     jsonOf[[]string]
+		Environment                      string
+	}
+	err := s.in(ctx).Raw(`SELECT p.id AS plan_id, s.id AS subscription_id, k.id AS secret_id, s.environments, c.environment
+		FROM plan p
+		JOIN subscription s ON s.plan_id = p.id AND s.state IN ('pending', 'active', 'suspended')
+		JOIN credential c ON c.tenant_id = s.application_tenant_id AND c.application_id = s.application_id AND c.revoked_at = 0
+		JOIN secret k ON k.tenant_id = c.tenant_id AND k.credential_id = c.id
+		WHERE p.id IN ? AND p.max_key_life_ms > 0
+			AND (k.expires_at = 0 OR k.expires_at > ? AND k.expires_at - k.created_at > p.max_key_life_ms * 1000)
+		ORDER BY k.id LIMIT 10000`, plans, micros(now)).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for keys that live too long: %w", away(err))
+	}
+	var out []LongKey
+	for _, r := range rows {
+		if (apim.Subscription{Environments: r.Environments.V}).Covers(r.Environment) {
+			out = append(out, LongKey{r.PlanID, r.SubscriptionID, r.SecretID})
+		}
+	}
+	return out, nil
 }
 
 // OpenPlans returns every plan that has terms on the nodes: those that are

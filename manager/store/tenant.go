@@ -8,17 +8,18 @@ import (
 )
 
 type tenantRow struct {
-	ID      apim.ID `gorm:"primaryKey"`
-	Slug    string
-	Name    string
-	Created int64 `gorm:"column:created_at"`
-	Lock    int64
+	ID        apim.ID `gorm:"primaryKey"`
+	Slug      string
+	Name      string
+	KeyPrefix string
+	Created   int64 `gorm:"column:created_at"`
+	Lock      int64
 }
 
 func (tenantRow) TableName() string { return "tenant" }
 
 func (r tenantRow) domain() apim.Tenant {
-	return apim.Tenant{ID: r.ID, Slug: r.Slug, Name: r.Name, CreatedAt: when(r.Created), Lock: r.Lock}
+	return apim.Tenant{ID: r.ID, Slug: r.Slug, Name: r.Name, KeyPrefix: r.KeyPrefix, CreatedAt: when(r.Created), Lock: r.Lock}
 }
 
 type memberRow struct {
@@ -41,7 +42,7 @@ func (memberRoleRow) TableName() string { return "member_role" }
 
 // InsertTenant adds a tenant.
 func (s System) InsertTenant(ctx context.Context, t apim.Tenant) error {
-	return insert(s.in(ctx), "tenant", &tenantRow{ID: t.ID, Slug: t.Slug, Name: t.Name, Created: micros(t.CreatedAt), Lock: t.Lock})
+	return insert(s.in(ctx), "tenant", &tenantRow{ID: t.ID, Slug: t.Slug, Name: t.Name, KeyPrefix: t.KeyPrefix, Created: micros(t.CreatedAt), Lock: t.Lock})
 }
 
 // Tenant returns a tenant by its id or slug.

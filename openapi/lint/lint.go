@@ -121,7 +121,7 @@ func (c *check) breaks(at tree.Node, format string, args ...any) {
 	}
 	c.findings = append(c.findings, openapi.Finding{
 		Code: c.rule.Code, Severity: c.rule.Severity, Message: fmt.Sprintf(format, args...),
-		Pointer: at.Pointer(), Line: at.Line(), Hint: c.rule.Fix,
+		File: at.File(), Pointer: at.Pointer(), Line: at.Line(), Hint: c.rule.Fix,
 	})
 }
 

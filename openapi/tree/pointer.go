@@ -9,7 +9,7 @@ import (
 // Pointer is the JSON pointer (RFC 6901) from the root to the value; "" is
 // the root. It is worked out by descending, so ask for it only when reporting.
 func (n Node) Pointer() string {
-	if n.t == nil {
+	if n = n.Origin(); n.t == nil {
 		return ""
 	}
 	var b strings.Builder

@@ -41,6 +41,7 @@ type Error struct {
 	Code    string // one of the Code constants
 	Message string // a sentence for the person who brought the document
 	Pointer string // JSON pointer (RFC 6901) as far as it is known
+	File    string // where the tree has a name
 	Line    int    // from 1; 0 where unknown
 	Column  int    // from 1, in bytes; 0 where unknown
 }
@@ -78,6 +79,9 @@ type Tree struct {
 	text  []byte
 	cells []cell
 	where []place // YAML: one for each cell; nil for JSON, whose offsets say it
+	file  string
+	from  []origin // what a Builder made each cell from; nil in a tree that was read
+	made  []*Tree  // the trees that from speaks of; nil among them is no tree
 
 	mu    sync.Mutex
 	index map[uint32]map[string]uint32 // guarded by mu: member names of large objects
@@ -284,7 +288,7 @@ func (n Node) Line() int {
 // Position is where the value, or its name if it has one, stands. Both count
 // from 1, columns in bytes; both are 0 for no value.
 func (n Node) Position() (line, column int) {
-	if n.t == nil {
+	if n = n.Origin(); n.t == nil {
 		return 0, 0
 	}
 	if n.t.where != nil {

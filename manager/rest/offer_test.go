@@ -1,0 +1,137 @@
+package rest_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"portico/internal/apim"
+	"portico/test/postgres"
+)
+
+// A shared product is there for who is named, and for another tenant it is not,
+// by any way: not one byte of it.
+func TestSharedProductDoesNotExistForOthers(t *testing.T) {
+	postgres.Both(t, testSharedProductDoesNotExistForOthers)
+}
+
+func testSharedProductDoesNotExistForOthers(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	s.call(s.operator, "POST", "/tenants", `{"slug":"other","name":"The other"}`).ok(201)
+	otto := s.person("other", "Otto", apim.RoleOwner)
+	s.call(otto, "POST", "/tenants/other/applications", `{"name":"Bot","slug":"bot"}`).ok(201)
+
+	s.call(s.ada, "PATCH", "/tenants/shop/products/orders", `{"visibility":"shared"}`).refused(422, "invalid", "shared_with")
+	s.call(s.ada, "PATCH", "/tenants/shop/products/orders", `{"visibility":"shared","shared_with":["client","clinet"]}`).refused(422, "invalid", "shared_with[1]")
+	shared := s.call(s.ada, "PATCH", "/tenants/shop/products/orders", `{"visibility":"shared","shared_with":["client"]}`).ok(200)
+	with := shared["shared_with"].([]any)[0].(map[string]any)
+	if text(with, "slug") != "client" || text(with, "name") != "The client" || with["subscribers"] != 2.0 {
+		t.Errorf("shared with %v", with)
+	}
+
+	s.call(s.cem, "GET", "/tenants/client/offers/shop/orders", nil).ok(200)
+	for _, c := range [][3]string{
+		{"GET", "/tenants/other/offers/shop/orders", ""},
+		{"POST", "/tenants/other/subscriptions", `{"application":"bot","plan":"` + s.trial + `"}`},
+	} {
+		a := s.call(otto, c[0], c[1], c[2])
+		a.refused(404, "not_found")
+		if body := string(a.Body); strings.Contains(strings.ToLower(body), "place orders") || strings.Contains(body, "trial") {
+			t.Errorf("%s %s gives away %s", c[0], c[1], body)
+		}
+	}
+	for _, query := range []string{"", "?search=orders"} {
+		if found := items(s.call(otto, "GET", "/tenants/other/offers"+query, nil).ok(200)); len(found) != 0 {
+			t.Errorf("found %v", found)
+		}
+	}
+
+	off := s.call(s.ada, "PATCH", "/tenants/shop/products/orders", `{"shared_with":["other"]}`).ok(200)
+	kept := off["still_subscribed"].([]any)[0].(map[string]any)
+	if text(kept, "slug") != "client" || kept["subscribers"] != 2.0 {
+		t.Errorf("still subscribed %v", kept)
+	}
+	s.call(s.cem, "GET", "/tenants/client/offers/shop/orders", nil).refused(404, "not_found")
+	s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
+}
+
+// A plan bounds the life of keys, and both sides are told.
+func TestPlanBoundsTheLifeOfKeys(t *testing.T) { postgres.Both(t, testPlanBoundsTheLifeOfKeys) }
+
+func testPlanBoundsTheLifeOfKeys(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	s.call(s.ada, "PATCH", "/tenants/shop/plans/"+s.business, `{"max_key_life_ms":1000}`).refused(422, "invalid", "max_key_life_ms")
+	const days30 = 30 * 24 * 60 * 60 * 1000.0
+	if got := s.call(s.ada, "PATCH", "/tenants/shop/plans/"+s.business, map[string]any{"max_key_life_ms": days30}).ok(200); got["max_key_life_ms"] != days30 {
+		t.Errorf("got %v", got)
+	}
+	keys := "/tenants/client/applications/till/credentials"
+	s.call(s.cem, "POST", keys, `{"name":"endless"}`).refused(422, "invalid", "expires_at")
+	s.call(s.cem, "POST", keys, map[string]any{"name": "monthly", "expires_at": s.clock().Add(29 * 24 * time.Hour)}).ok(201)
+	app := s.call(s.cem, "GET", "/tenants/client/applications/till", nil).ok(200)
+	if limit := app["key_limits"].([]any)[0].(map[string]any); limit["max_key_life_ms"] != days30 || text(limit, "plan") != "business" || text(limit, "environment") != "production" {
+		t.Errorf("got %v", limit)
+	}
+	if got := s.call(s.ada, "GET", "/tenants/shop/subscriptions/"+s.pending, nil).ok(200); got["long_keys"] != 1.0 {
+		t.Errorf("the provider sees %v", got["long_keys"])
+	}
+	for _, plan := range s.call(s.ada, "GET", "/tenants/shop/products/orders", nil).ok(200)["plans"].([]any) {
+		if p := plan.(map[string]any); text(p, "id") == s.business && p["long_keys"] != 1.0 {
+			t.Errorf("the product's plan says %v", p["long_keys"])
+		}
+	}
+	rotated := s.call(s.cem, "POST", "/tenants/client/credentials/"+s.credential+"/rotate", `{"grace_ms":0}`).ok(200)
+	if end := text(rotated["secrets"].([]any)[0].(map[string]any), "expires_at"); !strings.HasPrefix(end, s.clock().Add(30*24*time.Hour).Format("2006-01-02")) {
+		t.Errorf("the rotated key ends at %q", end)
+	}
+}
+
+// Closing a plan says first who loses access, then gives it a date, takes that
+// back, and closes it.
+func TestPlanIsClosedWithItsSubscribersNamedFirst(t *testing.T) {
+	postgres.Both(t, testPlanIsClosedWithItsSubscribersNamedFirst)
+}
+
+func testPlanIsClosedWithItsSubscribersNamedFirst(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	at := "/tenants/shop/plans/" + s.trial
+	s.call(s.ada, "POST", at+"/close", nil).refused(409, "has_subscribers")
+	s.call(s.ada, "PATCH", at, `{"state":"deprecated"}`).ok(200)
+
+	date := s.clock().Add(48 * time.Hour).Truncate(time.Second)
+	body := map[string]any{"closes_at": date}
+	asked := s.call(s.ada, "POST", at+"/close?dry_run=true", body).ok(200)
+	losing := asked["losing"].([]any)
+	if len(losing) != 1 || asked["closes_at"] != nil || text(asked, "state") != "deprecated" {
+		t.Fatalf("asked what would happen: %v", asked)
+	}
+	one := losing[0].(map[string]any)
+	if text(one, "subscription") != s.subscription || text(one["application"].(map[string]any), "tenant") != "The client" {
+		t.Errorf("losing %v", one)
+	}
+	s.call(s.ada, "POST", at+"/close?dry_run=yes", nil).refused(422, "invalid", "dry_run")
+	s.call(s.ada, "POST", at+"/close", `{"closes_at":"2020-01-01T00:00:00Z"}`).refused(422, "invalid", "closes_at")
+
+	set := s.call(s.ada, "POST", at+"/close", body)
+	if got := set.ok(200); text(got, "state") != "deprecated" || text(got, "closes_at") != date.Format(time.RFC3339) || len(got["losing"].([]any)) != 1 {
+		t.Errorf("with a date: %v", got)
+	}
+	s.call(s.ada, "POST", at+"/close", body, "If-Match", `"1"`).refused(412, "changed_meanwhile")
+	mine := s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
+	if text(mine, "plan_closes_at") != date.Format(time.RFC3339) || text(mine, "state") != "active" {
+		t.Errorf("the consumer sees %v", mine)
+	}
+	if kept := s.call(s.ada, "POST", at+"/keep", nil, "If-Match", set.Header.Get("ETag")).ok(200); kept["closes_at"] != nil {
+		t.Errorf("kept: %v", kept)
+	}
+
+	closed := s.call(s.ada, "POST", at+"/close?wait=applied", nil).ok(200)
+	if text(closed, "state") != "closed" || closed["applied"].(map[string]any)["done"] != true {
+		t.Errorf("closed: %v", closed)
+	}
+	mine = s.call(s.cem, "GET", "/tenants/client/subscriptions/"+s.subscription, nil).ok(200)
+	if text(mine, "state") != "expired" || !strings.Contains(text(mine, "note"), "was closed on") {
+		t.Errorf("the consumer sees %v", mine)
+	}
+	s.call(s.ada, "POST", at+"/keep", nil).refused(409, "plan_state")
+}

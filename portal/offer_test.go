@@ -1,0 +1,88 @@
+package portal_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/internal/apim"
+	"portico/manager"
+)
+
+// closing deprecates a plan and gives it the date at which it closes.
+func (w *world) closing(o offer, plan apim.Plan, at time.Time) {
+	w.t.Helper()
+	ctx, tenant := w.t.Context(), o.product.Tenant
+	if _, _, err := w.catalog.UpdatePlan(ctx, w.provider, tenant, plan.ID, manager.PlanInput{State: new(apim.PlanDeprecated)}); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, _, err := w.catalog.ClosePlan(ctx, w.provider, tenant, plan.ID, manager.PlanClosing{At: at}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestConsumerSeesWhenTheirPlanCloses(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.consumer("Ines Aguilar")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	w.closing(o, o.automatic, time.Date(2027, 3, 31, 0, 0, 0, 0, time.UTC))
+	b.get(app).wants(t, http.StatusOK, "plan closes 31 Mar 2027")
+	actor, tenant := b.actor("Ines Aguilar")
+	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
+	page := app + "/subscriptions/" + string(detail.Subscriptions[0].Subscription.ID)
+	b.get(page).wants(t, http.StatusOK, "Meridian Logistics closes the plan Sandbox on 31 March 2027, in 127 days.", "Access ends with it", "Plan closes 31 Mar 2027", "Growth, after approval")
+	b.get("/products/meridian/parcels").wants(t, http.StatusOK, "Closes 31 Mar 2027", "plan closes 31 Mar 2027")
+
+	if _, _, err := w.catalog.ClosePlan(t.Context(), w.provider, o.product.Tenant, o.automatic.ID, manager.PlanClosing{}); err != nil {
+		t.Fatal(err)
+	}
+	b.get(page).wants(t, http.StatusOK, "Expired", "The plan Sandbox was closed on", "Request access again")
+}
+
+func TestNewKeyEndsAtTheLatestWhenItsPlanSays(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	life := 60 * 24 * time.Hour
+	if _, _, err := w.catalog.UpdatePlan(t.Context(), w.provider, o.product.Tenant, o.automatic.ID, manager.PlanInput{MaxKeyLife: &life}); err != nil {
+		t.Fatal(err)
+	}
+	b := w.consumer("Ines Aguilar")
+	b.get("/products/meridian/parcels").wants(t, http.StatusOK, "Keys live at most 60 days", "Keys live as you choose")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	form := b.get(app + "/keys/new")
+	form.wants(t, http.StatusOK, "At the latest on 22 January 2027: keys for Sandbox of Parcels live at most 60 days.", "30 days", "On 22 Jan 2027, the latest")
+	if !strings.Contains(form.body, `<option value="latest" selected`) || strings.Contains(form.body, "Does not expire") || strings.Contains(form.body, "365 days") {
+		t.Errorf("the form offers what is refused, or does not choose the latest: %s", form.body)
+	}
+	b.post(app+"/keys", "nonce", "k", "name", "Shop", "days", "latest").wants(t, http.StatusOK, "Shop", "Ends in 60 days")
+	b.post(app+"/keys", "nonce", "l", "name", "Forged", "days", "").wants(t, http.StatusUnprocessableEntity, "Needs an end, at the latest 22 January 2027")
+	b.post(app+"/keys", "nonce", "m").wants(t, http.StatusOK, "Ends in 60 days") // the one button of an application without a key
+	actor, tenant := b.actor("Ines Aguilar")
+	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
+	b.get(app+"/keys/"+string(detail.Credentials[0].ID)).wants(t, http.StatusOK, "The new secret ends on 22 January 2027")
+}
+
+func TestSharedProductIsOnlyThereForWhoIsNamed(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	named, other := w.consumer("Ines Aguilar"), w.consumer("Otto Bauer")
+	_, tenant := named.actor("Ines Aguilar")
+	shared, with := apim.VisibleShared, []string{tenant.Slug}
+	if _, _, err := w.catalog.UpdateProduct(t.Context(), w.provider, o.product.Tenant, o.product.ID, manager.ProductInput{Visibility: &shared, SharedWith: &with}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/products/meridian/parcels", "/products/meridian/parcels/subscribe", "/apis/meridian/parcels/v1", "/apis/meridian/parcels/v1/reference/get_parcel", "/apis/meridian/parcels/v1/plans"} {
+		named.get(path).wants(t, http.StatusOK, "Parcels")
+		for who, b := range map[string]*browser{"another": other, "nobody": w.anonymous()} {
+			if p := b.get(path); p.status == http.StatusOK && strings.HasPrefix(b.last, path) || strings.Contains(p.text(), "Growth") || strings.Contains(p.text(), "All of Parcels") {
+				t.Errorf("%s at %s: got %d: %s", who, path, p.status, p.text())
+			}
+		}
+	}
+	named.get("/?search=parcels").wants(t, http.StatusOK, "Meridian Logistics")
+	if p := other.get("/?search=parcels"); strings.Contains(p.text(), "Meridian Logistics") {
+		t.Errorf("another finds it: %s", p.text())
+	}
+}
