@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/bus"
@@ -32,6 +33,7 @@ func TestEnvironmentInUseIsNotDeleted(t *testing.T) {
 func testEnvironmentInUseIsNotDeleted(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ctx := t.Context()
+	m.pass(time.Second)
 	m.sandbox()
 	m.fleet.Users = signing{}
 	if _, err := m.catalog.Publish(ctx, m.provider, m.shop.ID, m.offer.version.ID, "sandbox", ""); err != nil {
@@ -71,6 +73,7 @@ func TestLastProductionEnvironmentStays(t *testing.T) {
 func testLastProductionEnvironmentStays(t *testing.T, place postgres.Place) {
 	w := newWorld(t, place)
 	ctx := t.Context()
+	w.pass(time.Second)
 	if _, _, err := w.fleet.CreateEnvironment(ctx, system, apim.Environment{Slug: "eu", Kind: apim.Production, GatewayURL: "http://eu.example", Settings: apim.DefaultEnvironmentSettings()}); err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +94,7 @@ func TestNameOfADeletedEnvironmentOpensNothingAnew(t *testing.T) {
 func testNameOfADeletedEnvironmentOpensNothingAnew(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ctx := t.Context()
+	m.pass(time.Second)
 	m.sandbox()
 	m.fleet.Users, m.fleet.Commands = signing{}, &told{}
 	version := m.offer.version.ID
@@ -152,6 +156,7 @@ func testNameOfADeletedEnvironmentOpensNothingAnew(t *testing.T, place postgres.
 		t.Error("want audit rows of the environment, its keys and its subscription")
 	}
 
+	m.pass(time.Second)
 	m.sandbox() // the name is used again
 	_, after, err := m.store.Pending(ctx, "sandbox", 1000)
 	if err != nil {
@@ -188,6 +193,7 @@ func TestVersionIsTakenOffOneEnvironment(t *testing.T) {
 func testVersionIsTakenOffOneEnvironment(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ctx, v := t.Context(), m.offer.version.ID
+	m.pass(time.Second)
 	m.sandbox()
 	_, _, err := m.catalog.TakeOff(ctx, m.provider, m.shop.ID, v, "sandbox")
 	refused(t, err, apim.Conflict)
