@@ -33,6 +33,7 @@ check: ## format, lint, generated code, import rules
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- $(GENERATED) || { echo "generated code was stale: commit what 'make generate' wrote"; exit 1; }
 	@out="$$($(TOOLS) gofumpt -l $$(git ls-files '*.go' | grep -v _templ.go))"; [ -z "$$out" ] || { echo "run 'make format':"; echo "$$out"; exit 1; }
+	@big="$$(git ls-files -z | xargs -0 du -k | awk '$$1 > 2048')"; [ -z "$$big" ] || { echo "too large to be source:"; echo "$$big"; exit 1; }
 	$(GO) vet ./...
 	$(TOOLS) golangci-lint run ./...
 	$(GO) test ./test/arch

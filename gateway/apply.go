@@ -29,6 +29,9 @@ func (n *Node) Apply(items []entry.Item, caughtUp bool) error {
 	good, changed := n.applyAll(items)
 	changed = changed || caughtUp != n.caughtUp
 	n.caughtUp, n.heard = caughtUp, n.heard || caughtUp
+	if env := n.env.Load(); caughtUp && env != nil && n.complete.Epoch >= env.at.Epoch {
+		n.whole.Store(true)
+	}
 	n.mu.Unlock()
 	if n.copy != nil && (len(good) > 0 || changed) {
 		n.copy.Append(good, caughtUp)

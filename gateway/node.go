@@ -65,6 +65,7 @@ type Node struct {
 	upstreams *upstream.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
+	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
 	draining  atomic.Bool // for good: the process ends
 	drained   atomic.Bool // until told otherwise
 	durations durations
@@ -143,6 +144,7 @@ func (n *Node) openCopy() error {
 	}
 	n.copy, n.heardAt = kept, kept.HeardAt()
 	if n.env.Load() != nil {
+		n.whole.Store(true) // a copy is read whole or not at all
 		n.config.Log.Info("serving from copy on disk", "apis", n.table.Len(), "grants", n.grants.Len(), "sequence", n.applied.Sequence, "took", time.Since(start))
 	}
 	return nil

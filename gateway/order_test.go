@@ -137,6 +137,51 @@ func TestNewEpochDropsNothingUntilItIsComplete(t *testing.T) {
 	}
 }
 
+// A new node gets what there is in pieces, and a bucket that is being rebuilt
+// may end before everything is in it. Until it has all, it would answer known
+// calls as unknown ones.
+func TestNodeIsReadyOnlyWithAllThatThereIs(t *testing.T) {
+	r := start(t, newStopped())
+	refuses := func(when string) {
+		t.Helper()
+		if code, body := r.ready(); code != 503 || body.Reason == "" {
+			t.Errorf("%s: /readyz said %d %+v", when, code, body)
+		}
+		if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 503 || got.code() != "not_ready" {
+			t.Errorf("%s: got %d %s", when, got.status, got.body)
+		}
+	}
+	in := func(it entry.Item) entry.Item { it.Position = entry.Position{Epoch: 2, Sequence: 1}; return it }
+	for _, step := range []struct {
+		when     string
+		items    []entry.Item
+		caughtUp bool
+	}{
+		{"the environment alone", []entry.Item{in(item(t, 0, environment()))}, false},
+		{"all of a bucket that is not complete", nil, true},
+		{"again from the beginning", nil, false},
+		{"an API more", []entry.Item{in(item(t, 0, demoAPI("http://127.0.0.1:9")))}, false},
+		{"the mark, with more to come", []entry.Item{in(entry.Mark(entry.CompleteKey, entry.Position{}))}, false},
+	} {
+		if err := r.Apply(step.items, step.caughtUp); err != nil {
+			t.Fatal(err)
+		}
+		refuses(step.when)
+	}
+	if err := r.Apply(nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := r.ready(); code != 200 {
+		t.Errorf("with everything: /readyz said %d %+v", code, body)
+	}
+	if err := r.Apply(nil, false); err != nil { // the connection broke
+		t.Fatal(err)
+	}
+	if code, body := r.ready(); code != 200 {
+		t.Errorf("cut off with everything: /readyz said %d %+v", code, body)
+	}
+}
+
 func TestNothingIsServedBeforeThereIsAnEnvironment(t *testing.T) {
 	items := demo(t, "http://127.0.0.1:1")
 	carrier := newStopped()

@@ -55,7 +55,7 @@ func (n *Node) readiness() (ready bool, staleSince time.Time) {
 			staleSince = since
 		}
 	}
-	return n.env.Load() != nil && !n.draining.Load() && !n.drained.Load() && !n.stale.Load(), staleSince
+	return n.whole.Load() && !n.draining.Load() && !n.drained.Load() && !n.stale.Load(), staleSince
 }
 
 // readyReport is the body of /readyz.
@@ -77,8 +77,8 @@ func (n *Node) Live() http.Handler {
 	})
 }
 
-// Ready answers /readyz: 200 from the moment a table is compiled, 503 before,
-// while draining, and when the environment says that a stale node must refuse.
+// Ready answers /readyz: 200 from the moment all that there is has been
+// compiled, 503 before, while draining, and when the environment says that a stale node must refuse.
 func (n *Node) Ready() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n.observe()
@@ -98,6 +98,8 @@ func (n *Node) Ready() http.Handler {
 				report.Reason = "draining"
 			case env == nil:
 				report.Reason = "no configuration yet"
+			case !n.whole.Load():
+				report.Reason = "no whole configuration yet"
 			default:
 				report.Reason = "stale"
 			}

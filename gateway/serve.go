@@ -67,10 +67,10 @@ const monoStart = int64(1) << 40
 
 func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	switch {
-	case n.env.Load() == nil:
+	case !n.whole.Load():
 		return &policy.Denied{
 			Status: http.StatusServiceUnavailable, Code: "not_ready",
-			Detail: "This gateway node has no configuration yet. Call again in a moment.", RetryAfter: second,
+			Detail: "This gateway node does not have its configuration yet. Call again in a moment.", RetryAfter: second,
 		}
 	case n.stale.Load():
 		return &policy.Denied{

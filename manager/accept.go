@@ -15,8 +15,12 @@ func (c *Catalog) AcceptImport(ctx context.Context, actor apim.Actor, tenant, id
 	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectAPI); err != nil {
 		return apim.Version{}, err
 	}
+	from, err := c.originalOfAccepted(ctx, tenant, id, in)
+	if err != nil {
+		return apim.Version{}, err
+	}
 	var v apim.Version
-	err := c.write(ctx, actor, func(u *unit) error {
+	err = c.write(ctx, actor, func(u *unit) error {
 		t := u.Tenant(tenant)
 		staged, made, err := t.Import(ctx, id, u.now)
 		if err != nil {
@@ -28,7 +32,7 @@ func (c *Catalog) AcceptImport(ctx context.Context, actor apim.Actor, tenant, id
 			}
 			return c.allowVersion(ctx, t, actor, apim.Write, v.API)
 		}
-		if v, err = c.accept(ctx, u, staged, in); err != nil {
+		if v, err = c.accept(ctx, u, staged, from, in); err != nil {
 			return err
 		}
 		if err := t.ImportAccepted(ctx, staged.ID, v.ID); err != nil {
@@ -45,7 +49,7 @@ func (c *Catalog) AcceptImport(ctx context.Context, actor apim.Actor, tenant, id
 
 // accept checks the whole form before it writes any of it, so that everything
 // that is wrong is said at once.
-func (c *Catalog) accept(ctx context.Context, u *unit, staged apim.Import, in AcceptImport) (apim.Version, error) {
+func (c *Catalog) accept(ctx context.Context, u *unit, staged apim.Import, from original, in AcceptImport) (apim.Version, error) {
 	t := u.Tenant(staged.Tenant)
 	var check apim.Check
 	api, fresh, err := acceptedAPI(ctx, u, t, staged, in, &check)
@@ -77,6 +81,8 @@ func (c *Catalog) accept(ctx context.Context, u *unit, staged apim.Import, in Ac
 		switch {
 		case err == nil && have.State == apim.Retired:
 			check.Fail("label", "retired", "version %s is retired; choose another label", label)
+		case err == nil && have.Document != from.document:
+			return apim.Version{}, apim.Errorf(apim.Conflict, "the draft of %s was replaced by another import just now; look at it and import again", label).WithCode("draft_replaced")
 		case err == nil:
 			v, replaces = have, true
 		case apim.KindOf(err) != apim.NotFound:
@@ -87,7 +93,7 @@ func (c *Catalog) accept(ctx context.Context, u *unit, staged apim.Import, in Ac
 	if err != nil {
 		return apim.Version{}, err
 	}
-	acceptedRuntime(&check, &v, staged, in, defaultMount(tenant.Slug, api.Slug, label))
+	acceptedRuntime(&check, &v, staged, from, in, defaultMount(tenant.Slug, api.Slug, label))
 	if err := check.Err(); err != nil {
 		return apim.Version{}, err
 	}
@@ -157,9 +163,34 @@ func acceptedAPI(ctx context.Context, u *unit, t store.Tenant, staged apim.Impor
 	return api, true, nil
 }
 
+// originalOfAccepted is what the draft that an import is to replace was made
+// of. It takes a scan, and is worked out before anything is locked.
+func (c *Catalog) originalOfAccepted(ctx context.Context, tenant, id apim.ID, in AcceptImport) (original, error) {
+	t := c.Store.Tenant(tenant)
+	if in.API == "" {
+		return original{}, nil
+	}
+	staged, made, err := t.Import(ctx, id, c.now())
+	if err != nil || made != "" {
+		return original{}, err
+	}
+	label := in.Label
+	if label == "" {
+		label = staged.Proposed.Label
+	}
+	v, err := t.VersionByLabel(ctx, in.API, label)
+	if apim.KindOf(err) == apim.NotFound {
+		return original{}, nil
+	}
+	if err != nil {
+		return original{}, err
+	}
+	return c.originalOf(ctx, t, v)
+}
+
 // acceptedRuntime fills a version's draft from a staged import. What was
 // edited by hand in a draft that is replaced stays, operation by operation.
-func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, in AcceptImport, mount apim.Mount) {
+func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, from original, in AcceptImport, mount apim.Mount) {
 	old := v.Runtime
 	rt := apim.Runtime{
 		Mounts: old.Mounts, Limits: old.Limits, MaxBodyBytes: old.MaxBodyBytes, Credentials: old.Credentials,
@@ -177,8 +208,8 @@ func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, in 
 			check.Fail("mount_path", "mount", "%s", err)
 		}
 	}
-	public := in.Access == "document"
-	if in.Access != "" && in.Access != "key" && !public {
+	public := in.Access == "document" || in.Access == "" && Opened(old)
+	if in.Access != "" && in.Access != "key" && in.Access != "document" {
 		check.Fail("access", "unknown", "is %q; use key or document", in.Access)
 	}
 	for i := range rt.Security {
@@ -186,54 +217,35 @@ func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, in 
 			rt.Security[i].Becomes = "key"
 		}
 	}
+	merged := newMerge(from, old, staged, public, in.TakeNew)
+	for _, id := range merged.unknown() {
+		check.Fail("take_new", "unknown", "there is no conflict %q", short(id))
+	}
 	rt.Upstreams = append([]apim.Upstream{}, staged.Upstreams...)
 	if len(staged.Routes) > 0 || in.Upstream != "" { // webhooks alone have nothing to call
-		rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, old, staged, in.Upstream)}, staged.Upstreams...)
+		rt.Upstreams = append([]apim.Upstream{acceptedUpstream(check, merged, in.Upstream)}, staged.Upstreams...)
 	}
-	rt.Routes = mergedRoutes(old.Routes, staged.Routes, public)
+	rt.Routes = append([]apim.Route{}, merged.routes...)
 	v.Runtime = rt
 }
 
-// acceptedUpstream is the upstream that was typed, else the draft's, else the
-// document's; with none of them it has to be given.
-func acceptedUpstream(check *apim.Check, old apim.Runtime, staged apim.Import, typed string) apim.Upstream {
+// acceptedUpstream is the main upstream: what was typed or merged, with what was
+// edited in the draft beside its addresses.
+func acceptedUpstream(check *apim.Check, m *merge, typed string) apim.Upstream {
 	out := apim.Upstream{Name: mainUpstream}
-	for _, u := range old.Upstreams {
+	for _, u := range m.draft.Upstreams {
 		if u.Name == mainUpstream {
 			out = u
 		}
 	}
 	typed = strings.TrimRight(strings.TrimSpace(typed), "/")
-	switch {
-	case typed != "":
+	if typed != "" {
 		if err := targetURL(standIn(typed)); err != nil {
 			check.Fail("upstream", "url", "%s", err)
 		}
-		out.URLs = []string{typed}
-	case len(out.URLs) > 0:
-	case staged.Proposed.Upstream != "":
-		out.URLs = []string{staged.Proposed.Upstream}
-	default:
+	}
+	if out.URLs = m.upstream(typed); len(out.URLs) == 0 {
 		check.Fail("upstream", "required", "the document gives no address that can be called; give the one of the service behind this API, such as https://orders.internal:8443")
-	}
-	return out
-}
-
-// mergedRoutes are a document's routes. An operation that the draft had keeps
-// whether it is public and whether it is served; a new one is public when the
-// document leaves it open and that is to count.
-func mergedRoutes(old, found []apim.Route, public bool) []apim.Route {
-	have := map[string]apim.Route{}
-	for _, r := range old {
-		have[r.Operation] = r
-	}
-	out := append([]apim.Route(nil), found...)
-	for i, r := range out {
-		out[i].Public = r.Public && public
-		if was, known := have[r.Operation]; known {
-			out[i].Public = was.Public
-			out[i].Off = was.Off || r.Off
-		}
 	}
 	return out
 }

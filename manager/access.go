@@ -23,6 +23,7 @@ type ApplicationInput struct {
 // ApplicationDetail is an application with what its page shows.
 type ApplicationDetail struct {
 	Application   apim.Application
+	Owner         string // name of the team that owns it, "" for none
 	Subscriptions []SubscriptionView
 	Credentials   []apim.Credential
 	KeyLimits     []KeyLimit // of one application, not in lists

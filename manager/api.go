@@ -22,7 +22,11 @@ func (c *Catalog) APIs(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 	var out apim.List[APISummary]
 	err = c.Store.Read(ctx, func(tx *store.Tx) error {
 		t := tx.Tenant(tenant)
-		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, q.Page)
+		team, err := filterTeam(ctx, t, q.Team)
+		if err != nil {
+			return err
+		}
+		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, team, q.Page)
 		if err != nil {
 			return err
 		}
@@ -177,13 +181,17 @@ func summaries(ctx context.Context, t store.Tenant, apis []apim.API) ([]APISumma
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(apis, func(a apim.API) apim.ID { return a.Team }))
+	if err != nil {
+		return nil, err
+	}
 	byAPI := map[apim.ID][]VersionSummary{}
 	for i, line := range lines {
 		byAPI[line.API] = append(byAPI[line.API], versions[i])
 	}
 	out := make([]APISummary, len(apis))
 	for i, a := range apis {
-		out[i] = APISummary{API: a, Versions: byAPI[a.ID]}
+		out[i] = APISummary{API: a, Owner: owners[a.Team], Versions: byAPI[a.ID]}
 	}
 	return out, nil
 }

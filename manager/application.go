@@ -257,9 +257,13 @@ func (a *Access) applicationDetails(ctx context.Context, tx *store.Tx, actor api
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(apps, func(a apim.Application) apim.ID { return a.Team }))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]ApplicationDetail, len(apps))
 	for i, app := range apps {
-		d := ApplicationDetail{Application: app}
+		d := ApplicationDetail{Application: app, Owner: owners[app.Team]}
 		for _, v := range views {
 			if v.Subscription.Application == app.ID {
 				d.Subscriptions = append(d.Subscriptions, v)

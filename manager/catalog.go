@@ -23,15 +23,23 @@ type Catalog struct {
 	incoming incoming // documents
 }
 
-// Upload is a document on its way in: a body with a file name, or a URL to
-// fetch through the egress guard.
+// Upload is a document on its way in: a body with a file name, the files of a
+// folder, or a URL to fetch through the egress guard. A body may be a zip of
+// several files; what a URL leads to is fetched as well.
 type Upload struct {
 	FileName string
 	Body     io.Reader // read to at most MaxDocumentBytes
 	URL      string    // instead of Body
+	// Folder, instead of Body, yields files with their paths, and io.EOF when
+	// there are no more.
+	Folder func() (path string, body io.Reader, err error)
+	// Root is the file that the document begins in, where there are several. ""
+	// is found: the only one that is an OpenAPI document.
+	Root string
 }
 
-// MaxDocumentBytes is the largest document that can be imported.
+// MaxDocumentBytes is the largest document that can be imported, all files of
+// it together.
 const MaxDocumentBytes = 64 << 20
 
 // AcceptImport makes a version of a staged import. API names an existing API
@@ -42,13 +50,17 @@ type AcceptImport struct {
 	Name      string
 	Slug      string
 	Label     string
-	Upstream  string // URL
+	Upstream  string // URL; "" is what was edited, else what the document says
 	MountPath string // "" is the default /{tenant}/{api}/{version}
 	// Team is to own a new API. "" is nobody in particular, or, for who may make
 	// APIs in one team alone, that one.
 	Team apim.ID
+	// TakeNew settles conflicts with a draft that is replaced for the document:
+	// the IDs of ImportChanges.Conflicts. The others are settled for the draft.
+	TakeNew []string
 	// Access is "key" (every operation needs a key) or "document" (operations
-	// that the document leaves open are public).
+	// that the document leaves open are public); "" is what was chosen for the
+	// draft that is replaced, else "key".
 	Access string
 }
 
@@ -56,12 +68,14 @@ type AcceptImport struct {
 type APIQuery struct {
 	Search string // in name, slug and tags
 	State  apim.VersionState
+	Team   apim.ID // that owns them, by id or slug; apim.NoTeam: no team
 	Page   apim.Page
 }
 
 // APISummary is a row of the list of APIs.
 type APISummary struct {
 	API      apim.API
+	Owner    string           // name of the team that owns it, "" for none
 	Versions []VersionSummary // newest first
 }
 
@@ -80,6 +94,7 @@ type VersionSummary struct {
 // VersionDetail is everything about a version that its page shows.
 type VersionDetail struct {
 	API         apim.API
+	Owner       string // name of the team that owns the API, "" for none
 	Version     apim.Version
 	Document    apim.Document // of the draft; zero when there is none
 	Deployments []apim.Deployment

@@ -1,23 +1,16 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"portico/internal/apim"
-	"portico/internal/egress"
 	"portico/manager/store"
 	"portico/openapi"
 )
@@ -27,9 +20,6 @@ const mainUpstream = "main"
 
 // stagedFor is how long a staged import waits to be accepted.
 const stagedFor = 24 * time.Hour
-
-// fetchTimeout bounds getting a document by URL.
-const fetchTimeout = 60 * time.Second
 
 // StageImport takes a document in and scans it. The result is kept for 24 h.
 func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim.ID, up Upload) (apim.Import, error) {
@@ -41,15 +31,11 @@ func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim
 		return apim.Import{}, err
 	}
 	defer done()
-	raw, source, err := c.read(ctx, up)
+	doc, err := c.take(ctx, up)
 	if err != nil {
 		return apim.Import{}, err
 	}
-	base := ""
-	if up.URL != "" {
-		base = source // where it was found in the end: relative servers start there (RFC 3986, 5.1.3)
-	}
-	outline, err := openapi.Scan(ctx, raw, openapi.ScanOptions{SourceURL: base})
+	outline, err := openapi.Scan(ctx, doc.raw, openapi.ScanOptions{SourceURL: doc.base})
 	if err != nil {
 		return apim.Import{}, refusedDocument(err)
 	}
@@ -57,15 +43,18 @@ func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim
 	if err != nil {
 		return apim.Import{}, err
 	}
-	compressed, err := store.Compress(raw)
+	compressed, err := store.Compress(doc.raw)
 	if err != nil {
 		return apim.Import{}, err
 	}
 	var out apim.Import
 	err = c.write(ctx, actor, func(u *unit) error {
 		out = staged(outline, owner, u.now)
-		sum := sha256.Sum256(raw)
-		out.Document.Digest, out.Document.Bytes, out.Document.Source = hex.EncodeToString(sum[:]), int64(len(raw)), source
+		sum := sha256.Sum256(doc.raw)
+		out.Document.Digest, out.Document.Bytes, out.Document.Source = hex.EncodeToString(sum[:]), int64(len(doc.raw)), doc.source
+		if len(doc.files) > 1 {
+			out.Files = doc.files
+		}
 		t := u.Tenant(tenant)
 		if err := t.InsertDocument(ctx, out.Document, compressed); err != nil {
 			return err
@@ -81,90 +70,6 @@ func (c *Catalog) StageImport(ctx context.Context, actor apim.Actor, tenant apim
 	return out, err
 }
 
-// read returns an upload's bytes and where they came from, bounded in size and
-// time.
-func (c *Catalog) read(ctx context.Context, up Upload) (raw []byte, source string, err error) {
-	body, source := up.Body, path.Base(strings.ReplaceAll(up.FileName, `\`, "/"))
-	if up.FileName == "" {
-		source = ""
-	}
-	if up.URL != "" {
-		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-		defer cancel()
-		address, err := url.Parse(up.URL)
-		if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" || address.User != nil {
-			return nil, "", invalid("url", "url", "use an address that begins with http:// or https:// and holds no password")
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, up.URL, nil)
-		if err != nil {
-			return nil, "", invalid("url", "url", "this is not an address that can be fetched")
-		}
-		req.Header.Set("Accept", "application/json, application/yaml, text/yaml, */*;q=0.1")
-		res, err := c.Fetch.Do(req)
-		if err != nil {
-			var whole *url.Error // names the address with its query
-			if errors.As(err, &whole) {
-				err = whole.Err
-			}
-			c.Log.WarnContext(ctx, "document not fetched", "host", address.Host, "err", err)
-			return nil, "", invalid("url", "unreachable", "the address did not answer, or may not be fetched from here; download the document and upload the file")
-		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			return nil, "", invalid("url", "status", "the address answered %s; a document was expected", res.Status)
-		}
-		found := *res.Request.URL                                // after redirects
-		found.User, found.RawQuery, found.Fragment = nil, "", "" // where links keep their tokens
-		body, source = res.Body, found.String()
-	}
-	if body == nil {
-		return nil, "", invalid("document", "required", "send a document or the address of one")
-	}
-	raw, err = readWhole(body, MaxDocumentBytes)
-	if errors.Is(err, errTooLong) || errors.Is(err, egress.ErrTooLarge) {
-		return nil, "", &apim.Error{
-			Kind: apim.TooLarge, Code: "document_too_large",
-			Message: fmt.Sprintf("the document is larger than %d MiB; split it into several APIs", MaxDocumentBytes>>20),
-		}
-	}
-	if err != nil {
-		return nil, "", invalid("document", "unreadable", "the document broke off: %s", err)
-	}
-	return raw, source, nil
-}
-
-var errTooLong = errors.New("longer than allowed")
-
-// readWhole reads at most so many bytes. What is long waits in a file until it
-// is known to be whole and not too long, so that memory holds it once.
-func readWhole(r io.Reader, most int64) ([]byte, error) {
-	const inMemory = 1 << 20
-	var head bytes.Buffer
-	if _, err := io.CopyN(&head, r, inMemory); errors.Is(err, io.EOF) {
-		return head.Bytes(), nil
-	} else if err != nil {
-		return nil, err
-	}
-	file, err := os.CreateTemp("", "portico-import-*")
-	if err != nil {
-		return nil, fmt.Errorf("keep a document while it comes in: %w", err)
-	}
-	defer file.Close()
-	defer func() { _ = os.Remove(file.Name()) }() // nothing is left to do about it
-	total, err := io.Copy(file, io.MultiReader(&head, io.LimitReader(r, most+1-inMemory)))
-	if err != nil {
-		return nil, err
-	}
-	if total > most {
-		return nil, errTooLong
-	}
-	raw := make([]byte, total)
-	if _, err := file.ReadAt(raw, 0); err != nil {
-		return nil, fmt.Errorf("read a document that came in: %w", err)
-	}
-	return raw, nil
-}
-
 // refusedDocument turns the scan's refusal into one that names the line.
 func refusedDocument(err error) error {
 	var refused *openapi.Error
@@ -176,8 +81,11 @@ func refusedDocument(err error) error {
 		kind = apim.TooLarge
 	}
 	field := "document"
+	if refused.File != "" {
+		field = refused.File
+	}
 	if refused.Line > 0 {
-		field = fmt.Sprintf("document:%d", refused.Line)
+		field = fmt.Sprintf("%s:%d", field, refused.Line)
 	}
 	return &apim.Error{
 		Kind: kind, Code: refused.Code, Message: "the document cannot be imported",
@@ -197,13 +105,35 @@ func staged(o *openapi.Outline, tenant apim.Tenant, now time.Time) apim.Import {
 		},
 	}
 	for _, s := range o.Servers {
-		out.Servers = append(out.Servers, apim.ImportServer{URL: s.URL, Template: s.Template, Description: s.Description, Usable: s.URL != "" && targetURL(s.URL) == nil})
+		out.Servers = append(out.Servers, importServers(s)...)
 	}
 	out.Routes, out.Upstreams = routes(o)
 	label := proposedLabel(o.Version)
 	slug := apim.Slugify(o.Title)
 	out.Proposed = apim.ImportProposal{
 		Name: short(o.Title), Slug: slug, Label: label, Description: clipped(o.Description, 20_000), Upstream: usable(o.Servers), Mount: defaultMount(tenant.Slug, slug, label),
+	}
+	return out
+}
+
+// mostServers bounds what one server's variables are expanded to.
+const mostServers = 20
+
+// importServers are the addresses that a server of a document may be: its
+// variables' defaults, then each other value that one of them may have.
+func importServers(s openapi.Server) []apim.ImportServer {
+	usable := func(address string) bool { return address != "" && targetURL(address) == nil }
+	out := []apim.ImportServer{{URL: s.URL, Template: s.Template, Description: s.Description, Usable: usable(s.URL)}}
+	seen := map[string]bool{s.URL: true}
+	for _, v := range s.Variables {
+		for _, value := range v.Enum {
+			address := s.Expand(map[string]string{v.Name: value})
+			if seen[address] || !usable(address) || len(out) == mostServers {
+				continue
+			}
+			seen[address] = true
+			out = append(out, apim.ImportServer{URL: address, Template: s.Template, Description: short(v.Name + " " + value), Usable: true})
+		}
 	}
 	return out
 }
@@ -324,7 +254,7 @@ func schemeKind(s openapi.SecurityScheme) string {
 func findings(list []openapi.Finding) []apim.Finding {
 	out := make([]apim.Finding, len(list))
 	for i, f := range list {
-		out[i] = apim.Finding{Code: f.Code, Severity: string(f.Severity), Message: f.Message, Hint: f.Hint, Pointer: f.Pointer, Line: f.Line}
+		out[i] = apim.Finding{Code: f.Code, Severity: string(f.Severity), Message: f.Message, Hint: f.Hint, File: f.File, Pointer: f.Pointer, Line: f.Line}
 	}
 	rank := map[string]int{"error": 0, "warning": 1, "info": 2}
 	slices.SortStableFunc(out, func(a, b apim.Finding) int { return rank[a.Severity] - rank[b.Severity] })
@@ -349,7 +279,7 @@ func (c *Catalog) StagedImport(ctx context.Context, actor apim.Actor, tenant, id
 	return i, err
 }
 
-// DocumentBytes returns a document of the tenant as it was imported.
+// DocumentBytes returns a document of the tenant as it was imported, in one file.
 func (c *Catalog) DocumentBytes(ctx context.Context, actor apim.Actor, tenant, document apim.ID) (apim.Document, []byte, error) {
 	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return apim.Document{}, nil, err
@@ -363,7 +293,24 @@ func (c *Catalog) DocumentBytes(ctx context.Context, actor apim.Actor, tenant, d
 		return apim.Document{}, nil, err
 	}
 	raw, err := t.DocumentBody(ctx, d.Digest)
-	return d, raw, err
+	if err != nil {
+		return d, nil, err
+	}
+	return oneFile(d, raw)
+}
+
+// oneFile is a document as it is handed out: as it was imported, but for one in
+// several files, which are put together as JSON.
+func oneFile(d apim.Document, raw []byte) (apim.Document, []byte, error) {
+	if !openapi.IsArchive(raw) {
+		return d, raw, nil
+	}
+	text, err := openapi.Single(raw)
+	if err != nil {
+		return d, nil, fmt.Errorf("put the files of document %s together: %w", d.ID, err)
+	}
+	d.Format, d.Bytes = "json", int64(len(text))
+	return d, text, nil
 }
 
 // Findings lists what the scan and the lint found in a document, errors first.

@@ -44,6 +44,26 @@ func testStagedImportShowsWhatWouldBeMade(t *testing.T, place postgres.Place) {
 	refused(t, err, apim.NotFound)
 }
 
+// A variable of a server that may have several values is often the choice of
+// an environment.
+func TestValuesOfAServersVariablesAreOffered(t *testing.T) {
+	postgres.Both(t, testValuesOfAServersVariablesAreOffered)
+}
+
+func testValuesOfAServersVariablesAreOffered(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
+	i := p.stage(p.provider, p.shop.ID, strings.Replace(ordersDocument, `servers: [{url: "https://orders.upstream.example/base"}]`,
+		`servers: [{url: "https://{stage}.orders.example:{port}", variables: {stage: {default: live, enum: [live, sandbox]}, port: {default: "443", enum: ["443", "8443"]}}}]`, 1))
+	var got []string
+	for _, s := range i.Servers {
+		got = append(got, s.URL+" "+s.Description)
+	}
+	want := "https://live.orders.example:443 |https://sandbox.orders.example:443 stage sandbox|https://live.orders.example:8443 port 8443"
+	if strings.Join(got, "|") != want || i.Proposed.Upstream != "https://live.orders.example:443" {
+		t.Errorf("got %q, proposed %s", got, i.Proposed.Upstream)
+	}
+}
+
 func TestSecondAcceptReturnsTheFirstVersion(t *testing.T) {
 	postgres.Both(t, testSecondAcceptReturnsTheFirstVersion)
 }

@@ -28,6 +28,23 @@ type InvitationView struct {
 	Account    bool // there is one with the address
 }
 
+// Gives says what an invitation makes of somebody: "Provider on a team, in the
+// team Payments". What a role is on is not named: the names of things are for
+// members.
+func (i InvitationView) Gives() string {
+	var all []string
+	for _, g := range i.Invitation.Grants {
+		kind, _, _ := strings.Cut(string(g.On), "_")
+		all = append(all, strings.ToUpper(string(g.Role[:1]))+string(g.Role[1:])+map[string]string{
+			apim.PrefixTeam: " on a team", apim.PrefixAPI: " on an API", apim.PrefixProduct: " on a product", apim.PrefixApplication: " on an application",
+		}[kind])
+	}
+	for _, team := range i.TeamNames {
+		all = append(all, "in the team "+team)
+	}
+	return strings.Join(all, ", ")
+}
+
 // mostInvitations bounds how many invitations of a tenant are open.
 const mostInvitations = 1000
 
@@ -39,7 +56,8 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	}
 	token := secret.MintToken("portico_invitation")
 	var out apim.Invitation
-	err := t.write(ctx, actor, func(u *unit) error {
+	var edge string
+	err := t.writeRights(ctx, actor, func(u *unit) (err error) {
 		ten := u.Tenant(tenant)
 		out = apim.Invitation{
 			ID: apim.NewID(apim.PrefixInvitation, u.now), Tenant: tenant, Email: normalEmail(in.Email), Grants: grantsOf(in.Roles, in.Grants),
@@ -49,6 +67,9 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 			return err
 		}
 		if err := u.mayInvite(ctx, out); err != nil {
+			return err
+		}
+		if edge, err = u.edgeOf(ctx, out); err != nil {
 			return err
 		}
 		switch _, err := ten.MemberByEmail(ctx, out.Email); {
@@ -83,11 +104,36 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	if err != nil {
 		return apim.Invitation{}, "", err
 	}
-	return out, t.invitationLink(token), nil
+	return out, invitationLink(edge, token), nil
 }
 
-func (t *Tenants) invitationLink(token secret.Text) secret.Text {
-	return secret.Text(t.ConsoleURL + "/invitation?token=" + token.Reveal())
+// edgeOf returns the address of the pages where an invitation is accepted: the
+// portal's for who will be a consumer and nothing else, the console's for all
+// others. Both accept any.
+func (u *unit) edgeOf(ctx context.Context, i apim.Invitation) (string, error) {
+	var roles []apim.Role
+	for _, g := range i.Grants {
+		roles = append(roles, g.Role)
+	}
+	for _, ref := range i.Teams {
+		team, err := u.Tenant(i.Tenant).Team(ctx, string(ref))
+		if apim.KindOf(err) == apim.NotFound {
+			continue // deleted since
+		}
+		if err != nil {
+			return "", err
+		}
+		roles = append(roles, team.Roles...)
+	}
+	works := func(r apim.Role) bool { return r != apim.RoleConsumer }
+	if u.core.PortalURL == "" || len(roles) == 0 || slices.ContainsFunc(roles, works) {
+		return u.core.ConsoleURL, nil
+	}
+	return u.core.PortalURL, nil
+}
+
+func invitationLink(edge string, token secret.Text) secret.Text {
+	return secret.Text(edge + "/invitation?token=" + token.Reveal())
 }
 
 func invitationFacts(i apim.Invitation) any {
@@ -147,12 +193,47 @@ func (t *Tenants) Invitations(ctx context.Context, actor apim.Actor, tenant apim
 	if err != nil {
 		return apim.List[apim.Invitation]{}, err
 	}
-	list, err := t.Store.Tenant(tenant).Invitations(ctx, page)
-	list.Items = slices.DeleteFunc(list.Items, func(i apim.Invitation) bool {
-		return slices.ContainsFunc(i.Grants, func(g apim.RoleGrant) bool { return !reach.Covers(g.On) }) ||
-			slices.ContainsFunc(i.Teams, func(team apim.ID) bool { return !reach.Covers(team) })
+	var out apim.List[apim.Invitation]
+	err = t.Store.Read(ctx, func(tx *store.Tx) error {
+		u := &unit{Tx: tx, core: &t.Core, actor: actor}
+		for {
+			list, err := u.Tenant(tenant).Invitations(ctx, page)
+			if err != nil {
+				return err
+			}
+			for _, i := range list.Items {
+				within, err := u.within(ctx, reach, i)
+				if err != nil {
+					return err
+				}
+				if within {
+					out.Items = append(out.Items, i)
+				}
+			}
+			out.NextCursor, page.Cursor = list.NextCursor, list.NextCursor
+			if len(out.Items) > 0 || list.NextCursor == "" {
+				return nil
+			}
+		}
 	})
-	return list, err
+	return out, err
+}
+
+// within reports whether all that an invitation is to lies within a reach.
+func (u *unit) within(ctx context.Context, reach apim.Reach, i apim.Invitation) (bool, error) {
+	for _, g := range i.Grants {
+		var places []apim.ID
+		if g.On != "" && !reach.All {
+			var err error
+			if places, err = u.placesOf(ctx, i.Tenant, g.On); err != nil && apim.KindOf(err) != apim.NotFound {
+				return false, err
+			}
+		}
+		if !reach.Covers(places...) {
+			return false, nil
+		}
+	}
+	return !slices.ContainsFunc(i.Teams, func(team apim.ID) bool { return !reach.Covers(team) }), nil
 }
 
 // ResendInvitation gives an invitation a new link, good for another seven days.
@@ -160,8 +241,12 @@ func (t *Tenants) Invitations(ctx context.Context, actor apim.Actor, tenant apim
 func (t *Tenants) ResendInvitation(ctx context.Context, actor apim.Actor, tenant, id apim.ID) (apim.Invitation, secret.Text, error) {
 	token := secret.MintToken("portico_invitation")
 	var out apim.Invitation
-	err := t.onInvitation(ctx, actor, tenant, id, func(u *unit, i apim.Invitation) error {
+	var edge string
+	err := t.onInvitation(ctx, actor, tenant, id, func(u *unit, i apim.Invitation) (err error) {
 		out = i
+		if edge, err = u.edgeOf(ctx, i); err != nil {
+			return err
+		}
 		out.InvitedBy, out.Inviter, out.ExpiresAt = actor.Person, who(actor), u.now.Add(apim.InvitationFor)
 		if err := u.Tenant(tenant).RenewInvitation(ctx, out, secret.HashHex(token.Reveal())); err != nil {
 			return err
@@ -171,7 +256,7 @@ func (t *Tenants) ResendInvitation(ctx context.Context, actor apim.Actor, tenant
 	if err != nil {
 		return apim.Invitation{}, "", err
 	}
-	return out, t.invitationLink(token), nil
+	return out, invitationLink(edge, token), nil
 }
 
 // RevokeInvitation ends an invitation; its link is none any more.
@@ -188,7 +273,7 @@ func (t *Tenants) onInvitation(ctx context.Context, actor apim.Actor, tenant, id
 	if err := t.Authz.Somewhere(ctx, actor, tenant, apim.Manage, apim.ObjectMember); err != nil {
 		return err
 	}
-	return t.write(ctx, actor, func(u *unit) error {
+	return t.writeRights(ctx, actor, func(u *unit) error {
 		i, err := u.Tenant(tenant).Invitation(ctx, id)
 		if err != nil {
 			return err
@@ -229,10 +314,27 @@ func (t *Tenants) CheckInvitation(ctx context.Context, token secret.Text) (Invit
 	return out, err
 }
 
+// invitationOf returns the invitation that a link is of. What whoever invited
+// may not give any more, the link gives nobody.
 func (t *Tenants) invitationOf(ctx context.Context, tx *store.Tx, token secret.Text) (apim.Invitation, error) {
-	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()), t.now())
-	if apim.KindOf(err) == apim.NotFound {
-		err = apim.Errorf(apim.NotFound, "this invitation is not valid any more; ask who sent it for another").WithCode("link_ended")
+	i, err := tx.System().InvitationByHash(ctx, secret.HashHex(token.Reveal()))
+	switch {
+	case apim.KindOf(err) == apim.NotFound:
+		return i, apim.Errorf(apim.NotFound, "this invitation was used, was revoked, or has a newer link; ask who sent it for another").WithCode("link_ended")
+	case err != nil:
+		return i, err
+	case i.Expired(t.now()):
+		return i, apim.Errorf(apim.NotFound, "this invitation ended on %s; ask %s for a new link", i.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"), i.Inviter).WithCode("link_expired")
+	case i.InvitedBy == "": // a program of the operators, who may give all
+		return i, nil
+	}
+	p, err := tx.System().Person(ctx, i.InvitedBy)
+	if err != nil {
+		return i, err
+	}
+	inviter := &unit{Tx: tx, core: &t.Core, actor: apim.Actor{Person: p.ID, Name: p.Name, Operator: p.Operator}}
+	if err = inviter.mayInvite(ctx, i); apim.KindOf(err) == apim.Forbidden || apim.KindOf(err) == apim.NotFound {
+		return i, apim.Errorf(apim.NotFound, "this invitation is not valid any more; ask who sent it for another").WithCode("link_ended")
 	}
 	return i, err
 }
@@ -246,8 +348,11 @@ func (t *Tenants) AcceptInvitation(ctx context.Context, actor apim.Actor, token 
 	if actor.Person == "" || actor.Token != "" {
 		return apim.Tenant{}, apim.Errorf(apim.Forbidden, "an API token cannot accept an invitation; sign in as the person who is invited")
 	}
+	if _, err := t.CheckInvitation(ctx, token); err != nil {
+		return apim.Tenant{}, err // before all memberships are read for nothing
+	}
 	var tenant apim.Tenant
-	err := t.write(ctx, actor, func(u *unit) error {
+	err := t.writeRights(ctx, actor, func(u *unit) error {
 		i, err := t.invitationOf(ctx, u.Tx, token)
 		if err != nil {
 			return err
@@ -264,10 +369,7 @@ func (t *Tenants) AcceptInvitation(ctx context.Context, actor apim.Actor, token 
 		}
 		return u.join(ctx, i, p)
 	})
-	if err != nil {
-		return apim.Tenant{}, err
-	}
-	return tenant, t.Authz.Reload(ctx)
+	return tenant, err
 }
 
 // JoinByInvitation makes an account for the invited address and joins it to the
@@ -293,7 +395,7 @@ func (t *Tenants) JoinByInvitation(ctx context.Context, token secret.Text, name,
 		return apim.Person{}, err
 	}
 	var p apim.Person
-	err = t.write(ctx, apim.Actor{Name: strings.TrimSpace(name), Address: address}, func(u *unit) error {
+	err = t.writeRights(ctx, apim.Actor{Name: strings.TrimSpace(name), Address: address}, func(u *unit) error {
 		i, err := t.invitationOf(ctx, u.Tx, token)
 		if err != nil {
 			return err
@@ -314,10 +416,7 @@ func (t *Tenants) JoinByInvitation(ctx context.Context, token secret.Text, name,
 		}
 		return u.join(ctx, i, p)
 	})
-	if err != nil {
-		return apim.Person{}, err
-	}
-	return p, t.Authz.Reload(ctx)
+	return p, err
 }
 
 // join carries an invitation out and uses it up. What it was for and is gone

@@ -40,7 +40,7 @@ func (t *Tenants) UpdateMember(ctx context.Context, actor apim.Actor, tenant, pe
 		return apim.Member{}, err
 	}
 	var m apim.Member
-	err := t.write(ctx, actor, func(u *unit) (err error) {
+	err := t.writeRights(ctx, actor, func(u *unit) (err error) {
 		if m, err = u.Tenant(tenant).Member(ctx, person); err != nil {
 			return err
 		}
@@ -60,10 +60,20 @@ func (t *Tenants) UpdateMember(ctx context.Context, actor apim.Actor, tenant, pe
 		}
 		return u.changeMember(ctx, before, &m)
 	})
-	if err != nil {
-		return apim.Member{}, err
+	return m, err
+}
+
+// writeRights is write for what gives and takes rights. It decides by the
+// memberships as they are, also where another manager has just changed them,
+// and what it changed holds when it returns.
+func (t *Tenants) writeRights(ctx context.Context, actor apim.Actor, fn func(u *unit) error) error {
+	if err := t.Authz.Refresh(ctx); err != nil {
+		return err
 	}
-	return m, t.Authz.Reload(ctx)
+	if err := t.write(ctx, actor, fn); err != nil {
+		return err
+	}
+	return t.Authz.Reload(ctx)
 }
 
 func (u *unit) changeMember(ctx context.Context, before apim.Member, m *apim.Member) error {
@@ -85,26 +95,34 @@ func (u *unit) changeMember(ctx context.Context, before apim.Member, m *apim.Mem
 	if err := u.Tenant(m.Tenant).UpdateMember(ctx, m); err != nil {
 		return err
 	}
+	ended := 0
 	if len(taken) > 0 { // nobody gets by them what they may not give any more
-		if _, err := u.Tenant(m.Tenant).EndInvitationsBy(ctx, m.Person); err != nil {
+		var err error
+		if ended, err = u.Tenant(m.Tenant).EndInvitationsBy(ctx, m.Person); err != nil {
 			return err
 		}
 	}
-	return u.recordChange(ctx, m.Tenant, "member.change", m.Person, memberFacts(before), memberFacts(*m), "roles of %s changed", m.Name)
+	said := ""
+	if ended > 0 {
+		said = fmt.Sprintf(", and %d invitations of theirs ended", ended)
+	}
+	return u.recordChange(ctx, m.Tenant, "member.change", m.Person, memberFacts(before), memberFacts(*m), "roles of %s changed%s", m.Name, said)
 }
 
 // RemoveMember takes a person out of a tenant. Their tokens for it end, and so
 // do the invitations that they made. Anybody may leave, but for the last owner.
 func (t *Tenants) RemoveMember(ctx context.Context, actor apim.Actor, tenant, person apim.ID) error {
-	leaves := actor.Person != "" && actor.Person == person && actor.Token == ""
-	allow := t.Authz.Allow(ctx, actor, tenant, apim.Manage, apim.ObjectMember)
+	leaves, verb := actor.Person != "" && actor.Person == person && actor.Token == "", apim.Manage
 	if leaves {
-		allow = t.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectMember)
+		verb = apim.Read
 	}
-	if allow != nil {
-		return allow
+	if err := t.Authz.Allow(ctx, actor, tenant, verb, apim.ObjectMember); err != nil {
+		return err
 	}
-	err := t.write(ctx, actor, func(u *unit) error {
+	return t.writeRights(ctx, actor, func(u *unit) error {
+		if err := t.Authz.Allow(ctx, actor, tenant, verb, apim.ObjectMember); err != nil {
+			return err
+		}
 		m, err := u.Tenant(tenant).Member(ctx, person)
 		if err != nil {
 			return err
@@ -123,19 +141,16 @@ func (t *Tenants) RemoveMember(ctx context.Context, actor apim.Actor, tenant, pe
 		if err != nil {
 			return err
 		}
-		if _, err := u.Tenant(tenant).EndInvitationsBy(ctx, person); err != nil {
+		invitations, err := u.Tenant(tenant).EndInvitationsBy(ctx, person)
+		if err != nil {
 			return err
 		}
 		said := "removed"
 		if leaves {
 			said = "left"
 		}
-		return u.recordChange(ctx, tenant, "member.remove", person, memberFacts(m), nil, "%s %s, and %d API tokens ended", m.Name, said, tokens)
+		return u.recordChange(ctx, tenant, "member.remove", person, memberFacts(m), nil, "%s %s; %d API tokens and %d invitations of theirs ended", m.Name, said, tokens, invitations)
 	})
-	if err != nil {
-		return err
-	}
-	return t.Authz.Reload(ctx)
 }
 
 func memberFacts(m apim.Member) any {

@@ -3,6 +3,7 @@ package manager_test
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,59 @@ func testRemovedMemberIsOutAtAnotherManager(t *testing.T, place postgres.Place) 
 	}
 }
 
+// Whoever another manager has just removed gives nothing and takes nothing here,
+// though nobody told this one.
+func TestRightsAreGivenByWhatMembersAreNow(t *testing.T) {
+	postgres.Both(t, testRightsAreGivenByWhatMembersAreNow)
+}
+
+func testRightsAreGivenByWhatMembersAreNow(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	boss, admin := y.person(y.shop, "Bo"), y.person(y.shop, "Adam", apim.RoleAdmin)
+	y.grant(boss, apim.RoleGrant{Role: apim.RoleAdmin, On: y.east.ID})
+	friend := y.person(y.shop, "Fay")
+	for name, do := range map[string]func(here *manager.Tenants) error{
+		"a role in the team": func(here *manager.Tenants) error {
+			return last(here.UpdateMember(ctx, boss, shop, friend.Person, manager.MemberChange{Grants: &[]apim.RoleGrant{{Role: apim.RoleAdmin, On: y.east.ID}}}))
+		},
+		"a place in the team": func(here *manager.Tenants) error {
+			return here.AddTeamMember(ctx, boss, shop, y.east.ID, friend.Person)
+		},
+		"roles of the team": func(here *manager.Tenants) error {
+			return last(here.UpdateTeam(ctx, boss, shop, y.east.ID, manager.TeamInput{Roles: &[]apim.Role{apim.RoleAdmin}}))
+		},
+		"an invitation": func(here *manager.Tenants) error {
+			_, _, err := here.Invite(ctx, boss, shop, manager.NewInvitation{Email: "x@y.example", Teams: []apim.ID{y.east.ID}})
+			return err
+		},
+		"a team": func(here *manager.Tenants) error {
+			return last(here.CreateTeam(ctx, admin, shop, manager.TeamInput{Name: new("Mine"), Roles: &[]apim.Role{apim.RoleAdmin}}))
+		},
+		"a team's end": func(here *manager.Tenants) error { return here.DeleteTeam(ctx, admin, shop, y.team("spare").ID) },
+		"removal": func(here *manager.Tenants) error {
+			return here.RemoveMember(ctx, admin, shop, y.person(y.shop, "Gus").Person)
+		},
+	} {
+		here := must[*manager.Tenants](t)(y.another())
+		for _, who := range []apim.Actor{boss, admin} {
+			must[apim.Member](t)(y.tenants.UpdateMember(ctx, y.owner, shop, who.Person, manager.MemberChange{Roles: &[]apim.Role{}, Grants: &[]apim.RoleGrant{}}))
+		}
+		if err := do(here); apim.KindOf(err) != apim.Forbidden {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+		must[apim.Member](t)(y.tenants.UpdateMember(ctx, y.owner, shop, admin.Person, manager.MemberChange{Roles: &[]apim.Role{apim.RoleAdmin}}))
+		y.grant(boss, apim.RoleGrant{Role: apim.RoleAdmin, On: y.east.ID})
+	}
+	// Who is no member any more makes no token to come back with.
+	here := must[*manager.Tenants](t)(y.another())
+	if err := y.tenants.RemoveMember(ctx, y.owner, shop, admin.Person); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := here.CreateToken(ctx, admin, shop, manager.NewToken{Name: "CI"})
+	refused(t, err, apim.NotFound)
+}
+
 func tokenIn(t testing.TB, link secret.Text) secret.Text {
 	t.Helper()
 	u := must[*url.URL](t)(url.Parse(link.Reveal()))
@@ -300,8 +354,84 @@ func testInvitationsEndWithTheInvitersRole(t *testing.T, place postgres.Place) {
 	if _, _, err := y.tenants.Invite(ctx, y.owner, shop, manager.NewInvitation{Email: "west@b.example", Teams: []apim.ID{y.west.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	if list := must[apim.List[apim.Invitation]](t)(y.tenants.Invitations(ctx, boss, shop, apim.Page{})); len(list.Items) != 1 || list.Items[0].Email != "in@b.example" {
-		t.Errorf("got %+v, want those of the own team", list.Items)
+	_, _, err = y.tenants.Invite(ctx, boss, shop, manager.NewInvitation{Email: "api@b.example", Grants: []apim.RoleGrant{{Role: apim.RoleProvider, On: y.ofEast.version.API}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := y.tenants.Invite(ctx, y.owner, shop, manager.NewInvitation{Email: "west2@b.example", Teams: []apim.ID{y.west.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for page := (apim.Page{Limit: 1}); ; {
+		list := must[apim.List[apim.Invitation]](t)(y.tenants.Invitations(ctx, boss, shop, page))
+		if len(list.Items) != 1 {
+			t.Fatalf("got %+v after %v, want no page without a line", list, seen)
+		}
+		seen = append(seen, list.Items[0].Email)
+		if page.Cursor = list.NextCursor; page.Cursor == "" || len(seen) > 2 {
+			break
+		}
+	}
+	if !slices.Equal(seen, []string{"api@b.example", "in@b.example"}) {
+		t.Errorf("got %v, want those to the own team and to what it owns", seen)
+	}
+}
+
+// However somebody lost the right to give it, what they have invited others to
+// is not given.
+func TestInvitationGivesNothingThatItsInviterMayNotGiveAnyMore(t *testing.T) {
+	postgres.Both(t, testInvitationGivesNothingThatItsInviterMayNotGiveAnyMore)
+}
+
+func testInvitationGivesNothingThatItsInviterMayNotGiveAnyMore(t *testing.T, place postgres.Place) {
+	for name, lose := range map[string]func(y *yard, boss apim.Actor, boards apim.Team) error{
+		"out of the team": func(y *yard, boss apim.Actor, boards apim.Team) error {
+			return y.tenants.RemoveTeamMember(y.t.Context(), y.owner, y.shop.ID, boards.ID, boss.Person)
+		},
+		"the team has the role no more": func(y *yard, _ apim.Actor, boards apim.Team) error {
+			return last(y.tenants.UpdateTeam(y.t.Context(), y.owner, y.shop.ID, boards.ID, manager.TeamInput{Roles: &[]apim.Role{apim.RoleProvider}}))
+		},
+		"the API is another team's": func(y *yard, _ apim.Actor, _ apim.Team) error {
+			return last(y.catalog.UpdateAPI(y.t.Context(), y.owner, y.shop.ID, y.ofEast.version.API, manager.APIChange{Team: &y.west.ID}))
+		},
+		"at another manager": func(y *yard, boss apim.Actor, boards apim.Team) error {
+			there, err := y.another()
+			if err != nil {
+				return err
+			}
+			return there.RemoveTeamMember(y.t.Context(), y.owner, y.shop.ID, boards.ID, boss.Person)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := newYard(t, place)
+			ctx, shop := t.Context(), y.shop.ID
+			boards := y.team("board", apim.RoleAdmin)
+			must[apim.API](t)(y.catalog.UpdateAPI(ctx, y.owner, shop, y.ofEast.version.API, manager.APIChange{Team: &boards.ID}))
+			boss := y.person(y.shop, "Bo")
+			y.join(boards, boss)
+			friend := y.person(y.tenant("elsewhere"), "Fay", apim.RoleOwner)
+			_, link, err := y.tenants.Invite(ctx, boss, shop, manager.NewInvitation{
+				Email: "fay@elsewhere.example", Grants: []apim.RoleGrant{{Role: apim.RoleProvider, On: y.ofEast.version.API}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, made, err := y.tenants.Invite(ctx, boss, shop, manager.NewInvitation{
+				Email: "new@elsewhere.example", Grants: []apim.RoleGrant{{Role: apim.RoleProvider, On: y.ofEast.version.API}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			must[manager.InvitationView](t)(y.tenants.CheckInvitation(ctx, tokenIn(t, link)))
+			if err := lose(y, boss, boards); err != nil {
+				t.Fatal(err)
+			}
+			_, err = y.tenants.AcceptInvitation(ctx, friend, tokenIn(t, link))
+			refused(t, err, apim.NotFound)
+			_, err = y.tenants.JoinByInvitation(ctx, tokenIn(t, made), "Nell", password, "192.0.2.1")
+			refused(t, err, apim.NotFound)
+			refused(t, last(y.tenants.Member(ctx, y.owner, shop, friend.Person)), apim.NotFound)
+		})
 	}
 }
 
@@ -372,6 +502,76 @@ func testNarrowTokenMakesNoWiderOne(t *testing.T, place postgres.Place) {
 	narrow := apim.Actor{Token: "tok_1", Operator: true, Name: "automation", Scopes: apim.Scopes{"write token", "read *"}}
 	_, _, err := y.tenants.CreateToken(t.Context(), narrow, y.shop.ID, manager.NewToken{Name: "wider"})
 	refused(t, err, apim.Forbidden)
+	// One that makes tokens gives what it has and no more.
+	mints := apim.Actor{Token: "tok_2", Operator: true, Name: "automation", Scopes: apim.Scopes{"* token", "read api"}}
+	for asked, want := range map[apim.Scope]string{
+		"* *": "scopes[0]", "read *": "scopes[0]", "* api": "scopes[0]", "write api": "scopes[0]", "manage member": "scopes[0]", "read api": "", "write token": "", "* token": "",
+	} {
+		_, _, err := y.tenants.CreateToken(t.Context(), mints, y.shop.ID, manager.NewToken{Name: "child", Scopes: apim.Scopes{asked}})
+		if want == "" && err != nil {
+			t.Errorf("%s: %v", asked, err)
+		} else if want != "" {
+			wantFields(t, err, want)
+		}
+	}
+	made, _, err := y.tenants.CreateToken(t.Context(), mints, y.shop.ID, manager.NewToken{Name: "as it is"})
+	if err != nil || !slices.Equal(made.Scopes, mints.Scopes) {
+		t.Errorf("got %v, %v, want the scopes of the token that made it", made.Scopes, err)
+	}
+}
+
+func TestAdminsSeeAndRevokeEverybodysTokens(t *testing.T) {
+	postgres.Both(t, testAdminsSeeAndRevokeEverybodysTokens)
+}
+
+func testAdminsSeeAndRevokeEverybodysTokens(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	admin := y.person(y.shop, "Adam", apim.RoleAdmin)
+	provider, auditor := y.person(y.shop, "Pia", apim.RoleProvider), y.person(y.shop, "Aud", apim.RoleAuditor)
+	boss := y.person(y.shop, "Bo")
+	y.grant(boss, apim.RoleGrant{Role: apim.RoleAdmin, On: y.east.ID})
+	elsewhere := y.tenant("elsewhere")
+	outside := y.person(elsewhere, "Xi", apim.RoleOwner)
+	mint := func(who apim.Actor, tenant apim.ID) (apim.Token, string) {
+		t.Helper()
+		token, text, err := y.tenants.CreateToken(ctx, who, tenant, manager.NewToken{Name: "of " + who.Name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token, text
+	}
+	pias, text := mint(provider, shop)
+	wills, _ := mint(y.works, shop)
+	bot, _ := mint(apim.Actor{Token: "tok_1", Operator: true, Name: "automation"}, shop)
+	theirs, _ := mint(outside, elsewhere.ID)
+	list := must[apim.List[apim.MadeToken]](t)(y.tenants.AllTokens(ctx, admin, shop, apim.Page{}))
+	if len(list.Items) != 3 || list.Items[0].ID != bot.ID || list.Items[0].Maker != "" || list.Items[1].Maker != "Will" || list.Items[2].Token.Person != provider.Person {
+		t.Errorf("got %+v, want those of the shop, the newest first", list.Items)
+	}
+	narrow := admin
+	narrow.Token, narrow.Tenant, narrow.Scopes = "tok_2", shop, apim.Scopes{"write token"}
+	for name, who := range map[string]apim.Actor{"a provider": provider, "an auditor": auditor, "a team's admin": boss, "an admin's token without the scope": narrow} {
+		_, err := y.tenants.AllTokens(ctx, who, shop, apim.Page{})
+		if apim.KindOf(err) != apim.Forbidden {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+		if err := y.tenants.RevokeToken(ctx, who, shop, wills.ID); apim.KindOf(err) != apim.NotFound {
+			t.Errorf("%s: got %v, want another's token not to be there", name, err)
+		}
+	}
+	refused(t, y.tenants.RevokeToken(ctx, admin, shop, theirs.ID), apim.NotFound)
+	if err := y.tenants.RevokeToken(ctx, admin, shop, pias.ID); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, last(y.tenants.TokenActor(ctx, text)), apim.SignIn)
+	rows := must[apim.List[apim.AuditLink]](t)(y.tenants.AuditLog(ctx, y.owner, shop, apim.AuditFilter{Action: "token.revoke"}, apim.Page{}))
+	if len(rows.Items) != 1 || rows.Items[0].Actor.Person != admin.Person || rows.Items[0].Summary != "API token of Pia of Pia revoked" {
+		t.Errorf("got %+v, want who revoked whose", rows.Items)
+	}
+	if err := y.tenants.RevokeToken(ctx, y.works, shop, wills.ID); err != nil {
+		t.Errorf("their own: %v", err)
+	}
 }
 
 func TestSessionsAreListedAndEnded(t *testing.T) { postgres.Both(t, testSessionsAreListedAndEnded) }

@@ -318,5 +318,8 @@ func (c *Catalog) OfferedDocument(ctx context.Context, actor apim.Actor, tenant,
 		return apim.Document{}, nil, apim.Errorf(apim.NotFound, "the version has no document")
 	}
 	raw, err := cat.Provider(v).DocumentBody(ctx, v.Document.Digest)
-	return v.Document, raw, err
+	if err != nil {
+		return v.Document, nil, err
+	}
+	return oneFile(v.Document, raw)
 }

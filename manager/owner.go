@@ -40,6 +40,61 @@ func (c *Core) allowDocument(ctx context.Context, t store.Tenant, actor apim.Act
 	return err
 }
 
+// Owners are whose things of a kind can be.
+type Owners struct {
+	None  bool        // nobody's in particular: the tenant's own
+	Teams []apim.Team // by name
+}
+
+// Owners returns whose things of a kind the actor may read, make or change: for
+// forms that give them to somebody, and for lists.
+func (t *Tenants) Owners(ctx context.Context, actor apim.Actor, tenant apim.ID, verb apim.Verb, object apim.Object) (Owners, error) {
+	reach, err := t.Authz.Reach(ctx, actor, tenant, verb, object)
+	if err != nil {
+		return Owners{}, err
+	}
+	out := Owners{None: reach.All}
+	err = t.Store.Read(ctx, func(tx *store.Tx) error {
+		page := apim.Page{Limit: 200}
+		for {
+			list, err := tx.Tenant(tenant).Teams(ctx, page)
+			if err != nil {
+				return err
+			}
+			for _, team := range list.Items {
+				if reach.Covers(team.ID) {
+					out.Teams = append(out.Teams, team)
+				}
+			}
+			if page.Cursor = list.NextCursor; page.Cursor == "" {
+				return nil
+			}
+		}
+	})
+	return out, err
+}
+
+// ownerNames returns the names of the teams that own something; "" among them
+// is no team.
+func ownerNames(ctx context.Context, t store.Tenant, teams []apim.ID) (map[apim.ID]string, error) {
+	if !slices.ContainsFunc(teams, func(team apim.ID) bool { return team != "" }) {
+		return nil, nil
+	}
+	return t.TeamNames(ctx)
+}
+
+// filterTeam returns the id of a team that a list is filtered by.
+func filterTeam(ctx context.Context, t store.Tenant, team apim.ID) (apim.ID, error) {
+	if team == "" || team == apim.NoTeam {
+		return team, nil
+	}
+	found, err := t.Team(ctx, string(team))
+	if apim.KindOf(err) == apim.NotFound {
+		return "", invalid("team", "unknown", "there is no team %q", team)
+	}
+	return found.ID, err
+}
+
 // ownerOfNew returns the team that is to own a new object: the one that was
 // asked for, by id or slug. Who may make such things in one team alone makes
 // them for that one.
@@ -147,6 +202,29 @@ func productPlaces(ctx context.Context, t store.Tenant, products map[apim.ID]api
 		}
 	}
 	return out, nil
+}
+
+// offersReach returns where in the tenant the actor reads what is asked of its
+// products: where they may read the products, or the APIs in them. A consumer's
+// role lets nobody look across to the side that offers.
+func (c *Core) offersReach(ctx context.Context, actor apim.Actor, tenant apim.ID) (apim.Reach, error) {
+	if _, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription); err != nil {
+		return apim.Reach{}, err
+	}
+	person := actor
+	person.Scopes = nil // what a token may was asked, and is of subscriptions
+	out, none := c.Authz.Reach(ctx, person, tenant, apim.Read, apim.ObjectProduct)
+	if none != nil && apim.KindOf(none) != apim.Forbidden {
+		return apim.Reach{}, none
+	}
+	apis, err := c.Authz.Reach(ctx, person, tenant, apim.Read, apim.ObjectAPI)
+	switch {
+	case err == nil:
+		return apim.Reach{All: out.All || apis.All, In: append(out.In, apis.In...)}, nil
+	case apim.KindOf(err) == apim.Forbidden:
+		return out, none
+	}
+	return apim.Reach{}, err
 }
 
 // providerPlaces is productPlaces of a subscription's product.

@@ -24,6 +24,12 @@ type ProductInput struct {
 	Lock                       int64
 }
 
+// ProductQuery filters a list of products.
+type ProductQuery struct {
+	Team apim.ID // that owns them, by id or slug; apim.NoTeam: no team
+	Page apim.Page
+}
+
 // PlanInput makes or changes a plan. On change nil fields stay.
 type PlanInput struct {
 	Slug                     string // on making only
@@ -38,6 +44,7 @@ type PlanInput struct {
 // ProductDetail is a product with its plans and versions.
 type ProductDetail struct {
 	Product     apim.Product
+	Owner       string // name of the team that owns it, "" for none
 	Plans       []apim.Plan
 	Versions    []ProductVersion
 	Subscribers int // live subscriptions
@@ -336,14 +343,18 @@ func (c *Catalog) DeleteProduct(ctx context.Context, actor apim.Actor, tenant, i
 
 // Products lists those of the tenant's products that the actor may read, by
 // name.
-func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, page apim.Page) (apim.List[ProductDetail], error) {
+func (c *Catalog) Products(ctx context.Context, actor apim.Actor, tenant apim.ID, q ProductQuery) (apim.List[ProductDetail], error) {
 	reach, err := c.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectProduct)
 	if err != nil {
 		return apim.List[ProductDetail]{}, err
 	}
 	var out apim.List[ProductDetail]
 	err = c.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Products(ctx, reach, page)
+		team, err := filterTeam(ctx, tx.Tenant(tenant), q.Team)
+		if err != nil {
+			return err
+		}
+		list, err := tx.Tenant(tenant).Products(ctx, reach, team, q.Page)
 		if err != nil {
 			return err
 		}
@@ -401,9 +412,13 @@ func productDetails(ctx context.Context, t store.Tenant, products []apim.Product
 	if err != nil {
 		return nil, err
 	}
+	owners, err := ownerNames(ctx, t, ids(products, func(p apim.Product) apim.ID { return p.Team }))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]ProductDetail, len(products))
 	for i, p := range products {
-		d := ProductDetail{Product: p, Subscribers: using[p.ID]}
+		d := ProductDetail{Product: p, Owner: owners[p.Team], Subscribers: using[p.ID]}
 		for _, plan := range plans {
 			if plan.Product == p.ID {
 				d.Plans = append(d.Plans, plan)

@@ -211,17 +211,17 @@ func (u *unit) applicationOf(ctx context.Context, s apim.Subscription) (apim.App
 
 // Waiting counts the requests in the inbox.
 func (a *Access) Waiting(ctx context.Context, actor apim.Actor, tenant apim.ID) (int, error) {
-	reach, err := a.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription)
+	reach, err := a.offersReach(ctx, actor, tenant)
 	if err != nil {
 		return 0, err
 	}
 	return a.Store.Tenant(tenant).WaitingRequests(ctx, reach)
 }
 
-// Inbox lists requests to those of the tenant's products whose subscriptions
-// the actor may read: waiting ones oldest first, answered ones newest first.
+// Inbox lists requests to those of the tenant's products that the actor may
+// read: waiting ones oldest first, answered ones newest first.
 func (a *Access) Inbox(ctx context.Context, actor apim.Actor, tenant apim.ID, q InboxQuery) (apim.List[SubscriptionView], error) {
-	reach, err := a.Authz.Reach(ctx, actor, tenant, apim.Read, apim.ObjectSubscription)
+	reach, err := a.offersReach(ctx, actor, tenant)
 	if err != nil {
 		return apim.List[SubscriptionView]{}, err
 	}

@@ -403,7 +403,8 @@ func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id 
 		if err != nil {
 			return err
 		}
-		if err := a.allowSubscription(ctx, tx, actor, tenant, s); err != nil {
+		reach, err := a.allowSubscription(ctx, tx, actor, tenant, s)
+		if err != nil {
 			return err
 		}
 		views, err := a.views(ctx, tx, actor, tenant, []apim.Subscription{s})
@@ -412,7 +413,7 @@ func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id 
 		}
 		out = views[0]
 		if s.Tenant == tenant {
-			if out.History, err = a.history(ctx, tx, s); err != nil {
+			if out.History, err = a.history(ctx, tx, s, reach); err != nil {
 				return err
 			}
 			long, err := tx.System().LongKeys(ctx, []apim.ID{s.Plan}, a.now())
@@ -429,22 +430,24 @@ func (a *Access) Subscription(ctx context.Context, actor apim.Actor, tenant, id 
 }
 
 // allowSubscription checks that the actor may read a subscription, as its
-// provider or as its consumer.
-func (a *Access) allowSubscription(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant apim.ID, s apim.Subscription) error {
-	var places []apim.ID
+// provider or as its consumer. It returns where they read as a provider.
+func (a *Access) allowSubscription(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant apim.ID, s apim.Subscription) (apim.Reach, error) {
+	reach, err := a.offersReach(ctx, actor, tenant)
+	if err != nil && apim.KindOf(err) != apim.Forbidden {
+		return reach, err
+	}
 	if s.Tenant == tenant {
-		of, err := providerPlaces(ctx, tx, s)
-		if err != nil {
-			return err
+		places, err := providerPlaces(ctx, tx, s)
+		if err != nil || reach.Covers(places...) {
+			return reach, err
 		}
-		places = of
 	}
-	if s.ApplicationTenant == tenant {
-		of, err := applicationPlaces(ctx, tx.Tenant(tenant), s.Application)
-		if err != nil {
-			return err
-		}
-		places = append(places, of...)
+	if s.ApplicationTenant != tenant {
+		return reach, apim.Errorf(apim.NotFound, "no such subscription")
 	}
-	return a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription, places...)
+	places, err := applicationPlaces(ctx, tx.Tenant(tenant), s.Application)
+	if err != nil {
+		return reach, err
+	}
+	return reach, a.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectSubscription, places...)
 }

@@ -89,7 +89,10 @@ func (t *Tenants) CreateTeam(ctx context.Context, actor apim.Actor, tenant apim.
 		return apim.Team{}, err
 	}
 	var team apim.Team
-	err := t.write(ctx, actor, func(u *unit) error {
+	err := t.writeRights(ctx, actor, func(u *unit) error {
+		if err := t.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectTeam); err != nil {
+			return err
+		}
 		team = apim.Team{
 			ID: apim.NewID(apim.PrefixTeam, u.now), Tenant: tenant, Slug: in.Slug, Name: value(in.Name), Description: value(in.Description),
 			Roles: value(in.Roles), CreatedAt: u.now, UpdatedAt: u.now, Lock: 1,
@@ -142,7 +145,7 @@ func (t *Tenants) UpdateTeam(ctx context.Context, actor apim.Actor, tenant, id a
 		return apim.Team{}, err
 	}
 	var team apim.Team
-	err := t.write(ctx, actor, func(u *unit) (err error) {
+	err := t.writeRights(ctx, actor, func(u *unit) (err error) {
 		if team, err = u.Tenant(tenant).Team(ctx, string(id)); err != nil {
 			return err
 		}
@@ -175,10 +178,7 @@ func (t *Tenants) UpdateTeam(ctx context.Context, actor apim.Actor, tenant, id a
 		}
 		return u.recordChange(ctx, tenant, "team.change", team.ID, teamFacts(before), teamFacts(team), "team %s changed", team.Name)
 	})
-	if err != nil {
-		return apim.Team{}, err
-	}
-	return team, t.Authz.Reload(ctx)
+	return team, err
 }
 
 // DeleteTeam removes a team that owns nothing, with the roles that were on it.
@@ -186,7 +186,10 @@ func (t *Tenants) DeleteTeam(ctx context.Context, actor apim.Actor, tenant, id a
 	if err := t.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectTeam); err != nil {
 		return err
 	}
-	err := t.write(ctx, actor, func(u *unit) error {
+	return t.writeRights(ctx, actor, func(u *unit) error {
+		if err := t.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectTeam); err != nil {
+			return err
+		}
 		ten := u.Tenant(tenant)
 		team, err := ten.Team(ctx, string(id))
 		if err != nil {
@@ -210,10 +213,6 @@ func (t *Tenants) DeleteTeam(ctx context.Context, actor apim.Actor, tenant, id a
 		}
 		return u.recordChange(ctx, tenant, "team.delete", team.ID, teamFacts(team), nil, "team %s deleted", team.Name)
 	})
-	if err != nil {
-		return err
-	}
-	return t.Authz.Reload(ctx)
 }
 
 // AddTeamMember puts a member of the tenant into a team. Adding one who is there
@@ -250,7 +249,7 @@ func (t *Tenants) inTeam(ctx context.Context, actor apim.Actor, tenant, id, pers
 	if err := t.Authz.Somewhere(ctx, actor, tenant, verb, apim.ObjectMember); err != nil {
 		return err
 	}
-	err := t.write(ctx, actor, func(u *unit) error {
+	return t.writeRights(ctx, actor, func(u *unit) error {
 		team, err := u.Tenant(tenant).Team(ctx, string(id))
 		if err != nil {
 			return err
@@ -264,8 +263,4 @@ func (t *Tenants) inTeam(ctx context.Context, actor apim.Actor, tenant, id, pers
 		}
 		return change(u, team, m, slices.Contains(m.Teams, team.ID))
 	})
-	if err != nil {
-		return err
-	}
-	return t.Authz.Reload(ctx)
 }

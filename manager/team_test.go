@@ -74,7 +74,7 @@ func testProviderOfATeamChangesWhatTheTeamOwnsAlone(t *testing.T, place postgres
 	if len(apis.Items) != 1 || apis.Items[0].API.ID != y.ofEast.version.API || apis.Items[0].API.Team != y.east.ID {
 		t.Errorf("got %+v, want the team's API", apis.Items)
 	}
-	products := must[apim.List[manager.ProductDetail]](t)(y.catalog.Products(ctx, y.works, shop, apim.Page{}))
+	products := must[apim.List[manager.ProductDetail]](t)(y.catalog.Products(ctx, y.works, shop, manager.ProductQuery{}))
 	if len(products.Items) != 1 || products.Items[0].Product.ID != y.ofEast.product.ID {
 		t.Errorf("got %+v, want the team's product", products.Items)
 	}
@@ -405,5 +405,87 @@ func testTeamsAreTheProvidersAloneToKnow(t *testing.T, place postgres.Place) {
 	view := must[manager.SubscriptionView](t)(y.access.Subscription(t.Context(), carl, client.ID, s.ID))
 	if len(offers.Items) != 2 || offers.Items[0].Product.Team != "" || view.Product.Team != "" {
 		t.Errorf("got %+v and %+v, want no team", offers.Items, view.Product)
+	}
+}
+
+// Who uses what others offer reads their own side of subscriptions: what other
+// tenants ask of the own one is for who offers it.
+func TestConsumerDoesNotReadWhatOthersAsk(t *testing.T) {
+	postgres.Both(t, testConsumerDoesNotReadWhatOthersAsk)
+}
+
+func testConsumerDoesNotReadWhatOthersAsk(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	client := y.tenant("client")
+	cem := y.person(client, "Cem", apim.RoleOwner)
+	asked := y.request(cem, client, y.application(cem, client, "till"), y.ofEast.manual)
+	con := y.person(y.shop, "Con", apim.RoleConsumer)
+	own := y.request(con, y.shop, y.application(con, y.shop, "inside"), y.ofEast.manual)
+	onTeam := y.person(y.shop, "Tea")
+	y.grant(onTeam, apim.RoleGrant{Role: apim.RoleConsumer, On: y.east.ID})
+	both := y.person(y.shop, "Bob", apim.RoleConsumer)
+	y.grant(both, apim.RoleGrant{Role: apim.RoleApprover, On: y.ofWest.product.ID})
+	for name, who := range map[string]apim.Actor{"a consumer": con, "a team's consumer": onTeam} {
+		_, err := y.access.Inbox(ctx, who, shop, manager.InboxQuery{Tab: "all"})
+		if apim.KindOf(err) != apim.Forbidden {
+			t.Errorf("%s: the inbox: got %v", name, err)
+		}
+		if _, err := y.access.Waiting(ctx, who, shop); apim.KindOf(err) != apim.Forbidden {
+			t.Errorf("%s: how many wait: got %v", name, err)
+		}
+		if _, err := y.access.Subscription(ctx, who, shop, asked.ID); apim.KindOf(err) != apim.NotFound {
+			t.Errorf("%s: a request: got %v", name, err)
+		}
+	}
+	mine := must[manager.SubscriptionView](t)(y.access.Subscription(ctx, con, shop, own.ID))
+	if mine.Subscription.ID != own.ID || len(mine.History) != 0 {
+		t.Errorf("got %+v, want their own request without what others were told", mine)
+	}
+	if list := must[apim.List[manager.SubscriptionView]](t)(y.access.Inbox(ctx, both, shop, manager.InboxQuery{Tab: "all"})); len(list.Items) != 0 {
+		t.Errorf("got %+v, want what is asked of the one product", list.Items)
+	}
+	west := y.request(cem, client, y.application(cem, client, "second"), y.ofWest.manual)
+	if n := must[int](t)(y.access.Waiting(ctx, both, shop)); n != 1 {
+		t.Errorf("%d wait, want the one", n)
+	}
+	must[manager.SubscriptionView](t)(y.access.Subscription(ctx, both, shop, west.ID))
+	// A token needs no scope for products to see what is asked of them.
+	token := y.owner
+	token.Token, token.Tenant, token.Scopes = "tok_1", shop, apim.Scopes{"approve subscription"}
+	if list := must[apim.List[manager.SubscriptionView]](t)(y.access.Inbox(ctx, token, shop, manager.InboxQuery{})); len(list.Items) != 3 {
+		t.Errorf("got %d requests, want all", len(list.Items))
+	}
+}
+
+// What was decided before is told as far as its reader may read it.
+func TestHistoryIsOfTheProductsThatTheReaderReads(t *testing.T) {
+	postgres.Both(t, testHistoryIsOfTheProductsThatTheReaderReads)
+}
+
+func testHistoryIsOfTheProductsThatTheReaderReads(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	client := y.tenant("client")
+	cem := y.person(client, "Cem", apim.RoleOwner)
+	west := y.request(cem, client, y.application(cem, client, "one"), y.ofWest.manual)
+	if _, _, err := y.access.Reject(ctx, y.owner, shop, west.ID, "not them"); err != nil {
+		t.Fatal(err)
+	}
+	before := y.request(cem, client, y.application(cem, client, "two"), y.ofEast.manual)
+	if _, _, err := y.access.Approve(ctx, y.owner, shop, before.ID, manager.Decision{}); err != nil {
+		t.Fatal(err)
+	}
+	asked := y.request(cem, client, y.application(cem, client, "three"), y.ofEast.manual)
+	approver := y.person(y.shop, "Ann")
+	y.grant(approver, apim.RoleGrant{Role: apim.RoleApprover, On: y.ofEast.product.ID})
+	for name, c := range map[string]struct {
+		who  apim.Actor
+		want int
+	}{"the owner": {y.owner, 2}, "the product's approver": {approver, 1}} {
+		v := must[manager.SubscriptionView](t)(y.access.Subscription(ctx, c.who, shop, asked.ID))
+		if len(v.History) != c.want || strings.Contains(v.History[0].Text+v.History[len(v.History)-1].Text, "west") != (c.want == 2) {
+			t.Errorf("%s: got %+v, want %d lines", name, v.History, c.want)
+		}
 	}
 }

@@ -51,6 +51,11 @@ func versionDetail(ctx context.Context, tx *store.Tx, v apim.Version) (VersionDe
 	if out.API, err = t.API(ctx, string(v.API)); err != nil {
 		return out, err
 	}
+	owners, err := ownerNames(ctx, t, []apim.ID{out.API.Team})
+	if err != nil {
+		return out, err
+	}
+	out.Owner = owners[out.API.Team]
 	if v.Document != "" {
 		if out.Document, err = t.Document(ctx, v.Document); err != nil {
 			return out, err

@@ -127,9 +127,9 @@ func names(ctx context.Context, tx *store.Tx, subscriptions []apim.Subscription)
 }
 
 // history is what was decided before between a provider and a consumer's
-// tenant.
-func (a *Access) history(ctx context.Context, tx *store.Tx, s apim.Subscription) ([]HistoryLine, error) {
-	before, err := tx.Tenant(s.Tenant).Between(ctx, s.ApplicationTenant, 20)
+// tenant, as far as a reach of the provider's goes.
+func (a *Access) history(ctx context.Context, tx *store.Tx, s apim.Subscription, reach apim.Reach) ([]HistoryLine, error) {
+	before, err := tx.Tenant(s.Tenant).Between(ctx, s.ApplicationTenant, reach, 20)
 	if err != nil {
 		return nil, err
 	}

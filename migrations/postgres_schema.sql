@@ -366,6 +366,7 @@ CREATE TABLE finding (
   hint text COLLATE "C" NOT NULL,
   pointer text COLLATE "C" NOT NULL,
   line bigint NOT NULL,
+  file text COLLATE "C" NOT NULL,
   PRIMARY KEY (document_id, "position"),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document(tenant_id, id) ON DELETE CASCADE
 );
@@ -843,11 +844,15 @@ CREATE TABLE subscription (
   FOREIGN KEY (tenant_id, product_id) REFERENCES product(tenant_id, id)
 );
 
-CREATE INDEX subscription_answered ON public.subscription USING btree (tenant_id, updated_at, id);
-
 CREATE INDEX subscription_application ON public.subscription USING btree (application_tenant_id, application_id);
 
+CREATE INDEX subscription_asked ON public.subscription USING btree (tenant_id, requested_at, id);
+
+CREATE INDEX subscription_automatic ON public.subscription USING btree (tenant_id, requested_at, id) WHERE automatic;
+
 CREATE INDEX subscription_changing ON public.subscription USING btree (tenant_id, requested_at, id) WHERE changing;
+
+CREATE INDEX subscription_decided ON public.subscription USING btree (tenant_id, decided_at, id) WHERE ((decided_at > 0) AND (NOT automatic));
 
 CREATE INDEX subscription_end ON public.subscription USING btree (ends_at) WHERE ((ends_at > 0) AND (state = ANY (ARRAY['active'::text, 'suspended'::text])));
 

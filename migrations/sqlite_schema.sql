@@ -257,7 +257,7 @@ CREATE TABLE finding (
   message     TEXT NOT NULL,
   hint        TEXT NOT NULL,
   pointer     TEXT NOT NULL,
-  line        INTEGER NOT NULL,
+  line        INTEGER NOT NULL, file TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (document_id, position),
   FOREIGN KEY (tenant_id, document_id) REFERENCES document (tenant_id, id) ON DELETE CASCADE
 );
@@ -555,11 +555,15 @@ CREATE TABLE subscription (
   FOREIGN KEY (application_tenant_id, application_id) REFERENCES application (tenant_id, id)
 );
 
-CREATE INDEX subscription_answered ON subscription (tenant_id, updated_at, id);
-
 CREATE INDEX subscription_application ON subscription (application_tenant_id, application_id);
 
+CREATE INDEX subscription_asked ON subscription (tenant_id, requested_at, id);
+
+CREATE INDEX subscription_automatic ON subscription (tenant_id, requested_at, id) WHERE automatic;
+
 CREATE INDEX subscription_changing ON subscription (tenant_id, requested_at, id) WHERE changing;
+
+CREATE INDEX subscription_decided ON subscription (tenant_id, decided_at, id) WHERE decided_at > 0 AND NOT automatic;
 
 CREATE INDEX subscription_end ON subscription (ends_at) WHERE ends_at > 0 AND state IN ('active', 'suspended');
 

@@ -37,26 +37,32 @@ type Fetch func(ctx context.Context, address string) ([]byte, error)
 // Pack makes of an archive what Scan and Load read: the document alone where
 // nothing in it leads to another file, else a zip of the files that are
 // needed, the same bytes for the same files. A root of "" is found: the only
-// document, or the only one that no folder holds deeper than the others.
-func Pack(ctx context.Context, a *Archive, fetch Fetch, limits Limits) ([]byte, error) {
+// document, or the only one that no folder holds deeper than the others. The
+// files that are in what it made are named, the root first.
+func Pack(ctx context.Context, a *Archive, fetch Fetch, limits Limits) (raw []byte, files []string, err error) {
 	limits = limits.withDefaults()
 	if a.Root == "" {
-		root, err := a.findRoot(limits)
-		if err != nil {
-			return nil, err
+		if a.Root, err = a.findRoot(limits); err != nil {
+			return nil, nil, err
 		}
-		a.Root = root
 	}
 	if _, ok := a.Files[a.Root]; !ok {
-		return nil, &Error{Code: ErrNoSuchFile, Message: fmt.Sprintf("There is no file %q; there are %s.", short(a.Root), list(a.names()))}
+		return nil, nil, &Error{Code: ErrNoSuchFile, Message: fmt.Sprintf("There is no file %q; there are %s.", short(a.Root), list(a.names()))}
 	}
 	if err := a.gather(ctx, fetch, limits); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(a.Files) == 1 {
-		return a.Files[a.Root], nil
+	files = append(files, a.Root)
+	for _, name := range a.names() {
+		if name != a.Root {
+			files = append(files, name)
+		}
 	}
-	return a.zip()
+	if len(files) == 1 {
+		return a.Files[a.Root], files, nil
+	}
+	raw, err = a.zip()
+	return raw, files, err
 }
 
 // IsArchive reports whether raw is a zip archive.

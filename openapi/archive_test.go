@@ -43,7 +43,7 @@ func zipped(t testing.TB, files ...string) []byte {
 
 func packed(t testing.TB, a *openapi.Archive) []byte {
 	t.Helper()
-	raw, err := openapi.Pack(t.Context(), a, nil, openapi.Limits{})
+	raw, _, err := openapi.Pack(t.Context(), a, nil, openapi.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,10 +107,10 @@ func TestRootIsFoundOrAskedFor(t *testing.T) {
 		return &openapi.Archive{Root: root, Files: map[string][]byte{"a.json": []byte(rootFile), "b.json": []byte(partFile), "c.json": []byte(rootFile)}}
 	}
 	var refused *openapi.Error
-	if _, err := openapi.Pack(t.Context(), a(""), nil, openapi.Limits{}); !errors.As(err, &refused) || refused.Code != "several_documents" || !strings.Contains(refused.Message, "a.json, c.json") {
+	if _, _, err := openapi.Pack(t.Context(), a(""), nil, openapi.Limits{}); !errors.As(err, &refused) || refused.Code != "several_documents" || !strings.Contains(refused.Message, "a.json, c.json") {
 		t.Errorf("got %v, want both documents named", err)
 	}
-	if _, err := openapi.Pack(t.Context(), a("d.json"), nil, openapi.Limits{}); !errors.As(err, &refused) || refused.Code != "no_such_file" {
+	if _, _, err := openapi.Pack(t.Context(), a("d.json"), nil, openapi.Limits{}); !errors.As(err, &refused) || refused.Code != "no_such_file" {
 		t.Errorf("got %v, want the file that is not there", err)
 	}
 	raw := packed(t, a("c.json"))
@@ -188,7 +188,7 @@ func TestFilesAreFetchedWhereTheDocumentCameFrom(t *testing.T) {
 	}
 	root := "https://docs.example/api/openapi.yaml"
 	a := &openapi.Archive{Root: root, Files: map[string][]byte{root: []byte(`{openapi: 3.0.0, info: {title: x, version: "1"}, paths: {/a: {$ref: paths/a.yaml}, /b: {$ref: paths/gone.yaml}}}`)}}
-	text, err := openapi.Pack(t.Context(), a, fetch, openapi.Limits{})
+	text, files, err := openapi.Pack(t.Context(), a, fetch, openapi.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestFilesAreFetchedWhereTheDocumentCameFrom(t *testing.T) {
 	if err != nil || len(out.Operations) != 1 || out.Servers[0].URL != "https://docs.example" {
 		t.Fatalf("got %+v, %v", out, err)
 	}
-	if len(asked) != 5 || asked["https://docs.example/api/paths/gone.yaml"] != 1 || asked["https://docs.example/api/never/asked.yaml"] != 0 {
+	if len(files) != 5 || files[0] != root || len(asked) != 5 || asked["https://docs.example/api/paths/gone.yaml"] != 1 || asked["https://docs.example/api/never/asked.yaml"] != 0 {
 		t.Errorf("asked for %v", asked)
 	}
 	for address, n := range asked {
@@ -207,7 +207,7 @@ func TestFilesAreFetchedWhereTheDocumentCameFrom(t *testing.T) {
 	var refused *openapi.Error
 	endless := &openapi.Archive{Root: root, Files: map[string][]byte{root: []byte(`{"openapi":"3.0.0","paths":{"/a":{"$ref":"0.json"}}}`)}}
 	next := 0
-	_, err = openapi.Pack(t.Context(), endless, func(context.Context, string) ([]byte, error) {
+	_, _, err = openapi.Pack(t.Context(), endless, func(context.Context, string) ([]byte, error) {
 		next++
 		return fmt.Appendf(nil, `{"$ref":"%d.json"}`, next), nil
 	}, openapi.Limits{})
@@ -293,7 +293,7 @@ func FuzzFiles(f *testing.F) {
 	f.Add(`{openapi: 3.0.0, paths: {/a: {$ref: b.json}}}`, `{"get": {"$ref": "c.yaml#/x"}, "$ref": "a.json"}`, `x: {responses: {$ref: "a.json#/paths"}}`)
 	f.Add(`{swagger: "2.0", paths: {/a: {get: {parameters: [{$ref: b.json}]}}}, definitions: {A: {$ref: c.yaml}}}`, `{"in": "body", "schema": {"$ref": "c.yaml"}}`, `{$ref: "b.json#/schema"}`)
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		text, err := openapi.Pack(t.Context(), &openapi.Archive{Root: "a.json", Files: map[string][]byte{"a.json": []byte(a), "b.json": []byte(b), "c.yaml": []byte(c)}}, nil, openapi.Limits{})
+		text, _, err := openapi.Pack(t.Context(), &openapi.Archive{Root: "a.json", Files: map[string][]byte{"a.json": []byte(a), "b.json": []byte(b), "c.yaml": []byte(c)}}, nil, openapi.Limits{})
 		if err == nil {
 			_, err = openapi.Scan(t.Context(), text, openapi.ScanOptions{})
 		}

@@ -120,7 +120,8 @@ func raw(ctx context.Context, document string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return openapi.Pack(ctx, a, nil, openapi.Limits{})
+	text, _, err := openapi.Pack(ctx, a, nil, openapi.Limits{})
+	return text, err
 }
 
 // describe is what the scan and the load make of a document, a line each.

@@ -125,7 +125,7 @@ func (p *portal) signOut(c *gin.Context, r *reader) error {
 	if err := p.Sessions.SignOut(c.Request.Context()); err != nil {
 		return err
 	}
-	return p.seeOther(c, catalogPath)
+	return p.seeOther(c, web.ReturnTo(c, catalogPath))
 }
 
 // setTheme keeps the theme: in a cookie for this browser, and with the person.

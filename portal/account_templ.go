@@ -248,7 +248,7 @@ func signUpPageOf(v signUpView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Password", Name: "password", Kind: "password", Err: v.Errors.of("password"), Required: true, AutoComplete: "new-password", Hint: "At least 12 characters. A few words in a row are good."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Password", Name: "password", Kind: "password", Err: v.Errors.of("password"), Required: true, AutoComplete: "new-password", Hint: "At least 10 characters. A few words in a row are good."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -22,6 +23,7 @@ type applicationsView struct {
 type applicationRow struct {
 	Name, URL, Initials string
 	Text                string
+	Whose               string
 	Subscriptions       string
 	Keys                string
 	Waiting             int
@@ -39,15 +41,20 @@ type applicationView struct {
 	Nonce                string
 	Catalog              string
 	Delete               string
+	Edit                 string // "" for who may not
 	Sample               *sampleView
 	Proof                *proofView
 }
 
-type newApplicationView struct {
+type applicationForm struct {
 	frame
 	Action, Back string
 	Nonce        string
+	Edits        string // name of the application that is changed, "" for a new one
+	Lock         string
 	Name, Text   string
+	Team         string
+	Owners       []choice // none where there is nothing to choose
 	Errors       fieldErrors
 }
 
@@ -83,7 +90,7 @@ func (p *portal) applications(c *gin.Context, r *reader) error {
 	}
 	v := applicationsView{frame: r.frame("Applications", atApplications), New: newApplicationPath}
 	for _, a := range got.Items {
-		v.Rows = append(v.Rows, p.applicationRow(a))
+		v.Rows = append(v.Rows, p.applicationRow(r, a))
 	}
 	if got.NextCursor != "" {
 		v.Next = with(applicationsPath, "after", got.NextCursor)
@@ -91,10 +98,10 @@ func (p *portal) applications(c *gin.Context, r *reader) error {
 	return p.render(c, http.StatusOK, applicationsPageOf(v))
 }
 
-func (p *portal) applicationRow(a manager.ApplicationDetail) applicationRow {
+func (p *portal) applicationRow(r *reader, a manager.ApplicationDetail) applicationRow {
 	row := applicationRow{
 		Name: a.Application.Name, URL: applicationLink(a.Application.Slug), Initials: initials(a.Application.Name),
-		Text: a.Application.Description,
+		Text: a.Application.Description, Whose: r.whose(a),
 	}
 	var active []string
 	for _, s := range a.Subscriptions {
@@ -117,31 +124,39 @@ func (p *portal) applicationRow(a manager.ApplicationDetail) applicationRow {
 }
 
 func (p *portal) newApplicationForm(c *gin.Context, r *reader) error {
-	return p.showNewApplication(c, r, http.StatusOK, newApplicationView{})
+	return p.showNewApplication(c, r, http.StatusOK, applicationForm{})
 }
 
-func (p *portal) showNewApplication(c *gin.Context, r *reader, status int, v newApplicationView) error {
+func (p *portal) showNewApplication(c *gin.Context, r *reader, status int, v applicationForm) error {
+	var err error
+	if v.Owners, err = p.ownerChoices(c.Request.Context(), r, nil); err != nil {
+		return err
+	}
 	v.frame = r.frame("New application", atApplications)
 	v.Action, v.Back = applicationsPath, applicationsPath
+	return p.showApplicationForm(c, status, v)
+}
+
+func (p *portal) showApplicationForm(c *gin.Context, status int, v applicationForm) error {
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
 	}
 	if ui.WantsDialog(c.Request) {
-		return p.render(c, status, newApplicationDialogOf(v))
+		return p.render(c, status, applicationDialogOf(v))
 	}
-	return p.render(c, status, newApplicationPageOf(v))
+	return p.render(c, status, applicationFormPageOf(v))
 }
 
 func (p *portal) createApplication(c *gin.Context, r *reader) error {
-	v := newApplicationView{Name: c.PostForm("name"), Text: c.PostForm("description"), Nonce: c.PostForm("nonce")}
+	v := postedApplication(c)
 	location, _, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
-		a, err := p.Access.CreateApplication(c.Request.Context(), r.Actor, r.Tenant.ID, manager.ApplicationInput{Name: &v.Name, Description: &v.Text})
+		a, err := p.Access.CreateApplication(c.Request.Context(), r.Actor, r.Tenant.ID, v.input())
 		if err != nil {
 			return "", err
 		}
 		return applicationLink(a.Slug), nil
 	})
-	if errs, ok := fieldsOf(err, "name", "description"); ok {
+	if errs, ok := fieldsOf(err, "name", "description", "team"); ok {
 		v.Errors = errs
 		return p.showNewApplication(c, r, http.StatusUnprocessableEntity, v)
 	}
@@ -149,6 +164,63 @@ func (p *portal) createApplication(c *gin.Context, r *reader) error {
 		return err
 	}
 	return p.seeOther(c, location)
+}
+
+func postedApplication(c *gin.Context) applicationForm {
+	return applicationForm{
+		Name: c.PostForm("name"), Text: c.PostForm("description"), Team: c.PostForm("team"), Lock: c.PostForm("lock"), Nonce: c.PostForm("nonce"),
+	}
+}
+
+// input is what a form asks for. Where it did not ask for an owner there is
+// none to choose, or one alone.
+func (v applicationForm) input() manager.ApplicationInput {
+	lock, _ := strconv.ParseInt(v.Lock, 10, 64) // 0: whatever it is
+	return manager.ApplicationInput{Name: &v.Name, Description: &v.Text, Team: new(apim.ID(v.Team)), Lock: lock}
+}
+
+func (p *portal) editApplicationForm(c *gin.Context, r *reader) error {
+	a, err := p.application(c, r)
+	if err != nil {
+		return err
+	}
+	return p.showEditApplication(c, r, http.StatusOK, a, applicationForm{
+		Name: a.Application.Name, Text: a.Application.Description, Team: string(a.Application.Team), Lock: strconv.FormatInt(a.Application.Lock, 10),
+	})
+}
+
+func (p *portal) showEditApplication(c *gin.Context, r *reader, status int, a manager.ApplicationDetail, v applicationForm) error {
+	var err error
+	if v.Owners, err = p.ownerChoices(c.Request.Context(), r, &a); err != nil {
+		return err
+	}
+	v.Edits, v.frame = a.Application.Name, r.frame("Edit "+a.Application.Name, atApplications)
+	v.Action, v.Back = editApplicationLink(a.Application.Slug), applicationLink(a.Application.Slug)
+	return p.showApplicationForm(c, status, v)
+}
+
+// saveApplication changes an application. The gateway nodes know its name, so
+// the page that follows tells how far the change has come.
+func (p *portal) saveApplication(c *gin.Context, r *reader) error {
+	a, err := p.application(c, r)
+	if err != nil {
+		return err
+	}
+	v := postedApplication(c)
+	in := v.input()
+	if _, asked := c.GetPostForm("team"); !asked {
+		in.Team = nil
+	}
+	changed, change, err := p.Access.UpdateApplication(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID, in)
+	if errs, ok := fieldsOf(err, "name", "description", "team"); ok {
+		v.Errors = errs
+		return p.showEditApplication(c, r, http.StatusUnprocessableEntity, a, v)
+	}
+	if err != nil {
+		return err
+	}
+	p.Sessions.Flash(c.Request.Context(), changed.Name+" is saved.")
+	return p.seeOther(c, withChange(applicationLink(changed.Slug), change))
 }
 
 func (p *portal) showApplication(c *gin.Context, r *reader) error {
@@ -161,12 +233,15 @@ func (p *portal) showApplication(c *gin.Context, r *reader) error {
 	v := applicationView{
 		frame: r.frame(a.Application.Name, atApplications),
 		Name:  a.Application.Name, Text: a.Application.Description, Initials: initials(a.Application.Name),
-		Line:   "owned by " + r.Tenant.Name + " · created " + shortDay(a.Application.CreatedAt),
+		Line:   r.ownedBy(a) + " · created " + shortDay(a.Application.CreatedAt),
 		NewKey: newKeyLink(slug), KeysPost: keysLink(slug), Nonce: newNonce(), Catalog: catalogPath,
 		Delete: link("applications", slug, "delete"),
 		Fresh:  p.takeFresh(c, r, a),
 	}
 	v.Crumbs = []ui.Crumb{{Label: "Applications", Href: applicationsPath}, {Label: a.Application.Name}}
+	if p.Tenants.Can(ctx, r.Actor, r.Tenant.ID, apim.Write, apim.ObjectApplication, a.Application.ID, a.Application.Team) {
+		v.Edit = editApplicationLink(slug)
+	}
 	for _, s := range sortSubscriptions(a.Subscriptions) {
 		v.Subscriptions = append(v.Subscriptions, newSubscriptionRow(s, slug, now))
 	}

@@ -84,11 +84,15 @@ func chosen(choices []choice) string {
 	return ""
 }
 
-func (v newApplicationView) dialog() ui.DialogView {
-	return ui.DialogView{
-		ID: "new-application", Title: "New application", Text: "It holds keys and subscriptions of one program of yours.",
+func (v applicationForm) dialog() ui.DialogView {
+	d := ui.DialogView{
+		ID: "application", Title: "New application", Text: "It holds keys and subscriptions of one program of yours.",
 		Action: v.Action, Submit: "Create application", Cancel: v.Back, Size: ui.Medium,
 	}
+	if v.Edits != "" {
+		d.Title, d.Text, d.Submit = "Edit "+v.Edits, "Its keys and subscriptions stay as they are.", "Save application"
+	}
+	return d
 }
 
 func (v newKeyView) dialog() ui.DialogView {

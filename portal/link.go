@@ -17,6 +17,10 @@ const (
 	signOutPath      = "/sign-out"
 	themePath        = "/theme"
 	tenantPath       = "/tenant"
+	accountPath      = "/account"
+	sessionsPath     = "/account/sessions"
+	// invitationPath is what links of manager.Tenants.Invite lead to.
+	invitationPath = "/invitation"
 
 	problemsPath       = "/docs/problems"
 	searchPath         = "/search"
@@ -84,6 +88,10 @@ func schemaLink(provider, api, label, schema string) string {
 }
 
 func applicationLink(slug string) string { return link("applications", slug) }
+
+func editApplicationLink(slug string) string { return link("applications", slug, "edit") }
+
+func endSessionLink(id apim.ID) string { return link("account", "sessions", string(id)) }
 
 func keysLink(slug string) string { return link("applications", slug, "keys") }
 

@@ -155,7 +155,7 @@ func TestEveryPageIsSound(t *testing.T) {
 		"/", "/?q=parcel", "/?q=zeppelin", "/products/meridian/parcels", "/products/meridian/parcels/subscribe", "/apis/meridian/parcels/v1",
 		"/apis/meridian/parcels/v1/plans", "/apis/meridian/parcels/v1/reference", "/apis/meridian/parcels/v1/reference?filter=x",
 		"/apis/meridian/parcels/v1/reference/list_parcels", "/apis/meridian/parcels/v1/reference/parcels%2Fcreate", "/applications", "/applications/new",
-		app, app + "?fresh=k", app + "/delete", app + "/keys/new", sub, bare + "/withdraw", bare + "/cancel", "/docs/problems", "/docs/problems/rate_limited", "/nothing", "/applications/nothing",
+		app, app + "?fresh=k", app + "/edit", app + "/delete", "/account", "/invitation?token=x", app + "/keys/new", sub, bare + "/withdraw", bare + "/cancel", "/docs/problems", "/docs/problems/rate_limited", "/nothing", "/applications/nothing",
 	}
 	for _, path := range signedIn {
 		soundness(t, path, b.get(path))

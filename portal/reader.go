@@ -139,6 +139,7 @@ func (r *reader) menu() []ui.MenuItem {
 	}
 	return append(items,
 		ui.MenuItem{Label: "Applications", Href: applicationsPath, Icon: icon.AppWindow(), Divider: len(items) > 0},
+		ui.MenuItem{Label: "Account and sessions", Href: accountPath, Icon: icon.User()},
 		ui.MenuItem{Label: "Sign out", Post: signOutPath, Icon: icon.LogOut(), Divider: true})
 }
 

@@ -22,6 +22,8 @@ type subscribeView struct {
 	Nonce                      string
 	Applications               []applicationChoice
 	Application, Name          string // chosen; Name of the one to be made
+	Team                       string // that is to own the one to be made
+	Owners                     []choice
 	Plans                      []planColumn
 	Plan                       string
 	Reason                     string
@@ -48,7 +50,7 @@ type termsView struct {
 const makeNew = "new"
 
 func (p *portal) subscribeForm(c *gin.Context, r *reader) error {
-	v := subscribeView{Application: c.Query("application"), Plan: c.Query("plan"), Name: c.Query("name"), Reason: c.Query("reason"), Renews: c.Query("renews")}
+	v := subscribeView{Application: c.Query("application"), Plan: c.Query("plan"), Name: c.Query("name"), Reason: c.Query("reason"), Team: c.Query("team"), Renews: c.Query("renews")}
 	return p.showSubscribe(c, r, http.StatusOK, v)
 }
 
@@ -60,6 +62,9 @@ func (p *portal) showSubscribe(c *gin.Context, r *reader, status int, v subscrib
 	}
 	applications, err := p.allApplications(ctx, r)
 	if err != nil {
+		return err
+	}
+	if v.Owners, err = p.ownerChoices(ctx, r, nil); err != nil {
 		return err
 	}
 	v.frame = r.frame("Get access to "+offer.Product.Name, atCatalog)
@@ -181,12 +186,12 @@ func contents(o manager.Offer) string {
 func (p *portal) subscribe(c *gin.Context, r *reader) error {
 	v := subscribeView{
 		Application: c.PostForm("application"), Name: strings.TrimSpace(c.PostForm("name")),
-		Plan: c.PostForm("plan"), Reason: strings.TrimSpace(c.PostForm("reason")), Nonce: c.PostForm("nonce"), Renews: c.PostForm("renews"),
+		Plan: c.PostForm("plan"), Reason: strings.TrimSpace(c.PostForm("reason")), Nonce: c.PostForm("nonce"), Team: c.PostForm("team"), Renews: c.PostForm("renews"),
 	}
 	location, _, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
 		return p.requestAccess(c.Request.Context(), r, &v)
 	})
-	if errs, ok := fieldsOf(err, "application", "name", "plan", "reason"); ok {
+	if errs, ok := fieldsOf(err, "application", "name", "team", "plan", "reason"); ok {
 		v.Errors = errs
 		return p.showSubscribe(c, r, http.StatusUnprocessableEntity, v)
 	}
@@ -211,7 +216,7 @@ func (p *portal) requestAccess(ctx context.Context, r *reader, v *subscribeView)
 		return "", err
 	}
 	if v.Application == makeNew {
-		a, err := p.Access.CreateApplication(ctx, r.Actor, r.Tenant.ID, manager.ApplicationInput{Name: &v.Name})
+		a, err := p.Access.CreateApplication(ctx, r.Actor, r.Tenant.ID, manager.ApplicationInput{Name: &v.Name, Team: new(apim.ID(v.Team))})
 		if err != nil {
 			return "", err
 		}

@@ -184,7 +184,7 @@ func (p *portal) facts(v manager.OfferedVersion, offers []manager.Offer) []fact 
 		facts = append(facts, fact{Label: "Contact", Value: v.API.Contact})
 	}
 	if v.Document.Spec != "" {
-		facts = append(facts, fact{Label: "Format", Value: "OpenAPI " + v.Document.Spec + ", " + strings.ToUpper(v.Document.Format)})
+		facts = append(facts, fact{Label: "Format", Value: v.Document.SpecName() + ", " + strings.ToUpper(v.Document.Format)})
 	}
 	if v.Document.Version != "" {
 		facts = append(facts, fact{Label: "Document", Value: v.Document.Version})

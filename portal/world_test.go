@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alexedwards/scs/v2/memstore"
-
 	"portico/internal/apim"
 	"portico/internal/web"
 	"portico/manager"
@@ -88,7 +86,7 @@ func newWorld(t *testing.T) *world {
 	w.firstRun()
 	server := httptest.NewServer(portal.New(portal.Config{
 		Catalog: w.catalog, Access: w.access, Tenants: w.tenants, Fleet: w.fleet, Log: log, Now: w.clock,
-		Sessions: web.NewSessions("portal", "http://localhost:8081", memstore.New(), w.clock),
+		Sessions: web.NewSessions("portal", "http://localhost:8081", db.Sessions("portal", w.clock), w.clock),
 	}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
@@ -272,6 +270,7 @@ type browser struct {
 	w      *world
 	client *http.Client
 	last   string // path and query of the page
+	agent  string // what it calls itself; "" is Go's client
 }
 
 func (w *world) anonymous() *browser {
@@ -309,6 +308,9 @@ type page struct {
 
 func (b *browser) do(req *http.Request) page {
 	b.w.t.Helper()
+	if b.agent != "" {
+		req.Header.Set("User-Agent", b.agent)
+	}
 	res := must[*http.Response](b.w.t)(b.client.Do(req))
 	defer res.Body.Close()
 	body := must[[]byte](b.w.t)(io.ReadAll(res.Body))

@@ -159,6 +159,7 @@ type SearchView struct {
 	Label       string // accessible name
 	Placeholder string
 	Target      string // CSS id selector of what it changes: "#results"
+	Also        string // CSS id selector of what else it changes: links with the condition in them
 	Hidden      []Pair // other conditions to keep
 	Slash       bool   // "/" puts the cursor here
 	Size        Size   // Small 180, Medium 280, Large 440 px
@@ -175,7 +176,11 @@ func (v SearchView) form() templ.Attributes {
 	if v.Target == "" {
 		return nil
 	}
-	return attrs(swap(v.Action, v.Target), templ.Attributes{"hx-trigger": "input changed delay:150ms from:find input, submit"})
+	a := attrs(swap(v.Action, v.Target), templ.Attributes{"hx-trigger": "input changed delay:150ms from:find input, submit"})
+	if v.Also != "" {
+		a["hx-select-oob"] = v.Also
+	}
+	return a
 }
 
 func (v SearchView) input() templ.Attributes {

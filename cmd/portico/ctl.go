@@ -27,7 +27,8 @@ type ctlCommands struct {
 	Teams       ctlTeams       `cmd:"" help:"Teams, which own APIs, products and applications."`
 	Invite      ctlInvite      `cmd:"" help:"Invite somebody, by a one-time link."`
 	Invitations ctlInvitations `cmd:"" help:"Invitations."`
-	Tokens      ctlTokens      `cmd:"" help:"Your API tokens."`
+	Sessions    ctlSessions    `cmd:"" help:"Browsers in which you have signed in."`
+	Tokens      ctlTokens      `cmd:"" help:"API tokens."`
 	Audit       ctlAudit       `cmd:"" help:"Who changed what, and whether that record is whole."`
 	Nodes       ctlNodes       `cmd:"" help:"Gateway nodes and what they have applied."`
 	Status      ctlStatus      `cmd:"" help:"Who you are, the environments and their nodes."`

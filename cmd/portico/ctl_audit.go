@@ -166,27 +166,39 @@ type ctlAuditVerify struct {
 	Installation bool        `help:"The installation's own log, by the management API; for operators."`
 	Database     secret.Text `env:"PORTICO_DATABASE_URL" placeholder:"URL" help:"Look into this PostgreSQL database, without a manager: at all tenants, or the one named."`
 	Data         string      `placeholder:"FOLDER" help:"Look into the database of 'portico serve' in this folder, without a manager."`
+	File         string      `placeholder:"FILE" help:"Look into an export (ndjson, as it was written; - for standard input), without a manager or database. One that was narrowed to who, what or which has gaps; from and to are fine."`
+	Head         string      `placeholder:"HASH" help:"With --file: the hash of a row, noted before, that must be in it. Without that a cut end cannot be found out."`
 }
 
 // verified is what was found of one log.
 type verified struct {
-	Tenant string      `json:"tenant"` // slug, "" for the installation
+	Tenant string      `json:"tenant"` // slug, in a file id; "" for the installation
 	Rows   int64       `json:"rows"`
 	Whole  bool        `json:"whole"`
+	Head   string      `json:"head,omitempty"` // hash of the last row that fits
 	Broken *brokenLink `json:"broken,omitempty"`
+	File   *inFile     `json:"file,omitempty"`
 }
 
 type brokenLink struct {
-	Sequence int64     `json:"sequence"`
+	Sequence int64     `json:"sequence,omitempty"`
 	ID       string    `json:"id,omitempty"`
 	At       time.Time `json:"at,omitzero"`
+	Line     int       `json:"line,omitempty"` // of a file
 	Detail   string    `json:"detail"`
 }
 
 // Run checks the logs. A broken one is a failure.
 func (c *ctlAuditVerify) Run(ctx context.Context, io *ctlIO) error {
 	find := c.byAPI
-	if c.Database != "" || c.Data != "" {
+	switch {
+	case c.File != "" && (c.Data != "" || c.Installation):
+		return usagef("--file goes with neither --data nor --installation")
+	case c.Head != "" && c.File == "":
+		return usagef("--head goes with --file")
+	case c.File != "":
+		find = c.inFile
+	case c.Database != "" || c.Data != "":
 		find = c.inDatabase
 	}
 	found, err := find(ctx, io)
@@ -200,28 +212,43 @@ func (c *ctlAuditVerify) Run(ctx context.Context, io *ctlIO) error {
 	}
 	broken := 0
 	for _, v := range found {
-		name := v.Tenant
-		if name == "" {
-			name = "the installation"
-		}
 		if !v.Whole {
 			broken++
 		}
-		switch {
-		case c.JSON:
-		case v.Whole:
-			fmt.Fprintf(io.Out, "%s: all %d rows fit.\n", printable(name), v.Rows)
-		case v.Broken.At.IsZero():
-			fmt.Fprintf(io.Out, "%s: row %d does not fit: %s. %d rows before it do.\n", printable(name), v.Broken.Sequence, v.Broken.Detail, v.Rows)
-		default:
-			fmt.Fprintf(io.Out, "%s: row %d (%s, %s) does not fit: %s. %d rows before it do.\n", printable(name), v.Broken.Sequence,
-				v.Broken.ID, v.Broken.At.Format(time.RFC3339), v.Broken.Detail, v.Rows)
+		if !c.JSON {
+			v.print(io.Out)
 		}
 	}
-	if broken > 0 {
+	switch {
+	case broken > 0 && c.File != "":
+		return errors.New("the file is not what Portico exported")
+	case broken > 0:
 		return fmt.Errorf("%d of %d audit logs are broken: somebody changed them past Portico", broken, len(found))
 	}
 	return nil
+}
+
+func (v verified) print(w io.Writer) {
+	name := printable(v.Tenant)
+	switch {
+	case v.File != nil && v.Rows == 0: // whose log it is was not found out
+		name = "the file"
+	case name == "":
+		name = "the installation"
+	}
+	switch b := v.Broken; {
+	case v.Whole && v.File == nil:
+		fmt.Fprintf(w, "%s: all %d rows fit.\n", name, v.Rows)
+	case v.Whole:
+		v.File.print(w, name, v)
+	case b.Sequence == 0:
+		fmt.Fprintf(w, "%s: line %d does not fit: %s. %d rows before it do.\n", name, b.Line, printable(b.Detail), v.Rows)
+	case b.At.IsZero():
+		fmt.Fprintf(w, "%s: row %d does not fit: %s. %d rows before it do.\n", name, b.Sequence, printable(b.Detail), v.Rows)
+	default:
+		fmt.Fprintf(w, "%s: row %d (%s, %s) does not fit: %s. %d rows before it do.\n", name, b.Sequence,
+			printable(b.ID), b.At.Format(time.RFC3339), printable(b.Detail), v.Rows)
+	}
 }
 
 func (c *ctlAuditVerify) byAPI(ctx context.Context, io *ctlIO) ([]verified, error) {
@@ -268,7 +295,7 @@ func (c *ctlAuditVerify) inDatabase(ctx context.Context, _ *ctlIO) (_ []verified
 		if err != nil {
 			return nil, err
 		}
-		v := verified{Tenant: t.Slug, Rows: check.Rows, Whole: check.Broken == ""}
+		v := verified{Tenant: t.Slug, Rows: check.Rows, Whole: check.Broken == "", Head: check.Head}
 		if !v.Whole {
 			v.Broken = &brokenLink{Sequence: check.Sequence, ID: string(check.ID), At: check.At, Detail: check.Broken}
 		}

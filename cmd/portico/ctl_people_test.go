@@ -6,8 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
+
+	"portico/internal/apim"
+	"portico/manager"
 )
 
 func TestPeopleFromTheCommandLine(t *testing.T) {
@@ -52,12 +56,62 @@ func TestPeopleFromTheCommandLine(t *testing.T) {
 	if out := tm.ok("tokens"); !strings.Contains(out, "read-only") || strings.Contains(out, text) {
 		t.Errorf("got %s", out)
 	}
+	if out := tm.ok("tokens", "list", "--all"); !strings.Contains(out, "BY") || !strings.Contains(out, "read-only") || strings.Contains(out, text) {
+		t.Errorf("got %s", out)
+	}
 	if out := tm.ok("tokens", "create", "forever", "--never", "--scope", "publish api"); !strings.Contains(out, "publish api, until never") {
 		t.Errorf("got %s", out)
 	}
 	tm.env["PORTICO_TOKEN"] = text
 	if _, errs, code := tm.run("teams", "create", "Mine"); code != exitRefused || !strings.Contains(errs, "token_scope") {
 		t.Errorf("got %d %s, want the scope to be too narrow", code, errs)
+	}
+}
+
+func TestSessionsFromTheCommandLine(t *testing.T) {
+	tm := newTerminal(t)
+	if _, errs, code := tm.run("sessions"); code != exitRefused || !strings.Contains(errs, "no person") {
+		t.Errorf("a bootstrap token: got %d %s", code, errs)
+	}
+	ctx, tenants := t.Context(), tm.edge.Tenants
+	tenants.OpenSignUp = true
+	p, err := tenants.SignUp(ctx, manager.SignUp{Name: "Ada", Email: "ada@shop.example", Password: "correct horse battery"}, "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada := apim.Actor{Person: p.ID, Name: p.Name}
+	mine, err := tenants.Memberships(ctx, ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, err := tenants.CreateToken(ctx, ada, mine[0].Tenant.ID, manager.NewToken{Name: "CLI"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := tenants.Store.Sessions("portal", time.Now)
+	ids := []apim.ID{apim.NewID(apim.PrefixSession, time.Now()), apim.NewID(apim.PrefixSession, time.Now()), apim.NewID(apim.PrefixSession, time.Now())}
+	for _, id := range ids {
+		shown := apim.Session{ID: id, Person: p.ID, Address: "192.0.2.7", Agent: "Firefox\x1b[2J", StartedAt: time.Now(), SeenAt: time.Now()}
+		if err := sessions.CommitSession(ctx, string(id), []byte("x"), time.Now().Add(time.Hour), shown); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tm.env["PORTICO_TOKEN"] = text
+	if out := tm.ok("sessions"); strings.Count(out, "192.0.2.7") != 3 || !strings.Contains(out, "Firefox [2J") {
+		t.Errorf("got %q, want all three, and nothing that steers the terminal", out)
+	}
+	if out := tm.ok("sessions", "end", string(ids[0])); !strings.Contains(out, "Signed out there") {
+		t.Errorf("got %s", out)
+	}
+	if _, errs, code := tm.run("sessions", "end", string(ids[0])); code != exitRefused || !strings.Contains(errs, "no such session") {
+		t.Errorf("got %d %s, want it to have ended", code, errs)
+	}
+	if out := tm.ok("sessions", "--json"); strings.Contains(out, string(ids[0])) || strings.Count(out, `"current": false`) != 2 {
+		t.Errorf("got %s", out)
+	}
+	tm.ok("sessions", "end-others")
+	if out := tm.ok("sessions"); !strings.Contains(out, "None") {
+		t.Errorf("got %s", out)
 	}
 }
 

@@ -55,6 +55,8 @@ type terminal struct {
 	env map[string]string
 	in  string
 	dir string
+
+	edge *rest.Edge // of that manager
 }
 
 func newTerminal(t *testing.T) *terminal {
@@ -92,7 +94,7 @@ func newTerminal(t *testing.T) *terminal {
 	}
 	server := httptest.NewServer(edge.Handler())
 	t.Cleanup(server.Close)
-	return &terminal{t: t, dir: dir, env: map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}}
+	return &terminal{t: t, dir: dir, edge: edge, env: map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}}
 }
 
 // run runs a command and returns what it wrote and its exit code.

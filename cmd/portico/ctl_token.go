@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
 type tokenAnswer struct {
-	ID, Name, Hint, Preset, Token string
-	Scopes                        []string
-	ExpiresAt                     time.Time `json:"expires_at"`
-	LastUsed                      time.Time `json:"last_used_at"`
+	ID, Name, Hint, Preset, Token, Maker string
+	Scopes                               []string
+	ExpiresAt                            time.Time `json:"expires_at"`
+	LastUsed                             time.Time `json:"last_used_at"`
 }
 
 func (t tokenAnswer) row() []string {
@@ -29,14 +30,17 @@ func (t tokenAnswer) row() []string {
 }
 
 type ctlTokens struct {
-	List   ctlTokenList   `cmd:"" default:"withargs" help:"List your API tokens."`
+	List   ctlTokenList   `cmd:"" default:"withargs" help:"List API tokens."`
 	Create ctlTokenCreate `cmd:"" help:"Make an API token, which is shown this once."`
-	Revoke ctlTokenRevoke `cmd:"" help:"End an API token."`
+	Revoke ctlTokenRevoke `cmd:"" help:"End an API token: your own, or anybody's for who manages the tenant's."`
 }
 
-type ctlTokenList struct{ ctlFlags }
+type ctlTokenList struct {
+	ctlFlags
+	All bool `help:"Everybody's, with who made them; for who manages the tenant's tokens."`
+}
 
-// Run prints the caller's tokens.
+// Run prints the caller's tokens, or everybody's.
 func (c *ctlTokenList) Run(ctx context.Context, io *ctlIO) error {
 	s, err := c.open(io)
 	if err != nil {
@@ -45,6 +49,11 @@ func (c *ctlTokenList) Run(ctx context.Context, io *ctlIO) error {
 	path, err := s.in(ctx, "/tokens")
 	if err != nil {
 		return err
+	}
+	if c.All {
+		return list(ctx, s, path+"/all", nil, []string{"NAME", "BY", "TOKEN", "MAY", "ENDS", "LAST USED", "ID"}, func(t tokenAnswer) []string {
+			return slices.Insert(t.row(), 1, t.Maker)
+		})
 	}
 	return list(ctx, s, path, nil, []string{"NAME", "TOKEN", "MAY", "ENDS", "LAST USED", "ID"}, tokenAnswer.row)
 }

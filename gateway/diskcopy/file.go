@@ -32,6 +32,7 @@ const (
 	headerBytes    = len(magic) + saltBytes
 	maxRecordBytes = 64 << 20
 	batchBytes     = 1 << 20 // of a record in a snapshot, roughly
+	keptBytes      = 4 << 20 // of a record whose room is used again
 )
 
 // What a record's first byte says.
@@ -108,6 +109,7 @@ type writer struct {
 	snapshotBytes int64
 	dirty         bool // items were written since the last commit
 	batch         []byte
+	sealed        []byte // the last record, for its room
 }
 
 func newWriter(path string, key [32]byte, env string) (*writer, error) {
@@ -138,10 +140,18 @@ func (w *writer) raw(b []byte) error {
 	return nil
 }
 
+// record seals in the place where the record is put together: a copy of much
+// would otherwise be in memory three times.
 func (w *writer) record(flag byte, body []byte) error {
-	plain := append([]byte{flag}, body...)
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(plain)+w.aead.Overhead()))
-	out = w.aead.Seal(out, nonce(w.number), plain, nil)
+	const length = 4
+	out := slices.Grow(w.sealed[:0], length+1+len(body)+w.aead.Overhead())[:length+1]
+	binary.BigEndian.PutUint32(out, uint32(1+len(body)+w.aead.Overhead()))
+	out[length] = flag
+	out = append(out, body...)
+	out = w.aead.Seal(out[:length], nonce(w.number), out[length:], nil)
+	if w.sealed = nil; cap(out) <= keptBytes {
+		w.sealed = out
+	}
 	if err := w.raw(out); err != nil {
 		return err
 	}
@@ -190,7 +200,7 @@ func (w *writer) items(items []entry.Item, commit bool) error {
 		if body, err = appendItem(body, it); err != nil {
 			return err
 		}
-		if len(body) > 4*batchBytes {
+		if len(body) > batchBytes {
 			if err := w.record(flagItems, body); err != nil {
 				return err
 			}
@@ -283,7 +293,7 @@ func read(path string, key [32]byte, env string, until int64, visit func(flag by
 		if _, err := io.ReadFull(in, buf); err != nil {
 			return io.ErrUnexpectedEOF
 		}
-		plain, err := aead.Open(nil, nonce(number), buf, nil)
+		plain, err := aead.Open(buf[:0], nonce(number), buf, nil) // in its place: visitors keep nothing of it
 		if err != nil {
 			return errors.New("a record does not open: damaged, or under another key")
 		}

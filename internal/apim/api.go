@@ -245,6 +245,15 @@ type Document struct {
 	CreatedAt  time.Time
 }
 
+// SpecName is the specification that a document follows: "OpenAPI 3.1.0",
+// "Swagger 2.0".
+func (d Document) SpecName() string {
+	if strings.HasPrefix(d.Spec, "2") {
+		return "Swagger " + d.Spec
+	}
+	return "OpenAPI " + d.Spec
+}
+
 // LoadState is how far the second phase of an import has come.
 type LoadState string
 
@@ -262,6 +271,7 @@ type Finding struct {
 	Severity string `json:"severity"` // "error", "warning", "info"
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"` // how to fix it
+	File     string `json:"file,omitempty"` // where the document has several
 	Pointer  string `json:"pointer,omitempty"`
 	Line     int    `json:"line,omitempty"`
 }
@@ -278,6 +288,7 @@ type Import struct {
 	Security  []SecurityMapping
 	Findings  []Finding
 	Proposed  ImportProposal
+	Files     []string // where the document has several, the one it begins in first
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

@@ -31,8 +31,9 @@ func (s Scopes) Preset() string {
 	return ""
 }
 
-// Allow reports whether the scopes hold a permission. Whoever may change things
-// of a kind may read them, or the answer could not be told.
+// Allow reports whether the scopes hold a permission, "*" among verbs and
+// objects being all of them. Whoever may change things of a kind may read them,
+// or the answer could not be told.
 func (s Scopes) Allow(verb Verb, object Object) bool {
 	if len(s) == 0 {
 		return true

@@ -16,6 +16,10 @@ type Team struct {
 	Lock        int64
 }
 
+// NoTeam stands for no team where things are filtered by the team that owns
+// them.
+const NoTeam ID = "-"
+
 // TeamMember is a member of a tenant in a team.
 type TeamMember struct {
 	Tenant   ID

@@ -65,49 +65,14 @@ type Token struct {
 	LastUsed  time.Time // zero: never
 }
 
+// MadeToken is a token with the name of the person who made it, "" for none.
+type MadeToken struct {
+	Token
+	Maker string
+}
+
 // Expired reports whether the token has ended.
 func (t Token) Expired(now time.Time) bool { return !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt) }
-
-// Audit is one row of a tenant's audit log, written in the transaction of the
-// change that it records.
-type Audit struct {
-	ID      ID
-	Tenant  ID // "" for the installation
-	At      time.Time
-	Actor   Actor
-	Action  string // "subscription.approve"
-	Object  ID
-	Summary string // one sentence for people
-	// Before and After are what the change was about, as JSON without secrets;
-	// "" where the summary says it all.
-	Before, After string
-}
-
-// AuditLink is an audit row in its place in the chain.
-type AuditLink struct {
-	Audit
-	Sequence     int64  // 1, 2, 3 … in its tenant
-	PreviousHash string // of the row before, "" for the first
-	Hash         string
-}
-
-// AuditFilter narrows an audit log. Its zero value takes all.
-type AuditFilter struct {
-	Actor    string // id of a person or token, or their name
-	Action   string // "subscription.approve", or "subscription" for all of these
-	Object   ID
-	From, To time.Time // From is in it, To is not; zero: no bound
-}
-
-// AuditCheck is what walking an audit log found.
-type AuditCheck struct {
-	Rows   int64 // that fit, from the first on
-	Broken string
-	// Of the first row that does not fit, where there is one.
-	Sequence int64
-	ID       ID
-	At       time.Time
-}
 
 // Event is what is to be told to a tenant's people and programs.
 type Event struct {

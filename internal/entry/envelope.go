@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // Schema is the version of the contract that this build writes and reads.
@@ -107,7 +106,7 @@ func Strict(raw []byte, into any) error {
 	if err := dec.Decode(into); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	if len(bytes.TrimLeft(raw[dec.InputOffset():], " \t\r\n")) > 0 { // asking the decoder would copy all of it once more
 		return errors.New("data after the value")
 	}
 	return nil

@@ -178,6 +178,7 @@ func (s *Sessions) commit(ctx, outside context.Context, loaded string, w http.Re
 			if s.scs.Token(now) == "" {
 				return nil
 			}
+			ctx = context.WithValue(ctx, keptKey{}, true) // and it may end from here on still
 		}
 		token, expiry, err := s.scs.Commit(ctx)
 		if err != nil {
@@ -203,6 +204,9 @@ func (s *Sessions) shown(ctx context.Context, address, agent string) apim.Sessio
 }
 
 type shownKey struct{}
+
+// keptKey marks the commit of a session that was there before.
+type keptKey struct{}
 
 // agentOf returns what a browser calls itself, as text that can be kept.
 func agentOf(r *http.Request) string {
@@ -231,9 +235,13 @@ func (k keeper) FindCtx(ctx context.Context, token string) ([]byte, bool, error)
 func (k keeper) CommitCtx(ctx context.Context, token string, data []byte, expires time.Time) error {
 	type lister interface {
 		CommitSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error
+		KeepSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error
 	}
 	if s, ok := k.Store.(lister); ok {
 		shown, _ := ctx.Value(shownKey{}).(apim.Session)
+		if kept, _ := ctx.Value(keptKey{}).(bool); kept {
+			return s.KeepSession(ctx, token, data, expires, shown)
+		}
 		return s.CommitSession(ctx, token, data, expires, shown)
 	}
 	if s, ok := k.Store.(scs.CtxStore); ok {

@@ -2,9 +2,9 @@ package console
 
 import (
 	"net/http"
-	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/web"
 )
 
 // accountPage is the reader's own: who they are, and where they have signed in.
@@ -40,39 +40,17 @@ func (h *Console) account(v *visit) error {
 	current := h.Sessions.ID(v.ctx())
 	for _, s := range sessions {
 		row := sessionRow{
-			Browser: browser(s.Agent), Use: title(s.Use), Address: s.Address, Started: moment(s.StartedAt), Seen: agoPhrase(v.now, s.SeenAt),
+			Browser: web.Browser(s.Agent), Use: title(s.Use), Address: s.Address, Started: moment(s.StartedAt), Seen: agoPhrase(v.now, s.SeenAt),
 			End: v.links.endSession(s.ID), Current: s.ID == current,
 		}
-		if !row.Current {
+		if row.Current { // what is stored of it is from the request before
+			row.Browser, row.Address, row.Seen = web.Browser(v.c.Request.UserAgent()), v.actor.Address, "now"
+		} else {
 			p.EndAll = v.links.endSessions()
 		}
 		p.Rows = append(p.Rows, row)
 	}
 	return v.render(http.StatusOK, accountView(p))
-}
-
-// browser says what a browser calls itself in two words, the whole when it is
-// none of the known.
-func browser(agent string) string {
-	first := func(pairs ...string) string {
-		for i := 0; i+1 < len(pairs); i += 2 {
-			if strings.Contains(agent, pairs[i]) {
-				return pairs[i+1]
-			}
-		}
-		return ""
-	}
-	name := first("Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari", "curl/", "curl")
-	system := first("Windows", "Windows", "Android", "Android", "iPhone", "iPhone", "iPad", "iPad", "Mac OS X", "macOS", "Linux", "Linux")
-	switch {
-	case agent == "":
-		return "A program that does not say"
-	case name == "":
-		return clip(agent, 60)
-	case system == "":
-		return name
-	}
-	return name + " on " + system
 }
 
 func (h *Console) endSession(v *visit) error {

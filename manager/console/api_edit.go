@@ -8,6 +8,12 @@ import (
 	"portico/manager"
 )
 
+// apiFormPage changes what an API says of itself, and whose it is.
+type apiFormPage struct {
+	dialogPage
+	Owner ownerField
+}
+
 // apiForm asks what an API says of itself.
 func (h *Console) apiForm(v *visit) error {
 	d, err := h.versionOf(v)
@@ -15,16 +21,20 @@ func (h *Console) apiForm(v *visit) error {
 		return err
 	}
 	a := d.API
-	f := filled("name", a.Name, "description", a.Description, "contact", a.Contact, "tags", strings.Join(a.Tags, ", "), "lock", lockText(a.Lock))
-	return v.render(http.StatusOK, apiDialog(h.apiDialog(v, d, f)))
+	f := filled("name", a.Name, "description", a.Description, "contact", a.Contact, "tags", strings.Join(a.Tags, ", "), "team", string(a.Team), "lock", lockText(a.Lock))
+	return h.apiPage(v, http.StatusOK, d, f)
 }
 
-func (h *Console) apiDialog(v *visit, d manager.VersionDetail, f form) dialogPage {
-	p := h.dialog(v, d, f)
+func (h *Console) apiPage(v *visit, status int, d manager.VersionDetail, f form) error {
+	owner, err := h.ownerField(v, apim.ObjectAPI, d.API.ID, d.API.Team, f)
+	if err != nil {
+		return err
+	}
+	p := apiFormPage{dialogPage: h.dialog(v, d, f), Owner: owner}
 	p.Heading, p.Submit, p.Lock = "Edit "+d.API.Name, "Save API", f.value("lock")
 	p.Intro = "What the catalog says about it, for all its versions. It is seen at once."
 	p.Action = v.links.version(d.API.Slug, d.Version.Label, "about")
-	return p
+	return v.render(status, apiDialog(p))
 }
 
 func (h *Console) saveAPI(v *visit) error {
@@ -46,19 +56,20 @@ func (h *Console) saveAPI(v *visit) error {
 	if name == "" {
 		f.fail("name", "needs a value")
 	}
+	v.confirmOwner(&f, apim.ObjectAPI, d.API.ID, d.API.Team)
 	if !f.failed() {
 		_, err = h.Catalog.UpdateAPI(v.ctx(), v.actor, v.tenant.ID, d.API.ID, manager.APIChange{
-			Name: &name, Description: &description, Contact: &contact, Tags: &tags, Lock: lockOf(f),
+			Name: &name, Description: &description, Contact: &contact, Tags: &tags, Team: f.owner(), Lock: lockOf(f),
 		})
 		if err == nil {
 			v.flash(toneOK, name+" is saved.")
 			return v.redirect(v.links.version(d.API.Slug, d.Version.Label))
 		}
-		if !f.refuse(err, []string{"name", "description", "contact", "tags"}, nil) {
+		if !f.refuse(err, []string{"name", "description", "contact", "tags", "team"}, nil) {
 			return err
 		}
 	}
-	return v.again(f, apiDialog(h.apiDialog(v, d, f)))
+	return h.apiPage(v, v.status(f), d, f)
 }
 
 // deleteForm asks whether an API is to be removed with all its versions.

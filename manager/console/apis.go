@@ -15,6 +15,7 @@ type apisPage struct {
 	Search string
 	State  apim.VersionState
 	Chips  []ui.ChipView
+	Teams  teamFilter
 	Rows   []apiRow
 	Self   string
 	Import string // "" when the reader may not
@@ -25,6 +26,7 @@ type apisPage struct {
 
 type apiRow struct {
 	Name, Href, Slug string
+	Owner            string
 	Versions         []versionRow
 	State            apim.VersionState // of the version that stands for it
 	Note             string            // "sunset 31 Dec 2026"
@@ -44,12 +46,17 @@ func (h *Console) apis(v *visit) error {
 	default:
 		return apim.Errorf(apim.NotFound, "%q is not a state of a version", string(q.State))
 	}
+	teams, err := h.teamFilter(v, apim.ObjectAPI)
+	if err != nil {
+		return err
+	}
+	q.Team = teams.asked
 	list, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, q)
 	if err != nil {
 		return err
 	}
 	l := v.links
-	p := apisPage{shell: v.shell("APIs", link{"APIs", ""}), Search: q.Search, State: q.State, Self: l.apis()}
+	p := apisPage{shell: v.shell("APIs", link{"APIs", ""}), Search: q.Search, State: q.State, Self: l.apis(), Teams: teams}
 	if v.can(apim.Write, apim.ObjectAPI) {
 		p.Import = l.importSource()
 	}
@@ -59,21 +66,22 @@ func (h *Console) apis(v *visit) error {
 			label = "All"
 		}
 		p.Chips = append(p.Chips, ui.ChipView{
-			Label: label, Href: with(l.apis(), "q", q.Search, "state", string(state)), On: state == q.State, Target: "#results",
+			Label: label, Href: with(l.apis(), "q", q.Search, "state", string(state), "team", teams.value), On: state == q.State, Target: "#list",
 		})
 	}
 	for _, a := range list.Items {
 		p.Rows = append(p.Rows, apiRowOf(v, a, q.State))
 	}
-	p.None = len(p.Rows) == 0 && q.Search == "" && q.State == "" && v.query("cursor") == ""
-	p.Later, p.First = v.pages(with(l.apis(), "q", q.Search, "state", string(q.State)), list.NextCursor)
+	p.Teams.link(with(l.apis(), "q", q.Search, "state", string(q.State)))
+	p.None = len(p.Rows) == 0 && q.Search == "" && q.State == "" && q.Team == "" && v.query("cursor") == ""
+	p.Later, p.First = v.pages(with(l.apis(), "q", q.Search, "state", string(q.State), "team", teams.value), list.NextCursor)
 	return v.render(http.StatusOK, apisList(p))
 }
 
 // apiRowOf is an API with the version that stands for it, one in the state
 // that was asked for if there is one.
 func apiRowOf(v *visit, a manager.APISummary, asked apim.VersionState) apiRow {
-	row := apiRow{Name: a.API.Name, Href: v.links.api(a.API.Slug), Slug: a.API.Slug, Score: -1, Live: "—", Operations: "—"}
+	row := apiRow{Name: a.API.Name, Href: v.links.api(a.API.Slug), Slug: a.API.Slug, Owner: a.Owner, Score: -1, Live: "—", Operations: "—"}
 	head := headOf(a.Versions, asked)
 	for i, s := range a.Versions {
 		r := versionRowOf(v, a.API.Slug, s)

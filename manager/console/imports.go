@@ -3,6 +3,8 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +15,7 @@ import (
 // sourcePage asks where an OpenAPI document comes from.
 type sourcePage struct {
 	shell
-	From    string // "upload", "paste" or "url"
+	From    string // "upload", "folder", "paste" or "url"
 	Sources []tabLink
 	Into    string // "Orders v1" when a version is to be replaced
 	Action  string
@@ -30,21 +32,38 @@ func (h *Console) sourcePage(v *visit, f form) sourcePage {
 	if f.once == "" {
 		f.once = h.receipts.mint()
 	}
-	here := with(l.importSource(), "api", v.query("api"), "label", v.query("label"))
+	here := v.carried(l.importSource())
 	p := sourcePage{
 		shell: v.shell("Import an API", link{"APIs", l.apis()}, link{"Import", ""}),
 		From:  f.value("from"), Action: here, Form: f, Limit: strconv.Itoa(manager.MaxDocumentBytes>>20) + " MB",
 	}
-	if p.From != "paste" && p.From != "url" {
+	if p.From != "folder" && p.From != "paste" && p.From != "url" {
 		p.From = "upload"
 	}
-	for _, s := range []choice{{"upload", "Upload"}, {"paste", "Paste"}, {"url", "URL"}} {
+	for _, s := range []choice{{"upload", "Upload"}, {"folder", "Folder"}, {"paste", "Paste"}, {"url", "URL"}} {
 		p.Sources = append(p.Sources, tabLink{s.label, with(here, "from", s.value), -1, s.value == p.From})
 	}
-	if api := v.query("api"); api != "" {
-		p.Into = strings.TrimSpace(api + " " + v.query("label"))
+	if slug := v.query("api"); slug != "" {
+		p.Into = strings.TrimSpace(slug + " " + v.query("label"))
+		if a, err := h.Catalog.API(v.ctx(), v.actor, v.tenant.ID, slug); err == nil {
+			p.Into = strings.TrimSpace(a.API.Name + " " + v.query("label"))
+		}
 	}
 	return p
+}
+
+// carriedFields are what was typed into a preview's form and goes on with the
+// next document, so that mending one and importing it again loses nothing.
+func carriedFields() []string {
+	return []string{"api", "label", "name", "slug", "team", "server", "other", "mount", "access"}
+}
+
+// carried is a page's address with what a preview's form held.
+func (v *visit) carried(page string) string {
+	for _, name := range carriedFields() {
+		page = with(page, name, v.query(name))
+	}
+	return page
 }
 
 // stageImport takes a document in. What is no document comes back with the
@@ -72,9 +91,10 @@ func (h *Console) stageImport(v *visit) error {
 		up = manager.Upload{URL: f.text("url")}
 	default:
 		field = "file"
-		if up.Body == nil {
-			f.fail("file", "choose a file: JSON or YAML, OpenAPI 3.0, 3.1 or 3.2")
+		if up.Folder == nil {
+			f.fail("file", "choose the document, JSON or YAML, or its files as a zip archive or a folder")
 		}
+		up.Root = f.text("root")
 	}
 	if f.failed() {
 		return v.again(f, sourceForm(h.sourcePage(v, f)))
@@ -84,12 +104,15 @@ func (h *Console) stageImport(v *visit) error {
 		if err != nil {
 			return "", err
 		}
-		return with(v.links.staged(staged.ID), "api", v.query("api"), "label", v.query("label")), nil
+		return v.carried(v.links.staged(staged.ID)), nil
 	})
 	if err != nil {
 		var e *apim.Error
 		if errors.As(err, &e) && (e.Kind == apim.Invalid || e.Kind == apim.TooLarge || e.Kind == apim.TooMany || e.Kind == apim.Unavailable || e.Kind == apim.Conflict) {
 			f.refused = err
+			if len(e.Fields) == 1 && e.Fields[0].Field == "root" {
+				field = "root"
+			}
 			f.fail(field, documentError(e))
 			return v.again(f, sourceForm(h.sourcePage(v, f)))
 		}
@@ -104,9 +127,11 @@ func documentError(e *apim.Error) string {
 	for _, wrong := range e.Fields {
 		field, line, _ := strings.Cut(wrong.Field, ":")
 		switch {
-		case line != "":
+		case line != "" && field == "document":
 			parts = append(parts, "line "+line+": "+wrong.Detail)
-		case field == "" || field == "document" || field == "body" || field == "url" || field == "file":
+		case line != "":
+			parts = append(parts, field+" line "+line+": "+wrong.Detail)
+		case field == "" || field == "document" || field == "root" || field == "body" || field == "url" || field == "file":
 			parts = append(parts, wrong.Detail)
 		default:
 			parts = append(parts, wrong.Field+": "+wrong.Detail)
@@ -129,7 +154,10 @@ type previewPage struct {
 	Again    string // another source
 	Form     form
 	Makes    consequence
+	Files    []string
+	Keep     bool // the first of the servers is the draft's
 	APIs     []choice
+	Owner    ownerField // of a new API
 	Servers  []serverView
 	Ask      bool // the document gives no upstream that can be used
 	Security []apim.SecurityMapping
@@ -141,16 +169,34 @@ type previewPage struct {
 	Warnings int
 }
 
+// serverView is a choice of upstream.
 type serverView struct {
 	URL, Note string
 	Usable    bool
 }
+
+// keepServer stands in the form for the upstream that the draft would have if
+// nothing is said.
+const keepServer = "keep"
 
 // consequence is what accepting an import would do, as the form stands.
 type consequence struct {
 	Text    string
 	URL     string
 	Problem string
+	Changes *changesView // where a draft is replaced
+}
+
+// changesView is what a new document changes in a draft.
+type changesView struct {
+	Rows      []changeRow
+	Kept      int
+	Conflicts []manager.ImportConflict // but for the upstream, which the form asks for
+	Take      url.Values               // how they are settled so far
+}
+
+type changeRow struct {
+	Kind, Method, Path, Operation, Note string
 }
 
 const routesPreviewed = 200
@@ -183,6 +229,11 @@ func (h *Console) stagedOf(v *visit) (apim.Import, error) {
 // what the document proposes.
 func (h *Console) proposal(v *visit, imp apim.Import) (form, error) {
 	f := filled("api", "", "name", imp.Proposed.Name, "slug", imp.Proposed.Slug, "label", imp.Proposed.Label, "access", "key")
+	for _, name := range carriedFields() {
+		if value := v.query(name); value != "" {
+			f.values.Set(name, value)
+		}
+	}
 	if slug := v.query("api"); slug != "" {
 		a, err := h.Catalog.API(v.ctx(), v.actor, v.tenant.ID, slug)
 		if err != nil {
@@ -191,12 +242,17 @@ func (h *Console) proposal(v *visit, imp apim.Import) (form, error) {
 		f.values.Set("api", string(a.API.ID))
 		f.values.Set("name", a.API.Name)
 		f.values.Set("slug", a.API.Slug)
-		if label := v.query("label"); label != "" {
-			f.values.Set("label", label)
-			if d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, slug, label); err == nil && len(d.Version.Runtime.Upstreams) > 0 && len(d.Version.Runtime.Upstreams[0].URLs) > 0 {
-				f.values.Set("other", d.Version.Runtime.Upstreams[0].URLs[0]) // what was set by hand stays
-				f.values.Set("server", "other")
-			}
+	}
+	into, err := h.into(v, f)
+	if err != nil {
+		return f, err
+	}
+	if into != nil { // what was chosen before stays, unless another choice was carried here
+		if v.query("server") == "" {
+			f.values.Set("server", keepServer)
+		}
+		if v.query("access") == "" && manager.Opened(into.Runtime) {
+			f.values.Set("access", "document")
 		}
 	}
 	if !f.has("server") {
@@ -208,6 +264,104 @@ func (h *Console) proposal(v *visit, imp apim.Import) (form, error) {
 	return f, nil
 }
 
+// into is the version whose draft the form would replace; nil for none.
+func (h *Console) into(v *visit, f form) (*apim.Version, error) {
+	api, label := f.value("api"), f.text("label")
+	if api == "" || label == "" {
+		return nil, nil
+	}
+	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
+	if apim.KindOf(err) == apim.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.Version.State == apim.Retired {
+		return nil, nil
+	}
+	return &d.Version, nil
+}
+
+// changes compares a document with the draft that the form would replace. It
+// answers the upstream that the draft would keep, too.
+func (h *Console) changes(v *visit, imp apim.Import, f form) (*changesView, *serverView, error) {
+	into, err := h.into(v, f)
+	if into == nil || err != nil {
+		return nil, nil, err
+	}
+	c, err := h.Catalog.CompareImport(v.ctx(), v.actor, v.tenant.ID, imp.ID, into.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &changesView{Kept: len(c.Kept), Take: f.values}
+	row := func(kind string, r apim.Route, note string) {
+		out.Rows = append(out.Rows, changeRow{kind, r.Method, r.Path, r.Operation, note})
+	}
+	for _, r := range c.Removed {
+		row("removed", r, "callers get 404 once this is published")
+	}
+	for _, r := range c.Renamed {
+		row("renamed", r.To, "was "+r.From.Operation+"; what was edited goes with it")
+	}
+	for _, r := range c.Changed {
+		row("changed", r.To, changeNote(r))
+	}
+	for _, r := range c.Added {
+		row("added", r, "")
+	}
+	var keep *serverView
+	if len(c.Upstream) > 0 {
+		keep = &serverView{URL: strings.Join(c.Upstream, ", "), Note: "as it is in the draft", Usable: true}
+		if same := upstreamOf(into.Runtime); same != keep.URL {
+			keep.Note = "from the new document; the draft, in which nobody changed it, has " + same
+		}
+	}
+	for _, one := range c.Conflicts {
+		if one.ID == "upstream" {
+			keep.Note = "edited in the draft; the document had " + one.Was + " and has " + one.New + " now"
+			continue
+		}
+		out.Conflicts = append(out.Conflicts, one)
+	}
+	return out, keep, nil
+}
+
+func upstreamOf(rt apim.Runtime) string {
+	if len(rt.Upstreams) == 0 {
+		return ""
+	}
+	return strings.Join(rt.Upstreams[0].URLs, ", ")
+}
+
+// changeNote says what a document now says of an operation.
+func changeNote(c manager.RouteChange) string {
+	var out []string
+	for _, what := range c.What {
+		switch what {
+		case "method", "path":
+			out = append(out, "was "+c.From.Method+" "+c.From.Path)
+		case "conditions":
+			out = append(out, "other conditions")
+		case "access":
+			if c.To.Public {
+				out = append(out, "open to everybody")
+			} else {
+				out = append(out, "asks for a key")
+			}
+		case "deprecated":
+			if c.To.Deprecated {
+				out = append(out, "deprecated")
+			} else {
+				out = append(out, "no longer deprecated")
+			}
+		case "summary":
+			out = append(out, "another summary")
+		}
+	}
+	return strings.Join(slices.Compact(out), ", ")
+}
+
 func (h *Console) previewPage(v *visit, imp apim.Import, f form) (previewPage, error) {
 	if f.once == "" {
 		f.once = h.receipts.mint()
@@ -216,12 +370,21 @@ func (h *Console) previewPage(v *visit, imp apim.Import, f form) (previewPage, e
 	p := previewPage{
 		shell:   v.shell("Import "+doc.Title, link{"APIs", v.links.apis()}, link{"Import", v.links.importSource()}, link{doc.Title, ""}),
 		Heading: "Import " + strings.TrimSpace(doc.Title+" "+doc.Version),
-		From:    doc.Source + ", " + bytesText(doc.Bytes) + ", OpenAPI " + doc.Spec,
+		From:    doc.Source + ", " + bytesText(doc.Bytes) + ", " + doc.SpecName(),
 		Expires: moment(imp.ExpiresAt),
 		Action:  v.links.staged(imp.ID), Check: v.links.stagedCheck(imp.ID), Again: v.links.importSource(),
-		Form: f, Security: imp.Security, Total: len(imp.Routes), Findings: imp.Findings,
+		Form: f, Files: imp.Files, Security: imp.Security, Total: len(imp.Routes), Findings: imp.Findings,
 	}
-	usable := false
+	changes, keep, err := h.changes(v, imp, f)
+	if err != nil {
+		return p, err
+	}
+	usable := keep != nil
+	if keep != nil {
+		p.Servers = append(p.Servers, *keep)
+	} else if f.value("server") == keepServer {
+		f.values.Set("server", imp.Proposed.Upstream)
+	}
 	for _, s := range imp.Servers {
 		note := s.Description
 		if s.Template != "" && s.Template != s.URL {
@@ -256,11 +419,15 @@ func (h *Console) previewPage(v *visit, imp apim.Import, f form) (previewPage, e
 	if err != nil {
 		return p, err
 	}
+	if p.Owner, err = h.ownerField(v, apim.ObjectAPI, "", "", f); err != nil {
+		return p, err
+	}
 	p.APIs = []choice{{"", "A new API"}}
 	for _, a := range list.Items {
 		p.APIs = append(p.APIs, choice{string(a.API.ID), "A version of " + a.API.Name})
 	}
 	p.Makes = makes(v, f, list.Items)
+	p.Makes.Changes, p.Keep = changes, keep != nil
 	return p, nil
 }
 
@@ -315,6 +482,13 @@ func (h *Console) checkImport(v *visit) error {
 		return err
 	}
 	out := makes(v, f, list.Items)
+	imp, err := h.stagedOf(v)
+	if err != nil {
+		return err
+	}
+	if out.Changes, _, err = h.changes(v, imp, f); err != nil {
+		return err
+	}
 	if f.value("api") == "" && f.text("slug") != "" {
 		if err := apim.CheckSlug(f.text("slug")); err != nil {
 			out.Problem = "Slug: " + err.Error() + "."
@@ -343,9 +517,17 @@ func (h *Console) acceptImport(v *visit) error {
 		Access: f.value("access"), Upstream: f.value("server"),
 	}
 	if in.API == "" {
-		in.Name, in.Slug = f.text("name"), f.text("slug")
+		in.Name, in.Slug, in.Team = f.text("name"), f.text("slug"), apim.ID(f.value("team"))
 	}
-	if in.Upstream == "other" || in.Upstream == "" {
+	for name, values := range f.values {
+		if id, ok := strings.CutPrefix(name, "take:"); ok && len(values) > 0 && values[0] == "new" {
+			in.TakeNew = append(in.TakeNew, id)
+		}
+	}
+	slices.Sort(in.TakeNew)
+	if in.Upstream == keepServer {
+		in.Upstream = ""
+	} else if in.Upstream == "other" || in.Upstream == "" {
 		in.Upstream = f.text("other")
 		if in.Upstream == "" {
 			f.fail("other", "needs the address of your service, such as https://orders.internal:8443")
@@ -355,7 +537,7 @@ func (h *Console) acceptImport(v *visit) error {
 	if !f.failed() {
 		version, err = h.Catalog.AcceptImport(v.ctx(), v.actor, v.tenant.ID, imp.ID, in)
 	}
-	if err != nil && !f.refuse(err, []string{"api", "name", "slug", "label", "mount", "access", "other"}, map[string]string{"upstream": "other", "mount_path": "mount"}) {
+	if err != nil && !f.refuse(err, []string{"api", "name", "slug", "label", "mount", "access", "other", "team"}, map[string]string{"upstream": "other", "mount_path": "mount"}) {
 		return err
 	}
 	if f.failed() {

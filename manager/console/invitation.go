@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"strings"
 
 	"portico/internal/apim"
 	"portico/internal/secret"
@@ -19,25 +18,9 @@ type invitationPage struct {
 	Gives   string // what the invited will be
 }
 
-// givesText says what an invitation makes of somebody. What a role is on is not
-// named: the names of things are for members.
-func givesText(i manager.InvitationView) string {
-	var all []string
-	for _, g := range i.Invitation.Grants {
-		kind, _, _ := strings.Cut(string(g.On), "_")
-		all = append(all, title(g.Role)+map[string]string{
-			apim.PrefixTeam: " on a team", apim.PrefixAPI: " on an API", apim.PrefixProduct: " on a product", apim.PrefixApplication: " on an application",
-		}[kind])
-	}
-	for _, team := range i.TeamNames {
-		all = append(all, "in the team "+team)
-	}
-	return strings.Join(all, ", ")
-}
-
 func (h *Console) invitationPage(v *visit, f form, invited manager.InvitationView) invitationPage {
 	v.c.Header("Referrer-Policy", "no-referrer") // the address holds the token
-	p := invitationPage{gatePage: h.gate(v, "Invitation", f), Invited: invited, Joining: !v.actor.Anonymous(), Gives: givesText(invited)}
+	p := invitationPage{gatePage: h.gate(v, "Invitation", f), Invited: invited, Joining: !v.actor.Anonymous(), Gives: invited.Gives()}
 	p.Action = with(invitationPath, "token", v.query("token"))
 	p.SignIn = with(signInPath, "return_to", p.Action)
 	return p

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
@@ -72,11 +73,17 @@ func (h *Console) membersPage(v *visit, status int, fresh, to string) error {
 	if err != nil {
 		return err
 	}
-	places, err := h.places(v)
+	p := membersPage{peopleHead: h.peopleHead(v, "Members"), Fresh: fresh, FreshTo: to}
+	var invited []apim.Invitation
+	if p.Invite != "" {
+		if invited, err = h.invited(v); err != nil {
+			return err
+		}
+	}
+	places, err := h.placesOf(v, list.Items, invited)
 	if err != nil {
 		return err
 	}
-	p := membersPage{peopleHead: h.peopleHead(v, "Members"), Fresh: fresh, FreshTo: to}
 	removes := v.can(apim.Manage, apim.ObjectMember, "")
 	for _, m := range list.Items {
 		row := memberRow{Name: m.Name, Email: m.Email, Seen: agoPhrase(v.now, m.SignedIn), You: m.Person == v.actor.Person}
@@ -98,21 +105,18 @@ func (h *Console) membersPage(v *visit, status int, fresh, to string) error {
 		p.Rows = append(p.Rows, row)
 	}
 	p.Later, p.First = v.pages(v.links.members(), list.NextCursor)
-	if p.Invite != "" {
-		if p.Invited, err = h.invited(v, places); err != nil {
-			return err
-		}
-	}
+	p.Invited = invitedRows(v, invited, places)
 	return v.render(status, membersList(p))
 }
 
-func (h *Console) invited(v *visit, places places) ([]invitedRow, error) {
+func (h *Console) invited(v *visit) ([]apim.Invitation, error) {
 	list, err := h.Tenants.Invitations(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: 200})
-	if err != nil {
-		return nil, err
-	}
+	return list.Items, err
+}
+
+func invitedRows(v *visit, invited []apim.Invitation, places places) []invitedRow {
 	var out []invitedRow
-	for _, i := range list.Items {
+	for _, i := range invited {
 		row := invitedRow{Email: i.Email, Resend: v.links.invitationDo(i.ID, "resend"), Revoke: v.links.invitationDo(i.ID, "revoke")}
 		ends := "the link has ended"
 		if !i.Expired(v.now) {
@@ -121,7 +125,18 @@ func (h *Console) invited(v *visit, places places) ([]invitedRow, error) {
 		row.Text = strings.Join(append(places.grants(i.Grants, i.Teams), "invited by "+i.Inviter+" "+agoPhrase(v.now, i.CreatedAt), ends), " · ")
 		out = append(out, row)
 	}
-	return out, nil
+	return out
+}
+
+// placesOf is places, as far as the roles of people and invitations that are
+// shown are on any: most are on the tenant.
+func (h *Console) placesOf(v *visit, members []apim.Member, invited []apim.Invitation) (places, error) {
+	on := func(g apim.RoleGrant) bool { return g.On != "" }
+	if slices.ContainsFunc(members, func(m apim.Member) bool { return len(m.Teams) > 0 || slices.ContainsFunc(m.Grants, on) }) ||
+		slices.ContainsFunc(invited, func(i apim.Invitation) bool { return len(i.Teams) > 0 || slices.ContainsFunc(i.Grants, on) }) {
+		return h.places(v)
+	}
+	return places{}, nil
 }
 
 // places are what roles can be on: their names, and as options.
@@ -180,7 +195,7 @@ func (h *Console) places(v *visit) (places, error) {
 	for _, a := range apis.Items {
 		add(a.API.ID, "API", a.API.Name)
 	}
-	products, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, page)
+	products, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: page})
 	if err = unlessForbidden(err); err != nil {
 		return p, err
 	}

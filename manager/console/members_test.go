@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"html"
 	"net/http"
 	"regexp"
 	"strings"
@@ -229,6 +230,31 @@ func TestSessionsAreEndedFromTheAccountPage(t *testing.T) {
 		t.Errorf("the other browser is at %s, want it signed out", got.path)
 	}
 	b.get("/t/acme").shows(http.StatusOK, "Overview")
+}
+
+func TestAdminRevokesAnothersToken(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	hana, actor, _ := s.consumer("halden")
+	s.join(s.tenantID("acme"), actor.Person, apim.RoleProvider)
+	hana.post("/t/acme/tokens", "name", "Hers", "expires", "30", "may", "full").shows(http.StatusOK, "Copy the token Hers now").hides("Everybody")
+	hana.get("/t/acme/tokens?show=all").shows(http.StatusForbidden).hides("Hers")
+	b.get("/t/acme/tokens").shows(http.StatusOK, "Everybody", "No tokens yet").hides("Hers")
+	all := b.get("/t/acme/tokens?show=all").shows(http.StatusOK, "Hers", actor.Name, "all that they may")
+	revoke := strings.TrimPrefix(html.UnescapeString(firstMatch(t, all.body, `action="([^"]*/revoke[^"]*)"`)), s.server.URL)
+	if a := b.post(revoke).shows(http.StatusOK, "The token is revoked").hides("Hers"); a.path != "/t/acme/tokens?show=all" {
+		t.Errorf("got to %s, want everybody's tokens", a.path)
+	}
+	hana.get("/t/acme/tokens").shows(http.StatusOK, "No tokens yet")
+}
+
+func TestConsumerIsNotLedToRequests(t *testing.T) {
+	s := newSite(t)
+	s.operator()
+	hana, actor, _ := s.consumer("halden")
+	s.join(s.tenantID("acme"), actor.Person, apim.RoleConsumer)
+	hana.get("/t/acme").shows(http.StatusOK, "Applications", "Gateway nodes").hides("Approvals").hides("Open inbox").hides(">Subscriptions<")
+	hana.get("/t/acme/approvals").shows(http.StatusForbidden)
 }
 
 func TestTokenIsMadeWithScopes(t *testing.T) {

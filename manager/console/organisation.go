@@ -16,11 +16,12 @@ type applicationsPage struct {
 	shell
 	Rows   []applicationRow
 	Portal string
+	Owned  bool // one of them is of a team
 	Later  string
 	First  string
 }
 
-type applicationRow struct{ Name, Slug, Href, Subscriptions, Keys, Made string }
+type applicationRow struct{ Name, Slug, Href, Owner, Subscriptions, Keys, Made string }
 
 func (h *Console) applications(v *visit) error {
 	list, err := h.Access.Applications(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
@@ -29,6 +30,7 @@ func (h *Console) applications(v *visit) error {
 	}
 	p := applicationsPage{shell: v.shell("Applications", link{"Applications", ""}), Portal: h.PortalURL}
 	for _, a := range list.Items {
+		p.Owned = p.Owned || a.Owner != ""
 		live, keys := 0, 0
 		for _, s := range a.Subscriptions {
 			if s.Subscription.Live() {
@@ -42,16 +44,18 @@ func (h *Console) applications(v *visit) error {
 		}
 		p.Rows = append(p.Rows, applicationRow{
 			Name: a.Application.Name, Slug: a.Application.Slug, Href: portalApplication(h.PortalURL, a.Application.Slug),
-			Subscriptions: number(live), Keys: number(keys), Made: day(a.Application.CreatedAt),
+			Owner: a.Owner, Subscriptions: number(live), Keys: number(keys), Made: day(a.Application.CreatedAt),
 		})
 	}
 	p.Later, p.First = v.pages(v.links.applications(), list.NextCursor)
 	return v.render(http.StatusOK, applicationsList(p))
 }
 
-// tokensPage lists the reader's API tokens and makes new ones.
+// tokensPage lists the reader's API tokens and makes new ones, or lists
+// everybody's.
 type tokensPage struct {
 	shell
+	Tabs   []ui.TabItem // none for who sees only their own
 	Rows   []tokenRow
 	Form   form
 	Action string
@@ -65,10 +69,17 @@ type tokensPage struct {
 
 type tokenRow struct {
 	Name, Hint, May, Made, Ends, Used, Revoke string
+	Maker                                     string // in the list of everybody's
 	Expired                                   bool
 }
 
+// everybodys is the value of "show" that asks for everybody's tokens.
+const everybodys = "all"
+
 func (h *Console) tokens(v *visit) error {
+	if v.query("show") == everybodys {
+		return h.allTokens(v)
+	}
 	return h.tokensPage(v, http.StatusOK, newTokenForm(), "", "")
 }
 
@@ -82,17 +93,10 @@ func (h *Console) tokensPage(v *visit, status int, f form, fresh, name string) e
 	}
 	p := tokensPage{
 		shell: v.shell("API tokens", link{"API tokens", ""}), Form: f, Action: v.links.tokens(),
-		Fresh: fresh, Name: name, API: h.ConsoleURL + "/api/v1/tenants/" + v.tenant.Slug,
+		Fresh: fresh, Name: name, API: h.ConsoleURL + "/api/v1/tenants/" + v.tenant.Slug, Tabs: v.tokenTabs(""),
 	}
 	for _, t := range list.Items {
-		row := tokenRow{
-			Name: t.Name, Hint: "…" + t.Hint, May: scopesText(t.Scopes), Made: day(t.CreatedAt), Ends: "never", Used: agoPhrase(v.now, t.LastUsed),
-			Revoke: v.links.revokeToken(t.ID), Expired: t.Expired(v.now),
-		}
-		if !t.ExpiresAt.IsZero() {
-			row.Ends = day(t.ExpiresAt)
-		}
-		p.Rows = append(p.Rows, row)
+		p.Rows = append(p.Rows, v.tokenRow(t))
 	}
 	p.Ends = []choice{{"30", "30 days"}, {"90", "90 days"}, {"365", "one year"}}
 	if v.actor.Operator {
@@ -100,6 +104,50 @@ func (h *Console) tokensPage(v *visit, status int, f form, fresh, name string) e
 	}
 	p.Later, p.First = v.pages(v.links.tokens(), list.NextCursor)
 	return v.render(status, tokensList(p))
+}
+
+// allTokens lists everybody's API tokens in the tenant.
+func (h *Console) allTokens(v *visit) error {
+	list, err := h.Tenants.AllTokens(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
+	if err != nil {
+		return err
+	}
+	p := tokensPage{shell: v.shell("API tokens", link{"API tokens", ""}), Tabs: v.tokenTabs(everybodys)}
+	for _, t := range list.Items {
+		row := v.tokenRow(t.Token)
+		if t.Scopes.Preset() == "full" {
+			row.May = "all that they may"
+		}
+		row.Revoke = with(row.Revoke, "show", everybodys)
+		if row.Maker = t.Maker; row.Maker == "" {
+			row.Maker = "A program of the operators"
+		}
+		p.Rows = append(p.Rows, row)
+	}
+	p.Later, p.First = v.pages(with(v.links.tokens(), "show", everybodys), list.NextCursor)
+	return v.render(http.StatusOK, allTokensList(p))
+}
+
+// tokenTabs are there for who may see more than their own.
+func (v *visit) tokenTabs(show string) []ui.TabItem {
+	if !v.can(apim.Manage, apim.ObjectToken) {
+		return nil
+	}
+	return []ui.TabItem{
+		{Label: "Yours", Href: v.links.tokens(), Current: show == ""},
+		{Label: "Everybody's", Href: with(v.links.tokens(), "show", everybodys), Current: show == everybodys},
+	}
+}
+
+func (v *visit) tokenRow(t apim.Token) tokenRow {
+	row := tokenRow{
+		Name: t.Name, Hint: "…" + t.Hint, May: scopesText(t.Scopes), Made: day(t.CreatedAt), Ends: "never", Used: agoPhrase(v.now, t.LastUsed),
+		Revoke: v.links.revokeToken(t.ID), Expired: t.Expired(v.now),
+	}
+	if !t.ExpiresAt.IsZero() {
+		row.Ends = day(t.ExpiresAt)
+	}
+	return row
 }
 
 func newTokenForm() form { return filled("expires", "90", "may", "read-only") }
@@ -202,6 +250,9 @@ func (h *Console) revokeToken(v *visit) error {
 		return err // what is not there any more was revoked before
 	}
 	v.flash(toneOK, "The token is revoked. Calls with it are refused from now on.")
+	if v.query("show") == everybodys {
+		return v.redirect(with(v.links.tokens(), "show", everybodys))
+	}
 	return v.redirect(v.links.tokens())
 }
 

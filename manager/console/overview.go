@@ -18,7 +18,7 @@ type overviewPage struct {
 	APIs     []apiRow
 	AllAPIs  string
 	Requests []requestRow
-	Inbox    string
+	Inbox    string // "" for who sees no requests
 	Nodes    []nodeRow
 	NodesURL string
 	Import   string
@@ -41,12 +41,13 @@ func (h *Console) overview(v *visit) error {
 		return err
 	}
 	p := overviewPage{
-		shell: v.shell("Overview", link{"Overview", ""}), AllAPIs: v.links.apis(), Inbox: v.links.approvals(), NodesURL: v.links.nodes(),
+		shell: v.shell("Overview", link{"Overview", ""}), AllAPIs: v.links.apis(), NodesURL: v.links.nodes(),
 	}
 	if v.can(apim.Write, apim.ObjectAPI) {
 		p.Import = v.links.importSource()
 	}
-	if v.can(apim.Read, apim.ObjectSubscription) {
+	if v.readsRequests() {
+		p.Inbox = v.links.approvals()
 		inbox, err := h.Access.Inbox(v.ctx(), v.actor, v.tenant.ID, manager.InboxQuery{Page: apim.Page{Limit: 5}})
 		if err != nil {
 			return err
@@ -78,7 +79,7 @@ func (h *Console) offered(v *visit) (apis apim.List[manager.APISummary], product
 		}
 	}
 	if v.can(apim.Read, apim.ObjectProduct) {
-		products, err = h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: 200})
+		products, err = h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: apim.Page{Limit: 200}})
 	}
 	return apis, products, err
 }

@@ -93,7 +93,7 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 }
 
 func (h *Console) findProducts(v *visit, q string) ([]ui.PaletteItem, error) {
-	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: 200})
+	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Page: apim.Page{Limit: 200}})
 	if err != nil {
 		return nil, err
 	}

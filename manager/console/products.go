@@ -14,12 +14,15 @@ type productsPage struct {
 	shell
 	Rows  []productRow
 	New   string // "" when the reader may not
+	Teams teamFilter
+	Self  string
 	Later string
 	First string
 }
 
 type productRow struct {
 	Name, Href, Summary string
+	Owner               string
 	Listed              bool
 	Finds               string // who, where that is not everybody
 	Versions            []string
@@ -28,17 +31,22 @@ type productRow struct {
 }
 
 func (h *Console) products(v *visit) error {
-	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, apim.Page{Cursor: v.query("cursor")})
+	teams, err := h.teamFilter(v, apim.ObjectProduct)
 	if err != nil {
 		return err
 	}
-	p := productsPage{shell: v.shell("Products & plans", link{"Products", ""})}
+	list, err := h.Catalog.Products(v.ctx(), v.actor, v.tenant.ID, manager.ProductQuery{Team: teams.asked, Page: apim.Page{Cursor: v.query("cursor")}})
+	if err != nil {
+		return err
+	}
+	p := productsPage{shell: v.shell("Products & plans", link{"Products", ""}), Teams: teams, Self: v.links.products()}
+	p.Teams.link(p.Self)
 	if v.can(apim.Write, apim.ObjectProduct) {
 		p.New = v.links.newProduct()
 	}
 	for _, d := range list.Items {
 		row := productRow{
-			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary,
+			Name: d.Product.Name, Href: v.links.product(d.Product.Slug), Summary: d.Product.Summary, Owner: d.Owner,
 			Listed: d.Product.Listed, Subscribers: number(d.Subscribers),
 		}
 		switch d.Product.Visibility {
@@ -59,7 +67,7 @@ func (h *Console) products(v *visit) error {
 		row.Plans = strings.Join(names, ", ")
 		p.Rows = append(p.Rows, row)
 	}
-	p.Later, p.First = v.pages(v.links.products(), list.NextCursor)
+	p.Later, p.First = v.pages(with(p.Self, "team", teams.value), list.NextCursor)
 	return v.render(http.StatusOK, productsList(p))
 }
 
@@ -119,7 +127,7 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 	p := productPage{
 		shell:   v.shell(d.Product.Name, link{"Products", l.products()}, link{d.Product.Name, ""}),
 		Product: d.Product, Note: visibilityText(d.Product) + " · " + count(d.Subscribers, "live subscription", "live subscriptions"),
-		Live: h.liveFromQuery(v, d.Product.Name, "in force"), CanWrite: v.can(apim.Write, apim.ObjectProduct),
+		Live: h.liveFromQuery(v, d.Product.Name, "in force"), CanWrite: v.can(apim.Write, apim.ObjectProduct, d.Product.ID, d.Product.Team),
 		Edit: l.product(slug, "edit"), NewPlan: l.product(slug, "new-plan"), List: l.product(slug, "listing"),
 		Subscribe: d.Subscribers,
 	}
@@ -144,6 +152,9 @@ func (h *Console) productPage(v *visit, d manager.ProductDetail) productPage {
 			column.LongKeys = count(n, "key lives", "keys live") + " longer than that: made before, and not cut."
 		}
 		p.Plans = append(p.Plans, column)
+	}
+	if d.Owner != "" {
+		p.Note = d.Owner + " · " + p.Note
 	}
 	p.Next = missing(d, open)
 	return p
@@ -250,6 +261,7 @@ type productFormPage struct {
 	Form     form
 	Versions []versionChoice
 	Keeps    string // who has subscriptions that taking them off would keep
+	Owner    ownerField
 }
 
 type versionChoice struct {
@@ -268,7 +280,7 @@ func (h *Console) editProduct(v *visit) error {
 	}
 	p := d.Product
 	f := filled("name", p.Name, "slug", p.Slug, "summary", p.Summary, "description", p.Description,
-		"visibility", string(p.Visibility), "lock", lockText(p.Lock))
+		"visibility", string(p.Visibility), "team", string(p.Team), "lock", lockText(p.Lock))
 	for _, id := range p.Versions {
 		f.values.Add("versions", string(id))
 	}
@@ -293,7 +305,9 @@ func (h *Console) productForm(v *visit, status int, f form, d *manager.ProductDe
 		Intro: "A product is what consumers subscribe to: API versions offered together, on terms.",
 	}
 	crumb := link{"New product", ""}
+	var product apim.Product
 	if d != nil {
+		product = d.Product
 		p.Heading, p.Submit, p.New = "Edit "+d.Product.Name, "Save product", false
 		p.Intro = "What is changed here is in force as soon as the gateway nodes confirm."
 		p.Action, p.Back = l.product(d.Product.Slug, "edit"), l.product(d.Product.Slug)
@@ -308,6 +322,10 @@ func (h *Console) productForm(v *visit, status int, f form, d *manager.ProductDe
 	}
 	p.Lock = f.value("lock")
 	p.shell = v.shell(p.Heading, link{"Products", l.products()}, crumb)
+	var err error
+	if p.Owner, err = h.ownerField(v, apim.ObjectProduct, product.ID, product.Team, f); err != nil {
+		return err
+	}
 	list, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Page: apim.Page{Limit: 200}})
 	if err != nil {
 		return err
@@ -338,7 +356,7 @@ func productInput(f *form) manager.ProductInput {
 	}
 	in := manager.ProductInput{
 		Name: &name, Summary: &summary, Description: &description,
-		Visibility: &visibility, Listed: &listed, Versions: &versions, Lock: lockOf(*f),
+		Visibility: &visibility, Listed: &listed, Versions: &versions, Team: f.owner(), Lock: lockOf(*f),
 	}
 	if f.has("shared_with") {
 		shared := strings.FieldsFunc(strings.ToLower(f.value("shared_with")), func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
@@ -348,7 +366,7 @@ func productInput(f *form) manager.ProductInput {
 }
 
 func productFields() []string {
-	return []string{"name", "slug", "summary", "description", "visibility", "shared_with", "versions", "listed"}
+	return []string{"name", "slug", "summary", "description", "visibility", "shared_with", "versions", "listed", "team"}
 }
 
 func (h *Console) createProduct(v *visit) error {
@@ -391,6 +409,7 @@ func (h *Console) updateProduct(v *visit) error {
 		return err
 	}
 	in := productInput(&f)
+	v.confirmOwner(&f, apim.ObjectProduct, d.Product.ID, d.Product.Team)
 	if f.failed() {
 		return h.productForm(v, v.status(f), f, &d)
 	}

@@ -92,13 +92,25 @@ func (v *visit) nav() []ui.NavGroup {
 	return []ui.NavGroup{
 		{Label: "Operate", Items: []ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard()), nodes}},
 		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products, item("Values", l.values(), icon.Braces())}, apim.ObjectAPI, apim.ObjectProduct, apim.ObjectAPI)},
-		{Label: "Consumers", Items: v.readable([]ui.NavItem{
-			inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()),
-		}, apim.ObjectSubscription, apim.ObjectApplication, apim.ObjectSubscription)},
+		{Label: "Consumers", Items: v.consumersNav(inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()))},
 		{Label: "Organisation", Items: v.readable([]ui.NavItem{
 			people, item("API tokens", l.tokens(), icon.KeyRound()), item("Settings", l.settings(), icon.Settings2()),
 		}, apim.ObjectMember, apim.ObjectToken, apim.ObjectEnvironment)},
 	}
+}
+
+func (v *visit) consumersNav(inbox, applications, subscriptions ui.NavItem) []ui.NavItem {
+	own := v.readable([]ui.NavItem{applications}, apim.ObjectApplication)
+	if !v.readsRequests() {
+		return own
+	}
+	return append(append([]ui.NavItem{inbox}, own...), subscriptions)
+}
+
+// readsRequests reports whether the reader sees what is asked of any of the
+// tenant's products.
+func (v *visit) readsRequests() bool {
+	return v.can(apim.Read, apim.ObjectSubscription) && (v.can(apim.Read, apim.ObjectProduct) || v.can(apim.Read, apim.ObjectAPI))
 }
 
 // readable leaves out the entries whose kind of object the reader may not read.

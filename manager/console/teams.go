@@ -71,10 +71,11 @@ type teamPage struct {
 	peopleHead
 	Team         apim.Team
 	Roles        []string
-	Owns         string
+	Owns         []link
 	Members      []teamMemberRow
 	Edit, Delete string // "" for who may not
 	Add          string
+	InviteInto   string   // asks for somebody new
 	Others       []choice // who could be added
 	Form         form
 }
@@ -94,7 +95,7 @@ func (h *Console) team(v *visit) error {
 }
 
 func (h *Console) teamPage(v *visit, status int, d manager.TeamDetail, f form) error {
-	p := teamPage{peopleHead: h.peopleHead(v, "Teams"), Team: d.Team, Roles: roleWords(d.Team.Roles), Owns: ownsText(d), Form: f}
+	p := teamPage{peopleHead: h.peopleHead(v, "Teams"), Team: d.Team, Roles: roleWords(d.Team.Roles), Owns: v.owns(d), Form: f}
 	p.Frame.Crumbs = v.shell(d.Team.Name, link{"Members & audit", v.links.members()}, link{"Teams", v.links.teams()}, link{d.Team.Name, ""}).Frame.Crumbs
 	p.Frame.Title = d.Team.Name
 	manages := v.can(apim.Manage, apim.ObjectMember, d.Team.ID)
@@ -115,6 +116,7 @@ func (h *Console) teamPage(v *visit, status int, d manager.TeamDetail, f form) e
 	}
 	if manages {
 		p.Add = v.links.team(d.Team.Slug, "members")
+		p.InviteInto = with(v.links.invite(), "team", string(d.Team.ID))
 		all, err := h.Tenants.Members(v.ctx(), v.actor, v.tenant.ID, apim.Page{Limit: mostPlaces})
 		if err != nil {
 			return err
@@ -126,6 +128,29 @@ func (h *Console) teamPage(v *visit, status int, d manager.TeamDetail, f form) e
 		}
 	}
 	return v.render(status, teamView(p))
+}
+
+// owns are what a team owns, as links to lists that the reader may see.
+func (v *visit) owns(d manager.TeamDetail) []link {
+	var out []link
+	for _, one := range []struct {
+		n              int
+		word, all, url string
+		object         apim.Object
+	}{
+		{d.Owns.APIs, "API", "APIs", with(v.links.apis(), "team", d.Team.Slug), apim.ObjectAPI},
+		{d.Owns.Products, "product", "products", with(v.links.products(), "team", d.Team.Slug), apim.ObjectProduct},
+		{d.Owns.Applications, "application", "applications", v.links.applications(), apim.ObjectApplication},
+	} {
+		if one.n == 0 {
+			continue
+		}
+		if !v.can(apim.Read, one.object, d.Team.ID) {
+			one.url = ""
+		}
+		out = append(out, link{count(one.n, one.word, one.all), one.url})
+	}
+	return out
 }
 
 // teamForm asks for a team's name and roles.
@@ -290,8 +315,9 @@ func (h *Console) rolesMatrix(v *visit) error {
 		{"Import and change APIs", apim.Write, apim.ObjectAPI},
 		{"Publish, roll back, deprecate and retire", apim.Publish, apim.ObjectAPI},
 		{"Change products and plans", apim.Write, apim.ObjectProduct},
-		{"See requests and subscriptions", apim.Read, apim.ObjectSubscription},
+		{"See products, and who asks for and uses them", apim.Read, apim.ObjectProduct},
 		{"Answer access requests, suspend and resume", apim.Approve, apim.ObjectSubscription},
+		{"See applications and their subscriptions", apim.Read, apim.ObjectApplication},
 		{"Make applications and ask for access", apim.Write, apim.ObjectApplication},
 		{"Make, rotate and revoke keys", apim.Write, apim.ObjectCredential},
 		{"See gateway nodes", apim.Read, apim.ObjectNode},
@@ -300,6 +326,7 @@ func (h *Console) rolesMatrix(v *visit) error {
 		{"Invite, remove, give roles", apim.Manage, apim.ObjectMember},
 		{"Read the audit log", apim.Read, apim.ObjectAudit},
 		{"Make API tokens of their own", apim.Write, apim.ObjectToken},
+		{"See and revoke everybody's API tokens", apim.Manage, apim.ObjectToken},
 	} {
 		row := matrixRow{Label: line.label}
 		for _, r := range apim.Roles() {

@@ -64,8 +64,8 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		shell: v.shell(d.API.Name+" "+label, link{"APIs", l.apis()}, link{d.API.Name, l.api(api)}, link{label, ""}),
 		API:   d.API, Label: label, State: d.Version.State,
 		Reason:   d.Version.StateReason,
-		CanWrite: v.can(apim.Write, apim.ObjectAPI) && d.Version.State != apim.Retired,
-		CanMove:  v.can(apim.Publish, apim.ObjectAPI) && d.Version.State != apim.Retired,
+		CanWrite: v.can(apim.Write, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
+		CanMove:  v.can(apim.Publish, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
 		Draft:    d.Version.Unpublished || d.Version.Revision == 0,
 		Publish:  l.version(api, label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
 		Deprecate: l.version(api, label, "deprecate"),
@@ -88,6 +88,9 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 	out.Note = count(len(d.Version.Runtime.Routes), "operation", "operations")
 	if d.Version.Revision > 0 {
 		out.Note = liveNote(d) + " · " + out.Note
+	}
+	if d.Owner != "" {
+		out.Note = d.Owner + " · " + out.Note
 	}
 	for _, s := range d.Siblings {
 		out.Siblings = append(out.Siblings, siblingLink{s.Label, l.version(api, s.Label), s.State, s.Label == label})

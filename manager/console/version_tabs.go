@@ -116,7 +116,7 @@ func (h *Console) versionDefinition(v *visit) error {
 func documentFacts(d apim.Document) []fact {
 	facts := []fact{
 		{"Title", d.Title},
-		{"Format", "OpenAPI " + d.Spec + ", " + d.Format},
+		{"Format", d.SpecName() + ", " + d.Format},
 		{"Its own version", d.Version},
 		{"Operations", number(d.Operations)},
 		{"Size", bytesText(d.Bytes)},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -193,15 +194,40 @@ func (v *visit) upload() (form, manager.Upload, func(), error) {
 		return f, manager.Upload{}, done, err
 	}
 	m := v.c.Request.MultipartForm
-	if m == nil || len(m.File["file"]) == 0 || m.File["file"][0].Size == 0 {
+	if m == nil || len(m.File["file"]) == 0 || len(m.File["file"]) == 1 && m.File["file"][0].Size == 0 {
 		return f, manager.Upload{}, done, nil
 	}
-	head := m.File["file"][0]
-	file, err := head.Open()
-	if err != nil {
-		return f, manager.Upload{}, done, err
+	files := m.File["file"]
+	var open io.Closer
+	closing := func() {
+		if open != nil {
+			_ = open.Close() // it was only read
+		}
 	}
-	return f, manager.Upload{FileName: head.Filename, Body: io.Reader(file)}, func() { _ = file.Close(); done() }, nil
+	return f, manager.Upload{Folder: func() (string, io.Reader, error) {
+		closing()
+		if len(files) == 0 {
+			return "", nil, io.EOF
+		}
+		head := files[0]
+		files = files[1:]
+		file, err := head.Open()
+		if err != nil {
+			return "", nil, err
+		}
+		open = file
+		return pathOf(head), file, nil
+	}}, func() { closing(); done() }, nil
+}
+
+// pathOf is the name of a form's file with the folders that it came in, which
+// Filename leaves out.
+func pathOf(head *multipart.FileHeader) string {
+	_, params, _ := mime.ParseMediaType(head.Header.Get("Content-Disposition"))
+	if name := params["filename"]; name != "" {
+		return name
+	}
+	return head.Filename
 }
 
 // polls counts down how often a part of a page may still load itself again, so

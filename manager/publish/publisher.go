@@ -14,6 +14,7 @@ import (
 // Times of the publisher.
 const (
 	lookEvery    = 30 * time.Second // at the bucket
+	pendingEvery = time.Second      // at what the database has to deliver, though nobody nudged
 	compareEvery = 10 * time.Minute // with the database, though nobody else wrote
 	minPause     = 20 * time.Millisecond
 	maxPause     = time.Second

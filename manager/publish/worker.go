@@ -66,6 +66,8 @@ func (w *worker) lead(ctx context.Context) error {
 	w.compared, w.toldOn = time.Time{}, time.Time{} // another process may have been at work
 	tick := time.NewTicker(w.publisher.look)
 	defer tick.Stop()
+	pending := time.NewTicker(pendingEvery)
+	defer pending.Stop()
 	looking, failed := true, 0
 	for {
 		err := w.gone(ctx, looking)
@@ -106,6 +108,8 @@ func (w *worker) lead(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.wake:
+			looking = false
+		case <-pending.C: // a nudge of another process may be lost, with the bus
 			looking = false
 		case <-tick.C:
 			looking = true

@@ -57,7 +57,7 @@ func listAPIs(r *request) error {
 	if err != nil {
 		return err
 	}
-	q := manager.APIQuery{Search: r.c.Query("search"), State: apim.VersionState(state), Page: page}
+	q := manager.APIQuery{Search: r.c.Query("search"), State: apim.VersionState(state), Team: apim.ID(r.c.Query("team")), Page: page}
 	apis, err := r.Catalog.APIs(r.ctx, r.actor, r.tenant.ID, q)
 	if err != nil {
 		return err

@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,6 +17,7 @@ import (
 
 type auditRow struct {
 	ID           apim.ID         `json:"id"`
+	Tenant       apim.ID         `json:"tenant,omitempty"`
 	Sequence     int64           `json:"sequence"`
 	At           time.Time       `json:"at"`
 	Actor        auditor         `json:"actor"`
@@ -39,7 +43,7 @@ type auditor struct {
 
 func auditRowOf(a apim.AuditLink) auditRow {
 	out := auditRow{
-		ID: a.ID, Sequence: a.Sequence, At: a.At.UTC(), Action: a.Action, Object: a.Object, Summary: a.Summary, RequestID: a.Actor.Request,
+		ID: a.ID, Tenant: a.Tenant, Sequence: a.Sequence, At: a.At.UTC(), Action: a.Action, Object: a.Object, Summary: a.Summary, RequestID: a.Actor.Request,
 		PreviousHash: a.PreviousHash, Hash: a.Hash,
 		Actor: auditor{
 			Name: a.Actor.Name, Person: a.Actor.Person, Token: a.Actor.Token, Operator: a.Actor.Operator, System: a.Actor.System, Address: a.Actor.Address,
@@ -52,6 +56,34 @@ func auditRowOf(a apim.AuditLink) auditRow {
 		out.After = json.RawMessage(a.After)
 	}
 	return out
+}
+
+// ReadAuditRow reads a line of an export back. A line that differs in anything
+// from how the row is exported is refused: nothing in a file is beyond the
+// reach of its hashes.
+func ReadAuditRow(line []byte) (apim.AuditLink, error) {
+	var r auditRow
+	if err := json.Unmarshal(line, &r); err != nil {
+		return apim.AuditLink{}, fmt.Errorf("read audit row: %w", err)
+	}
+	a := apim.AuditLink{
+		Audit: apim.Audit{
+			ID: r.ID, Tenant: r.Tenant, At: r.At, Action: r.Action, Object: r.Object, Summary: r.Summary, Before: string(r.Before), After: string(r.After),
+			Actor: apim.Actor{
+				Name: r.Actor.Name, Person: r.Actor.Person, Token: r.Actor.Token, Operator: r.Actor.Operator, System: r.Actor.System,
+				Address: r.Actor.Address, Request: r.RequestID,
+			},
+		},
+		Sequence: r.Sequence, PreviousHash: r.PreviousHash, Hash: r.Hash,
+	}
+	again, err := json.Marshal(auditRowOf(a))
+	if err != nil {
+		return apim.AuditLink{}, fmt.Errorf("write audit row again: %w", err)
+	}
+	if !bytes.Equal(line, again) {
+		return apim.AuditLink{}, errors.New("not as the export wrote it")
+	}
+	return a, nil
 }
 
 // auditFilter reads which rows are asked for.
@@ -143,7 +175,7 @@ func exportAudit(r *request) error {
 func auditColumns() []string {
 	return []string{
 		"sequence", "id", "at", "actor", "person", "token", "operator", "system", "address", "action", "object", "summary", "before", "after",
-		"request_id", "previous_hash", "hash",
+		"request_id", "tenant", "previous_hash", "hash",
 	}
 }
 
@@ -151,13 +183,13 @@ func auditCells(a apim.AuditLink) []string {
 	return []string{
 		strconv.FormatInt(a.Sequence, 10), string(a.ID), a.At.UTC().Format(time.RFC3339Nano), cell(a.Actor.Name), string(a.Actor.Person),
 		string(a.Actor.Token), strconv.FormatBool(a.Actor.Operator), strconv.FormatBool(a.Actor.System), cell(a.Actor.Address), cell(a.Action),
-		cell(string(a.Object)), cell(a.Summary), cell(a.Before), cell(a.After), cell(a.Actor.Request), a.PreviousHash, a.Hash,
+		cell(string(a.Object)), cell(a.Summary), cell(a.Before), cell(a.After), cell(a.Actor.Request), string(a.Tenant), a.PreviousHash, a.Hash,
 	}
 }
 
 // cell keeps a spreadsheet from taking what people wrote for a formula.
 func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text
 	}
 	return text
@@ -166,6 +198,7 @@ func cell(text string) string {
 type auditCheck struct {
 	Rows   int64       `json:"rows"`
 	Whole  bool        `json:"whole"`
+	Head   string      `json:"head,omitempty"`
 	Broken *brokenLink `json:"broken,omitempty"`
 }
 
@@ -182,7 +215,7 @@ func verifyAudit(r *request) error {
 	if err != nil {
 		return err
 	}
-	out := auditCheck{Rows: found.Rows, Whole: found.Broken == ""}
+	out := auditCheck{Rows: found.Rows, Whole: found.Broken == "", Head: found.Head}
 	if !out.Whole {
 		out.Broken = &brokenLink{Sequence: found.Sequence, ID: found.ID, At: found.At, Detail: found.Broken}
 	}

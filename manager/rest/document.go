@@ -50,6 +50,7 @@ type finding struct {
 	Severity string `json:"severity"`
 	Message  string `json:"message"`
 	Hint     string `json:"hint,omitempty"`
+	File     string `json:"file,omitempty"`
 	Pointer  string `json:"pointer,omitempty"`
 	Line     int    `json:"line,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type stagedImport struct {
 	Routes    []apiRoute        `json:"routes"`
 	Security  []securityMapping `json:"security"`
 	Findings  []finding         `json:"findings"`
+	Files     []string          `json:"files,omitempty"`
 	Proposed  importProposal    `json:"proposed"`
 	CreatedAt time.Time         `json:"created_at"`
 	ExpiresAt time.Time         `json:"expires_at"`
@@ -45,7 +47,7 @@ func stagedImportOf(i apim.Import) stagedImport {
 	return stagedImport{
 		ID: i.ID, Document: documentOf(i.Document), Routes: each(i.Routes, apiRouteOf),
 		Servers:  each(i.Servers, func(s apim.ImportServer) importServer { return importServer(s) }),
-		Security: each(i.Security, securityMappingOf), Findings: each(i.Findings, findingOf),
+		Security: each(i.Security, securityMappingOf), Findings: each(i.Findings, findingOf), Files: i.Files,
 		Proposed: importProposal{
 			Name: i.Proposed.Name, Slug: i.Proposed.Slug, Label: i.Proposed.Label,
 			Upstream: i.Proposed.Upstream, Mount: mountOf(i.Proposed.Mount),
@@ -70,11 +72,11 @@ func stageImport(r *request) error {
 	return r.made("/imports/"+string(staged.ID), 0, stagedImportOf(staged))
 }
 
-// upload finds the document in the request: the body as it is, the file of a
+// upload finds the document in the request: the body as it is, the files of a
 // form, or the address in {"url": …}.
 func upload(r *request) (manager.Upload, error) {
 	media, _, _ := mime.ParseMediaType(r.c.GetHeader("Content-Type"))
-	up := manager.Upload{FileName: r.c.Query("file_name"), Body: r.c.Request.Body}
+	up := manager.Upload{FileName: r.c.Query("file_name"), Body: r.c.Request.Body, Root: r.c.Query("root")}
 	switch media {
 	case "application/json":
 		return jsonUpload(r, up)
@@ -83,10 +85,15 @@ func upload(r *request) (manager.Upload, error) {
 			up.FileName = "document.yaml"
 		}
 		return up, nil
+	case "application/zip", "application/x-zip-compressed":
+		if up.FileName == "" {
+			up.FileName = "document.zip"
+		}
+		return up, nil
 	case "multipart/form-data":
-		return formUpload(r)
+		return formUpload(r, up.Root)
 	}
-	return up, apim.Errorf(apim.Invalid, "send the document as application/json, application/yaml or multipart/form-data").WithCode("unsupported_media_type")
+	return up, apim.Errorf(apim.Invalid, "send the document as application/json, application/yaml, application/zip or multipart/form-data").WithCode("unsupported_media_type")
 }
 
 // longestURLBody is the longest body that is looked at for {"url": …}.
@@ -105,7 +112,7 @@ func jsonUpload(r *request, up manager.Upload) (manager.Upload, error) {
 			if up.FileName != "" {
 				return up, fieldf("file_name", "unknown_parameter", "means nothing beside a url")
 			}
-			return manager.Upload{URL: in.URL}, nil
+			return manager.Upload{URL: in.URL, Root: up.Root}, nil
 		}
 	} else if err != nil {
 		return up, web.BodyError(err)
@@ -117,26 +124,49 @@ func jsonUpload(r *request, up manager.Upload) (manager.Upload, error) {
 	return up, nil
 }
 
-// formUpload reads the one file of a form as it arrives.
-func formUpload(r *request) (manager.Upload, error) {
+// formUpload reads the files of a form as they arrive: one document or archive,
+// or a folder, whose files have paths.
+func formUpload(r *request, root string) (manager.Upload, error) {
 	parts, err := r.c.Request.MultipartReader()
 	if err != nil {
 		return manager.Upload{}, apim.Errorf(apim.Invalid, "the form cannot be read: %s", err).WithCode("malformed_json")
 	}
+	any := false
+	return manager.Upload{Root: root, Folder: func() (string, io.Reader, error) {
+		part, err := filePart(parts)
+		if errors.Is(err, io.EOF) && !any {
+			return "", nil, fieldf("file", "required", "needs the document")
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		any = true
+		return partName(part), part, nil
+	}}, nil
+}
+
+// partName is the name of a part's file, with its path, which FileName leaves
+// out.
+func partName(part *multipart.Part) string {
+	_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	if name := params["filename"]; name != "" {
+		return name
+	}
+	return "document"
+}
+
+// filePart is the next file of a form.
+func filePart(parts *multipart.Reader) (*multipart.Part, error) {
 	part, err := parts.NextPart()
 	switch {
 	case errors.Is(err, io.EOF):
-		return manager.Upload{}, fieldf("file", "required", "needs the document")
+		return nil, io.EOF
 	case err != nil:
-		return manager.Upload{}, web.BodyError(err)
+		return nil, web.BodyError(err)
 	case part.FormName() != "file":
-		return manager.Upload{}, fieldf(strings.ToValidUTF8(part.FormName(), "?"), "unknown_field", "is not a field here; there is file")
+		return nil, fieldf(strings.ToValidUTF8(part.FormName(), "?"), "unknown_field", "is not a field here; there is file")
 	}
-	name := part.FileName()
-	if name == "" {
-		name = "document"
-	}
-	return manager.Upload{FileName: name, Body: part}, nil
+	return part, nil
 }
 
 func showImport(r *request) error {
@@ -151,27 +181,78 @@ func showImport(r *request) error {
 	return r.answer(http.StatusOK, 0, stagedImportOf(staged))
 }
 
+type importChanges struct {
+	Version   apim.ID          `json:"version"`
+	Added     []apiRoute       `json:"added"`
+	Removed   []apiRoute       `json:"removed"`
+	Changed   []routeChange    `json:"changed"`
+	Renamed   []routeChange    `json:"renamed"`
+	Kept      []string         `json:"kept"`
+	Conflicts []importConflict `json:"conflicts"`
+	Upstream  []string         `json:"upstream"`
+}
+
+type routeChange struct {
+	From apiRoute `json:"from"`
+	To   apiRoute `json:"to"`
+	What []string `json:"what"`
+}
+
+func routeChangeOf(c manager.RouteChange) routeChange {
+	return routeChange{From: apiRouteOf(c.From), To: apiRouteOf(c.To), What: orEmpty(c.What)}
+}
+
+type importConflict struct {
+	ID        string `json:"id"`
+	Operation string `json:"operation,omitempty"`
+	Was       string `json:"was"`
+	Mine      string `json:"mine"`
+	New       string `json:"new"`
+}
+
+// compareImport says what a staged import would change in a version's draft.
+func compareImport(r *request) error {
+	id, err := r.id(apim.PrefixImport, "import")
+	if err != nil {
+		return err
+	}
+	version, err := r.id(apim.PrefixVersion, "version")
+	if err != nil {
+		return err
+	}
+	c, err := r.Catalog.CompareImport(r.ctx, r.actor, r.tenant.ID, id, version)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, 0, importChanges{
+		Version: c.Version.ID, Added: each(c.Added, apiRouteOf), Removed: each(c.Removed, apiRouteOf),
+		Changed: each(c.Changed, routeChangeOf), Renamed: each(c.Renamed, routeChangeOf), Kept: orEmpty(c.Kept), Upstream: orEmpty(c.Upstream),
+		Conflicts: each(c.Conflicts, func(c manager.ImportConflict) importConflict { return importConflict(c) }),
+	})
+}
+
 func acceptImport(r *request) error {
 	id, err := r.id(apim.PrefixImport, "import")
 	if err != nil {
 		return err
 	}
 	var in struct {
-		API       string  `json:"api"`
-		Name      string  `json:"name"`
-		Slug      string  `json:"slug"`
-		Label     string  `json:"label"`
-		Upstream  string  `json:"upstream"`
-		MountPath string  `json:"mount_path"`
-		Access    string  `json:"access"`
-		Team      apim.ID `json:"team"`
+		API       string   `json:"api"`
+		Name      string   `json:"name"`
+		Slug      string   `json:"slug"`
+		Label     string   `json:"label"`
+		Upstream  string   `json:"upstream"`
+		MountPath string   `json:"mount_path"`
+		Access    string   `json:"access"`
+		TakeNew   []string `json:"take_new"`
+		Team      apim.ID  `json:"team"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
 	}
 	accept := manager.AcceptImport{
 		Name: in.Name, Slug: in.Slug, Label: in.Label,
-		Upstream: in.Upstream, MountPath: in.MountPath, Access: in.Access, Team: in.Team,
+		Upstream: in.Upstream, MountPath: in.MountPath, Access: in.Access, TakeNew: in.TakeNew, Team: in.Team,
 	}
 	if in.API != "" {
 		if accept.API, err = apiID(r, in.API); err != nil {

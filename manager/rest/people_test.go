@@ -42,6 +42,14 @@ func testTeamFromMakingToDeleting(t *testing.T, place postgres.Place) {
 			t.Errorf("got the team %q, want %q", text(o, "team"), id)
 		}
 	}
+	for _, list := range []string{"apis", "products"} {
+		for team, want := range map[string]int{"payments": 1, id: 1, "-": 0} {
+			if got := items(s.call(s.ada, "GET", "/tenants/shop/"+list+"?team="+team, nil).ok(200)); len(got) != want {
+				t.Errorf("%d %s of the team %q, want %d", len(got), list, team, want)
+			}
+		}
+		s.call(s.ada, "GET", "/tenants/shop/"+list+"?team=nobody", nil).refused(422, "invalid", "team")
+	}
 	owns, _ := s.call(s.ada, "GET", "/tenants/shop/teams/payments", nil).ok(200)["owns"].(map[string]any)
 	if fmt.Sprint(owns) != "map[apis:1 applications:1 products:1]" {
 		t.Errorf("got %v", owns)
@@ -155,7 +163,7 @@ func testAuditLogByAPI(t *testing.T, place postgres.Place) {
 	n := 0
 	for line := range strings.Lines(string(lines.Body)) {
 		var row map[string]any
-		if err := json.Unmarshal([]byte(line), &row); err != nil || row["sequence"] != float64(n+1) {
+		if err := json.Unmarshal([]byte(line), &row); err != nil || row["sequence"] != float64(n+1) || !strings.HasPrefix(text(row, "tenant"), "ten_") {
 			t.Fatalf("line %d: %v %s", n+1, err, line)
 		}
 		n++
@@ -168,11 +176,18 @@ func testAuditLogByAPI(t *testing.T, place postgres.Place) {
 	if err != nil || len(rows) != 3 || rows[0][0] != "sequence" || table.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Errorf("got %v, %v", rows, err)
 	}
-	s.call(s.ada, "POST", "/tenants/shop/teams", `{"name":"=SUM(A1)","slug":"sum"}`).ok(201)
-	formula := string(s.call(s.ada, "GET", "/tenants/shop/audit/export?format=csv&action=team.create", nil).Body)
-	for _, row := range strings.Split(formula, ",") {
-		if strings.HasPrefix(strings.Trim(row, `"`), "=") {
-			t.Errorf("a spreadsheet would take %q for a formula", row)
+	eve := s.person("shop", "=HYPERLINK(1)", apim.RoleAdmin)
+	s.call(eve, "POST", "/tenants/shop/teams", `{"name":"@SUM(A1)","slug":"sum"}`).ok(201)
+	hers := string(s.call(s.ada, "GET", "/tenants/shop/audit/export?format=csv&action=team.create", nil).Body)
+	rows, err = csv.NewReader(strings.NewReader(hers)).ReadAll()
+	if err != nil || !strings.Contains(hers, "'=HYPERLINK(1)") {
+		t.Errorf("got %s, %v, want her name marked as text", hers, err)
+	}
+	for _, row := range rows {
+		for _, c := range row {
+			if c != "" && strings.ContainsRune("=+-@\t\r\n", rune(c[0])) {
+				t.Errorf("a spreadsheet would take %q for a formula", c)
+			}
 		}
 	}
 	empty := s.call(s.ada, "GET", "/tenants/shop/audit/export?format=csv&actor=Eve", nil)
@@ -181,7 +196,8 @@ func testAuditLogByAPI(t *testing.T, place postgres.Place) {
 	}
 
 	whole := s.call(s.ada, "GET", "/tenants/shop/audit/verify", nil).ok(200)
-	if whole["whole"] != true || whole["rows"].(float64) <= float64(n) {
+	newest := items(s.call(s.ada, "GET", "/tenants/shop/audit?limit=1", nil).ok(200))[0]
+	if whole["whole"] != true || whole["rows"].(float64) <= float64(n) || whole["head"] != newest["hash"] {
 		t.Errorf("got %v", whole)
 	}
 	if got := s.call(s.operator, "GET", "/audit/verify", nil).ok(200); got["whole"] != true {
@@ -204,6 +220,31 @@ func testAuditLogByAPI(t *testing.T, place postgres.Place) {
 	if broken["whole"] != false || at["sequence"] != float64(3) || broken["rows"] != float64(2) || text(at, "detail") == "" || text(at, "id") == "" {
 		t.Errorf("got %v, want row 3", broken)
 	}
+}
+
+func TestEverybodysTokensByAPI(t *testing.T) { postgres.Both(t, testEverybodysTokensByAPI) }
+
+func testEverybodysTokensByAPI(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	pia := s.person("shop", "Pia", apim.RoleProvider)
+	if first := s.call(s.ada, "GET", "/tenants/shop/tokens/all?limit=1", nil).ok(200); len(items(first)) != 1 || text(first, "next_cursor") == "" {
+		t.Errorf("got %v, want one and a way on", first)
+	}
+	all := s.call(s.ada, "GET", "/tenants/shop/tokens/all", nil)
+	if n := len(items(all.ok(200))); n != 2 || strings.Contains(string(all.Body), "portico_token") || strings.Contains(string(all.Body), "Cem") {
+		t.Errorf("got %s, want Pia's and Ada's, without what they are made of", all.Body)
+	}
+	s.call(pia, "GET", "/tenants/shop/tokens/all", nil).refused(403, "forbidden")
+	s.call(s.cem, "GET", "/tenants/shop/tokens/all", nil).refused(404, "not_found")
+	ids := map[string]string{}
+	for _, token := range items(all.ok(200)) {
+		ids[text(token, "maker")] = text(token, "id")
+	}
+	hers, adas := ids["Pia"], ids["Ada"]
+	s.call(s.cem, "DELETE", "/tenants/client/tokens/"+hers, nil).refused(404, "not_found")
+	s.call(pia, "DELETE", "/tenants/shop/tokens/"+adas, nil).refused(404, "not_found")
+	s.call(s.ada, "DELETE", "/tenants/shop/tokens/"+hers, nil).ok(204)
+	s.call(pia, "GET", "/whoami", nil).refused(401, "token_invalid")
 }
 
 func TestSessionsByAPI(t *testing.T) { postgres.Both(t, testSessionsByAPI) }

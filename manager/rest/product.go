@@ -109,7 +109,7 @@ func listProducts(r *request) error {
 	if err != nil {
 		return err
 	}
-	products, err := r.Catalog.Products(r.ctx, r.actor, r.tenant.ID, page)
+	products, err := r.Catalog.Products(r.ctx, r.actor, r.tenant.ID, manager.ProductQuery{Team: apim.ID(r.c.Query("team")), Page: page})
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,13 @@
 package rest_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -150,13 +152,25 @@ func testDocumentsComeInManyWays(t *testing.T, place postgres.Place) {
 	_, _ = part.Write([]byte(yaml))
 	_ = writer.Close()
 
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	file, _ := z.Create("api/openapi.yaml")
+	_, _ = file.Write([]byte(yaml))
+	_ = z.Close()
+	zipForm, zipMedia := filesForm("parts.zip", archive.String())
+	folderForm, folderMedia := filesForm("api/openapi.yaml", yaml, "api/more/part.yaml", "a: b", "api/notes.txt", "no document")
+
 	const path = "/tenants/shop/imports"
 	for name, c := range map[string]struct{ query, body, media, source string }{
-		"JSON as it is":  {"", ordersDocument, "application/json", "document.json"},
-		"YAML as it is":  {"", yaml, "application/yaml", "document.yaml"},
-		"with its name":  {"?file_name=parcels.yml", yaml, "application/yaml", "parcels.yml"},
-		"a form":         {"", form.String(), writer.FormDataContentType(), "parcels.yaml"},
-		"by its address": {"", `{"url":"` + upstream.URL + `/openapi.yaml"}`, "application/json", upstream.URL + "/openapi.yaml"},
+		"JSON as it is":   {"", ordersDocument, "application/json", "document.json"},
+		"YAML as it is":   {"", yaml, "application/yaml", "document.yaml"},
+		"with its name":   {"?file_name=parcels.yml", yaml, "application/yaml", "parcels.yml"},
+		"a form":          {"", form.String(), writer.FormDataContentType(), "parcels.yaml"},
+		"by its address":  {"", `{"url":"` + upstream.URL + `/openapi.yaml"}`, "application/json", upstream.URL + "/openapi.yaml"},
+		"a zip":           {"?file_name=parts.zip", archive.String(), "application/zip", "parts.zip › api/openapi.yaml"},
+		"a zip in a form": {"", zipForm, zipMedia, "parts.zip › api/openapi.yaml"},
+		"a folder":        {"", folderForm, folderMedia, "api/openapi.yaml"},
+		"a folder's file": {"?root=api/openapi.yaml", folderForm, folderMedia, "api/openapi.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := s.call(s.ada, "POST", path+c.query, c.body, "Content-Type", c.media).ok(201)
@@ -176,6 +190,7 @@ func testDocumentsComeInManyWays(t *testing.T, place postgres.Place) {
 	var none bytes.Buffer
 	noneWriter := multipart.NewWriter(&none)
 	_ = noneWriter.Close()
+	outside, outsideMedia := filesForm("../openapi.yaml", yaml, "b.yaml", "a: b")
 	for name, c := range map[string]struct {
 		query, body, media string
 		status             int
@@ -185,6 +200,10 @@ func testDocumentsComeInManyWays(t *testing.T, place postgres.Place) {
 		"half a document":     {"", ordersDocument[:200], "application/json", 422},
 		"text":                {"", "hello", "text/plain", 415},
 		"no content type":     {"", ordersDocument, "", 415},
+		"root of one file":    {"?root=x.yaml", yaml, "application/yaml", 422},
+		"no such root":        {"?root=x.yaml", folderForm, folderMedia, 422},
+		"a way out":           {"", outside, outsideMedia, 422},
+		"half a zip":          {"", archive.String()[:40], "application/zip", 422},
 		"another field":       {"", odd.String(), oddWriter.FormDataContentType(), 422},
 		"no file":             {"", none.String(), noneWriter.FormDataContentType(), 422},
 		"broken form":         {"", "--x\r\nnonsense", "multipart/form-data; boundary=x", 400},
@@ -203,6 +222,20 @@ func testDocumentsComeInManyWays(t *testing.T, place postgres.Place) {
 	if fields := fieldsOf(half); len(fields) != 1 || !strings.HasPrefix(fields[0], "document") {
 		t.Errorf("half a document: %v", fields)
 	}
+}
+
+// filesForm is a form with files: name, text, name, text.
+func filesForm(files ...string) (body, media string) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for i := 0; i < len(files); i += 2 {
+		part, _ := w.CreatePart(textproto.MIMEHeader{
+			"Content-Disposition": {`form-data; name="file"; filename="` + files[i] + `"`}, "Content-Type": {"application/octet-stream"},
+		})
+		_, _ = part.Write([]byte(files[i+1]))
+	}
+	_ = w.Close()
+	return b.String(), w.FormDataContentType()
 }
 
 func fieldsOf(a answer) []string {

@@ -11,6 +11,8 @@ import (
 
 type token struct {
 	ID        apim.ID      `json:"id"`
+	Person    apim.ID      `json:"person,omitempty"`
+	Maker     string       `json:"maker,omitempty"`
 	Name      string       `json:"name"`
 	Hint      string       `json:"hint"`
 	Scopes    []apim.Scope `json:"scopes"`
@@ -24,9 +26,25 @@ type token struct {
 
 func tokenOf(t apim.Token) token {
 	return token{
-		ID: t.ID, Name: t.Name, Hint: t.Hint, Scopes: orEmpty(t.Scopes), Preset: t.Scopes.Preset(),
+		ID: t.ID, Person: t.Person, Name: t.Name, Hint: t.Hint, Scopes: orEmpty(t.Scopes), Preset: t.Scopes.Preset(),
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), LastUsed: t.LastUsed.UTC(),
 	}
+}
+
+func listAllTokens(r *request) error {
+	page, err := web.Page(r.c)
+	if err != nil {
+		return err
+	}
+	tokens, err := r.Tenants.AllTokens(r.ctx, r.actor, r.tenant.ID, page)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, 0, listOf(tokens, func(t apim.MadeToken) token {
+		out := tokenOf(t.Token)
+		out.Maker = t.Maker
+		return out
+	}))
 }
 
 func listTokens(r *request) error {

@@ -83,9 +83,9 @@ func (t Tenant) API(ctx context.Context, ref string) (apim.API, error) {
 }
 
 // APIs returns a page of the tenant's APIs by name, those with text in name,
-// slug or tags and with a version in a state, as far as a reach goes.
-func (t Tenant) APIs(ctx context.Context, reach apim.Reach, search string, state apim.VersionState, page apim.Page) (apim.List[apim.API], error) {
-	db := within(t.own(ctx), reach, apim.PrefixAPI)
+// slug or tags, with a version in a state and of a team, as far as a reach goes.
+func (t Tenant) APIs(ctx context.Context, reach apim.Reach, search string, state apim.VersionState, team apim.ID, page apim.Page) (apim.List[apim.API], error) {
+	db := ownedBy(within(t.own(ctx), reach, apim.PrefixAPI), team)
 	if search != "" {
 		db = db.Where(`search_key LIKE ? ESCAPE '\'`, like(search))
 	}
@@ -109,6 +109,18 @@ func within(db *gorm.DB, reach apim.Reach, prefix string) *gorm.DB {
 		return db
 	}
 	return db.Where("(id IN ? OR team_id IN ?)", reach.Places(prefix), reach.Places(apim.PrefixTeam))
+}
+
+// ownedBy narrows a query to what a team owns, apim.NoTeam to what none does;
+// "" leaves it as it is.
+func ownedBy(db *gorm.DB, team apim.ID) *gorm.DB {
+	switch team {
+	case "":
+		return db
+	case apim.NoTeam:
+		return db.Where("team_id IS NULL")
+	}
+	return db.Where("team_id = ?", team)
 }
 
 // APIsOfDocument returns the ids of the APIs that a document describes, in a

@@ -2,9 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -57,17 +54,6 @@ func (r auditRow) link() apim.AuditLink {
 	return apim.AuditLink{Audit: r.domain(), Sequence: r.Sequence, PreviousHash: r.PreviousHash, Hash: r.Hash}
 }
 
-// digest is the hash of a row: SHA-256 over a JSON list of all its values in
-// this order, the hash of the row before among them.
-func (r auditRow) digest() string {
-	raw, _ := json.Marshal([]any{ // strings, integers and booleans only
-		r.PreviousHash, r.TenantID, r.Sequence, r.ID, r.At, r.PersonID, r.TokenID, r.Name, r.Operator, r.System,
-		r.Address, r.Request, r.Action, r.Object, r.Summary, r.Before, r.After,
-	})
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
-}
-
 // Audit appends a row to the audit log of its tenant ("" is the
 // installation's). The tenant's head row is locked until the transaction ends,
 // so the chain has no forks.
@@ -88,7 +74,7 @@ func (s System) Audit(ctx context.Context, a apim.Audit) error {
 		Name: a.Actor.Name, Operator: a.Actor.Operator, System: a.Actor.System, Address: a.Actor.Address, Request: a.Actor.Request,
 		Action: a.Action, Object: a.Object, Summary: a.Summary, Before: a.Before, After: a.After, PreviousHash: head.Hash,
 	}
-	row.Hash = row.digest()
+	row.Hash = row.link().Digest()
 	if err := insert(s.in(ctx), "audit row", &row); err != nil {
 		return err
 	}
@@ -199,31 +185,23 @@ func (s System) VerifyAudit(ctx context.Context, tenant apim.ID) (apim.AuditChec
 	if len(heads) == 1 {
 		head = heads[0]
 	}
-	check, previous := apim.AuditCheck{}, ""
+	var walk apim.AuditWalk
+	var check apim.AuditCheck
 	for {
-		batch, err := many[auditRow](s.in(ctx).Where("tenant_id = ? AND sequence > ?", tenant, check.Rows).Order("sequence").Limit(auditBatch), "audit log")
+		batch, err := many[auditRow](s.in(ctx).Where("tenant_id = ? AND sequence > ?", tenant, walk.Last.Sequence).Order("sequence").Limit(auditBatch), "audit log")
 		if err != nil {
 			return check, err
 		}
 		for _, r := range batch {
-			why := ""
-			switch {
-			case r.Sequence != check.Rows+1:
-				why = fmt.Sprintf("row %d is missing before it", check.Rows+1)
-			case r.PreviousHash != previous:
-				why = "it was not written after the row before it"
-			case r.digest() != r.Hash:
-				why = "its content is not what was written"
+			why := walk.Step(r.link())
+			if why == "" && walk.Rows == head.Sequence && r.Hash != head.Hash {
+				why = "it is not the row that was written last"
 			}
 			if why != "" {
 				check.Broken, check.Sequence, check.ID, check.At = why, r.Sequence, r.ID, when(r.At)
 				return check, nil
 			}
-			check.Rows, previous = r.Sequence, r.Hash
-			if check.Rows == head.Sequence && r.Hash != head.Hash {
-				check.Broken, check.Sequence, check.ID, check.At = "it is not the row that was written last", r.Sequence, r.ID, when(r.At)
-				return check, nil
-			}
+			check.Rows, check.Head = walk.Rows, r.Hash
 		}
 		if len(batch) < auditBatch {
 			break

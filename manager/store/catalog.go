@@ -196,6 +196,13 @@ func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]Offere
 	if err != nil {
 		return nil, err
 	}
+	apiOf, docOf := map[apim.ID]apim.API{}, map[apim.ID]apim.Document{}
+	for _, a := range apis {
+		apiOf[a.ID] = a.domain()
+	}
+	for _, d := range docs {
+		docOf[d.ID] = d.domain()
+	}
 	var out []OfferedVersion
 	for _, r := range rows {
 		place := OfferedPlace{Environment: r.Environment, Name: r.EnvironmentName, Kind: r.EnvironmentKind, GatewayURL: r.GatewayURL, Mounts: r.Mounts.V}
@@ -203,21 +210,11 @@ func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]Offere
 			out[last].Places = append(out[last].Places, place)
 			continue
 		}
-		v := OfferedVersion{
-			Version: r.Line.domain(), Operations: r.Line.Operations, Revision: r.Number, GatewayURL: r.GatewayURL,
+		out = append(out, OfferedVersion{
+			Version: r.Line.domain(), API: apiOf[r.Line.APIID], Document: docOf[required(r.LiveDoc)],
+			Operations: r.Line.Operations, Revision: r.Number, GatewayURL: r.GatewayURL,
 			Mounts: r.Mounts.V, Credentials: r.Credentials.V, Places: []OfferedPlace{place},
-		}
-		for _, a := range apis {
-			if a.ID == r.Line.APIID {
-				v.API = a.domain()
-			}
-		}
-		for _, d := range docs {
-			if d.ID == required(r.LiveDoc) {
-				v.Document = d.domain()
-			}
-		}
-		out = append(out, v)
+		})
 	}
 	return out, nil
 }

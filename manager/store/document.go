@@ -154,6 +154,7 @@ type findingRow struct {
 	Severity   string
 	Message    string
 	Hint       string
+	File       string
 	Pointer    string
 	Line       int
 }
@@ -161,7 +162,7 @@ type findingRow struct {
 func (findingRow) TableName() string { return "finding" }
 
 func (r findingRow) domain() apim.Finding {
-	return apim.Finding{Code: r.Code, Severity: r.Severity, Message: r.Message, Hint: r.Hint, Pointer: r.Pointer, Line: r.Line}
+	return apim.Finding{Code: r.Code, Severity: r.Severity, Message: r.Message, Hint: r.Hint, File: r.File, Pointer: r.Pointer, Line: r.Line}
 }
 
 // SetFindings replaces what is known to be odd about a document. They are
@@ -174,7 +175,7 @@ func (t Tenant) SetFindings(ctx context.Context, document apim.ID, findings []ap
 	for i, f := range findings {
 		rows[i] = findingRow{
 			TenantID: t.id, DocumentID: document, Position: i, Code: f.Code, Severity: f.Severity,
-			Message: f.Message, Hint: f.Hint, Pointer: f.Pointer, Line: f.Line,
+			Message: f.Message, Hint: f.Hint, File: f.File, Pointer: f.Pointer, Line: f.Line,
 		}
 	}
 	for chunk := range slices.Chunk(rows, 250) {
@@ -267,6 +268,7 @@ type importScan struct {
 	Upstreams []apim.Upstream
 	Security  []apim.SecurityMapping
 	Proposed  apim.ImportProposal
+	Files     []string
 }
 
 func (importRow) TableName() string { return "import" }
@@ -275,7 +277,7 @@ func (importRow) TableName() string { return "import" }
 func (t Tenant) InsertImport(ctx context.Context, i apim.Import) error {
 	return insert(t.in(ctx), "staged import", &importRow{
 		ID: i.ID, TenantID: i.Tenant, DocumentID: i.Document.ID, Created: micros(i.CreatedAt), Expires: micros(i.ExpiresAt),
-		Scan: jsonOf[importScan]{importScan{i.Servers, i.Routes, i.Upstreams, i.Security, i.Proposed}},
+		Scan: jsonOf[importScan]{importScan{i.Servers, i.Routes, i.Upstreams, i.Security, i.Proposed, i.Files}},
 	})
 }
 
@@ -294,7 +296,7 @@ func (t Tenant) Import(ctx context.Context, id apim.ID, now time.Time) (apim.Imp
 	s := row.Scan.V
 	return apim.Import{
 		ID: row.ID, Tenant: row.TenantID, Document: doc, Servers: s.Servers, Routes: s.Routes, Upstreams: s.Upstreams, Security: s.Security,
-		Findings: findings.Items, Proposed: s.Proposed, CreatedAt: when(row.Created), ExpiresAt: when(row.Expires),
+		Findings: findings.Items, Proposed: s.Proposed, Files: s.Files, CreatedAt: when(row.Created), ExpiresAt: when(row.Expires),
 	}, required(row.VersionID), err
 }
 

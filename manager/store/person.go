@@ -152,6 +152,33 @@ func (s System) Tokens(ctx context.Context, person, tenant apim.ID, page apim.Pa
 	return apim.List[apim.Token]{Items: sliceOf(rows, tokenRow.domain), NextCursor: next}, err
 }
 
+// tokenLine is a token with the name of its person.
+type tokenLine struct {
+	Row   tokenRow `gorm:"embedded"`
+	Maker string
+}
+
+func (tokenLine) TableName() string { return "token" }
+
+// Tokens returns a page of everybody's tokens for the tenant, newest first.
+func (t Tenant) Tokens(ctx context.Context, page apim.Page) (apim.List[apim.MadeToken], error) {
+	rows, next, err := paged(t.own(ctx).Select("token.*, person.name AS maker").Joins("LEFT JOIN person ON person.id = token.person_id").Where("NOT bootstrap"),
+		"API tokens", page, order{"token", "created_at", "id", true}, func(r tokenLine) (any, any) { return r.Row.Created, r.Row.ID })
+	return apim.List[apim.MadeToken]{Items: sliceOf(rows, func(r tokenLine) apim.MadeToken {
+		return apim.MadeToken{Token: r.Row.domain(), Maker: r.Maker}
+	}), NextCursor: next}, err
+}
+
+// DeleteToken ends a token for the tenant, whoever made it, and returns it.
+func (t Tenant) DeleteToken(ctx context.Context, id apim.ID) (apim.Token, error) {
+	row, err := one[tokenRow](t.own(ctx).Where("id = ? AND NOT bootstrap", id), "API token")
+	if err != nil {
+		return apim.Token{}, err
+	}
+	_, err = remove[tokenRow](t.own(ctx).Where("id = ?", id), "API token")
+	return row.domain(), err
+}
+
 // DeleteToken ends one of a person's tokens for a tenant, and returns it.
 func (s System) DeleteToken(ctx context.Context, person, tenant, id apim.ID) (apim.Token, error) {
 	row, err := one[tokenRow](s.tokensOf(ctx, person, tenant).Where("id = ? AND NOT bootstrap", id), "API token")

@@ -176,8 +176,8 @@ func (t Tenant) Product(ctx context.Context, ref string) (apim.Product, error) {
 
 // Products returns a page of the tenant's products, by name, as far as a reach
 // goes.
-func (t Tenant) Products(ctx context.Context, reach apim.Reach, page apim.Page) (apim.List[apim.Product], error) {
-	rows, next, err := paged(within(t.own(ctx), reach, apim.PrefixProduct), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
+func (t Tenant) Products(ctx context.Context, reach apim.Reach, team apim.ID, page apim.Page) (apim.List[apim.Product], error) {
+	rows, next, err := paged(ownedBy(within(t.own(ctx), reach, apim.PrefixProduct), team), "products", page, order{"product", "name_key", "id", false}, func(r productRow) (any, any) { return r.NameKey, r.ID })
 	if err != nil {
 		return apim.List[apim.Product]{}, err
 	}

@@ -58,15 +58,31 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, exp
 // CommitSession is CommitCtx with what the person is shown of the session.
 func (s *Sessions) CommitSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error {
 	return s.store.writeAside(ctx, func(tx *Tx) error {
-		db := tx.System().in(ctx).Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "hash"}},
-			DoUpdates: clause.AssignmentColumns([]string{"data", "expires_at", "id", "person_id", "address", "agent", "started_at", "seen_at"}),
-		})
-		return insert(db, "session", &sessionRow{
-			Hash: s.hash(token), Data: data, Expires: micros(expires), ID: shown.ID, Use: s.use,
-			PersonID: shown.Person, Address: shown.Address, Agent: shown.Agent, Started: micros(shown.StartedAt), Seen: micros(shown.SeenAt),
-		})
+		db := tx.System().in(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "hash"}}, DoUpdates: clause.AssignmentColumns(sessionChanges())})
+		return insert(db, "session", s.row(token, data, expires, shown))
 	})
+}
+
+// KeepSession is CommitSession of a session that was there before. One that was
+// ended meanwhile stays ended, and that is no error.
+func (s *Sessions) KeepSession(ctx context.Context, token string, data []byte, expires time.Time, shown apim.Session) error {
+	return s.store.writeAside(ctx, func(tx *Tx) error {
+		row := s.row(token, data, expires, shown)
+		_, err := change(tx.System().in(ctx).Where("hash = ?", row.Hash), "session", row, sessionChanges()...)
+		return err
+	})
+}
+
+func (s *Sessions) row(token string, data []byte, expires time.Time, shown apim.Session) *sessionRow {
+	return &sessionRow{
+		Hash: s.hash(token), Data: data, Expires: micros(expires), ID: shown.ID, Use: s.use,
+		PersonID: shown.Person, Address: shown.Address, Agent: shown.Agent, Started: micros(shown.StartedAt), Seen: micros(shown.SeenAt),
+	}
+}
+
+// sessionChanges are the columns that change in the life of a session.
+func sessionChanges() []string {
+	return []string{"data", "expires_at", "id", "person_id", "address", "agent", "started_at", "seen_at"}
 }
 
 // mostSessions is how many sessions a person is shown.

@@ -224,9 +224,9 @@ func (t Tenant) WaitingRequests(ctx context.Context, reach apim.Reach) (int, err
 }
 
 // Between returns the newest subscriptions between the tenant as provider and
-// a consumer's tenant.
-func (t Tenant) Between(ctx context.Context, consumer apim.ID, limit int) ([]apim.Subscription, error) {
-	rows, err := many[subscriptionRow](t.own(ctx).Where("application_tenant_id = ?", consumer).Order("id DESC").Limit(limit), "subscriptions")
+// a consumer's tenant, as far as a reach goes.
+func (t Tenant) Between(ctx context.Context, consumer apim.ID, reach apim.Reach, limit int) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](t.reached(t.own(ctx), reach).Where("application_tenant_id = ?", consumer).Order("id DESC").Limit(limit), "subscriptions")
 	return sliceOf(rows, subscriptionRow.domain), err
 }
 

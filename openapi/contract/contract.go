@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -39,8 +40,15 @@ type Operation struct {
 	Gives        []string // names of the fields of the JSON answer to what was done, sorted
 }
 
+// takeArchives tells the library of the media type that it has no decoder for.
+// Its decoders are the process's.
+var takeArchives = sync.OnceFunc(func() {
+	openapi3filter.RegisterBodyDecoder("application/zip", openapi3filter.FileBodyDecoder)
+})
+
 // Load reads a document and refuses one that is not valid, examples included.
 func Load(text string) (*Contract, error) {
+	takeArchives()
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("load document: %w", err)

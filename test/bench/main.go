@@ -34,6 +34,10 @@ func main() {
 	quick := flag.Bool("quick", false, "leave out the cold build and the run of all tests")
 	only := flag.String("only", "", "measure only the parts whose name holds this")
 	apis := flag.Int("apis", 10_000, "how many APIs are many")
+	sizeAPIs := flag.Int("size-apis", 1_000, "how many APIs the part \"size\" has; the issue says 10,000")
+	sizeGrants := flag.Int("size-grants", 10_000, "how many grants it has; the issue says 100,000")
+	changes := flag.Int("changes", 1_000, "how many changes the part \"fleet\" makes")
+	seed := flag.Uint64("seed", 1, "of their order")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -44,6 +48,8 @@ func main() {
 		{"match", false, match},
 		{"publish", false, func(ctx context.Context, bin string) ([]row, error) { return publishing(ctx, bin, *apis) }},
 		{"import", false, imports},
+		{"fleet", false, func(ctx context.Context, bin string) ([]row, error) { return inForce(ctx, bin, *changes, *seed) }},
+		{"size", false, func(ctx context.Context, bin string) ([]row, error) { return atSize(ctx, bin, *sizeAPIs, *sizeGrants) }},
 		{"build", true, coldBuild},
 		{"tests", true, allTests},
 	}

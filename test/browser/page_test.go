@@ -125,7 +125,37 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			b.follow("Make team")
 			b.sees("Nobody yet")
 		}},
+		{path: "/t/demo/new-team?second", prepare: func(b *tab) {
+			b.visit("/t/demo/new-team")
+			b.fill("Name", "The people who look after parcels that went astray in the north")
+			b.fill("Slug", "astray")
+			b.follow("Make team")
+			b.sees("Nobody yet")
+		}},
 		{path: "/t/demo/teams?one"},
+		{path: "/t/demo/apis/museum/v1/about?owned", prepare: func(b *tab) {
+			b.visit("/t/demo/apis/museum/v1/about")
+			b.choose("Owner", "The people who look after parcels that went astray in the north")
+			b.follow("Save API")
+			b.sees("is saved")
+		}},
+		{path: "/t/demo/products/museum-visits/edit?owned", prepare: func(b *tab) {
+			b.visit("/t/demo/products/museum-visits/edit")
+			b.choose("Owner", "Museum people")
+			b.follow("Save product")
+			b.sees("is saved", "Museum people ·")
+		}},
+		{path: "/t/demo/apis?owners"},
+		{path: "/t/demo/apis?owners&menu", prepare: func(b *tab) { b.press("Owner: all") }},
+		{path: "/t/demo/apis?team=astray"},
+		{path: "/t/demo/apis?team=museum-people"},
+		{path: "/t/demo/products?owners"},
+		{path: "/t/demo/products?team=museum-people"},
+		{path: "/t/demo/products?team=astray"},
+		{path: "/t/demo/apis/museum/v1/about?team"},
+		{path: "/t/demo/new-product?team"},
+		{path: staged.Path + "?team"},
+		{path: "/t/demo/teams/astray"},
 		{path: "/t/demo/teams/museum-people/edit"},
 		{path: "/t/demo/teams/museum-people?member", prepare: func(b *tab) {
 			b.visit("/t/demo/teams/museum-people")
@@ -151,7 +181,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/audit?changes", prepare: func(b *tab) {
 			b.visit("/t/demo/audit?what=team")
 			b.pressOn("what changed", `document.querySelector('main table .diff, main table td > details > summary')`)
-			b.sees("name: Museum people")
+			b.sees("name: The people who look after parcels")
 		}},
 		{path: "/t/demo/audit?check=chain"},
 		{path: "/t/demo/audit?q=Nobody"},
@@ -217,6 +247,7 @@ func TestEveryPageOfThePortal(t *testing.T) {
 		{path: "/applications/new"},
 		{path: "/applications/souvenir-shop"},
 		{path: "/applications/travel-planner"},
+		{path: "/applications/souvenir-shop/edit"},
 		{path: "/applications/souvenir-shop/delete"},
 		{path: "/applications/souvenir-shop/keys/new"},
 		{path: revoke},
@@ -242,6 +273,8 @@ func TestEveryPageOfThePortal(t *testing.T) {
 			b.follow("Make a key")
 			b.sees("Copy your new key now")
 		}},
+		{path: "/account"},
+		{path: "/invitation?token=old", refused: "410"},
 		{path: "/sign-in"},
 		{path: "/sign-up"},
 		{path: "/applications/none", refused: "404"},
@@ -253,7 +286,16 @@ func TestEveryPageOfThePortal(t *testing.T) {
 func TestPortalOfAStranger(t *testing.T) {
 	w := inTown(t)
 	b := openAt(t, w.portico.Portal)
+	var consumer struct{ Link string }
+	if err := w.api.Do(t.Context(), "POST", "/tenants/demo/invitations", map[string]any{"email": "consumer@demo.example", "roles": []string{"consumer"}}, &consumer); err != nil {
+		t.Fatal(err)
+	}
 	sweep(t, b, "stranger", []visited{
+		{path: "/invitation?token=old", refused: "410"},
+		{path: "/invitation?joins", prepare: func(b *tab) {
+			b.visit(strings.TrimPrefix(consumer.Link, w.portico.Portal))
+			b.sees("Make account and join")
+		}, refused: "410"},
 		{path: "/"},
 		{path: "/sign-in"},
 		{path: "/sign-up"},

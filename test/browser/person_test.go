@@ -90,6 +90,20 @@ func (b *tab) write(text string) {
 	})
 }
 
+// choose takes an option of a select, told by their labels.
+func (b *tab) choose(label, option string) {
+	b.t.Helper()
+	field := found("label", label) + `?.control`
+	b.until("there is a select "+label, field)
+	b.until(label+" has "+option, `(e => {
+		const i = [...e.options].findIndex(o => o.label === `+js(option)+`);
+		if (i < 0) return false;
+		e.selectedIndex = i;
+		e.dispatchEvent(new Event('change', {bubbles: true}));
+		return true;
+	})(`+field+`)`)
+}
+
 // tick sees to it that a box is ticked.
 func (b *tab) tick(label string) {
 	b.t.Helper()

@@ -124,6 +124,56 @@ func TestCommandLineTakesADocumentToACall(t *testing.T) {
 	}
 }
 
+// TestCommandLineImportsAFolderAndAgain: a document in several files, which is
+// called, and imported again without losing what was edited.
+func TestCommandLineImportsAFolderAndAgain(t *testing.T) {
+	p := start(t, process.Options{Demo: true})
+	s, up := shellOf(t, p), fake.NewUpstream(t)
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("openapi.yaml", "openapi: 3.1.0\ninfo: {title: Parts, version: '1'}\nservers: [{url: '"+up.URL+"'}]\npaths:\n  /echo: {$ref: echo.yaml}\n")
+	write("echo.yaml", "get:\n  operationId: echo\n  responses: {'200': {description: Fine}}\n")
+	write("notes.txt", "no document")
+	stdout, stderr, code := s.run("", "import", folder, "--slug", "parts", "--label", "v1", "--publish", "--wait")
+	if code != 0 || !strings.Contains(stdout+stderr, "In 2 files; it begins in openapi.yaml.") {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	s.ok(nil, "products", "create", "Parts", "--version", "parts/v1", "--public")
+	s.ok(nil, "plans", "create", "parts", "Open", "--wait")
+	s.ok(nil, "apps", "create", "Caller")
+	s.ok(nil, "subscribe", "caller", "parts")
+	var key process.Object
+	s.ok(&key, "keys", "create", "caller", "laptop", "--wait")
+	if status, body := call(t, p.Gateway+"/demo/parts/v1/echo", key.Key); status != http.StatusOK {
+		t.Fatalf("the call: got %d %s", status, body)
+	}
+	write("openapi.yaml", "openapi: 3.1.0\ninfo: {title: Parts, version: '2'}\nservers: [{url: 'https://elsewhere.example'}]\npaths:\n  /echo: {$ref: echo.yaml}\n")
+	write("echo.yaml", "get:\n  operationId: answer\n  responses: {'200': {description: Fine}}\n")
+	stdout, stderr, code = s.run("", "import", folder, "--api", "parts", "--label", "v1", "--upstream", up.URL, "--publish", "--wait")
+	if code != 0 || !strings.Contains(stdout+stderr, "renamed: echo to answer") {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	stdout, stderr, code = s.run("", "import", folder, "--api", "parts", "--label", "v1", "--publish", "--wait")
+	if code != 0 || !strings.Contains(stdout+stderr, "0 added, 0 removed, 0 changed, 0 renamed") {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	if status, body := call(t, p.Gateway+"/demo/parts/v1/echo", key.Key); status != http.StatusOK {
+		t.Errorf("after the import that would have another upstream: got %d %s", status, body)
+	}
+	write("other.yaml", "openapi: 3.0.0\npaths: {}\n")
+	if _, stderr, code = s.run("", "import", folder, "--slug", "x"); code == 0 || !strings.Contains(stderr, "openapi.yaml, other.yaml") {
+		t.Errorf("two documents: exit %d, %s", code, stderr)
+	}
+	if _, stderr, code = s.run("", "import", folder, "--slug", "x", "--root", "openapi.yaml"); code != 0 {
+		t.Errorf("with --root: exit %d, %s", code, stderr)
+	}
+}
+
 // TestCommandLineReadsForPeople: without --json there are sentences and tables,
 // and a document comes by pipe as well.
 func TestCommandLineReadsForPeople(t *testing.T) {

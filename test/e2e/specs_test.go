@@ -18,7 +18,6 @@ import (
 type spec struct {
 	name, media string
 	raw         []byte
-	version     string // of OpenAPI
 	operations  int
 }
 
@@ -30,9 +29,7 @@ func specOf(t *testing.T, name string, raw []byte) spec {
 	t.Helper()
 	s := spec{name: name, raw: raw, media: "application/json"}
 	var doc struct {
-		OpenAPI string                    `json:"openapi" yaml:"openapi"`
-		Swagger string                    `json:"swagger" yaml:"swagger"`
-		Paths   map[string]map[string]any `json:"paths" yaml:"paths"`
+		Paths map[string]map[string]any `json:"paths" yaml:"paths"`
 	}
 	err := error(nil)
 	if strings.HasSuffix(name, ".yaml") {
@@ -44,7 +41,6 @@ func specOf(t *testing.T, name string, raw []byte) spec {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	s.version = doc.OpenAPI + doc.Swagger
 	seen := map[string]bool{}
 	for path, item := range doc.Paths {
 		for _, method := range []string{"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"} {

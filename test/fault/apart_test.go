@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -209,8 +210,8 @@ func TestDeliveryPassesToTheOtherManager(t *testing.T) {
 	}
 }
 
-// With managers and bus killed the gateways carry on, also one that starts
-// anew; what was changed last before is in force.
+// P1: with managers and bus killed and the database away the gateways carry on,
+// also one that starts anew; what was changed last before is in force.
 func TestGatewaysNeedNobody(t *testing.T) {
 	r := newRing(t)
 	eventually(t, "both answer", func() bool { return r.call(0) == 200 && r.call(1) == 200 })
@@ -219,6 +220,7 @@ func TestGatewaysNeedNobody(t *testing.T) {
 	for _, p := range append([]*process.Process{r.NATS}, r.Managers...) {
 		p.Kill()
 	}
+	r.wire.cut()
 	time.Sleep(2 * time.Second)
 	stop()
 	r.gateways[1].Kill()
@@ -228,6 +230,7 @@ func TestGatewaysNeedNobody(t *testing.T) {
 		t.Errorf("started alone it answered %d", status)
 	}
 	t.Logf("started alone and ready after %v", time.Since(began).Round(time.Millisecond))
+	r.wire.mend()
 	r.again(r.NATS, false)
 	for _, m := range r.Managers {
 		r.again(m, false)
@@ -248,13 +251,38 @@ func TestGatewaysNeedNobody(t *testing.T) {
 	}
 }
 
+// databaseAway is how long the database is away; PORTICO_TEST_AWAY=1m is
+// RELIABILITY.md's minute.
+func databaseAway(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("PORTICO_TEST_AWAY")
+	if text == "" {
+		return 6 * time.Second
+	}
+	away, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return away
+}
+
 // While the database is away calls go on, changes are refused with a reason,
-// and after it all is as before.
+// console and portal say so, and after it all is as before.
 func TestDatabaseAwayStopsChangesAndNoCall(t *testing.T) {
 	r := newRing(t)
+	ctx, enough := context.WithTimeout(t.Context(), time.Minute)
+	defer enough()
+	portal, err := r.Portal(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	stop := r.load()
 	r.wire.cut()
-	end := time.Now().Add(6 * time.Second)
+	saysAway(t, "the console", func() (*http.Response, error) {
+		return http.PostForm(r.Managers[0].Console+"/sign-in", url.Values{"email": {"ada@acme.example"}, "password": {"a password of hers"}})
+	})
+	saysAway(t, "the portal", func() (*http.Response, error) { return http.Get(portal.Portal + "/") })
+	end := time.Now().Add(databaseAway(t))
 	for refused := 0; time.Now().Before(end) || refused == 0; refused++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		err := r.api(0).Do(ctx, "POST", "/tenants/acme/subscriptions/"+r.sub+"/suspend", map[string]any{"reason": "to see"}, nil)
@@ -267,6 +295,14 @@ func TestDatabaseAwayStopsChangesAndNoCall(t *testing.T) {
 	r.wire.mend()
 	var out process.Object
 	eventually(t, "the database is there again", func() bool { return r.do(0, "GET", "", nil, nil) == nil && r.do(1, "GET", "", nil, nil) == nil })
+	eventually(t, "the portal shows its catalog again", func() bool {
+		res, err := http.Get(portal.Portal + "/")
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
 	stop()
 	for i, step := range []struct {
 		path string
@@ -280,6 +316,21 @@ func TestDatabaseAwayStopsChangesAndNoCall(t *testing.T) {
 				t.Errorf("%s: %s answered %d, want %d", step.path, r.gateways[gw].Gateway, got, step.want)
 			}
 		}
+	}
+}
+
+// saysAway wants a page for people that says that nothing can be done now.
+func saysAway(t *testing.T, what string, ask func() (*http.Response, error)) {
+	t.Helper()
+	res, err := ask()
+	if err != nil {
+		t.Errorf("%s without a database: %v", what, err)
+		return
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(page), "<main") || !strings.Contains(string(page), "database") {
+		t.Errorf("%s without a database: got %d %v %.2000s, want 503 and a page that says so", what, res.StatusCode, err, page)
 	}
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -123,6 +125,29 @@ func (s *Server) ready(ctx context.Context) error {
 			return errors.Join(err, ctx.Err())
 		}
 	}
+}
+
+// Database makes an empty database for programs that are no tests, and returns
+// its address for the role without rights. It goes with the server.
+func (s *Server) Database(ctx context.Context) (string, error) {
+	c := &cluster{url: s.URL}
+	if err := c.prepare(ctx); err != nil {
+		return "", err
+	}
+	name := "portico_" + strings.ToLower(rand.Text()[:16])
+	err := c.admin(ctx, func(ctx context.Context, conn *pgx.Conn) error { return c.copyOf(ctx, conn, c.template, name) })
+	return c.address(name), err
+}
+
+// Analyze gathers the statistics that the server's planner wants of a database
+// that was filled in bulk: these servers have no autovacuum to do it.
+func Analyze(ctx context.Context, address string) error {
+	conn, err := pgx.Connect(ctx, Unbound(address))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "VACUUM ANALYZE")
+	return errors.Join(err, conn.Close(ctx))
 }
 
 // Stop ends the server and removes its folder.

@@ -180,12 +180,17 @@ func (p *Process) Close() {
 
 // ResidentMB returns the process's resident memory in MB (10^6 bytes), from
 // /proc; 0 where there is none.
-func (p *Process) ResidentMB() float64 {
+func (p *Process) ResidentMB() float64 { return p.status("VmRSS") }
+
+// MostResidentMB is the most that ResidentMB has been so far.
+func (p *Process) MostResidentMB() float64 { return p.status("VmHWM") }
+
+func (p *Process) status(line string) float64 {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		return 0
 	}
-	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(raw)
+	m := regexp.MustCompile(line + `:\s+(\d+) kB`).FindSubmatch(raw)
 	if m == nil {
 		return 0
 	}
