@@ -156,7 +156,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	both("/tokens", h.tokens, h.createToken)
 	post("/tokens/:token/revoke", h.revokeToken)
 	get("/audit", h.audit)
-	get("/settings", h.settings)
+	both("/settings", h.settings, h.saveSettings)
 }
 
 // page is a handler. Its error becomes the error page.

@@ -151,6 +151,18 @@ func TestEnvironmentIsDeletedFromItsPage(t *testing.T) {
 	b.get("/t/acme/environments/sandbox").shows(http.StatusNotFound)
 }
 
+func TestKeyPrefixIsChosenInSettings(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	b.get("/t/acme/settings").shows(http.StatusOK, "portico_live_…", "Save prefix")
+	b.post("/t/acme/settings", "key_prefix", "Not Good").shows(http.StatusUnprocessableEntity).has(`value="Not Good"`).fieldError("key_prefix")
+	b.post("/t/acme/settings", "key_prefix", "acme").shows(http.StatusOK, "New keys begin with acme_live", "acme_test_…")
+	c, person, _ := s.consumer("halden")
+	s.join(s.tenantID("acme"), person.Person, apim.RoleConsumer)
+	c.get("/t/acme/settings").shows(http.StatusOK, "acme_live_…").hides("Save prefix")
+	c.post("/t/acme/settings", "key_prefix", "mine").shows(http.StatusForbidden)
+}
+
 func TestSubscriptionIsSuspendedResumedAndCancelledWithReasons(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

@@ -165,3 +165,23 @@ func testEnvironmentIsDeletedWhenNothingIsInTheWay(t *testing.T, place postgres.
 	s.call(s.operator, "DELETE", "/environments/production", nil).refused(409, "environment_in_use", "environment", "deployments")
 	s.call(s.operator, "POST", "/environments", `{"slug":"sandbox","kind":"sandbox","gateway_url":"https://sandbox.example"}`).ok(201)
 }
+
+func TestTenantChoosesItsKeyPrefix(t *testing.T) { postgres.Both(t, testTenantChoosesItsKeyPrefix) }
+
+func testTenantChoosesItsKeyPrefix(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	s.call(s.cem, "PATCH", "/tenants/client", `{"key_prefix":"portico"}`).refused(422, "invalid", "key_prefix")
+	chosen := s.call(s.cem, "PATCH", "/tenants/client", `{"key_prefix":"acme"}`)
+	if got := chosen.ok(200); text(got, "key_prefix") != "acme" {
+		t.Errorf("got %v", got)
+	}
+	s.call(s.cem, "PATCH", "/tenants/client", `{"key_prefix":"beta"}`, "If-Match", `"1"`).refused(412, "changed_meanwhile")
+	s.call(s.ada, "PATCH", "/tenants/shop", `{"key_prefix":"acme"}`).refused(422, "invalid", "key_prefix")
+	made := s.call(s.cem, "POST", "/tenants/client/applications/till/credentials", `{"name":"own"}`).ok(201)
+	if !strings.HasPrefix(text(made, "key"), "acme_live_") {
+		t.Errorf("got %q", text(made, "key")[:16])
+	}
+	if got := s.call(s.cem, "PATCH", "/tenants/client", `{"key_prefix":""}`).ok(200); got["key_prefix"] != nil {
+		t.Errorf("got %v", got)
+	}
+}

@@ -69,6 +69,7 @@ func (e *Edge) routes() []route {
 		{method: get, path: "/tenants", needs: signedIn, handle: listTenants},
 		{method: post, path: "/tenants", needs: "write tenant", handle: createTenant},
 		{method: get, path: tenant, needs: "read tenant", handle: showTenant},
+		{method: patch, path: tenant, needs: "manage tenant", handle: updateTenant, matches: true},
 		{method: get, path: tenant + "/members", needs: "read member", handle: listMembers, query: page},
 		{method: get, path: tenant + "/members/{person}", needs: "read member", handle: showMember},
 		{method: patch, path: tenant + "/members/{person}", needs: "manage member", handle: updateMember, matches: true},
