@@ -63,7 +63,11 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if err := fields.Err(); err != nil {
 			return err
 		}
-		if out, err = mintKey(app, env, in, u.now); err != nil {
+		owner, err := u.System().Tenant(ctx, string(tenant))
+		if err != nil {
+			return err
+		}
+		if out, err = mintKey(owner, app, env, in, u.now); err != nil {
 			return err
 		}
 		if err := t.InsertCredential(ctx, out.Credential); err != nil {
@@ -81,9 +85,10 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 	return out, nil
 }
 
-// mintKey makes a key of the prefix that the environment's kind takes.
-func mintKey(app apim.Application, env apim.Environment, in NewKey, now time.Time) (MintedKey, error) {
-	kept, text, err := mintSecret(env.Kind, in.ExpiresAt, now)
+// mintKey makes a key of the prefix that its tenant has, and the environment's
+// kind takes.
+func mintKey(owner apim.Tenant, app apim.Application, env apim.Environment, in NewKey, now time.Time) (MintedKey, error) {
+	kept, text, err := mintSecret(owner, env.Kind, in.ExpiresAt, now)
 	if err != nil {
 		return MintedKey{}, err
 	}
@@ -94,12 +99,8 @@ func mintKey(app apim.Application, env apim.Environment, in NewKey, now time.Tim
 }
 
 // mintSecret makes a secret for an environment's kind, and its text.
-func mintSecret(kind apim.EnvironmentKind, expires, now time.Time) (kept apim.Secret, text string, err error) {
-	prefix := secret.PrefixLive
-	if kind == apim.Sandbox {
-		prefix = secret.PrefixTest
-	}
-	key, err := secret.MintKey(prefix)
+func mintSecret(owner apim.Tenant, kind apim.EnvironmentKind, expires, now time.Time) (kept apim.Secret, text string, err error) {
+	key, err := secret.MintKey(secret.KeyPrefix(owner.KeyPrefix, kind == apim.Sandbox))
 	if err != nil {
 		return kept, "", fmt.Errorf("mint key: %w", err)
 	}
@@ -189,7 +190,11 @@ func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, creden
 		if limit.Life > 0 {
 			expires = limit.Latest(u.now)
 		}
-		next, text, err := mintSecret(env.Kind, expires, u.now)
+		owner, err := u.System().Tenant(ctx, string(tenant))
+		if err != nil {
+			return nil, err
+		}
+		next, text, err := mintSecret(owner, env.Kind, expires, u.now)
 		if err != nil {
 			return nil, err
 		}

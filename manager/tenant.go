@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/manager/store"
 )
 
@@ -74,6 +75,51 @@ func (t *Tenants) CreateTenant(ctx context.Context, actor apim.Actor, slug, name
 		return apim.Tenant{}, err
 	}
 	return tenant, t.Authz.Reload(ctx)
+}
+
+// SetKeyPrefix chooses what keys of the tenant's applications begin with: "acme"
+// makes acme_live_… and acme_test_…; "" is portico again. Keys of before work on
+// as they are: nodes know a key by its hash alone.
+//
+// Why the consumer's tenant and not a provider's: a key opens what an
+// application has of many providers, and it is the consumer who has to know
+// their own when one is found where it should not be.
+func (t *Tenants) SetKeyPrefix(ctx context.Context, actor apim.Actor, tenant apim.ID, prefix string, lock int64) (apim.Tenant, error) {
+	if err := t.Authz.Allow(ctx, actor, tenant, apim.Manage, apim.ObjectTenant); err != nil {
+		return apim.Tenant{}, err
+	}
+	var out apim.Tenant
+	err := t.write(ctx, actor, func(u *unit) (err error) {
+		if out, err = u.System().Tenant(ctx, string(tenant)); err != nil {
+			return err
+		}
+		if err := apim.CheckLock("tenant", out.Lock, lock); err != nil {
+			return err
+		}
+		if out.KeyPrefix == prefix {
+			return nil
+		}
+		if prefix != "" {
+			if err := secret.CheckTenantPrefix(prefix); err != nil {
+				return invalid("key_prefix", "prefix", "%s", err)
+			}
+			taken, err := u.System().KeyPrefixTaken(ctx, prefix, tenant)
+			if err != nil {
+				return err
+			}
+			if taken {
+				return invalid("key_prefix", "taken", "%q is not free; choose another", prefix)
+			}
+		}
+		before := out.KeyPrefix
+		out.KeyPrefix = prefix
+		if err := u.System().SetKeyPrefix(ctx, &out); err != nil {
+			return err
+		}
+		return u.recordChange(ctx, tenant, "tenant.key_prefix", out.ID, map[string]any{"key_prefix": before}, map[string]any{"key_prefix": prefix},
+			"new keys begin with %s…", secret.KeyPrefix(prefix, false))
+	})
+	return out, err
 }
 
 // Can reports whether the actor may do something in a tenant: somewhere in it,

@@ -24,6 +24,40 @@ const (
 	PrefixTest = "portico_test"
 )
 
+// OwnPrefix is what keys begin with before _live or _test, where a tenant has
+// chosen nothing of its own.
+const OwnPrefix = "portico"
+
+// CheckTenantPrefix says why a tenant cannot have a prefix, nil when it can. It
+// is short, so that keys stay so, has no underscore, so that scanners can tell
+// its end, and is nobody else's.
+func CheckTenantPrefix(prefix string) error {
+	if len(prefix) < 3 || len(prefix) > 20 || strings.Contains(prefix, "_") || CheckPrefix(prefix) != nil {
+		return errors.New("use 3 to 20 lower-case letters and digits, a letter first")
+	}
+	if strings.HasPrefix(prefix, OwnPrefix) {
+		return fmt.Errorf("%q is Portico's own", prefix)
+	}
+	for _, other := range []string{"ghp", "gho", "ghs", "ghr", "github", "glpat", "whsec", "xoxb", "xoxp", "npm", "pypi", "akia", "aws"} {
+		if prefix == other {
+			return fmt.Errorf("%q begins other services' secrets; scanners would report yours to them", prefix)
+		}
+	}
+	return nil
+}
+
+// KeyPrefix returns what keys of a tenant begin with: its own prefix, "" for
+// none, for live or for test keys.
+func KeyPrefix(own string, test bool) string {
+	if own == "" {
+		own = OwnPrefix
+	}
+	if test {
+		return own + "_test"
+	}
+	return own + "_live"
+}
+
 // maxPrefix bounds a prefix, and with it a key.
 const maxPrefix = 32
 

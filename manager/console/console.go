@@ -100,6 +100,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	both("/apis/:api/:version/about", h.apiForm, h.saveAPI)
 	both("/apis/:api/:version/delete", h.deleteForm, h.deleteAPI)
 	both("/apis/:api/:version/publish", h.publishForm, h.publish)
+	post("/apis/:api/:version/take-off", h.takeOff)
 	both("/apis/:api/:version/deprecate", h.deprecateForm, h.deprecate)
 	both("/apis/:api/:version/retire", h.retireForm, h.retire)
 	both("/apis/:api/:version/roll-back/:revision", h.rollBackForm, h.rollBack)
@@ -135,6 +136,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	both("/values", h.values, h.setValue)
 	post("/values/:value/delete", h.deleteValue)
 	both("/environments/:environment", h.environmentForm, h.saveEnvironment)
+	post("/environments/:environment/delete", h.deleteEnvironment)
 	get("/members", h.members)
 	both("/members/:person/roles", h.memberForm, h.saveMember)
 	both("/members/:person/remove", h.removeForm, h.removeMember)
@@ -154,7 +156,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	both("/tokens", h.tokens, h.createToken)
 	post("/tokens/:token/revoke", h.revokeToken)
 	get("/audit", h.audit)
-	get("/settings", h.settings)
+	both("/settings", h.settings, h.saveSettings)
 }
 
 // page is a handler. Its error becomes the error page.

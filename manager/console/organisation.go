@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/manager"
 	"portico/ui"
 )
@@ -263,17 +264,41 @@ type settingsPage struct {
 	Environments []environmentRow
 	Add          string // "" when the reader may not
 	Live         liveView
+	Form         form
+	Save         string // of the key prefix; "" when the reader may not
+	Lock         string
 }
 
 type environmentRow struct{ Name, Slug, Kind, Gateway, Sequence, Edit string }
 
 func (h *Console) settings(v *visit) error {
+	return h.settingsPage(v, http.StatusOK, filled("key_prefix", v.tenant.KeyPrefix))
+}
+
+// saveSettings changes what the tenant chooses for itself.
+func (h *Console) saveSettings(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	if _, err := h.Tenants.SetKeyPrefix(v.ctx(), v.actor, v.tenant.ID, f.text("key_prefix"), lockOf(f)); err != nil {
+		if f.refuse(err, []string{"key_prefix"}, nil) {
+			return h.settingsPage(v, v.status(f), f)
+		}
+		return err
+	}
+	return v.done("New keys begin with "+secret.KeyPrefix(f.text("key_prefix"), false)+". Those of before work on.", v.links.settings())
+}
+
+func (h *Console) settingsPage(v *visit, status int, f form) error {
 	p := settingsPage{
+		Form: f, Lock: lockText(v.tenant.Lock),
 		shell: v.shell("Settings", link{"Settings", ""}),
 		Facts: []fact{
 			{"Name", v.tenant.Name},
 			{"Slug", v.tenant.Slug},
 			{"Made", moment(v.tenant.CreatedAt)},
+			{"Keys begin with", secret.KeyPrefix(v.tenant.KeyPrefix, false) + "_… and " + secret.KeyPrefix(v.tenant.KeyPrefix, true) + "_…"},
 			{"Portal", h.PortalURL},
 			{"Console", h.ConsoleURL},
 			{"Management API", strings.TrimSuffix(h.ConsoleURL, "/") + "/api/v1"},
@@ -290,5 +315,8 @@ func (h *Console) settings(v *visit) error {
 	if v.actor.Operator {
 		p.Add = v.links.editEnvironment(newEnvironmentSlug)
 	}
-	return v.render(http.StatusOK, settingsView(p))
+	if h.Tenants.Can(v.ctx(), v.actor, v.tenant.ID, apim.Manage, apim.ObjectTenant) {
+		p.Save = v.links.settings()
+	}
+	return v.render(status, settingsView(p))
 }

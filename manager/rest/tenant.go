@@ -12,11 +12,12 @@ type tenant struct {
 	ID        apim.ID   `json:"id"`
 	Slug      string    `json:"slug"`
 	Name      string    `json:"name"`
+	KeyPrefix string    `json:"key_prefix,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
 func tenantOf(t apim.Tenant) tenant {
-	return tenant{ID: t.ID, Slug: t.Slug, Name: t.Name, CreatedAt: t.CreatedAt.UTC()}
+	return tenant{ID: t.ID, Slug: t.Slug, Name: t.Name, KeyPrefix: t.KeyPrefix, CreatedAt: t.CreatedAt.UTC()}
 }
 
 // membership is one tenant of who asks.
@@ -80,4 +81,23 @@ func createTenant(r *request) error {
 
 func showTenant(r *request) error {
 	return r.answer(http.StatusOK, r.tenant.Lock, tenantOf(r.tenant))
+}
+
+// updateTenant changes what a tenant chooses for itself.
+func updateTenant(r *request) error {
+	var in struct {
+		KeyPrefix *string `json:"key_prefix"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	prefix := r.tenant.KeyPrefix
+	if in.KeyPrefix != nil {
+		prefix = *in.KeyPrefix
+	}
+	t, err := r.Tenants.SetKeyPrefix(r.ctx, r.actor, r.tenant.ID, prefix, r.lock)
+	if err != nil {
+		return err
+	}
+	return r.answer(http.StatusOK, t.Lock, tenantOf(t))
 }

@@ -45,6 +45,22 @@ func (s System) InsertTenant(ctx context.Context, t apim.Tenant) error {
 	return insert(s.in(ctx), "tenant", &tenantRow{ID: t.ID, Slug: t.Slug, Name: t.Name, KeyPrefix: t.KeyPrefix, Created: micros(t.CreatedAt), Lock: t.Lock})
 }
 
+// SetKeyPrefix writes a tenant's prefix of keys.
+func (s System) SetKeyPrefix(ctx context.Context, t *apim.Tenant) error {
+	row := tenantRow{KeyPrefix: t.KeyPrefix, Lock: t.Lock + 1}
+	if err := update(s.in(ctx).Where("id = ?", t.ID), "tenant", &row, t.Lock, "key_prefix"); err != nil {
+		return err
+	}
+	t.Lock++
+	return nil
+}
+
+// KeyPrefixTaken reports whether another tenant has a prefix of keys.
+func (s System) KeyPrefixTaken(ctx context.Context, prefix string, but apim.ID) (bool, error) {
+	rows, err := many[tenantRow](s.in(ctx).Select("id").Where("key_prefix = ? AND id <> ?", prefix, but).Limit(1), "tenants")
+	return len(rows) > 0, err
+}
+
 // Tenant returns a tenant by its id or slug.
 func (s System) Tenant(ctx context.Context, ref string) (apim.Tenant, error) {
 	column := "slug = ?"
