@@ -94,8 +94,11 @@ type KeyChange struct {
 
 // InboxQuery filters the requests to a provider's products.
 type InboxQuery struct {
-	Tab  string // "waiting" (default), "answered", "automatic", "all"
-	Page apim.Page
+	Tab         string                 // "waiting" (default), "answered", "automatic", "all"
+	State       apim.SubscriptionState // "" is any
+	Product     string                 // id or slug; "" is any
+	Application string                 // id, or slug of one of the tenant's own; "" is any
+	Page        apim.Page
 }
 
 // NewKey asks for an API key.

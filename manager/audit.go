@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"time"
 
 	"portico/internal/apim"
 )
@@ -46,7 +47,7 @@ func (t *Tenants) ExportAudit(ctx context.Context, actor apim.Actor, tenant apim
 		if newest, err = u.System().AuditHead(ctx, tenant); err != nil {
 			return err
 		}
-		return u.record(ctx, tenant, "audit.export", "", "audit log exported")
+		return u.recordChange(ctx, tenant, "audit.export", "", nil, exportFacts(f), "audit log exported")
 	})
 	if err != nil {
 		return err
@@ -55,6 +56,25 @@ func (t *Tenants) ExportAudit(ctx context.Context, actor apim.Actor, tenant apim
 		return t.Store.System().AuditRows(ctx, f, newest, yield)
 	}
 	return t.Store.Tenant(tenant).AuditRows(ctx, f, newest, yield)
+}
+
+// exportFacts are the conditions of an export; nil is all of the log.
+func exportFacts(f apim.AuditFilter) any {
+	out := map[string]any{}
+	for name, text := range map[string]string{"actor": f.Actor, "action": f.Action, "object": string(f.Object)} {
+		if text != "" {
+			out[name] = text
+		}
+	}
+	for name, at := range map[string]time.Time{"from": f.From, "to": f.To} {
+		if !at.IsZero() {
+			out[name] = at.UTC()
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // VerifyAudit walks a tenant's audit log from its first row, and says which is

@@ -266,6 +266,14 @@ func testLongAuditLogIsExportedWhole(t *testing.T, place postgres.Place) {
 	if check := must[apim.AuditCheck](t)(w.tenants.VerifyAudit(ctx, system, shop)); check.Broken != "" || check.Rows != next {
 		t.Errorf("got %+v, want %d rows, the export's own among them", check, next)
 	}
+	err = w.tenants.ExportAudit(ctx, system, shop, apim.AuditFilter{Action: "team"}, func(a apim.AuditLink) error { return fmt.Errorf("got %+v", a) })
+	if err != nil {
+		t.Error(err)
+	}
+	exports := must[apim.List[apim.AuditLink]](t)(w.tenants.AuditLog(ctx, system, shop, apim.AuditFilter{Action: "audit.export"}, apim.Page{})).Items
+	if len(exports) != 2 || exports[0].After != `{"action":"team"}` || exports[1].After != "" {
+		t.Errorf("got %+v, want what was exported each time", exports)
+	}
 	stop := errors.New("the client has gone")
 	n := 0
 	err = w.tenants.ExportAudit(ctx, system, shop, apim.AuditFilter{}, func(apim.AuditLink) error {

@@ -117,6 +117,9 @@ func checkEnvironment(env apim.Environment) error {
 	if err := absoluteURL(env.GatewayURL); err != nil {
 		fields.Fail("gateway_url", "url", "%s", err)
 	}
+	if env.Settings.MaxStaleMS == 0 {
+		fields.Fail("max_stale_ms", "range", "is not at least 1")
+	}
 	for _, p := range check.Env(compile.Env(env, "")) {
 		switch p.Field {
 		case "name", "kind", "gateway_url":

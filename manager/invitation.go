@@ -58,7 +58,6 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 	var out apim.Invitation
 	var edge string
 	err := t.writeRights(ctx, actor, func(u *unit) (err error) {
-		ten := u.Tenant(tenant)
 		out = apim.Invitation{
 			ID: apim.NewID(apim.PrefixInvitation, u.now), Tenant: tenant, Email: normalEmail(in.Email), Grants: grantsOf(in.Roles, in.Grants),
 			Teams: in.Teams, InvitedBy: actor.Person, Inviter: who(actor), CreatedAt: u.now, ExpiresAt: u.now.Add(apim.InvitationFor),
@@ -72,31 +71,10 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 		if edge, err = u.edgeOf(ctx, out); err != nil {
 			return err
 		}
-		switch _, err := ten.MemberByEmail(ctx, out.Email); {
-		case err == nil:
-			return apim.Errorf(apim.Conflict, "%s is a member already; change their roles instead", out.Email).WithCode("already_member")
-		case apim.KindOf(err) != apim.NotFound:
+		if err := u.roomFor(ctx, out); err != nil {
 			return err
 		}
-		switch have, err := ten.InvitationFor(ctx, out.Email); {
-		case err == nil && !have.Expired(u.now):
-			return apim.Errorf(apim.Conflict, "%s is invited already, until %s; send that invitation again, or revoke it", out.Email, have.ExpiresAt.Format("2 January")).WithCode("already_invited")
-		case err == nil:
-			err = ten.DeleteInvitation(ctx, have.ID)
-			if err != nil {
-				return err
-			}
-		case apim.KindOf(err) != apim.NotFound:
-			return err
-		}
-		n, err := ten.CountInvitations(ctx)
-		if err != nil {
-			return err
-		}
-		if n >= mostInvitations {
-			return apim.Errorf(apim.Conflict, "%d invitations are open, which is the most; revoke some first", n).WithCode("too_many_invitations")
-		}
-		if err := ten.InsertInvitation(ctx, out, secret.HashHex(token.Reveal())); err != nil {
+		if err := u.Tenant(tenant).InsertInvitation(ctx, out, secret.HashHex(token.Reveal())); err != nil {
 			return err
 		}
 		return u.recordChange(ctx, tenant, "invitation.create", out.ID, nil, invitationFacts(out), "%s invited", out.Email)
@@ -105,6 +83,37 @@ func (t *Tenants) Invite(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 		return apim.Invitation{}, "", err
 	}
 	return out, invitationLink(edge, token), nil
+}
+
+// roomFor refuses an invitation of who is a member or invited already, and one
+// too many. An invitation of theirs that has ended makes room.
+func (u *unit) roomFor(ctx context.Context, i apim.Invitation) error {
+	ten := u.Tenant(i.Tenant)
+	switch _, err := ten.MemberByEmail(ctx, i.Email); {
+	case err == nil:
+		return apim.Errorf(apim.Conflict, "%s is a member already; change their roles instead", i.Email).WithCode("already_member")
+	case apim.KindOf(err) != apim.NotFound:
+		return err
+	}
+	switch have, err := ten.InvitationFor(ctx, i.Email); {
+	case err == nil && !have.Expired(u.now):
+		return apim.Errorf(apim.Conflict, "%s is invited already, until %s; send that invitation again, or revoke it", i.Email, have.ExpiresAt.Format("2 January")).WithCode("already_invited")
+	case err == nil:
+		err = ten.DeleteInvitation(ctx, have.ID)
+		if err != nil {
+			return err
+		}
+	case apim.KindOf(err) != apim.NotFound:
+		return err
+	}
+	n, err := ten.CountInvitations(ctx)
+	if err != nil {
+		return err
+	}
+	if n >= mostInvitations {
+		return apim.Errorf(apim.Conflict, "%d invitations are open, which is the most; revoke some first", n).WithCode("too_many_invitations")
+	}
+	return nil
 }
 
 // edgeOf returns the address of the pages where an invitation is accepted: the
@@ -420,7 +429,7 @@ func (t *Tenants) JoinByInvitation(ctx context.Context, token secret.Text, name,
 }
 
 // join carries an invitation out and uses it up. What it was for and is gone
-// since is left out.
+// since is left out; one that was for nothing else is refused.
 func (u *unit) join(ctx context.Context, i apim.Invitation, p apim.Person) error {
 	t := u.Tenant(i.Tenant)
 	m, err := t.Member(ctx, p.ID)
@@ -430,6 +439,7 @@ func (u *unit) join(ctx context.Context, i apim.Invitation, p apim.Person) error
 	} else if err != nil {
 		return err
 	}
+	gives := 0
 	for _, g := range i.Grants {
 		if g.On != "" {
 			if _, err := u.placesOf(ctx, i.Tenant, g.On); apim.KindOf(err) == apim.NotFound {
@@ -438,6 +448,7 @@ func (u *unit) join(ctx context.Context, i apim.Invitation, p apim.Person) error
 				return err
 			}
 		}
+		gives++
 		switch {
 		case g.On == "" && !slices.Contains(m.Roles, g.Role):
 			m.Roles = append(m.Roles, g.Role)
@@ -454,15 +465,21 @@ func (u *unit) join(ctx context.Context, i apim.Invitation, p apim.Person) error
 		return err
 	}
 	for _, team := range i.Teams {
-		if _, err := t.Team(ctx, string(team)); apim.KindOf(err) == apim.NotFound || slices.Contains(m.Teams, team) {
+		if _, err := t.Team(ctx, string(team)); apim.KindOf(err) == apim.NotFound {
 			continue
 		} else if err != nil {
 			return err
+		}
+		if gives++; slices.Contains(m.Teams, team) {
+			continue
 		}
 		if err := t.InsertTeamMember(ctx, apim.TeamMember{Tenant: i.Tenant, Team: team, Person: p.ID, JoinedAt: u.now}); err != nil {
 			return err
 		}
 		m.Teams = append(m.Teams, team)
+	}
+	if gives == 0 {
+		return apim.Errorf(apim.NotFound, "what the invitation was for is not there any more; ask %s for another", i.Inviter).WithCode("link_ended")
 	}
 	if err := t.DeleteInvitation(ctx, i.ID); err != nil {
 		return err

@@ -79,6 +79,9 @@ func (c *Catalog) sweep(ctx context.Context, now time.Time) {
 	if err == nil {
 		err = c.Store.SweepOnce(ctx, now)
 	}
+	if err == nil {
+		err = c.Store.Tend(ctx)
+	}
 	if err != nil && ctx.Err() == nil {
 		c.Log.WarnContext(ctx, "sweep incomplete", "err", err)
 	}

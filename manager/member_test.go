@@ -435,6 +435,30 @@ func testInvitationGivesNothingThatItsInviterMayNotGiveAnyMore(t *testing.T, pla
 	}
 }
 
+func TestInvitationToWhatIsGoneJoinsNobody(t *testing.T) {
+	postgres.Both(t, testInvitationToWhatIsGoneJoinsNobody)
+}
+
+func testInvitationToWhatIsGoneJoinsNobody(t *testing.T, place postgres.Place) {
+	y := newYard(t, place)
+	ctx, shop := t.Context(), y.shop.ID
+	spare := y.team("spare", apim.RoleProvider)
+	friend := y.person(y.tenant("elsewhere"), "Fay", apim.RoleOwner)
+	_, link, err := y.tenants.Invite(ctx, y.owner, shop, manager.NewInvitation{Email: "fay@elsewhere.example", Teams: []apim.ID{spare.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := y.tenants.DeleteTeam(ctx, y.owner, shop, spare.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = y.tenants.AcceptInvitation(ctx, friend, tokenIn(t, link))
+	refused(t, err, apim.NotFound)
+	if !strings.Contains(err.Error(), "ask Olga for another") {
+		t.Errorf("got %q, want the way out", err)
+	}
+	refused(t, last(y.tenants.Member(ctx, y.owner, shop, friend.Person)), apim.NotFound)
+}
+
 func TestTokenMayNoMoreThanItsScopes(t *testing.T) { postgres.Both(t, testTokenMayNoMoreThanItsScopes) }
 
 func testTokenMayNoMoreThanItsScopes(t *testing.T, place postgres.Place) {

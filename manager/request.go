@@ -235,7 +235,7 @@ func (a *Access) Inbox(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 	}
 	var out apim.List[SubscriptionView]
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
-		list, err := tx.Tenant(tenant).Requests(ctx, reach, part, q.Page)
+		list, err := tx.Tenant(tenant).Requests(ctx, reach, store.RequestFilter{Part: part, State: q.State, Product: q.Product, Application: q.Application}, q.Page)
 		if err != nil {
 			return err
 		}

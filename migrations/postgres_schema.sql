@@ -857,6 +857,8 @@ CREATE INDEX subscription_end ON public.subscription USING btree (ends_at) WHERE
 
 CREATE INDEX subscription_inbox ON public.subscription USING btree (tenant_id, state, requested_at, id);
 
+CREATE INDEX subscription_mine ON public.subscription USING btree (application_tenant_id, product_id, id);
+
 CREATE INDEX subscription_plan ON public.subscription USING btree (plan_id) WHERE (state = ANY (ARRAY['pending'::text, 'active'::text, 'suspended'::text]));
 
 CREATE INDEX subscription_product ON public.subscription USING btree (tenant_id, product_id, state);

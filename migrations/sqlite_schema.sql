@@ -568,6 +568,8 @@ CREATE INDEX subscription_end ON subscription (ends_at) WHERE ends_at > 0 AND st
 
 CREATE INDEX subscription_inbox ON subscription (tenant_id, state, requested_at, id);
 
+CREATE INDEX subscription_mine ON subscription (application_tenant_id, product_id, id);
+
 CREATE INDEX subscription_plan ON subscription (plan_id) WHERE state IN ('pending', 'active', 'suspended');
 
 CREATE INDEX subscription_product ON subscription (tenant_id, product_id, state);

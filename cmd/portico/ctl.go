@@ -12,26 +12,36 @@ import (
 // management API. They exit with 0 when all is done, 1 when it was refused,
 // 2 when the command line is wrong, 3 when the manager cannot be reached.
 type ctlCommands struct {
-	Import      ctlImport      `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input."`
-	Publish     ctlPublish     `cmd:"" help:"Publish a version's draft."`
-	APIs        ctlAPIs        `cmd:"" name:"apis" help:"APIs and their versions."`
-	Products    ctlProducts    `cmd:"" help:"What is offered in the catalog."`
-	Plans       ctlPlans       `cmd:"" help:"Terms of products."`
-	Apps        ctlApps        `cmd:"" help:"Applications, which use what is offered."`
-	Subscribe   ctlSubscribe   `cmd:"" help:"Request access to a product for an application."`
-	Requests    ctlRequests    `cmd:"" help:"Requests to the tenant's products."`
-	Approve     ctlApprove     `cmd:"" help:"Approve a request."`
-	Reject      ctlReject      `cmd:"" help:"Reject a request."`
-	Keys        ctlKeys        `cmd:"" help:"API keys of applications."`
-	Members     ctlMembers     `cmd:"" help:"Members of the tenant and what they may."`
-	Teams       ctlTeams       `cmd:"" help:"Teams, which own APIs, products and applications."`
-	Invite      ctlInvite      `cmd:"" help:"Invite somebody, by a one-time link."`
-	Invitations ctlInvitations `cmd:"" help:"Invitations."`
-	Sessions    ctlSessions    `cmd:"" help:"Browsers in which you have signed in."`
-	Tokens      ctlTokens      `cmd:"" help:"API tokens."`
-	Audit       ctlAudit       `cmd:"" help:"Who changed what, and whether that record is whole."`
-	Nodes       ctlNodes       `cmd:"" help:"Gateway nodes and what they have applied."`
-	Status      ctlStatus      `cmd:"" help:"Who you are, the environments and their nodes."`
+	Import   ctlImport   `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input." group:"Provide APIs:"`
+	Publish  ctlPublish  `cmd:"" help:"Publish a version's draft." group:"Provide APIs:"`
+	APIs     ctlAPIs     `cmd:"" name:"apis" help:"APIs and their versions." group:"Provide APIs:"`
+	Versions ctlVersions `cmd:"" help:"Versions of APIs: drafts, revisions, and where they are live." group:"Provide APIs:"`
+	Products ctlProducts `cmd:"" help:"What is offered in the catalog." group:"Provide APIs:"`
+	Plans    ctlPlans    `cmd:"" help:"Terms of products." group:"Provide APIs:"`
+	Values   ctlValues   `cmd:"" help:"Values of environments, which upstreams refer to." group:"Provide APIs:"`
+
+	Requests      ctlRequests      `cmd:"" help:"Requests to the tenant's products." group:"Decide on access:"`
+	Approve       ctlApprove       `cmd:"" help:"Approve requests." group:"Decide on access:"`
+	Reject        ctlReject        `cmd:"" help:"Reject requests." group:"Decide on access:"`
+	Subscriptions ctlSubscriptions `cmd:"" help:"Subscriptions: states, terms and plans." group:"Decide on access:"`
+
+	Offers       ctlOffers    `cmd:"" help:"Products of the catalog." group:"Use APIs:"`
+	Applications ctlApps      `cmd:"" aliases:"apps" help:"Applications, which use what is offered." group:"Use APIs:"`
+	Subscribe    ctlSubscribe `cmd:"" help:"Request access to a product for an application." group:"Use APIs:"`
+	Keys         ctlKeys      `cmd:"" help:"API keys of applications." group:"Use APIs:"`
+
+	Members     ctlMembers     `cmd:"" help:"Members of the tenant and what they may." group:"People:"`
+	Teams       ctlTeams       `cmd:"" help:"Teams, which own APIs, products and applications." group:"People:"`
+	Invite      ctlInvite      `cmd:"" help:"Invite somebody, by a one-time link." group:"People:"`
+	Invitations ctlInvitations `cmd:"" help:"Invitations." group:"People:"`
+	Tokens      ctlTokens      `cmd:"" help:"API tokens." group:"People:"`
+	Sessions    ctlSessions    `cmd:"" help:"Browsers in which you have signed in." group:"People:"`
+	Audit       ctlAudit       `cmd:"" help:"Who changed what, and whether that record is whole." group:"People:"`
+
+	Status       ctlStatus       `cmd:"" help:"Who you are, the environments and their nodes." group:"Installation:"`
+	Tenants      ctlTenants      `cmd:"" help:"Tenants." group:"Installation:"`
+	Environments ctlEnvironments `cmd:"" help:"Environments: their gateways' address and settings." group:"Installation:"`
+	Nodes        ctlNodes        `cmd:"" help:"Gateway nodes and what they have applied." group:"Installation:"`
 }
 
 // Help is what --help says below the commands.

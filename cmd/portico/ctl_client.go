@@ -22,7 +22,9 @@ type client struct {
 	base   string
 	token  secret.Text
 	http   *http.Client
-	asJSON bool // refusals too
+	asJSON bool   // refusals too
+	tag    string // ETag of the newest answer
+	match  string // ETag that the next changes are based on, "" for any
 }
 
 // longestAnswer bounds what is read of an answer.
@@ -78,6 +80,9 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	if media != "" {
 		req.Header.Set("Content-Type", media)
 	}
+	if c.match != "" {
+		req.Header.Set("If-Match", c.match)
+	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
 	}
@@ -93,6 +98,7 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return nil, c.refusalOf(res, answer)
 	}
+	c.tag = res.Header.Get("ETag")
 	if out != nil {
 		if err := json.Unmarshal(answer, out); err != nil {
 			return nil, &unreachable{address: c.base, cause: fmt.Errorf("its answer is not what a manager says: %w", err)}

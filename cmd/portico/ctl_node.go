@@ -9,12 +9,6 @@ import (
 	"time"
 )
 
-type environmentAnswer struct {
-	Slug, Kind string
-	GatewayURL string `json:"gateway_url"`
-	Sequence   uint64
-}
-
 type nodeAnswer struct {
 	Name, Environment, State, Build string
 	Applied, Behind                 uint64
@@ -39,11 +33,12 @@ func (n nodeAnswer) row() []string {
 }
 
 type ctlNodes struct {
-	List   ctlNodesList   `cmd:"" default:"withargs" help:"Gateway nodes and what they have applied."`
-	Enrol  ctlNodesEnrol  `cmd:"" help:"Make a one-time token with which a node comes."`
-	Drain  ctlNodesDrain  `cmd:"" help:"Make a node not ready, so that load balancers move on."`
-	Resume ctlNodesResume `cmd:"" help:"Take a drained node back into service."`
-	Remove ctlNodesRemove `cmd:"" help:"Remove a node for good: it is let in no more."`
+	List       ctlNodesList   `cmd:"" default:"withargs" help:"Gateway nodes and what they have applied."`
+	Enrol      ctlNodesEnrol  `cmd:"" help:"Make a one-time token with which a node comes."`
+	Enrolments ctlEnrolments  `cmd:"" help:"One-time tokens that no node has used yet."`
+	Drain      ctlNodesDrain  `cmd:"" help:"Make a node not ready, so that load balancers move on."`
+	Resume     ctlNodesResume `cmd:"" help:"Take a drained node back into service."`
+	Remove     ctlNodesRemove `cmd:"" help:"Remove a node for good: it is let in no more."`
 }
 
 // ctlNode names one node.

@@ -60,8 +60,13 @@ func (m memberAnswer) row() []string {
 	return []string{m.Name, m.Email, grantsText(m.Roles, m.Grants), fmt.Sprint(len(m.Teams)), when(m.SignedIn), m.Person}
 }
 
+func memberHeading() []string {
+	return []string{"NAME", "ADDRESS", "ROLES", "TEAMS", "SIGNED IN", "ID"}
+}
+
 type ctlMembers struct {
 	List   ctlMemberList   `cmd:"" default:"withargs" help:"List members and what they may."`
+	Show   ctlMemberShow   `cmd:"" help:"Show a member and what they may."`
 	Set    ctlMemberSet    `cmd:"" help:"Give a member these roles and no others."`
 	Remove ctlMemberRemove `cmd:"" help:"Remove a member; their tokens for the tenant end."`
 }
@@ -78,10 +83,10 @@ func (c *ctlMemberList) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
-	return list(ctx, s, path, nil, []string{"NAME", "ADDRESS", "ROLES", "TEAMS", "SIGNED IN", "ID"}, memberAnswer.row)
+	return list(ctx, s, path, nil, memberHeading(), memberAnswer.row)
 }
 
-// member returns the path of a member named by id or e-mail address.
+// member returns the path of a member named by id, e-mail address or name.
 func (s *session) member(ctx context.Context, who string) (path string, m memberAnswer, err error) {
 	if path, err = s.in(ctx, "/members"); err != nil {
 		return "", m, err
@@ -90,21 +95,58 @@ func (s *session) member(ctx context.Context, who string) (path string, m member
 	if err != nil {
 		return "", m, err
 	}
+	byName := []memberAnswer{}
 	for _, raw := range all {
+		m = memberAnswer{}
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return "", m, fmt.Errorf("read member: %w", err)
 		}
 		if m.Person == who || strings.EqualFold(m.Email, who) {
 			return path + "/" + escape(m.Person), m, nil
 		}
+		if strings.EqualFold(m.Name, who) {
+			byName = append(byName, m)
+		}
+	}
+	switch len(byName) {
+	case 0:
+	case 1:
+		return path + "/" + escape(byName[0].Person), byName[0], nil
+	default:
+		return "", m, usagef("%d members are called %q; say which by their address", len(byName), who)
 	}
 	return "", m, fmt.Errorf("nobody here is %q; 'portico members' lists who is", who)
+}
+
+type ctlMemberShow struct {
+	ctlFlags
+	Member string `arg:"" help:"E-mail address, name or id."`
+}
+
+// Run prints a member.
+func (c *ctlMemberShow) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, m, err := s.member(ctx, c.Member)
+	if err != nil {
+		return err
+	}
+	answer, err := s.call(ctx, http.MethodGet, path, nil, nil, &m)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.raw(answer)
+	}
+	return s.table([][]string{memberHeading(), m.row()})
 }
 
 type ctlMemberSet struct {
 	ctlFlags
 	ctlRoles
-	Member string `arg:"" help:"E-mail address or id."`
+	Member string `arg:"" help:"E-mail address, name or id."`
 }
 
 // Run gives a member roles.
@@ -141,7 +183,7 @@ func nonEmpty(text string) []string {
 
 type ctlMemberRemove struct {
 	ctlFlags
-	Member string `arg:"" help:"E-mail address or id."`
+	Member string `arg:"" help:"E-mail address, name or id."`
 }
 
 // Run removes a member.
@@ -180,7 +222,7 @@ type ctlInvite struct {
 	ctlRoles
 	ctlLink
 	Email string   `arg:"" help:"Whom to invite."`
-	Team  []string `placeholder:"TEAM" help:"A team to belong to, by slug or id. Give it again for more."`
+	Team  []string `placeholder:"TEAM" help:"A team to belong to, by slug, id or name. Give it again for more."`
 }
 
 // ctlLink is where a one-time link goes.
@@ -219,7 +261,13 @@ func (c *ctlInvite) Run(ctx context.Context, io *ctlIO) error {
 		in["roles"] = c.Role
 	}
 	if c.Team != nil {
-		in["teams"] = c.Team
+		teams := make([]string, len(c.Team))
+		for i, called := range c.Team {
+			if teams[i], err = s.ref(ctx, aTeam(), called); err != nil {
+				return err
+			}
+		}
+		in["teams"] = teams
 	}
 	var made invitationAnswer
 	answer, err := s.call(ctx, http.MethodPost, path, nil, in, &made)

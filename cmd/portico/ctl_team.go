@@ -25,8 +25,13 @@ func (t teamAnswer) row() []string {
 	}
 }
 
+func teamHeading() []string {
+	return []string{"TEAM", "NAME", "ROLES", "MEMBERS", "APIS", "PRODUCTS", "APPLICATIONS", "ID"}
+}
+
 type ctlTeams struct {
 	List   ctlTeamList   `cmd:"" default:"withargs" help:"List teams, who is in them and what they own."`
+	Show   ctlTeamShow   `cmd:"" help:"Show a team, who is in it and what it owns."`
 	Create ctlTeamCreate `cmd:"" help:"Make a team."`
 	Set    ctlTeamSet    `cmd:"" help:"Change a team's name or roles."`
 	Delete ctlTeamDelete `cmd:"" help:"Delete a team that owns nothing."`
@@ -46,16 +51,46 @@ func (c *ctlTeamList) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
-	return list(ctx, s, path, nil, []string{"TEAM", "NAME", "ROLES", "MEMBERS", "APIS", "PRODUCTS", "APPLICATIONS", "ID"}, teamAnswer.row)
+	return list(ctx, s, path, nil, teamHeading(), teamAnswer.row)
 }
 
-// send writes a team and prints what it is since.
-func (f ctlFlags) sendTeam(ctx context.Context, io *ctlIO, method string, in map[string]any, path string, parts ...any) error {
+type ctlTeamShow struct {
+	ctlFlags
+	Team string `arg:"" help:"Slug, id or name."`
+}
+
+// Run prints a team.
+func (c *ctlTeamShow) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.at(ctx, aTeam(), c.Team)
+	if err != nil {
+		return err
+	}
+	var t teamAnswer
+	answer, err := s.call(ctx, http.MethodGet, path, nil, nil, &t)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return s.raw(answer)
+	}
+	return s.table([][]string{teamHeading(), t.row()})
+}
+
+// sendTeam writes a team, or what is below it, and prints what it is since; team
+// "" is a new one.
+func (f ctlFlags) sendTeam(ctx context.Context, io *ctlIO, method string, in map[string]any, team, below string) error {
 	s, err := f.open(io)
 	if err != nil {
 		return err
 	}
-	at, err := s.in(ctx, path, parts...)
+	at, err := s.in(ctx, "/teams")
+	if team != "" {
+		at, err = s.at(ctx, aTeam(), team)
+	}
 	if err != nil {
 		return err
 	}
@@ -64,7 +99,7 @@ func (f ctlFlags) sendTeam(ctx context.Context, io *ctlIO, method string, in map
 	if in != nil {
 		body = in
 	}
-	answer, err := s.call(ctx, method, at, nil, body, &t)
+	answer, err := s.call(ctx, method, at+below, nil, body, &t)
 	if err != nil {
 		return err
 	}
@@ -92,12 +127,12 @@ func (c *ctlTeamCreate) Run(ctx context.Context, io *ctlIO) error {
 	if c.Role != nil {
 		in["roles"] = c.Role
 	}
-	return c.sendTeam(ctx, io, http.MethodPost, in, "/teams")
+	return c.sendTeam(ctx, io, http.MethodPost, in, "", "")
 }
 
 type ctlTeamSet struct {
 	ctlFlags
-	Team        string   `arg:"" help:"Slug or id."`
+	Team        string   `arg:"" help:"Slug, id or name."`
 	Name        *string  `help:"New name."`
 	Description *string  `help:"What it is for."`
 	Role        []string `placeholder:"ROLE" help:"All of its roles. Give it again for more."`
@@ -124,24 +159,32 @@ func (c *ctlTeamSet) Run(ctx context.Context, io *ctlIO) error {
 	if len(in) == 0 {
 		return usagef("nothing to change; give --name, --description or --role")
 	}
-	return c.sendTeam(ctx, io, http.MethodPatch, in, "/teams/%s", c.Team)
+	return c.sendTeam(ctx, io, http.MethodPatch, in, c.Team, "")
 }
 
 type ctlTeamDelete struct {
 	ctlFlags
-	Team string `arg:"" help:"Slug or id."`
+	Team string `arg:"" help:"Slug, id or name."`
 }
 
 // Run deletes a team.
 func (c *ctlTeamDelete) Run(ctx context.Context, io *ctlIO) error {
-	return c.gone(ctx, io, "The team is deleted.", "team", c.Team, "/teams/%s", c.Team)
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	ref, err := s.ref(ctx, aTeam(), c.Team)
+	if err != nil {
+		return err
+	}
+	return c.gone(ctx, io, "The team is deleted.", "team", ref, "/teams/%s", ref)
 }
 
 // ctlTeamPerson names a member and a team.
 type ctlTeamPerson struct {
 	ctlFlags
-	Team   string `arg:"" help:"Slug or id."`
-	Member string `arg:"" help:"E-mail address or id."`
+	Team   string `arg:"" help:"Slug, id or name."`
+	Member string `arg:"" help:"E-mail address, name or id."`
 }
 
 func (c *ctlTeamPerson) change(ctx context.Context, io *ctlIO, method string) error {
@@ -153,7 +196,7 @@ func (c *ctlTeamPerson) change(ctx context.Context, io *ctlIO, method string) er
 	if err != nil {
 		return err
 	}
-	return c.sendTeam(ctx, io, method, nil, "/teams/%s/members/%s", c.Team, m.Person)
+	return c.sendTeam(ctx, io, method, nil, c.Team, "/members/"+escape(m.Person))
 }
 
 type ctlTeamAdd struct{ ctlTeamPerson }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,10 +19,14 @@ import (
 	"github.com/alecthomas/kong"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/internal/secret"
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/rest"
 	"portico/manager/store"
+	"portico/openapi/contract"
+	"portico/openapi/spec"
 )
 
 const ordersYAML = `openapi: 3.1.0
@@ -48,6 +54,13 @@ func (oneNode) Nodes(_ context.Context, environment string) ([]apim.Node, error)
 	return []apim.Node{{ID: apim.NewID(apim.PrefixNode, time.Now()), Name: "gw-1", Environment: environment, State: apim.NodeLive, Applied: 4, AppliedMS: 7}}, nil
 }
 
+// aBus lets every node in and tells it nothing.
+type aBus struct{}
+
+func (aBus) NodeUser(_, _, _ string) (string, error) { return "a credential", nil }
+
+func (aBus) Command(context.Context, string, string, entry.CommandKind) error { return nil }
+
 // terminal is where commands of a test run: against a manager of its own, with
 // an operator's token.
 type terminal struct {
@@ -56,7 +69,9 @@ type terminal struct {
 	in  string
 	dir string
 
-	edge *rest.Edge // of that manager
+	edge   *rest.Edge
+	called map[string]bool // operations that were carried out
+	ran    map[string]bool // commands that worked
 }
 
 func newTerminal(t *testing.T) *terminal {
@@ -76,13 +91,17 @@ func newTerminal(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	box, err := secret.NewBox([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	core := manager.Core{
-		Store: db, Authz: auth, Now: time.Now, Log: slog.New(slog.DiscardHandler), Nudge: func(string) {},
+		Box: box, Store: db, Authz: auth, Now: time.Now, Log: slog.New(slog.DiscardHandler), Nudge: func(string) {},
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	edge := &rest.Edge{
 		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{}, Confirm: oneNode{}}, Access: &manager.Access{Core: core},
-		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}}, Log: core.Log,
+		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}, Commands: aBus{}, Users: aBus{}}, Log: core.Log,
 	}
 	const token = "an-operators-token-of-these-tests"
 	_, err = edge.Fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080", false)
@@ -92,9 +111,42 @@ func newTerminal(t *testing.T) *terminal {
 	if _, err := edge.Tenants.CreateTenant(ctx, apim.Actor{System: true}, "shop", "Shop"); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(edge.Handler())
+	terms, err := contract.Load(spec.Management())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tm := &terminal{t: t, dir: dir, edge: edge, called: map[string]bool{}, ran: map[string]bool{}}
+	server := httptest.NewServer(tm.held(terms, edge.Handler()))
 	t.Cleanup(server.Close)
-	return &terminal{t: t, dir: dir, edge: edge, env: map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}}
+	tm.env = map[string]string{"PORTICO_URL": server.URL, "PORTICO_TOKEN": token}
+	return tm
+}
+
+// held holds every call to the management API's document, and notes which
+// operation it was of.
+func (tm *terminal) held(terms *contract.Contract, to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil {
+			tm.t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(sent))
+		got := httptest.NewRecorder()
+		to.ServeHTTP(got, r)
+		if err := terms.Check(r, sent, got.Code, got.Header(), got.Body.Bytes()); err != nil {
+			tm.t.Errorf("the command's call is outside the document: %v", err)
+		}
+		id, err := terms.OperationID(r.Method, r.URL.Path)
+		if err != nil {
+			tm.t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)
+		}
+		if got.Code >= 200 && got.Code <= 299 {
+			tm.called[id] = true
+		}
+		maps.Copy(w.Header(), got.Header())
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(got.Body.Bytes())
+	})
 }
 
 // run runs a command and returns what it wrote and its exit code.
@@ -119,8 +171,19 @@ func (tm *terminal) run(args ...string) (out, errs string, code int) {
 	}
 	io := &ctlIO{In: strings.NewReader(tm.in), Out: &stdout, Err: &stderr, Getenv: func(name string) string { return tm.env[name] }}
 	parsed.BindTo(tm.t.Context(), (*context.Context)(nil))
-	code = ctlExit(&stderr, parsed.Run(io))
+	if code = ctlExit(&stderr, parsed.Run(io)); code == 0 && tm.ran != nil {
+		tm.ran[commandOf(parsed.Selected())] = true
+	}
 	return stdout.String(), stderr.String(), code
+}
+
+// commandOf returns the words of a command.
+func commandOf(node *kong.Node) string {
+	words := []string{}
+	for ; node != nil && node.Type != kong.ApplicationNode; node = node.Parent {
+		words = append([]string{node.Name}, words...)
+	}
+	return strings.Join(words, " ")
 }
 
 // ok runs a command that must work and returns its output.
@@ -217,9 +280,9 @@ func TestVersionIsMovedByCommands(t *testing.T) {
 	wants(t, "publish", tm.ok("publish", "orders", "v2", "--wait"), "Published orders v2 r1 to production.")
 	tm.ok("import", "-", "--api", "orders", "--label", "v1")
 	wants(t, "publish", tm.ok("publish", "orders", "v1", "--note", "again"), "r2", "Published as #")
-	wants(t, "roll-back", tm.ok("apis", "roll-back", "orders", "v1", "1"), "orders v1 is back at r1 on production.")
-	wants(t, "deprecate", tm.ok("apis", "deprecate", "orders", "v1", "--sunset", "2099-06-30", "--reason", "v2"), "orders v1 is deprecated.")
-	wants(t, "retire", tm.ok("apis", "retire", "orders", "v1"), "orders v1 is retired.")
+	wants(t, "roll-back", tm.ok("versions", "roll-back", "orders", "v1", "1"), "orders v1 is back at r1 on production.")
+	wants(t, "deprecate", tm.ok("versions", "deprecate", "orders", "v1", "--sunset", "2099-06-30", "--reason", "v2"), "orders v1 is deprecated.")
+	wants(t, "retire", tm.ok("versions", "retire", "orders", "v1"), "orders v1 is retired.")
 	_, errs, code := tm.run("publish", "orders")
 	if wants(t, "publish without a label", errs, "v1", "v2"); code != exitUsage {
 		t.Errorf("exit %d, want %d", code, exitUsage)
@@ -341,11 +404,20 @@ func TestWhatOthersWroteDoesNotSteerTheTerminal(t *testing.T) {
 }
 
 func TestHelpNamesSettingsAndExitCodes(t *testing.T) {
-	var out bytes.Buffer
-	parser, err := kong.New(&cli{}, kong.Writers(&out, &out), kong.Exit(func(int) {}))
-	if err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		args, says []string
+	}{
+		{[]string{"--help"}, []string{"PORTICO_TOKEN", "PORTICO_URL", "Exit codes: 0", "import", "requests", "Decide on access:", "  keys "}},
+		{[]string{"help"}, []string{"PORTICO_TOKEN", "Exit codes: 0", "Installation:", "  environments "}},
+		{[]string{"help", "keys"}, []string{"keys rotate", "keys end-secret"}},
+		{[]string{"help", "values", "set"}, []string{"NAME=VALUE", "${NAME}", "standard input", "--environment"}},
+	} {
+		var out bytes.Buffer
+		parser, err := kong.New(&cli{}, kong.Writers(&out, &out), kong.Exit(func(int) {}), kong.ConfigureHelp(helpOptions()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = parser.Parse(helped(c.args)) // help is printed, and no command is left to run
+		wants(t, strings.Join(c.args, " "), out.String(), c.says...)
 	}
-	_, _ = parser.Parse([]string{"--help"}) // help is printed, and no command is left to run
-	wants(t, "help", out.String(), "PORTICO_TOKEN", "PORTICO_URL", "Exit codes: 0", "import", "requests")
 }

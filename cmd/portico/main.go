@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -52,15 +53,29 @@ func run(ctx context.Context, args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("portico"), kong.Description("API management: gateway, developer portal, console."),
 		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(processIO()),
-		kong.Configuration(configFile), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Configuration(configFile), kong.ConfigureHelp(helpOptions()))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "portico:", err)
 		return exitUsage
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(helped(args))
 	if err != nil {
 		parser.Errorf("%s", err)
+		fmt.Fprintln(os.Stderr, "  'portico help' lists the commands, 'portico help COMMAND' says what one takes.")
 		return exitUsage
 	}
 	return ctlExit(os.Stderr, command.Run())
+}
+
+// helpOptions keep the list of commands short: each tells of its own.
+func helpOptions() kong.HelpOptions {
+	return kong.HelpOptions{Compact: true, NoExpandSubcommands: true}
+}
+
+// helped reads 'portico help keys' as 'portico keys --help'.
+func helped(args []string) []string {
+	if len(args) == 0 || args[0] != "help" {
+		return args
+	}
+	return append(slices.Clone(args[1:]), "--help")
 }

@@ -139,7 +139,7 @@ func (e *Edge) routes() []route {
 		{method: del, path: tenant + "/credentials/{credential}/secrets/{secret}", needs: "write credential", handle: endSecret, query: wait},
 		{method: post, path: tenant + "/credentials/{credential}/revoke", needs: "write credential", handle: revokeCredential, query: wait},
 
-		{method: get, path: tenant + "/subscriptions", needs: "read subscription", handle: listSubscriptions, query: append([]string{"show"}, page...)},
+		{method: get, path: tenant + "/subscriptions", needs: "read subscription", handle: listSubscriptions, query: append([]string{"show", "state", "product", "application"}, page...)},
 		{method: post, path: tenant + "/subscriptions", needs: "write subscription", handle: requestAccess, query: wait},
 		{method: get, path: subscription, needs: "read subscription", handle: showSubscription},
 		{method: post, path: tenant + "/decisions", needs: "approve subscription", handle: decide},

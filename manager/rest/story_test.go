@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,38 @@ func testSubscriptionGoesThroughItsLife(t *testing.T, place postgres.Place) {
 			t.Errorf("%s: %d requests, want %d", show, len(got), want)
 		}
 	}
+}
+
+func TestSubscriptionsAreListedByStateProductAndApplication(t *testing.T) {
+	postgres.Both(t, testSubscriptionsAreListedByStateProductAndApplication)
+}
+
+func testSubscriptionsAreListedByStateProductAndApplication(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	s.call(s.ada, "POST", "/tenants/shop/products", `{"name":"Empty"}`).ok(201)
+	own := text(s.call(s.operator, "POST", "/tenants/shop/applications", `{"name":"House"}`).ok(201), "id")
+	asked := text(s.call(s.operator, "POST", "/tenants/shop/subscriptions", map[string]any{"application": "house", "plan": s.business, "reason": "for us"}).ok(201), "id")
+	app := s.call(s.cem, "GET", "/tenants/client/applications/till", nil).ok(200)["id"].(string)
+	list := func(query string) []string {
+		got := []string{}
+		for _, i := range items(s.call(s.ada, "GET", "/tenants/shop/subscriptions?show=all&"+query, nil).ok(200)) {
+			got = append(got, text(i, "id"))
+		}
+		slices.Sort(got)
+		return got
+	}
+	for query, want := range map[string][]string{
+		"state=pending": {s.pending, asked}, "state=active": {s.subscription}, "state=expired": {},
+		"product=empty": {}, "product=nothing": {}, "product=orders": {s.pending, asked, s.subscription}, "state=pending&product=orders&application=" + app: {s.pending},
+		"application=" + own: {asked}, "application=house": {asked}, "application=till": {},
+	} {
+		slices.Sort(want)
+		if got := list(query); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+	s.call(s.ada, "GET", "/tenants/shop/subscriptions?state=waiting", nil).refused(422, "invalid", "state")
+	s.call(s.ada, "GET", "/tenants/shop/subscriptions?application=%00", nil).refused(422, "invalid")
 }
 
 func TestDoubleSubmitsAreOne(t *testing.T) { postgres.Both(t, testDoubleSubmitsAreOne) }

@@ -121,7 +121,13 @@ func listSubscriptions(r *request) error {
 	if err != nil {
 		return err
 	}
-	views, err := r.Access.Inbox(r.ctx, r.actor, r.tenant.ID, manager.InboxQuery{Tab: show, Page: page})
+	state, err := choice(r.c, "state", "", string(apim.Pending), string(apim.Active), string(apim.Rejected), string(apim.Suspended), string(apim.Expired), string(apim.Cancelled))
+	if err != nil {
+		return err
+	}
+	views, err := r.Access.Inbox(r.ctx, r.actor, r.tenant.ID, manager.InboxQuery{
+		Tab: show, State: apim.SubscriptionState(state), Product: r.c.Query("product"), Application: r.c.Query("application"), Page: page,
+	})
 	if err != nil {
 		return err
 	}

@@ -225,7 +225,7 @@ func (t Tenant) Credential(ctx context.Context, id apim.ID) (apim.Credential, er
 // Credentials returns the credentials of applications of the tenant, newest
 // first, with those that were revoked after a time.
 func (t Tenant) Credentials(ctx context.Context, applications []apim.ID, revokedAfter time.Time) ([]apim.Credential, error) {
-	rows, err := many[credentialRow](t.own(ctx).Where("application_id IN ? AND (revoked_at = 0 OR revoked_at > ?)", applications, micros(revokedAfter)).Order("id DESC"), "keys")
+	rows, err := many[credentialRow](t.own(ctx).Where("application_id IN ? AND (revoked_at = 0 OR revoked_at > ?)", applications, micros(revokedAfter)).Order("application_id, id DESC"), "keys")
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -233,9 +233,10 @@ func (t Tenant) Credentials(ctx context.Context, applications []apim.ID, revoked
 }
 
 // LiveCredentials returns the credentials of an application that are not
-// revoked, newest first.
+// revoked, newest first. By application first, or SQLite would go through all
+// the tenant's in their order.
 func (t Tenant) LiveCredentials(ctx context.Context, application apim.ID) ([]apim.Credential, error) {
-	rows, err := many[credentialRow](t.own(ctx).Where("application_id = ? AND revoked_at = 0", application).Order("id DESC"), "keys")
+	rows, err := many[credentialRow](t.own(ctx).Where("application_id = ? AND revoked_at = 0", application).Order("application_id, id DESC"), "keys")
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

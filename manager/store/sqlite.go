@@ -18,6 +18,10 @@ import (
 	"modernc.org/sqlite"
 )
 
+// tend gathers statistics of tables that have grown tenfold or have none, by a
+// sample of each index.
+const tend = "PRAGMA analysis_limit = 1000; PRAGMA optimize = 0x10002"
+
 // openSQLite opens the SQLite database in the file at path.
 func openSQLite(ctx context.Context, path string) (*Store, error) {
 	s := &Store{}
@@ -51,6 +55,9 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.aside = s.writer
+	if err := s.Tend(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 

@@ -157,6 +157,18 @@ func transact(ctx context.Context, db *gorm.DB, fn func(tx *Tx) error, opts ...*
 	return fmt.Errorf("transaction: %w", err)
 }
 
+// Tend lets the database look again how much it holds, where it does not do so
+// by itself: SQLite plans by what it knew last. It costs milliseconds.
+func (s *Store) Tend(ctx context.Context) error {
+	if s.shared {
+		return nil
+	}
+	if _, err := s.writerPool.ExecContext(ctx, tend); err != nil {
+		return fmt.Errorf("tend the database: %w", away(err))
+	}
+	return nil
+}
+
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int

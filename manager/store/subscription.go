@@ -183,6 +183,30 @@ const (
 	InboxAll                    // newest first
 )
 
+// RequestFilter narrows the requests to a tenant's products. The zero value is
+// what waits.
+type RequestFilter struct {
+	Part        Inbox
+	State       apim.SubscriptionState // "" is any
+	Product     string                 // id or slug; "" is any
+	Application string                 // id, or slug of one of the tenant's own; "" is any
+}
+
+// narrow applies the filter, but for its part.
+func (f RequestFilter) narrow(db *gorm.DB, tenant apim.ID) *gorm.DB {
+	if f.State != "" {
+		db = db.Where("state = ?", f.State)
+	}
+	if f.Product != "" {
+		db = db.Where("product_id IN (SELECT p.id FROM product p WHERE p.tenant_id = ? AND (p.id = ? OR p.slug = ?))", tenant, f.Product, f.Product)
+	}
+	if f.Application != "" {
+		db = db.Where("(application_id = ? OR application_id IN (SELECT a.id FROM application a WHERE a.tenant_id = ? AND a.slug = ?))",
+			f.Application, tenant, f.Application)
+	}
+	return db
+}
+
 // reached narrows a query on subscriptions to the tenant's products to those
 // that a reach covers: by the product, the team that owns it, or an API in it.
 func (t Tenant) reached(db *gorm.DB, reach apim.Reach) *gorm.DB {
@@ -197,9 +221,9 @@ func (t Tenant) reached(db *gorm.DB, reach apim.Reach) *gorm.DB {
 
 // Requests returns a page of the requests to the tenant's products, as far as a
 // reach goes.
-func (t Tenant) Requests(ctx context.Context, reach apim.Reach, part Inbox, page apim.Page) (apim.List[apim.Subscription], error) {
-	db, o := t.reached(t.own(ctx), reach), order{"subscription", "requested_at", "id", part != InboxWaiting}
-	switch part {
+func (t Tenant) Requests(ctx context.Context, reach apim.Reach, f RequestFilter, page apim.Page) (apim.List[apim.Subscription], error) {
+	db, o := f.narrow(t.reached(t.own(ctx), reach), t.id), order{"subscription", "requested_at", "id", f.Part != InboxWaiting}
+	switch f.Part {
 	case InboxWaiting:
 		db = db.Where("(state = ? OR changing)", apim.Pending)
 	case InboxAnswered:
@@ -209,7 +233,7 @@ func (t Tenant) Requests(ctx context.Context, reach apim.Reach, part Inbox, page
 		db = db.Where("automatic")
 	}
 	rows, next, err := paged(db, "requests", page, o, func(r subscriptionRow) (any, any) {
-		if part == InboxAnswered {
+		if f.Part == InboxAnswered {
 			return r.Decided, r.ID
 		}
 		return r.Requested, r.ID
@@ -220,7 +244,13 @@ func (t Tenant) Requests(ctx context.Context, reach apim.Reach, part Inbox, page
 // WaitingRequests counts the requests that wait for a decision, as far as a
 // reach goes.
 func (t Tenant) WaitingRequests(ctx context.Context, reach apim.Reach) (int, error) {
-	return count[subscriptionRow](t.reached(t.own(ctx), reach).Where("(state = ? OR changing)", apim.Pending), "requests")
+	// Two counts, since SQLite uses an index for neither side of such an OR.
+	pending, err := count[subscriptionRow](t.reached(t.own(ctx), reach).Where("state = ?", apim.Pending), "requests")
+	if err != nil {
+		return 0, err
+	}
+	changing, err := count[subscriptionRow](t.reached(t.own(ctx), reach).Where("changing AND state <> ?", apim.Pending), "requests")
+	return pending + changing, err
 }
 
 // Between returns the newest subscriptions between the tenant as provider and

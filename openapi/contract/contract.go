@@ -162,6 +162,16 @@ func (c *Contract) Check(r *http.Request, requestBody []byte, status int, header
 	return nil
 }
 
+// OperationID returns the id of the operation that a call is of. It returns
+// ErrNoOperation as Check does.
+func (c *Contract) OperationID(method, path string) (string, error) {
+	route, _, err := c.find(method, path)
+	if err != nil {
+		return "", err
+	}
+	return route.Operation.OperationID, nil
+}
+
 // find returns the operation for a path, and the values of its parameters. Of
 // several templates that fit the one with fewer parameters counts.
 func (c *Contract) find(method, path string) (*routers.Route, map[string]string, error) {

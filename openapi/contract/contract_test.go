@@ -47,6 +47,25 @@ func TestEveryObjectOfOurDocumentIsClosed(t *testing.T) {
 	}
 }
 
+func TestACallHasOneOperation(t *testing.T) {
+	c := load(t)
+	for _, want := range []struct{ method, path, id string }{
+		{"GET", "/api/v1/tenants/acme/plans/plan_1", "getPlan"},
+		{"DELETE", "/api/v1/sessions", "endSessions"},
+		{"DELETE", "/api/v1/sessions/ses_1", "endSession"},
+		{"GET", "/api/v1/tenants/acme/audit/verify", "verifyAudit"},
+	} {
+		if id, err := c.OperationID(want.method, want.path); err != nil || id != want.id {
+			t.Errorf("%s %s: got %q, %v, want %s", want.method, want.path, id, err, want.id)
+		}
+	}
+	for _, path := range []string{"/api/v1/nowhere", "/elsewhere"} {
+		if id, err := c.OperationID("GET", path); !errors.Is(err, contract.ErrNoOperation) {
+			t.Errorf("%s: got %q, %v, want ErrNoOperation", path, id, err)
+		}
+	}
+}
+
 func TestExamplesHaveToFit(t *testing.T) {
 	bad := strings.Replace(spec.Management(), "slug: acme, name: Acme, created_at", "slug: acme, nam: Acme, created_at", 1)
 	if bad == spec.Management() {

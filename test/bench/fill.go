@@ -32,7 +32,6 @@ type filling struct {
 	analyze  func() error
 	tenant   apim.Tenant
 	template apim.Version
-	upstream string
 	now      time.Time
 	products []apim.Product
 	plans    []apim.Plan

@@ -54,7 +54,7 @@ func main() {
 		{"tests", true, allTests},
 	}
 	fmt.Printf("Portico, %s, %s/%s, %d cores, load before %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())
-	fmt.Printf("%-62s %18s %14s\n", "", "measured", "wanted")
+	fmt.Printf("%-68s %20s %10s\n", "", "measured", "wanted")
 	failed := false
 	for _, p := range parts {
 		if p.slow && *quick || !strings.Contains(p.name, *only) {
@@ -66,10 +66,10 @@ func main() {
 			if !r.kept {
 				mark = "✗"
 			}
-			fmt.Printf("%-62s %18s %14s %s\n", r.what, r.measured, r.wanted, mark)
+			fmt.Printf("%-68s %20s %10s %s\n", r.what, r.measured, r.wanted, mark)
 		}
 		if err != nil {
-			fmt.Printf("%-62s could not be measured: %v\n", p.name, err)
+			fmt.Printf("%-68s could not be measured: %v\n", p.name, err)
 			failed = true
 		}
 	}

@@ -1,11 +1,13 @@
 package browser_test
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -57,6 +59,43 @@ func standingMuseum(t *testing.T) *museum {
 	server := httptest.NewServer(m)
 	m.upstream, m.close = server.URL, server.Close
 	return m
+}
+
+// archive is a file of a museum's document in two files, one of which leads to
+// a third that is not there.
+func (m *museum) archive(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "museum.zip")
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	z := zip.NewWriter(file)
+	for path, text := range map[string]string{
+		"api/openapi.yaml":     "openapi: 3.1.0\ninfo: {title: Museum in parts, version: 1.0.0}\nservers: [{url: '" + m.upstream + "'}]\npaths:\n  /museum-hours: {$ref: parts/hours.yaml}\n  /lost: {$ref: parts/lost.yaml}\n",
+		"api/parts/hours.yaml": "get:\n  operationId: hours\n  summary: When it is open\n  responses: {'200': {description: Hours}}\n",
+	} {
+		w, err := z.Create(path)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// changed is the document with an operation opened, one renamed and one more.
+func (m *museum) changed() string {
+	return strings.NewReplacer(
+		"operationId: getMuseumHours", "operationId: getMuseumHours\n      security: []\n      deprecated: true",
+		"operationId: listSpecialEvents", "operationId: listEvents",
+		"\npaths:\n", "\npaths:\n  /guides:\n    get: {operationId: listGuides, summary: Who guides, responses: {'200': {description: Guides}}}\n").Replace(m.document)
 }
 
 // ServeHTTP answers as the museum, and gives its document out.

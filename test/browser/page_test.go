@@ -74,8 +74,20 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		}},
 		{path: "/t/demo/import"},
 		{path: "/t/demo/import?from=paste"},
+		{path: "/t/demo/import?from=folder"},
 		{path: "/t/demo/import?from=url"},
 		{path: staged.Path},
+		{path: "/t/demo/import?files", prepare: func(b *tab) {
+			b.visit("/t/demo/import")
+			b.file(w.museum.archive(t))
+			b.follow("Read the document")
+			b.sees("begins here", "parts/hours.yaml", "parts/lost.yaml")
+		}},
+		{path: "/t/demo/import?from=paste&api=museum&label=v1", prepare: func(b *tab) {
+			b.fill("Document", w.museum.changed())
+			b.follow("Read the document")
+			b.sees("Changes to the draft", "Who may call getMuseumHours", "Everybody, without a key")
+		}},
 		{path: "/t/demo/import?from=paste&again", prepare: func(b *tab) {
 			b.fill("Document", "no: document")
 			b.follow("Read the document")
@@ -177,6 +189,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			b.follow("Make token")
 			b.sees("Copy the token")
 		}},
+		{path: "/t/demo/tokens?show=all"},
 		{path: "/t/demo/audit"},
 		{path: "/t/demo/audit?changes", prepare: func(b *tab) {
 			b.visit("/t/demo/audit?what=team")

@@ -115,9 +115,9 @@ func TestCommandLineTakesADocumentToACall(t *testing.T) {
 		t.Errorf("after keys revoke: got %d, want 401", status)
 	}
 	s.ok(nil, "publish", "backend")
-	s.ok(nil, "apis", "roll-back", "backend", "v1", "1", "--wait")
-	s.ok(nil, "apis", "deprecate", "backend", "--reason", "v2 is there", "--wait")
-	s.ok(nil, "apis", "retire", "backend", "--reason", "over", "--wait")
+	s.ok(nil, "versions", "roll-back", "backend", "v1", "1", "--wait")
+	s.ok(nil, "versions", "deprecate", "backend", "--reason", "v2 is there", "--wait")
+	s.ok(nil, "versions", "retire", "backend", "--reason", "over", "--wait")
 	s.ok(nil, "apps", "delete", "scanner")
 	if said := p.Output(); strings.Contains(said, key.Key) || strings.Contains(said, token) {
 		t.Error("the log holds a key or a token")
@@ -171,6 +171,122 @@ func TestCommandLineImportsAFolderAndAgain(t *testing.T) {
 	}
 	if _, stderr, code = s.run("", "import", folder, "--slug", "x", "--root", "openapi.yaml"); code != 0 {
 		t.Errorf("with --root: exit %d, %s", code, stderr)
+	}
+}
+
+// TestCommandLineKeepsAccess goes by command alone through environments, values,
+// a change of plan, rotation and restriction, and looks at a call after each.
+func TestCommandLineKeepsAccess(t *testing.T) {
+	p := start(t, process.Options{Demo: true})
+	s, up := shellOf(t, p), fake.NewUpstream(t)
+	file := filepath.Join(t.TempDir(), "backend.json")
+	if err := os.WriteFile(file, []byte(backendDocument("http://127.0.0.1:1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url, key := p.Gateway+"/demo/backend/v1/do/echo", ""
+	expect := func(what string, status int, says string) {
+		t.Helper()
+		if got, body := call(t, url, key); got != status || !strings.Contains(body, says) {
+			t.Errorf("%s: the call got %d %s, want %d and %q", what, got, body, status, says)
+		}
+	}
+	// text is a command without --json, for people.
+	text := func(stdin string, args ...string) string {
+		t.Helper()
+		out, errs, code := s.run(stdin, args...)
+		if code != 0 || errs != "" {
+			t.Fatalf("%v: exit %d, %s%s", args, code, out, errs)
+		}
+		return out
+	}
+
+	// A backend that is a value of the environment, with a secret header.
+	text("", "values", "set", "backend="+up.URL)
+	secret := "a-secret-for-the-backend-alone"
+	if said := text(secret+"\n", "values", "set", "token", "--secret"); strings.Contains(said, secret) {
+		t.Errorf("values set tells the secret: %s", said)
+	}
+	text("", "import", file, "--slug", "backend", "--upstream", "${backend}")
+	text("", "versions", "set", "backend", "--header", "X-Backend-Token=${token}")
+	text("", "publish", "backend", "--wait")
+	text("", "products", "create", "Backend", "--version", "backend/v1", "--public")
+	text("", "plans", "create", "backend", "Free", "--limit", "600/1m/100", "--wait")
+	text("", "plans", "create", "backend", "Tight", "--approval", "manual", "--limit", "1/1h", "--wait")
+	text("", "applications", "create", "Scanner")
+	text("", "subscribe", "Scanner", "backend", "free", "--wait")
+	key = strings.TrimSpace(text("", "keys", "create", "scanner", "laptop", "--quiet", "--wait"))
+	expect("with a new key", 200, secret)
+
+	// Another value of the environment reaches the nodes at once.
+	text("", "values", "set", "backend=http://127.0.0.1:1", "--wait")
+	expect("with the backend elsewhere", 502, "upstream_unreachable")
+	text("", "values", "set", "backend="+up.URL, "--wait")
+	expect("with the backend back", 200, secret)
+	if _, errs, code := s.run("", "values", "unset", "backend"); code != 1 || !strings.Contains(errs, "value_in_use") {
+		t.Errorf("values unset: exit %d %s, want the value to be in use", code, errs)
+	}
+
+	// An environment's setting, and an environment that this node is not in.
+	text("", "environments", "set", "production", "--header-timeout", "20s", "--wait")
+	text("", "environments", "create", "sandbox", "--kind", "sandbox", "--gateway-url", "http://127.0.0.1:1")
+	here := key
+	key = strings.TrimSpace(text("", "keys", "create", "scanner", "trial", "--environment", "sandbox", "--quiet"))
+	if !strings.HasPrefix(key, "portico_test_") {
+		t.Errorf("the sandbox's key is no test key")
+	}
+	expect("with a key of the sandbox", 401, "credential_")
+	key = here
+
+	// States, and a change of plan that a person approves.
+	text("", "subscriptions", "suspend", "scanner/backend", "--reason", "odd calls", "--environment", "production", "--wait")
+	expect("suspended in production", 403, "subscription_suspended")
+	text("", "subscriptions", "resume", "scanner/backend", "--environment", "production", "--wait")
+	expect("resumed", 200, secret)
+	text("", "subscriptions", "stop", "scanner/backend", "--wait")
+	expect("stopped", 403, "subscription_stopped")
+	text("", "subscriptions", "start", "scanner/backend", "--wait")
+	expect("started", 200, secret)
+	text("", "subscriptions", "change-plan", "scanner/backend", "tight", "--reason", "we need less")
+	expect("while the change waits", 200, secret)
+	text("", "approve", "scanner/backend", "--wait")
+	expect("the first call of the new plan", 200, secret)
+	expect("the second call of the new plan", 429, "rate_limited")
+	text("", "subscriptions", "terms", "scanner/backend", "--limit", "600/1m/100", "--wait")
+	expect("with limits of its own", 200, secret)
+
+	// Rotation, and where a key may be used.
+	old := key
+	key = strings.TrimSpace(text("", "keys", "rotate", "scanner/laptop", "--grace", "10m", "--quiet", "--wait"))
+	expect("with the new secret", 200, secret)
+	rotated := key
+	key = old
+	expect("with the old secret in its grace", 200, secret)
+	text("", "keys", "end-secret", "scanner/laptop", "--wait")
+	expect("with the old secret after its end", 401, "credential_invalid")
+	key = rotated
+	expect("with the new secret", 200, secret)
+	text("", "keys", "set", "scanner/laptop", "--address", "10.0.0.0/8", "--wait")
+	expect("from elsewhere", 403, "credential_restricted")
+	text("", "keys", "set", "scanner/laptop", "--address", "127.0.0.1/32", "--address", "::1/128", "--wait")
+	expect("from here", 200, secret)
+	text("", "keys", "set", "scanner/laptop", "--any-address", "--referrer", "*.shop.example", "--wait")
+	expect("without a referrer", 403, "credential_restricted")
+	text("", "keys", "set", "scanner/laptop", "--unrestricted", "--wait")
+	expect("from anywhere", 200, secret)
+
+	text("", "subscriptions", "cancel", "scanner/backend", "--wait")
+	expect("cancelled", 403, "subscription_missing")
+	text("", "subscriptions", "renew", "scanner/backend", "--plan", "free", "--wait")
+	expect("renewed", 200, secret)
+	text("", "keys", "revoke", "scanner/laptop", "--wait")
+	expect("revoked", 401, "credential_invalid")
+	for _, hidden := range []string{secret, old, rotated, token} {
+		if strings.Contains(p.Output(), hidden) {
+			t.Error("the log holds a secret")
+		}
+	}
+	if listed := text("", "values") + text("", "keys", "list", "scanner"); strings.Contains(listed, secret) || strings.Contains(listed, rotated) {
+		t.Errorf("a list shows a secret:\n%s", listed)
 	}
 }
 

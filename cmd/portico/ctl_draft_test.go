@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDraftIsChangedByCommand(t *testing.T) {
+	tm := offering(t)
+	tm.ok("environments", "create", "sandbox", "--kind", "sandbox", "--gateway-url", "http://localhost:8090")
+	wants(t, "versions set", tm.ok("versions", "set", "orders", "--upstream", "https://a.example", "--upstream", "https://b.example", "--mount", "/shop/second",
+		"--header", "X-One=1,2=3", "--header", "X-Two=two", "--connect-timeout", "2s", "--limit", "600/1m@api", "--no-bearer", "--key-query", "",
+		"--max-body-bytes", "2048", "--public", "list_orders", "--off", "odd"), "Changed the draft of orders v1; it is live after: portico publish orders v1")
+	tm.ok("versions", "set", "orders", "--header", "x-two=2", "--no-header", "X-Gone", "--idle-timeout", "1m", "--on", "odd")
+	shown := tm.ok("versions", "show", "orders")
+	wants(t, "versions show", shown, "The draft differs: yes", "mounted at /shop/second", "https://a.example, https://b.example", "sends X-One: 1,2=3", "sends x-two: 2", "600 per 1m by api")
+	if strings.Contains(shown, "X-Two") {
+		t.Errorf("the header is there twice:\n%s", shown)
+	}
+	whole := tm.ok("versions", "show", "orders", "--json")
+	wants(t, "versions show --json", whole, `"connect_timeout_ms": 2000`, `"idle_timeout_ms": 60000`, `"bearer": false`, `"header": "X-API-Key"`, `"query": ""`, `"max_body_bytes": 2048`)
+	tm.refused([]refusedCommand{
+		{[]string{"versions", "set", "orders"}, exitUsage, "--upstream"},
+		{[]string{"versions", "set", "orders", "--host", "x.example"}, exitUsage, "--mount"},
+		{[]string{"versions", "set", "orders", "--header", "X-One"}, exitUsage, "NAME=VALUE"},
+		{[]string{"versions", "set", "orders", "--public", "odd", "--private", "odd"}, exitUsage, "both --public and --private"},
+		{[]string{"versions", "set", "orders", "--limit", "1/1s@moon"}, exitRefused, "limits[0].by"},
+		{[]string{"versions", "promote", "orders"}, exitRefused, "orders v1 is not live in sandbox; it is live in: production r1"},
+	})
+	tm.ok("publish", "orders", "--environment", "sandbox", "--note", "second")
+	wants(t, "revisions", tm.ok("versions", "revisions", "orders"), "r2", "sandbox", "second", "r1", "production")
+	wants(t, "promote", tm.ok("versions", "promote", "orders", "--wait"), "orders v1 r2 of sandbox is live in production.", "In force")
+	wants(t, "roll-back", tm.ok("versions", "roll-back", "orders", "v1", "1", "--environment", "Sandbox"), "orders v1 is back at r1 on sandbox.")
+	wants(t, "versions list", tm.ok("versions", "list", "orders"), "production r2, sandbox r1")
+	if got := tm.ok("versions", "document", "orders"); got != ordersYAML {
+		t.Errorf("the document is not what was imported:\n%s", got)
+	}
+	wants(t, "findings", tm.ok("versions", "findings", "orders"), "path_slash_added")
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/gin-gonic/gin"
+
+	"portico/internal/apim"
+	"portico/internal/bus"
+	"portico/internal/secret"
+	"portico/internal/web"
+	"portico/manager"
+	"portico/manager/store"
+	"portico/openapi/contract"
+	"portico/openapi/spec"
+)
+
+// notByCommand are the operations that no command calls, and why.
+func notByCommand() map[string]string {
+	return map[string]string{
+		"getDescription": "the document itself, for tools that read OpenAPI: any HTTP client gets it, without a token",
+		"getImport":      "'portico import' stages a document and accepts it at once, so that there is none to come back to",
+	}
+}
+
+// person makes a member of shop, an owner, signs them in twice by browser, and
+// returns their API token.
+func (tm *terminal) person(name string) string {
+	tm.t.Helper()
+	ctx, core := tm.t.Context(), tm.edge.Tenants.Core
+	shop, err := tm.edge.Tenants.Tenant(ctx, apim.Actor{System: true}, "shop")
+	if err != nil {
+		tm.t.Fatal(err)
+	}
+	p := apim.Person{ID: apim.NewID(apim.PrefixPerson, time.Now()), Email: strings.ToLower(name) + "@shop.example", Name: name, CreatedAt: time.Now().UTC(), Lock: 1}
+	err = core.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.System().InsertPerson(ctx, p, ""); err != nil {
+			return err
+		}
+		return tx.Tenant(shop.ID).InsertMember(ctx, apim.Member{Tenant: shop.ID, Person: p.ID, Roles: []apim.Role{apim.RoleOwner}, JoinedAt: time.Now()})
+	})
+	if err = errors.Join(err, core.Authz.Reload(ctx)); err != nil {
+		tm.t.Fatal(err)
+	}
+	sessions := web.NewSessions("console", core.ConsoleURL, core.Store.Sessions("console", time.Now), time.Now)
+	console := web.New(web.Config{Name: "console", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Sessions: sessions, Person: tm.edge.Tenants.Person})
+	console.POST("/sign-in", func(c *gin.Context) {
+		if err := sessions.SignIn(c.Request.Context(), p.ID); err != nil {
+			tm.t.Error(err)
+		}
+	})
+	for range 2 {
+		console.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/sign-in", nil))
+	}
+	_, text, err := tm.edge.Tenants.CreateToken(ctx, apim.Actor{Person: p.ID, Name: name}, shop.ID, manager.NewToken{Name: "tests"})
+	if err != nil {
+		tm.t.Fatal(err)
+	}
+	return text
+}
+
+// node lets a node in, with the token in a file.
+func (tm *terminal) node(name, tokenFile string) {
+	tm.t.Helper()
+	token, err := os.ReadFile(tokenFile)
+	if err != nil {
+		tm.t.Fatal(err)
+	}
+	key := bus.NodeKey{7}
+	user, err := key.User()
+	if err != nil {
+		tm.t.Fatal(err)
+	}
+	box, err := key.BoxPublic()
+	if err != nil {
+		tm.t.Fatal(err)
+	}
+	if _, err := tm.edge.Fleet.Enrol(tm.t.Context(), manager.EnrolNode{Token: secret.Text(strings.TrimSpace(string(token))), Name: name, UserKey: user, BoxKey: box}); err != nil {
+		tm.t.Fatal(err)
+	}
+}
+
+// TestEveryOperationIsReachedByACommand walks through all commands, each of
+// whose calls is held to the management API's document, and asks which
+// operations of it were carried out.
+func TestEveryOperationIsReachedByACommand(t *testing.T) {
+	tm := newTerminal(t)
+	operator := tm.env["PORTICO_TOKEN"]
+	file := func(name string) string { return filepath.Join(tm.dir, name) }
+	walk := func(lines ...string) {
+		t.Helper()
+		for _, line := range lines {
+			tm.ok(strings.Fields(line)...)
+		}
+	}
+	walk("status", "tenants", "tenants show", "environments create sandbox --kind sandbox --gateway-url http://localhost:8090",
+		"environments", "environments show sandbox", "environments set sandbox --name Sandbox", "environments change sandbox 1",
+		"values set backend=https://a.example", "values", "values unset backend")
+	walk("nodes enrol gw-2 --out "+file("enrol"), "nodes enrol gw-3", "nodes enrolments", "nodes enrolments revoke gw-3")
+	tm.node("gw-2", file("enrol"))
+	walk("nodes", "nodes drain gw-2", "nodes resume gw-2", "nodes remove gw-2")
+
+	walk("import "+tm.file("orders.yaml", ordersYAML), "apis", "apis show orders", "apis set orders --tag shop --contact us",
+		"versions list orders", "versions show orders", "versions set orders --limit 600/1m", "versions publish orders --environment sandbox",
+		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
+		"versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
+	walk("products create Orders --version orders/v1 --public", "products", "products show orders", "products set orders --summary Orders.",
+		"plans create orders Trial", "plans create orders Business --approval manual", "plans list orders", "plans show orders/trial",
+		"plans set orders/trial --price 1", "offers", "offers show orders")
+
+	walk("applications create Till", "applications", "applications show till", "applications set till --description Sells.",
+		"subscribe till orders business --reason selling", "requests", "approve till/orders", "subscriptions undo till/orders",
+		"subscriptions reject till/orders --reason no", "subscribe till orders business --reason selling", "subscriptions approve --all-pending --yes",
+		"subscriptions", "subscriptions show till/orders", "subscriptions terms till/orders --limit 1/1s", "subscriptions suspend till/orders --reason odd",
+		"subscriptions resume till/orders", "subscriptions stop till/orders", "subscriptions start till/orders", "subscriptions change-plan till/orders trial",
+		"subscriptions change-plan till/orders business --reason more", "subscriptions withdraw till/orders", "subscriptions cancel till/orders",
+		"subscriptions renew till/orders --plan business --reason again", "reject till/orders --reason no")
+	walk("keys create till first --out "+file("key"), "keys list till", "keys set till/first --address 127.0.0.0/8", "keys rotate till/first -q",
+		"keys end-secret till/first", "keys revoke till/first", "applications delete till")
+	walk("versions deprecate orders", "versions retire orders", "plans move orders/trial deprecated", "plans close orders/trial --at 2099-01-01 --yes", "plans keep orders/trial")
+	walk("products create Nothing", "products delete nothing")
+	walk("import "+file("orders.yaml")+" --slug gone", "apis delete gone")
+
+	walk("teams create Payments", "teams", "teams show Payments", "teams set payments --role approver",
+		"invite bea@shop.example --role auditor", "invitations", "tokens create CI --preset read-only", "tokens", "tokens --all", "audit", "audit --installation",
+		"audit export --out "+file("audit"), "audit export --installation --out "+file("audit"), "audit verify", "audit verify --installation")
+	idOf := func(args ...string) string {
+		t.Helper()
+		var all struct{ Items []struct{ ID string } }
+		if err := json.Unmarshal([]byte(tm.ok(append(args, "--json")...)), &all); err != nil || len(all.Items) == 0 {
+			t.Fatalf("%v lists nothing: %v", args, err)
+		}
+		return all.Items[0].ID
+	}
+	walk("tokens revoke " + tm.field("id", "tokens", "create", "Gone"))
+	walk("invitations resend "+idOf("invitations"), "invitations revoke "+idOf("invitations"))
+	tm.person("Cem") // so that Ada is not the last owner
+	tm.env["PORTICO_TOKEN"] = tm.person("Ada")
+	walk("sessions", "sessions end "+idOf("sessions"), "sessions end-others", "members", "members show Ada", "teams add payments ada@shop.example", "teams take payments Ada", "teams delete payments")
+	tm.env["PORTICO_TOKEN"] = operator
+	walk("members set Ada --role auditor --role owner")
+	tm.ok("tenants", "create", "bank", "Bank")
+	walk("members remove Ada --tenant shop")
+
+	terms, err := contract.Load(spec.Management())
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := notByCommand()
+	for _, o := range terms.Operations() {
+		why, out := left[o.ID]
+		delete(left, o.ID)
+		switch {
+		case tm.called[o.ID] && out:
+			t.Errorf("%s is reached by a command, and named in the list of those that are not", o.ID)
+		case !tm.called[o.ID] && why == "":
+			t.Errorf("no command reaches %s (%s %s): add one, or a reason why not", o.ID, o.Method, o.Path)
+		}
+	}
+	for id := range left {
+		t.Errorf("there is no operation %s", id)
+	}
+	for _, command := range allCommands(t) {
+		if !tm.ran[command] {
+			t.Errorf("'portico %s' was not run: add it to the walk", command)
+		}
+	}
+}
+
+// allCommands returns all commands that work on the management API.
+func allCommands(t *testing.T) []string {
+	t.Helper()
+	parser, err := kong.New(&ctlCommands{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, leaf := range parser.Model.Leaves(true) {
+		all = append(all, commandOf(leaf))
+	}
+	slices.Sort(all)
+	return all
+}
