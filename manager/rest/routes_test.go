@@ -173,7 +173,11 @@ func testRolesGiveWhatTheTableSays(t *testing.T, place postgres.Place) {
 				continue // cancel is either side's, by one of two permissions
 			}
 			a := s.call(token, o.Method, s.fill(o.Path, "shop"), bodyFor(o))
-			if allowed := slices.Contains(verbs, o.Needs); allowed == (a.Status == 403) {
+			allowed := slices.Contains(verbs, o.Needs)
+			if o.Method == "GET" && strings.HasSuffix(o.Path, "/subscriptions") {
+				allowed = role == apim.RoleApprover // the provider's side: who reads nothing that is offered is not shown who asks for it
+			}
+			if allowed == (a.Status == 403) {
 				t.Errorf("%s as %s: got %d, and it needs %q\n%s", a.call, role, a.Status, o.Needs, a.Body)
 			}
 		}
