@@ -160,9 +160,17 @@ type OfferedVersion struct {
 	Revision    int
 	Document    apim.Document
 	Operations  int
-	URL         string // base URL on the gateway
+	URL         string // base URL on the gateway of the first of Places
+	Places      []OfferedPlace
 	Credentials apim.CredentialPlaces
 	Siblings    []string // labels of the API's other visible versions, newest first
+}
+
+// OfferedPlace is an environment in which a version can be called.
+type OfferedPlace struct {
+	Environment, Name string // slug and name
+	Kind              apim.EnvironmentKind
+	URL               string // base URL on its gateway
 }
 
 // OfferQuery filters the catalog.

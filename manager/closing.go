@@ -250,7 +250,7 @@ func (c *Core) endWithPlan(ctx context.Context, s apim.Subscription) error {
 		if plan.State != apim.PlanClosed {
 			return nil // it has another plan meanwhile
 		}
-		if err := s.EndWithPlan("The plan "+plan.Name+" was closed on "+dated(plan.ClosesAt)+".", u.now); err != nil {
+		if err := s.End("The plan "+plan.Name+" was closed on "+dated(plan.ClosesAt)+".", u.now); err != nil {
 			return err
 		}
 		if err := t.UpdateSubscription(ctx, &s); err != nil {

@@ -131,7 +131,11 @@ func checkEnvironment(env apim.Environment) error {
 }
 
 func (f *Fleet) makeEnvironment(ctx context.Context, u *unit, env apim.Environment) (apim.Environment, apim.Change, error) {
-	env.ID, env.Epoch, env.CreatedAt, env.Lock = apim.NewID(apim.PrefixEnvironment, u.now), 1, u.now, 1
+	epoch, err := u.System().FirstEpoch(ctx, env.Slug)
+	if err != nil {
+		return env, apim.Change{}, err
+	}
+	env.ID, env.Epoch, env.CreatedAt, env.Lock = apim.NewID(apim.PrefixEnvironment, u.now), epoch, u.now, 1
 	if err := u.System().InsertEnvironment(ctx, env); err != nil {
 		return env, apim.Change{}, err
 	}

@@ -23,6 +23,7 @@ func TestKeyMayNotOutliveItsPlan(t *testing.T) { postgres.Both(t, testKeyMayNotO
 func testKeyMayNotOutliveItsPlan(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ctx := t.Context()
+	m.pass(time.Second)
 	m.sandbox()
 	const day = 24 * time.Hour
 	m.bound(m.offer.manual, 90*day)

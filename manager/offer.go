@@ -159,8 +159,13 @@ func offered(v store.OfferedVersion) OfferedVersion {
 		API: v.API, Version: v.Version.ID, Label: v.Version.Label, State: v.Version.State, StateReason: v.Version.StateReason,
 		SunsetAt: v.Version.SunsetAt, Revision: v.Revision, Document: v.Document, Operations: v.Operations, Credentials: v.Credentials,
 	}
-	if len(v.Mounts) > 0 {
-		out.URL = v.Mounts[0].URL(v.GatewayURL)
+	for _, p := range v.Places {
+		if len(p.Mounts) > 0 {
+			out.Places = append(out.Places, OfferedPlace{Environment: p.Environment, Name: p.Name, Kind: p.Kind, URL: p.Mounts[0].URL(p.GatewayURL)})
+		}
+	}
+	if len(out.Places) > 0 {
+		out.URL = out.Places[0].URL
 	}
 	return out
 }

@@ -178,6 +178,7 @@ CREATE TABLE deleted_environment (
   slug text COLLATE "C" NOT NULL,
   epoch bigint NOT NULL,
   deleted_at bigint NOT NULL,
+  dropped_at bigint NOT NULL,
   PRIMARY KEY (slug)
 );
 

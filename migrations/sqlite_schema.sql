@@ -124,7 +124,8 @@ CREATE INDEX credential_application ON credential (tenant_id, application_id);
 CREATE TABLE deleted_environment (
   slug       TEXT PRIMARY KEY,
   epoch      BIGINT NOT NULL,
-  deleted_at BIGINT NOT NULL
+  deleted_at BIGINT NOT NULL,
+  dropped_at BIGINT NOT NULL -- from the bus; 0 while that is still to be done
 );
 
 CREATE TABLE deployment (

@@ -276,16 +276,23 @@ func sortSubscriptions(all []manager.SubscriptionView) []manager.SubscriptionVie
 // applicationSample is the first call to what the application may call, with
 // its fresh key while that is on the page.
 func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) *sampleView {
-	secret := ""
+	secret, made := "", ""
 	if key != nil {
-		secret = key.Key
+		secret, made = key.Key, key.Environment
 	}
 	for _, s := range a.Subscriptions {
 		if s.Subscription.State != apim.Active || s.Subscription.Stopped {
 			continue
 		}
-		if sample, _ := p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, secret); sample != nil {
-			sample.Note = "Set PORTICO_KEY to your key. Right after making a key, this line holds it."
+		only := s.Subscription.Environments
+		if made != "" {
+			only = []string{made}
+		}
+		if sample, _ := p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, secret, only); sample != nil {
+			if sample.Note == "" {
+				sample.Note = "Set PORTICO_KEY to your key."
+			}
+			sample.Note += " Right after making a key, this line holds it."
 			if secret != "" {
 				sample.Note = "Works as it stands: it holds your new key while that is shown."
 			}

@@ -20,6 +20,7 @@ type keyView struct {
 	frame
 	Name, Application     string
 	Environment, Created  string
+	Covers                string // what the key opens
 	Secrets               []secretLine
 	Rotating              bool // two secrets: the old one has to end first
 	Rotate, Restrict      string
@@ -76,6 +77,7 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		v.Environment = name
 	}
 	v.Back, v.Nonce, v.Graces = applicationLink(slug), newNonce(), graces()
+	v.Covers = covers(a, k.Environment, v.Environment)
 	if !k.RevokedAt.IsZero() {
 		v.Revoked = "Revoked " + ago(k.RevokedAt, now)
 		return p.render(c, status, keyPageOf(v))
@@ -114,6 +116,28 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		return err
 	}
 	return p.render(c, status, keyPageOf(v))
+}
+
+// covers says what a key of an environment opens.
+func covers(a manager.ApplicationDetail, environment, name string) string {
+	var open, closed []string
+	for _, s := range a.Subscriptions {
+		switch {
+		case s.Subscription.State != apim.Active || s.Subscription.Stopped:
+		case s.Subscription.Covers(environment):
+			open = append(open, s.Product.Name)
+		default:
+			closed = append(closed, s.Product.Name)
+		}
+	}
+	text := "It opens nothing in " + name + " yet: no subscription of " + a.Application.Name + " covers that environment."
+	if len(open) > 0 {
+		text = "In " + name + " alone, it opens " + list(open) + "."
+	}
+	if len(closed) > 0 {
+		text += " " + list(closed) + ": the subscription is for other environments."
+	}
+	return text
 }
 
 // rotateKey gives a key a new secret and leads to its page, which shows it.

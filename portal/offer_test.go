@@ -64,6 +64,47 @@ func TestNewKeyEndsAtTheLatestWhenItsPlanSays(t *testing.T) {
 	b.get(app+"/keys/"+string(detail.Credentials[0].ID)).wants(t, http.StatusOK, "The new secret ends on 22 January 2027")
 }
 
+// Where a version is live in a sandbox too, trying it out begins there.
+func TestReferencePreselectsTheSandbox(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.consumer("Ines Aguilar")
+	b.get("/apis/meridian/parcels/v1").lacks(t, "Environment of addresses")
+	const live, test = "http://localhost:8080/meridian/parcels/v1", "https://sandbox.example/meridian/parcels/v1"
+	if _, _, err := w.fleet.CreateEnvironment(t.Context(), apim.Actor{System: true}, apim.Environment{
+		Slug: "sandbox", Name: "Sandbox", Kind: apim.Sandbox, GatewayURL: "https://sandbox.example", Settings: apim.DefaultEnvironmentSettings(),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/apis/meridian/parcels/v1").wants(t, http.StatusOK, live) // not live there yet
+	must[manager.PublishResult](t)(w.catalog.Publish(t.Context(), w.provider, o.product.Tenant, o.version.ID, "sandbox", ""))
+
+	page := "/apis/meridian/parcels/v1/reference/list_parcels"
+	p := b.get(page)
+	p.wants(t, http.StatusOK, test+"/parcels", "Set PORTICO_KEY to a test key of your application, made for Sandbox.")
+	p.lacks(t, live)
+	for _, link := range []string{page + "?environment=production", page + "?environment=sandbox"} {
+		if !strings.Contains(p.body, `href="`+link+`"`) {
+			t.Errorf("the page has no link %s", link)
+		}
+	}
+	b.get("/apis/meridian/parcels/v1").wants(t, http.StatusOK, "Base URL, Sandbox "+test)
+	chosen := b.get(page + "?environment=production")
+	chosen.wants(t, http.StatusOK, live+"/parcels", "Set PORTICO_KEY to a live key of your application, made for Production.")
+	b.get(page).wants(t, http.StatusOK, live+"/parcels") // the choice is kept
+	b.get(page+"?environment=nowhere").wants(t, http.StatusOK, live+"/parcels")
+	b.get(page+"?environment=sandbox").wants(t, http.StatusOK, test+"/parcels")
+
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	b.get(app).wants(t, http.StatusOK, test+"/parcels", "a test key")
+	made := b.post(app+"/keys", "nonce", "k", "name", "Live", "environment", "production")
+	made.wants(t, http.StatusOK, live+"/parcels", "it holds your new key")
+	actor, tenant := b.actor("Ines Aguilar")
+	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
+	b.get(app+"/keys/"+string(detail.Credentials[0].ID)).wants(t, http.StatusOK, "for Production", "In Production alone, it opens Parcels.")
+	b.get(app+"/subscriptions/"+string(detail.Subscriptions[0].Subscription.ID)).wants(t, http.StatusOK, "Environments all")
+}
+
 func TestSharedProductIsOnlyThereForWhoIsNamed(t *testing.T) {
 	w := newWorld(t)
 	o := w.publish("Parcels", parcels, apim.VisiblePublic)

@@ -45,6 +45,7 @@ func (p *portal) reference(c *gin.Context, r *reader) error {
 		view.frame = r.frame("Reference of "+v.API.Name+" "+v.Label, atCatalog)
 		view.Nav = newNav(provider, v, lines, "", c.Query("filter"), c.Query("tag"))
 		view.Found = listOperations(provider, v, lines, view.Nav)
+		view.versionHead.Places = placeChoices(v, view.versionHead.Reference)
 		view.frame.Wide = true
 		return p.render(c, http.StatusOK, referencePageOf(view))
 	}
@@ -60,6 +61,7 @@ func (p *portal) reference(c *gin.Context, r *reader) error {
 	}
 	view.frame = r.frame(title(line)+" · "+v.API.Name, atCatalog)
 	view.frame.Wide = true
+	view.versionHead.Places = placeChoices(v, operationLink(provider, v.API.Slug, v.Label, slug(line)))
 	view.Nav = newNav(provider, v, lines, id, c.Query("filter"), "")
 	view.Operation = p.schemaLinks(provider, v).operation(ref, partial, line, v.URL)
 	if at > 0 {
@@ -94,7 +96,7 @@ func operationSample(c *gin.Context, ref openapi.Reference, v manager.OfferedVer
 		}
 	}
 	if !line.Public {
-		s.Note = "Set PORTICO_KEY to your application's key."
+		s.Note = keyNote(v)
 	}
 	return s
 }

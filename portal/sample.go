@@ -86,9 +86,10 @@ func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v ma
 	return s
 }
 
-// productSample is the first call of a product's first API, and the address of
-// that API's reference.
-func (p *portal) productSample(ctx context.Context, r *reader, provider, product, key string) (sample *sampleView, reference string) {
+// productSample is the first call of a product's first API, in one of the
+// environments that a key or a subscription is for, and the address of that
+// API's reference.
+func (p *portal) productSample(ctx context.Context, r *reader, provider, product, key string, only []string) (sample *sampleView, reference string) {
 	offer, err := p.Catalog.Offer(ctx, r.Actor, r.Tenant.ID, provider, product)
 	if err != nil {
 		return nil, "" // no longer listed: the subscription's page is whole without it
@@ -101,7 +102,11 @@ func (p *portal) productSample(ctx context.Context, r *reader, provider, product
 		if err != nil {
 			continue
 		}
+		v = in(v, preferred(v, only))
 		if s := p.firstCall(ctx, r, provider, v, lines, key); s != nil {
+			if key == "" && len(v.Places) > 1 {
+				s.Note = keyNote(v)
+			}
 			return s, reference
 		}
 	}

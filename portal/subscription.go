@@ -114,6 +114,9 @@ func newSubscriptionRow(s manager.SubscriptionView, application string, now time
 	default:
 		row.Line = s.Plan.Name + " · " + ago(sub.DecidedAt, now)
 	}
+	if len(sub.Environments) > 0 {
+		row.Line += " · " + list(sub.Environments) + " only"
+	}
 	if sub.Note != "" {
 		row.Quote, row.By = sub.Note, sub.Decider
 	}
@@ -197,7 +200,7 @@ func (p *portal) showSubscription(c *gin.Context, r *reader, status int, change 
 		}
 	}
 	if v.Active || v.Pending {
-		v.Sample, v.Reference = p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, "")
+		v.Sample, v.Reference = p.productSample(ctx, r, s.ProviderSlug, s.Product.Slug, "", s.Subscription.Environments)
 	}
 	if v.Change, err = p.changeOf(ctx, r, slug, s, change); err != nil {
 		return err
@@ -317,9 +320,7 @@ func subscriptionFacts(s manager.SubscriptionView) []fact {
 	if sub.Live() && !s.Plan.ClosesAt.IsZero() {
 		facts = append(facts, fact{Label: "Plan closes", Value: shortDay(s.Plan.ClosesAt)})
 	}
-	if len(sub.Environments) > 0 {
-		facts = append(facts, fact{Label: "Environments", Value: list(sub.Environments)})
-	}
+	facts = append(facts, fact{Label: "Environments", Value: environmentsText(sub.Environments)})
 	return facts
 }
 

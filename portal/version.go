@@ -27,6 +27,13 @@ type versionHead struct {
 	Deprecated                     bool
 	Banner, BannerText             string
 	Newer, NewerURL                string // another version to go to
+	Places                         []placeChoice
+}
+
+// placeChoice is an environment whose addresses the pages of a version show.
+type placeChoice struct {
+	Label, URL string
+	Current    bool
 }
 
 type versionChoice struct {
@@ -86,8 +93,14 @@ type progressView struct {
 	Poll        string // where the notice comes from again
 }
 
+// offeredVersion loads the version that the path names, with the address of the
+// environment that the reader chose.
 func (p *portal) offeredVersion(c *gin.Context, r *reader) (manager.OfferedVersion, []manager.Offer, error) {
-	return p.Catalog.OfferedVersion(c.Request.Context(), r.Actor, r.Tenant.ID, c.Param("provider"), c.Param("api"), c.Param("version"))
+	v, offers, err := p.Catalog.OfferedVersion(c.Request.Context(), r.Actor, r.Tenant.ID, c.Param("provider"), c.Param("api"), c.Param("version"))
+	if err != nil {
+		return v, offers, err
+	}
+	return in(v, chosenPlace(c, v)), offers, nil
 }
 
 func (p *portal) newVersionHead(provider string, v manager.OfferedVersion, offers []manager.Offer, tab string) versionHead {
@@ -155,11 +168,15 @@ func (p *portal) overview(c *gin.Context, r *reader) error {
 		view.Products = append(view.Products, p.productRow(o))
 	}
 	view.Facts, view.frame.Wide = p.facts(v, offers), true
+	view.versionHead.Places = placeChoices(v, view.versionHead.URL)
 	return p.render(c, http.StatusOK, overviewPageOf(view))
 }
 
 func (p *portal) facts(v manager.OfferedVersion, offers []manager.Offer) []fact {
 	facts := []fact{{Label: "Base URL", Value: v.URL, Mono: true}}
+	if place, ok := placeOf(v); ok && len(v.Places) > 1 {
+		facts[0].Label = "Base URL, " + place.Name
+	}
 	if len(offers) > 0 {
 		facts = append(facts, fact{Label: "Provider", Value: offers[0].Provider.Name})
 	}

@@ -272,9 +272,26 @@ func (s *Subscription) Expire(at time.Time) error {
 	return nil
 }
 
-// EndWithPlan ends a live subscription whose plan is closed: it expires, and a
-// request that waits is turned down. The application's people see the reason.
-func (s *Subscription) EndWithPlan(reason string, at time.Time) error {
+// LeaveEnvironment takes an environment that is to be no more out of what a
+// subscription covers. One that covers nothing else ends; one for all
+// environments stays for all.
+func (s *Subscription) LeaveEnvironment(environment, reason string, at time.Time) error {
+	s.Suspensions = slices.DeleteFunc(slices.Clone(s.Suspensions), func(one Suspension) bool { return one.Environment == environment })
+	s.UpdatedAt = at
+	if !slices.Contains(s.Environments, environment) {
+		return nil
+	}
+	if len(s.Environments) == 1 { // without it the list would mean all
+		return s.End(reason, at)
+	}
+	s.Environments = slices.DeleteFunc(slices.Clone(s.Environments), func(one string) bool { return one == environment })
+	return nil
+}
+
+// End ends a live subscription with what it hangs on, a plan or its only
+// environment: it expires, and a request that waits is turned down. The
+// application's people see the reason.
+func (s *Subscription) End(reason string, at time.Time) error {
 	switch s.State {
 	case Active, Suspended:
 		s.State, s.EndsAt = Expired, at

@@ -10,6 +10,9 @@ import (
 type Account struct {
 	Environment string   // slug
 	Revoked     []string // public keys of users that are let in no more
+	// Closed says that the environment was deleted: the account lets nobody in.
+	// An account cannot be deleted for good: a server may be told of it again.
+	Closed bool
 }
 
 // PutAccount tells the server of an environment's account; users that are
@@ -19,7 +22,7 @@ func (b *Bus) PutAccount(ctx context.Context, a Account) error {
 	if b.options.Operator == nil {
 		return nil
 	}
-	token, err := b.options.Operator.accountJWT(environmentAccount(a.Environment), a.Revoked)
+	token, err := b.options.Operator.accountJWT(environmentAccount(a.Environment), a.Revoked, a.Closed)
 	if err != nil {
 		return err
 	}

@@ -189,6 +189,22 @@ func (b *Bus) into(account string) *Bus {
 	return l.bus
 }
 
+// Forget ends the connection that carries an environment, where it has one of
+// its own. One that is asked for later is a new one.
+func (b *Bus) Forget(slug string) {
+	b.mu.Lock()
+	l := b.lines[environmentAccount(slug)]
+	delete(b.lines, environmentAccount(slug))
+	b.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.once.Do(func() {}) // no connection is made any more
+	if l.bus != nil {
+		l.bus.Close()
+	}
+}
+
 // Close ends the connection.
 func (b *Bus) Close() {
 	b.mu.Lock()

@@ -99,6 +99,23 @@ func (e *Environment) config() jetstream.StreamConfig {
 	}
 }
 
+// Drop deletes the environment's bucket and object store, where they are.
+func (e *Environment) Drop(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known = false
+	return e.bus.connected(ctx, func(ctx context.Context) error {
+		if err := e.bus.js.DeleteStream(ctx, e.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("delete the bucket of %s: %w", e.slug, err)
+		}
+		err := e.bus.js.DeleteObjectStore(ctx, entry.Objects(e.slug))
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return fmt.Errorf("delete the object store of %s: %w", e.slug, err)
+		}
+		return nil
+	})
+}
+
 // Untouched reports whether the bucket still is as the last Snapshot and the
 // Puts after it left it. It costs one question to the server.
 func (e *Environment) Untouched(ctx context.Context) (bool, error) {

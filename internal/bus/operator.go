@@ -102,8 +102,8 @@ func (o *Operator) account(name string) (nkeys.KeyPair, string, error) {
 }
 
 // accountJWT is what the server is told of an account: that it exists, and
-// whose users it must refuse.
-func (o *Operator) accountJWT(name string, revoked []string) (string, error) {
+// whose users it must refuse, or, closed, that it is for nobody any more.
+func (o *Operator) accountJWT(name string, revoked []string, closed bool) (string, error) {
 	_, public, err := o.account(name)
 	if err != nil {
 		return "", err
@@ -112,6 +112,10 @@ func (o *Operator) accountJWT(name string, revoked []string) (string, error) {
 	claims.Name = "portico-" + name
 	if name != systemAccount {
 		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
+	}
+	if closed {
+		claims.Limits.JetStreamLimits = jwt.JetStreamLimits{}
+		claims.Limits.Conn = 0
 	}
 	for _, key := range revoked {
 		claims.Revoke(key)
@@ -320,7 +324,7 @@ func (o *Operator) serverConfig(listen, store string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		token, err := o.accountJWT(name, nil)
+		token, err := o.accountJWT(name, nil, false)
 		if err != nil {
 			return "", err
 		}

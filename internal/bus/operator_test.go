@@ -214,6 +214,49 @@ func TestRevokedNodeIsPutOutAndLetInNoMore(t *testing.T) {
 	}
 }
 
+// The account of a deleted environment is for nobody; when its name is used
+// again, who was removed before stays out.
+func TestClosedAccountLetsNobodyInAndItsNameOpensNothingOfBefore(t *testing.T) {
+	url, _, o, manager := installation(t)
+	old := enrolled(t, o, "sandbox", bus.NodeKey{1})
+	removed, err := bus.NodeKey{1}.User()
+	if err != nil {
+		t.Fatal(err)
+	}
+	account(t, manager, bus.Account{Environment: "sandbox"})
+	env := manager.Environment("sandbox")
+	waitFor(t, "the bucket", func() bool { _, err := env.Prepare(t.Context()); return err == nil })
+	snapshot(t, env)
+	put(t, env, grant(t, 1, 1, 10))
+	if err := env.Drop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Drop(t.Context()); err != nil {
+		t.Errorf("the second time: %v", err)
+	}
+	account(t, manager, bus.Account{Environment: "sandbox", Revoked: []string{removed}, Closed: true})
+	manager.Forget("sandbox")
+	for name, key := range map[string]bus.NodeKey{"removed": {1}, "another": {2}} {
+		as := enrolled(t, o, "sandbox", key)
+		if _, err := nats.Connect(url, nats.UserJWTAndSeed(as.JWT, as.Seed.Reveal())); err == nil {
+			t.Errorf("%s was let into the closed account", name)
+		}
+	}
+
+	account(t, manager, bus.Account{Environment: "sandbox", Revoked: []string{removed}})
+	again := manager.Environment("sandbox")
+	waitFor(t, "the new bucket", func() bool { made, err := again.Prepare(t.Context()); return err == nil && made })
+	if _, err := nats.Connect(url, nats.UserJWTAndSeed(old.JWT, old.Seed.Reveal())); err == nil {
+		t.Error("a node of before was let in")
+	}
+	fresh := enrolled(t, o, "sandbox", bus.NodeKey{3})
+	conn, err := nats.Connect(url, nats.UserJWTAndSeed(fresh.JWT, fresh.Seed.Reveal()))
+	if err != nil {
+		t.Fatalf("a new node: %v", err)
+	}
+	conn.Close()
+}
+
 func TestPortalMayAskAndNudgeAndNothingElse(t *testing.T) {
 	url, dir, _, manager := installation(t)
 	as, err := bus.ReadCredentials(filepath.Join(dir, bus.PortalFile))

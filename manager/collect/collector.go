@@ -111,19 +111,29 @@ func (c *Collector) Run(ctx context.Context) error {
 	defer all.Wait()
 	defer cancel()
 	all.Go(func() { c.tend(ctx) })
-	listening := map[string]bool{}
+	listening := map[string]func(){} // what ends it, by environment
 	for {
 		slugs, err := c.Store.EnvironmentSlugs(ctx)
 		if err != nil && ctx.Err() == nil {
 			c.Log.WarnContext(ctx, "environments not read", "error", err)
 		}
 		for _, slug := range slugs {
-			if listening[slug] {
+			if listening[slug] != nil {
 				continue
 			}
-			listening[slug] = true
-			all.Go(func() { c.listen(ctx, slug) })
-			all.Go(func() { c.listenSeen(ctx, slug) })
+			hearing, stop := context.WithCancel(ctx)
+			var both sync.WaitGroup
+			both.Go(func() { c.listen(hearing, slug) })
+			both.Go(func() { c.listenSeen(hearing, slug) })
+			listening[slug] = func() { stop(); both.Wait() }
+			all.Go(func() { <-hearing.Done(); both.Wait() })
+		}
+		for slug, end := range listening {
+			if err == nil && !slices.Contains(slugs, slug) { // it was deleted
+				end()
+				delete(listening, slug)
+				c.forget(slug)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -132,6 +142,20 @@ func (c *Collector) Run(ctx context.Context) error {
 		case <-time.After(environmentsEvery):
 		}
 	}
+}
+
+// forget drops what is known of a deleted environment's nodes.
+func (c *Collector) forget(environment string) {
+	c.Bus.Forget(environment)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fleets[environment]
+	if f == nil {
+		return
+	}
+	c.nodes -= len(f.heard)
+	delete(c.fleets, environment)
+	f.announce()
 }
 
 // listen hears an environment's nodes until ctx ends.

@@ -17,11 +17,13 @@ const newEnvironmentSlug = "+"
 // environmentPage makes or changes an environment.
 type environmentPage struct {
 	shell
-	New     bool
-	Heading string
-	Form    form
-	Action  string
-	Lock    string
+	New      bool
+	Heading  string
+	Form     form
+	Action   string
+	Lock     string
+	Delete   string   // where to post it; "" for a new one
+	InTheWay []string // of deleting it, each with the way out
 }
 
 // The fields of the form, which are the API's names.
@@ -67,6 +69,16 @@ func (h *Console) environmentPage(v *visit, status int, f form, env apim.Environ
 	if isNew {
 		p.Heading = "New environment"
 	}
+	if !isNew {
+		p.Delete = v.links.editEnvironment(env.Slug) + "/delete"
+		_, blockers, err := h.Fleet.EnvironmentInUse(v.ctx(), v.actor, env.Slug)
+		if err != nil {
+			return err
+		}
+		for _, b := range blockers {
+			p.InTheWay = append(p.InTheWay, sentence(b.Detail))
+		}
+	}
 	p.shell = v.shell(p.Heading, link{"Settings", v.links.settings()}, link{p.Heading, ""})
 	return v.render(status, environmentView(p))
 }
@@ -111,6 +123,24 @@ func (h *Console) saveEnvironment(v *visit) error {
 	}
 	v.flash(toneOK, name+" is changed.")
 	return v.redirect(withChange(v.links.settings(), change))
+}
+
+// deleteEnvironment ends an environment that nothing is live in.
+func (h *Console) deleteEnvironment(v *visit) error {
+	slug := v.param("environment")
+	err := h.Fleet.DeleteEnvironment(v.ctx(), v.actor, slug, 0)
+	switch apim.KindOf(err) {
+	case apim.Conflict:
+		v.flash(toneBad, sentence(err.Error()))
+		return v.redirect(v.links.editEnvironment(slug))
+	case apim.NotFound: // it was deleted before
+	default:
+		if err != nil {
+			return err
+		}
+		v.flash(toneOK, slug+" is deleted, and its keys with it.")
+	}
+	return v.redirect(v.links.settings())
 }
 
 // valuesPage lists the tenant's values in the chosen environment.

@@ -266,3 +266,30 @@ func (h *Console) rollBack(v *visit) error {
 	}
 	return v.redirect(to)
 }
+
+// takeOff ends what is live of a version in one environment.
+func (h *Console) takeOff(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	page, environment := v.links.version(d.API.Slug, d.Version.Label, "history"), f.value("environment")
+	_, change, err := h.Catalog.TakeOff(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, environment)
+	if apim.KindOf(err) == apim.Conflict { // a second press, or it is live nowhere else
+		v.flash(toneBad, sentence(err.Error()))
+		return v.redirect(page)
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range v.environments {
+		if e.Slug == environment {
+			environment = e.Name
+		}
+	}
+	return v.done(d.API.Name+" "+d.Version.Label+" is off "+environment+".", withChange(page, change))
+}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/internal/apim"
 	"portico/manager"
@@ -127,6 +128,27 @@ func TestPlanClosesAtADateWithItsSubscribersNamed(t *testing.T) {
 	}
 	b.get("/t/acme/subscriptions/"+string(id)).shows(http.StatusOK, "Expired", "The plan Growth was closed on 23 November 2026.")
 	b.post(plan+"/keep").shows(http.StatusOK, "is closed, and what it gave has ended")
+}
+
+func TestEnvironmentIsDeletedFromItsPage(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	version, _ := s.offer(s.tenantID("acme"))
+	b.get("/t/acme/environments/production").shows(http.StatusOK, "Delete it", "In the way", "it is the first environment").hides("Delete environment")
+	s.clock.pass(time.Second)
+	b.post("/t/acme/environments/+", "slug", "sandbox", "name", "Sandbox", "kind", "sandbox", "gateway_url", "https://sandbox.example", "max_body_bytes", "1000",
+		"connect_timeout_ms", "1000", "header_timeout_ms", "1000", "idle_timeout_ms", "1000", "max_stale_ms", "1000").shows(http.StatusOK, "Sandbox is made")
+	if _, err := s.catalog.Publish(t.Context(), system(), s.tenantID("acme"), version, "sandbox", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/t/acme/environments/sandbox").shows(http.StatusOK, "Orders v1 of Acme: take it off sandbox first").hides("Delete environment")
+	b.post("/t/acme/environments/sandbox/delete").shows(http.StatusOK, "is in use", "take it off sandbox first")
+	b.get("/t/acme/apis/orders/v1/history").shows(http.StatusOK, "Take off Sandbox")
+	b.post("/t/acme/apis/orders/v1/take-off", "environment", "sandbox").shows(http.StatusOK, "Orders v1 is off Sandbox").hides("Take off")
+	for range 2 {
+		b.post("/t/acme/environments/sandbox/delete").shows(http.StatusOK, "Settings")
+	}
+	b.get("/t/acme/environments/sandbox").shows(http.StatusNotFound)
 }
 
 func TestSubscriptionIsSuspendedResumedAndCancelledWithReasons(t *testing.T) {

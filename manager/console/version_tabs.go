@@ -197,6 +197,8 @@ type historyPage struct {
 	Rows  []revisionRow
 	Later string
 	First string
+	// TakeOff is where a version is taken off an environment; rows say which.
+	TakeOff string
 }
 
 type revisionRow struct {
@@ -206,6 +208,7 @@ type revisionRow struct {
 	Ago      string
 	Live     []string // environments
 	RollBack string
+	TakeOff  []choice // environments that it is live in, beside another
 }
 
 func (h *Console) versionHistory(v *visit) error {
@@ -217,7 +220,7 @@ func (h *Console) versionHistory(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := historyPage{versionHead: h.head(v, d, "history")}
+	p := historyPage{versionHead: h.head(v, d, "history"), TakeOff: v.links.version(d.API.Slug, d.Version.Label, "take-off")}
 	for _, r := range list.Items {
 		row := revisionRow{
 			Number: revision(r.Number), Note: r.Note, By: r.By, When: moment(r.CreatedAt), Ago: agoPhrase(v.now, r.CreatedAt),
@@ -225,6 +228,11 @@ func (h *Console) versionHistory(v *visit) error {
 		for _, dep := range d.Deployments {
 			if dep.Revision == r.Number {
 				row.Live = append(row.Live, dep.Environment)
+				for _, e := range v.environments {
+					if p.CanMove && e.Slug == dep.Environment && len(d.Deployments) > 1 {
+						row.TakeOff = append(row.TakeOff, choice{e.Slug, e.Name})
+					}
+				}
 			}
 		}
 		if p.CanMove && len(row.Live) < max(1, len(d.Deployments)) {

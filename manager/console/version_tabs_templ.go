@@ -1348,6 +1348,12 @@ func historyTab(p historyPage) templ.Component {
 								return templ_7745c5c3_Err
 							}
 						}
+						for _, e := range r.TakeOff {
+							templ_7745c5c3_Err = ui.PostButton(p.TakeOff, "Take off "+e.label, ui.Look{Small: true, Kind: ui.Quiet, Hidden: []ui.Pair{{Key: "environment", Value: e.value}}, Confirm: "Take it off " + e.label + "? It answers there no more."}).Render(ctx, templ_7745c5c3_Buffer)
+							if templ_7745c5c3_Err != nil {
+								return templ_7745c5c3_Err
+							}
+						}
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 80, "</td></tr>")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err

@@ -60,3 +60,10 @@ func (h *heads) newest(environment string) uint64 {
 	}
 	return 0
 }
+
+// forget drops what is known of an environment's heads.
+func (h *heads) forget(environment string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.byEnvironment, environment)
+}

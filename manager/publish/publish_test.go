@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"portico/internal/bus"
 	"portico/internal/entry"
 	"portico/manager/publish"
 	"portico/test/fake"
@@ -77,6 +78,52 @@ func TestEnvironmentMadeLaterIsPublished(t *testing.T) {
 	s.store.Emit("sandbox", time.Now(), grant(1, "one"))
 	s.pub.Nudge("sandbox")
 	waitFor(t, "the sandbox's head", func() bool { _, ok := s.pub.WrittenAt("sandbox", 1); return ok })
+}
+
+// A deleted environment's bucket goes; one that is made under the same name
+// begins anew, also when the old bucket was not dropped yet.
+func TestDeletedEnvironmentIsDroppedFromTheBus(t *testing.T) {
+	s := newStand(t)
+	carried := func() error {
+		return s.bus.Environment("sandbox").Snapshot(t.Context(), func(bus.Found) error { return nil })
+	}
+	make := func(it entry.Item) {
+		t.Helper()
+		s.store.AddEnvironment("sandbox")
+		s.store.Emit("sandbox", time.Now(), it)
+		s.pub.Nudge("sandbox")
+		waitFor(t, "the sandbox's head", func() bool { _, ok := s.pub.WrittenAt("sandbox", 1); return ok })
+	}
+	dropped := func() bool {
+		left, err := s.store.EnvironmentsToDrop(t.Context())
+		return err == nil && len(left) == 0
+	}
+	old, later := grant(1, "old"), grant(2, "new")
+	make(old)
+	if err := carried(); err != nil {
+		t.Fatal(err)
+	}
+	s.store.DeleteEnvironment("sandbox")
+	s.pub.Nudge("sandbox")
+	waitFor(t, "the drop", dropped)
+	if err := carried(); !errors.Is(err, bus.ErrNoBucket) {
+		t.Errorf("got %v, want no bucket", err)
+	}
+	waitFor(t, "what was known of it to go", func() bool { return s.pub.Head("sandbox") == 0 })
+
+	make(later)
+	s.stop() // no manager runs while it is deleted and made again
+	s.store.DeleteEnvironment("sandbox")
+	s.store.AddEnvironment("sandbox")
+	third := grant(3, "third")
+	s.store.Emit("sandbox", time.Now(), third)
+	s.run()
+	waitFor(t, "the drop", dropped)
+	waitFor(t, "the new bucket", func() bool {
+		keys := map[string]bool{}
+		err := s.bus.Environment("sandbox").Snapshot(t.Context(), func(f bus.Found) error { keys[f.Key] = true; return nil })
+		return err == nil && keys[string(third.Key)] && !keys[string(later.Key)] && !keys[string(old.Key)]
+	})
 }
 
 func TestChangesQueueWhileTheBusIsAway(t *testing.T) {

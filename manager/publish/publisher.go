@@ -145,12 +145,18 @@ func (p *Publisher) hear(ctx context.Context, listen func() error) {
 	}
 }
 
-// employ starts a worker for every environment that has none.
+// employ starts a worker for every environment that has none, and for every
+// deleted one that the bus still carries.
 func (p *Publisher) employ(ctx context.Context, all *sync.WaitGroup) error {
 	slugs, err := p.store.EnvironmentSlugs(ctx)
 	if err != nil {
 		return fmt.Errorf("list environments: %w", err)
 	}
+	deleted, err := p.store.EnvironmentsToDrop(ctx)
+	if err != nil {
+		return fmt.Errorf("list deleted environments: %w", err)
+	}
+	slugs = append(slugs, deleted...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, slug := range slugs {
@@ -159,9 +165,22 @@ func (p *Publisher) employ(ctx context.Context, all *sync.WaitGroup) error {
 		}
 		w := &worker{publisher: p, slug: slug, wake: make(chan struct{}, 1), log: p.log.With("environment", slug)}
 		p.workers[slug] = w
-		all.Go(func() { w.run(ctx) })
+		all.Go(func() {
+			w.run(ctx)
+			p.dismiss(slug)
+		})
 	}
 	return nil
+}
+
+// dismiss forgets a worker that has ended, and what its environment's head was.
+// The environment may have been made anew meanwhile.
+func (p *Publisher) dismiss(slug string) {
+	p.mu.Lock()
+	delete(p.workers, slug)
+	p.mu.Unlock()
+	p.written.forget(slug)
+	poke(p.environments)
 }
 
 // poke leaves a note in a channel that holds one.

@@ -16,6 +16,10 @@ type Store interface {
 	RemovedNodes(ctx context.Context, env string) (userKeys []string, err error)
 	// EnvironmentSlugs lists all environments.
 	EnvironmentSlugs(ctx context.Context) ([]string, error)
+	// EnvironmentsToDrop lists deleted environments that the bus still carries.
+	EnvironmentsToDrop(ctx context.Context) ([]string, error)
+	// EnvironmentDropped says that it carries nothing of one any more.
+	EnvironmentDropped(ctx context.Context, env string, at time.Time) error
 	// Pending returns what is not yet marked as published, of at most limit
 	// sequences, in writing order, and the head that holds once it is written.
 	// Nothing pending is no items and the newest head.

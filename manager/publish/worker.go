@@ -35,15 +35,18 @@ type worker struct {
 	incomplete bool
 }
 
-// run works until ctx ends, while no other process does.
+// run works until ctx ends or the environment has, while no other process does.
 func (w *worker) run(ctx context.Context) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		err := w.publisher.store.Lead(ctx, "publish "+w.slug, func(ctx context.Context) error {
 			attempt = 0
-			w.lead(ctx)
-			return ctx.Err()
+			return w.lead(ctx)
 		})
 		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errGone) {
+			w.publisher.bus.Forget(w.slug)
 			return
 		}
 		w.log.InfoContext(ctx, "waiting for the lead", "error", err)
@@ -55,8 +58,9 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// lead works until ctx ends: the process's, or the lead.
-func (w *worker) lead(ctx context.Context) {
+// lead works until ctx ends, the process's or the lead's, and returns its error;
+// or errGone, once the environment is deleted and the bus carries nothing of it.
+func (w *worker) lead(ctx context.Context) error {
 	w.leads.Store(true)
 	defer w.leads.Store(false)
 	w.compared, w.toldOn = time.Time{}, time.Time{} // another process may have been at work
@@ -66,9 +70,20 @@ func (w *worker) lead(ctx context.Context) {
 	defer pending.Stop()
 	looking, failed := true, 0
 	for {
-		err := w.work(ctx, looking)
+		err := w.gone(ctx, looking)
+		if err == nil {
+			err = w.work(ctx, looking)
+		}
+		if err != nil && !looking {
+			if gone := w.gone(ctx, true); errors.Is(gone, errGone) {
+				err = gone
+			}
+		}
 		if ctx.Err() != nil {
-			return
+			return ctx.Err()
+		}
+		if errors.Is(err, errGone) {
+			return err
 		}
 		if err != nil {
 			w.compared = time.Time{}
@@ -79,10 +94,10 @@ func (w *worker) lead(ctx context.Context) {
 			w.log.Log(ctx, level, "delivery waits", "error", err)
 			select {
 			case <-ctx.Done():
-				return
+				return ctx.Err()
 			case <-time.After(pause(failed)):
 			}
-			failed++
+			failed, looking = failed+1, true
 			continue
 		}
 		if failed > 0 {
@@ -91,7 +106,7 @@ func (w *worker) lead(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		case <-w.wake:
 			looking = false
 		case <-pending.C: // a nudge of another process may be lost, with the bus
@@ -100,6 +115,65 @@ func (w *worker) lead(ctx context.Context) {
 			looking = true
 		}
 	}
+}
+
+// errGone says that the environment was deleted.
+var errGone = errors.New("the environment was deleted")
+
+// gone drops what the bus carries of a deleted environment, also of one that was
+// made anew under the same name before that was done. It returns errGone where
+// there is none.
+func (w *worker) gone(ctx context.Context, looking bool) error {
+	if !looking {
+		return nil
+	}
+	store := w.publisher.store
+	deleted, err := store.EnvironmentsToDrop(ctx)
+	if err != nil {
+		return fmt.Errorf("list deleted environments: %w", err)
+	}
+	slugs, err := store.EnvironmentSlugs(ctx)
+	if err != nil {
+		return fmt.Errorf("list environments: %w", err)
+	}
+	lives := slices.Contains(slugs, w.slug)
+	if slices.Contains(deleted, w.slug) {
+		if err := w.drop(ctx, lives); err != nil {
+			return fmt.Errorf("drop: %w", err)
+		}
+	}
+	if !lives {
+		return errGone
+	}
+	return nil
+}
+
+// drop deletes the bucket, and closes the account of an environment that does
+// not live under the same name.
+func (w *worker) drop(ctx context.Context, lives bool) error {
+	line := w.publisher.bus
+	removed, err := w.publisher.store.RemovedNodes(ctx, w.slug)
+	if err != nil {
+		return fmt.Errorf("read which nodes were removed: %w", err)
+	}
+	// The account may be closed from an attempt before, and is needed once more.
+	if err := line.PutAccount(ctx, bus.Account{Environment: w.slug, Revoked: removed}); err != nil {
+		return err
+	}
+	if err := line.Environment(w.slug).Drop(ctx); err != nil {
+		return err
+	}
+	if !lives {
+		if err := line.PutAccount(ctx, bus.Account{Environment: w.slug, Revoked: removed, Closed: true}); err != nil {
+			return err
+		}
+	}
+	if err := w.publisher.store.EnvironmentDropped(ctx, w.slug, w.publisher.now()); err != nil {
+		return err
+	}
+	w.env, w.toldOn, w.compared = nil, time.Time{}, time.Time{}
+	w.log.InfoContext(ctx, "deleted environment dropped from the bus")
+	return nil
 }
 
 // work brings the bucket up to date. looking asks to look at it first.

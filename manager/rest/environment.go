@@ -121,6 +121,18 @@ func updateEnvironment(r *request) error {
 	}{environmentOf(env), r.settle(published)})
 }
 
+// deleteEnvironment ends an environment that nothing is live in.
+func deleteEnvironment(r *request) error {
+	env, err := r.environment()
+	if err != nil {
+		return err
+	}
+	if err := r.Fleet.DeleteEnvironment(r.ctx, r.actor, env.Slug, r.lock); err != nil {
+		return err
+	}
+	return r.gone()
+}
+
 // change is a position in an environment.
 type change struct {
 	Environment string `json:"environment"`

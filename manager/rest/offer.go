@@ -40,7 +40,16 @@ type offeredVersion struct {
 	SunsetAt    time.Time         `json:"sunset_at,omitzero"`
 	Operations  int               `json:"operations"`
 	URL         string            `json:"url,omitempty"`
+	Places      []offeredPlace    `json:"environments,omitempty"`
 	Credentials credentialPlaces  `json:"credentials"`
+}
+
+// offeredPlace is an environment in which a version can be called.
+type offeredPlace struct {
+	Slug string               `json:"slug"`
+	Name string               `json:"name"`
+	Kind apim.EnvironmentKind `json:"kind"`
+	URL  string               `json:"url"`
 }
 
 func offerOf(o manager.Offer) offer {
@@ -51,10 +60,14 @@ func offerOf(o manager.Offer) offer {
 		Versions: each(o.Versions, func(v manager.OfferedVersion) offeredVersion {
 			return offeredVersion{
 				ID: v.Version, API: v.API.Slug, Label: v.Label, State: v.State, StateReason: v.StateReason,
-				SunsetAt: v.SunsetAt.UTC(), Operations: v.Operations, URL: v.URL, Credentials: credentialPlaces(v.Credentials),
+				SunsetAt: v.SunsetAt.UTC(), Operations: v.Operations, URL: v.URL, Places: each(v.Places, placeOf), Credentials: credentialPlaces(v.Credentials),
 			}
 		}),
 	}
+}
+
+func placeOf(p manager.OfferedPlace) offeredPlace {
+	return offeredPlace{Slug: p.Environment, Name: p.Name, Kind: p.Kind, URL: p.URL}
 }
 
 func listOffers(r *request) error {

@@ -135,3 +135,33 @@ func testPlanIsClosedWithItsSubscribersNamedFirst(t *testing.T, place postgres.P
 	}
 	s.call(s.ada, "POST", at+"/keep", nil).refused(409, "plan_state")
 }
+
+// An environment is deleted when nothing stands in the way, and the refusal
+// names what does.
+func TestEnvironmentIsDeletedWhenNothingIsInTheWay(t *testing.T) {
+	postgres.Both(t, testEnvironmentIsDeletedWhenNothingIsInTheWay)
+}
+
+func testEnvironmentIsDeletedWhenNothingIsInTheWay(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	s.pass(time.Second)
+	made := s.call(s.operator, "POST", "/environments", `{"slug":"sandbox","kind":"sandbox","gateway_url":"https://sandbox.example"}`)
+	made.ok(201)
+	version := "/tenants/shop/versions/" + s.version
+	s.call(s.ada, "POST", version+"/take-off", `{"environment":"production"}`).refused(409, "last_deployment")
+	s.call(s.ada, "POST", version+"/publish", `{"environment":"sandbox"}`).ok(200)
+	p := s.call(s.operator, "DELETE", "/environments/sandbox", nil).refused(409, "environment_in_use", "deployments")
+	if got := p.Errors[0].Detail; !strings.Contains(got, "v1 of The shop: take it off sandbox first") {
+		t.Errorf("got %q", got)
+	}
+	if got := s.call(s.ada, "POST", version+"/take-off?wait=applied", `{"environment":"sandbox"}`).ok(200); len(got["live"].([]any)) != 1 {
+		t.Errorf("taken off: %v", got["live"])
+	}
+	s.call(s.ada, "POST", version+"/take-off", `{"environment":"sandbox"}`).refused(409, "not_deployed")
+	s.call(s.ada, "DELETE", "/environments/sandbox", nil).refused(403, "forbidden")
+	s.call(s.operator, "DELETE", "/environments/sandbox", nil, "If-Match", `"9"`).refused(412, "changed_meanwhile")
+	s.call(s.operator, "DELETE", "/environments/sandbox", nil, "If-Match", made.Header.Get("ETag")).ok(204)
+	s.call(s.operator, "GET", "/environments/sandbox", nil).refused(404, "not_found")
+	s.call(s.operator, "DELETE", "/environments/production", nil).refused(409, "environment_in_use", "environment", "deployments")
+	s.call(s.operator, "POST", "/environments", `{"slug":"sandbox","kind":"sandbox","gateway_url":"https://sandbox.example"}`).ok(201)
+}

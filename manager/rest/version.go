@@ -187,3 +187,22 @@ func retire(r *request) error {
 	}
 	return answerVersion(r, http.StatusOK, id, r.settle(change))
 }
+
+// takeOff ends what is live of a version in one environment.
+func takeOff(r *request) error {
+	id, err := r.id(apim.PrefixVersion, "version")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Environment string `json:"environment"`
+	}
+	if err := r.body(&in); err != nil {
+		return err
+	}
+	_, change, err := r.Catalog.TakeOff(r.ctx, r.actor, r.tenant.ID, id, in.Environment)
+	if err != nil {
+		return err
+	}
+	return answerVersion(r, http.StatusOK, id, r.settle(change))
+}

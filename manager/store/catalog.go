@@ -112,6 +112,15 @@ type OfferedVersion struct {
 	GatewayURL  string
 	Mounts      []apim.Mount
 	Credentials apim.CredentialPlaces
+	Places      []OfferedPlace // every environment that it is live in
+}
+
+// OfferedPlace is an environment that a version is live in.
+type OfferedPlace struct {
+	Environment, Name string // slug and name
+	Kind              apim.EnvironmentKind
+	GatewayURL        string
+	Mounts            []apim.Mount // of the revision that is live there
 }
 
 type offeredRow struct {
@@ -121,10 +130,13 @@ type offeredRow struct {
 	GatewayURL  string
 	Mounts      jsonOf[[]apim.Mount]
 	Credentials jsonOf[apim.CredentialPlaces]
+
+	Environment, EnvironmentName string
+	EnvironmentKind              apim.EnvironmentKind
 }
 
 const offeredColumns = `v.id, v.tenant_id, v.api_id, v.label, v.state, v.unpublished, v.revision, v.operations, v.deprecated_at,
-	v.sunset_at, v.state_reason, v.created_at, v.updated_at, r.number, r.document_id AS live_doc, e.gateway_url,
+	v.sunset_at, v.state_reason, v.created_at, v.updated_at, r.number, r.document_id AS live_doc, e.gateway_url, e.slug AS environment, e.name AS environment_name, e.kind AS environment_kind,
 	r.runtime->>'mounts' AS mounts, r.runtime->>'credentials' AS credentials
 	FROM version v
 	JOIN deployment d ON d.tenant_id = v.tenant_id AND d.version_id = v.id
@@ -193,13 +205,15 @@ func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]Offere
 	}
 	var out []OfferedVersion
 	for _, r := range rows {
-		if len(out) > 0 && out[len(out)-1].Version.ID == r.Line.ID {
-			continue // live in a further environment
+		place := OfferedPlace{Environment: r.Environment, Name: r.EnvironmentName, Kind: r.EnvironmentKind, GatewayURL: r.GatewayURL, Mounts: r.Mounts.V}
+		if last := len(out) - 1; last >= 0 && out[last].Version.ID == r.Line.ID { // live in a further environment
+			out[last].Places = append(out[last].Places, place)
+			continue
 		}
 		out = append(out, OfferedVersion{
 			Version: r.Line.domain(), API: apiOf[r.Line.APIID], Document: docOf[required(r.LiveDoc)],
 			Operations: r.Line.Operations, Revision: r.Number, GatewayURL: r.GatewayURL,
-			Mounts: r.Mounts.V, Credentials: r.Credentials.V,
+			Mounts: r.Mounts.V, Credentials: r.Credentials.V, Places: []OfferedPlace{place},
 		})
 	}
 	return out, nil

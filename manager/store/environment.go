@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"gorm.io/gorm"
 
 	"portico/internal/apim"
 )
@@ -32,7 +35,91 @@ func (r environmentRow) domain() apim.Environment {
 	}
 }
 
-// InsertEnvironment adds an environment. Its first epoch is 1.
+type deletedEnvironmentRow struct {
+	Slug    string `gorm:"primaryKey"`
+	Epoch   int64
+	Deleted int64 `gorm:"column:deleted_at"`
+	Dropped int64 `gorm:"column:dropped_at"`
+}
+
+func (deletedEnvironmentRow) TableName() string { return "deleted_environment" }
+
+// FirstEpoch returns the epoch that an environment begins with: 1, and above
+// every epoch that one of the same name has had, so that no node takes what it
+// kept of that one for newer.
+func (s System) FirstEpoch(ctx context.Context, slug string) (uint64, error) {
+	before, err := many[deletedEnvironmentRow](s.in(ctx).Where("slug = ?", slug), "deleted environment")
+	if err != nil || len(before) == 0 {
+		return 1, err
+	}
+	return uint64(before[0].Epoch) + 1, nil
+}
+
+// DeployedVersion is a version that is live, and whose it is.
+type DeployedVersion struct{ Tenant, Version apim.ID }
+
+// DeployedIn returns what is live in an environment, of all tenants.
+func (s System) DeployedIn(ctx context.Context, environment string) ([]DeployedVersion, error) {
+	rows, err := many[deploymentRow](s.in(ctx).Where("environment = ?", environment).Order("version_id"), "deployments")
+	return sliceOf(rows, func(r deploymentRow) DeployedVersion { return DeployedVersion{r.TenantID, r.VersionID} }), err
+}
+
+// KeysIn counts the keys of an environment that are not revoked, by tenant.
+func (s System) KeysIn(ctx context.Context, environment string) (map[apim.ID]int, error) {
+	var rows []struct {
+		TenantID apim.ID
+		N        int
+	}
+	err := s.in(ctx).Model(&credentialRow{}).Select("tenant_id, count(*) AS n").Where("environment = ? AND revoked_at = 0", environment).Group("tenant_id").Find(&rows).Error
+	out := map[apim.ID]int{}
+	for _, r := range rows {
+		out[r.TenantID] = r.N
+	}
+	return out, away(err)
+}
+
+// DeleteEnvironment removes an environment with its entries, enrolment tokens,
+// key, values and the API keys made for it. What is deployed or enrolled there
+// has to be gone. The bus is to drop what it carries of it.
+func (s System) DeleteEnvironment(ctx context.Context, e apim.Environment, at time.Time) error {
+	in := func() *gorm.DB { return s.in(ctx).Where("environment = ?", e.Slug) }
+	for _, gone := range []func() (int64, error){
+		func() (int64, error) { return remove[credentialRow](in(), "keys") },
+		func() (int64, error) { return remove[environmentValueRow](in(), "values") },
+		func() (int64, error) { return remove[enrolmentRow](in(), "enrolments") },
+		func() (int64, error) { return remove[environmentKeyRow](in(), "environment key") },
+		func() (int64, error) { return remove[entryRow](in(), "entries") },
+		func() (int64, error) {
+			return remove[environmentRow](s.in(ctx).Where("slug = ? AND lock = ?", e.Slug, e.Lock), "environment")
+		},
+		func() (int64, error) {
+			return remove[deletedEnvironmentRow](s.in(ctx).Where("slug = ?", e.Slug), "deleted environment")
+		},
+	} {
+		if _, err := gone(); err != nil {
+			return err
+		}
+	}
+	return insert(s.in(ctx), "deleted environment", &deletedEnvironmentRow{Slug: e.Slug, Epoch: int64(e.Epoch), Deleted: micros(at)})
+}
+
+// EnvironmentsToDrop returns the slugs of deleted environments that the bus
+// still carries.
+func (s *Store) EnvironmentsToDrop(ctx context.Context) ([]string, error) {
+	rows, err := many[deletedEnvironmentRow](s.System().in(ctx).Where("dropped_at = 0").Order("slug"), "deleted environments")
+	return sliceOf(rows, func(r deletedEnvironmentRow) string { return r.Slug }), err
+}
+
+// EnvironmentDropped says that the bus carries nothing of a deleted environment
+// any more.
+func (s *Store) EnvironmentDropped(ctx context.Context, slug string, at time.Time) error {
+	return s.writeAside(ctx, func(tx *Tx) error {
+		_, err := change(tx.System().in(ctx).Where("slug = ?", slug), "deleted environment", &deletedEnvironmentRow{Dropped: micros(at)}, "dropped_at")
+		return err
+	})
+}
+
+// InsertEnvironment adds an environment. Its first epoch is FirstEpoch.
 func (s System) InsertEnvironment(ctx context.Context, e apim.Environment) error {
 	return insert(s.in(ctx), "environment", &environmentRow{
 		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind, GatewayURL: e.GatewayURL,

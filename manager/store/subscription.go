@@ -85,7 +85,7 @@ func (t Tenant) UpdateSubscription(ctx context.Context, s *apim.Subscription) er
 		db = t.own(ctx)
 	}
 	err := update(db.Where("id = ?", s.ID), "subscription", &row, s.Lock,
-		"plan_id", "limits", "suspensions", "plan_change", "changing", "state", "stopped", "note", "decided_by", "decider", "decided_at", "starts_at", "ends_at", "updated_at")
+		"plan_id", "environments", "limits", "suspensions", "plan_change", "changing", "state", "stopped", "note", "decided_by", "decider", "decided_at", "starts_at", "ends_at", "updated_at")
 	if err == nil {
 		s.Lock++
 	}
@@ -284,6 +284,14 @@ func (s System) Overlaps(ctx context.Context, applications, versions []apim.ID, 
 		}
 	}
 	return out, nil
+}
+
+// Naming returns the live subscriptions that name an environment, in what they
+// cover or where they are suspended.
+func (s System) Naming(ctx context.Context, environment string) ([]apim.Subscription, error) {
+	rows, err := many[subscriptionRow](s.in(ctx).Where(`(CAST(environments AS TEXT) LIKE ? ESCAPE '\' OR CAST(suspensions AS TEXT) LIKE ? ESCAPE '\') AND state IN ?`,
+		like(`"`+environment+`"`), like(`"`+environment+`"`), liveStates()).Order("id"), "subscriptions")
+	return sliceOf(rows, subscriptionRow.domain), err
 }
 
 // ToExpire returns subscriptions whose end has come, at most limit.

@@ -190,6 +190,12 @@ func (t Tenant) Undeploy(ctx context.Context, version apim.ID) error {
 	return err
 }
 
+// UndeployFrom takes a version off one environment.
+func (t Tenant) UndeployFrom(ctx context.Context, version apim.ID, environment string) error {
+	_, err := remove[deploymentRow](t.own(ctx).Where("version_id = ? AND environment = ?", version, environment), "deployment")
+	return err
+}
+
 // Deployments returns what is live of versions of the tenant.
 func (t Tenant) Deployments(ctx context.Context, versions []apim.ID) (map[apim.ID][]apim.Deployment, error) {
 	rows, err := many[deploymentRow](t.own(ctx).Where("version_id IN ?", versions).Order("environment"), "deployments")

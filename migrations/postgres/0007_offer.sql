@@ -48,5 +48,6 @@ ALTER TABLE removed_node DROP CONSTRAINT removed_node_environment_fkey;
 CREATE TABLE deleted_environment (
   slug       TEXT COLLATE "C" PRIMARY KEY,
   epoch      BIGINT NOT NULL,
-  deleted_at BIGINT NOT NULL
+  deleted_at BIGINT NOT NULL,
+  dropped_at BIGINT NOT NULL -- from the bus; 0 while that is still to be done
 );

@@ -45,5 +45,6 @@ CREATE INDEX removed_node_environment ON removed_node (environment, user_key);
 CREATE TABLE deleted_environment (
   slug       TEXT PRIMARY KEY,
   epoch      BIGINT NOT NULL,
-  deleted_at BIGINT NOT NULL
+  deleted_at BIGINT NOT NULL,
+  dropped_at BIGINT NOT NULL -- from the bus; 0 while that is still to be done
 );

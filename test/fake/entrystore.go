@@ -18,6 +18,7 @@ import (
 type EntryStore struct {
 	mu           sync.Mutex // guards what follows
 	environments map[string]*desired
+	deleted      map[string]bool // of these the bus still carries what is true
 	failure      error
 }
 
@@ -47,6 +48,41 @@ func (s *EntryStore) AddEnvironment(slug string) {
 		s.environments = map[string]*desired{}
 	}
 	s.environments[slug] = &desired{epoch: 1, entries: map[entry.Key]desiredEntry{}}
+}
+
+// DeleteEnvironment removes an environment.
+func (s *EntryStore) DeleteEnvironment(slug string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.environments, slug)
+	if s.deleted == nil {
+		s.deleted = map[string]bool{}
+	}
+	s.deleted[slug] = true
+}
+
+// EnvironmentsToDrop implements publish.Store.
+func (s *EntryStore) EnvironmentsToDrop(context.Context) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for slug, carried := range s.deleted {
+		if carried {
+			all = append(all, slug)
+		}
+	}
+	slices.Sort(all)
+	return all, s.failure
+}
+
+// EnvironmentDropped implements publish.Store.
+func (s *EntryStore) EnvironmentDropped(_ context.Context, slug string, _ time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil && s.deleted != nil {
+		s.deleted[slug] = false
+	}
+	return s.failure
 }
 
 // Emit makes items the desired state, under a new sequence, which it returns.
