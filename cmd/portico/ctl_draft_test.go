@@ -32,6 +32,7 @@ func TestDraftIsChangedByCommand(t *testing.T) {
 	wants(t, "promote", tm.ok("versions", "promote", "orders", "--wait"), "orders v1 r2 of sandbox is live in production.", "In force")
 	wants(t, "roll-back", tm.ok("versions", "roll-back", "orders", "v1", "1", "--environment", "Sandbox"), "orders v1 is back at r1 on sandbox.")
 	wants(t, "versions list", tm.ok("versions", "list", "orders"), "production r2, sandbox r1")
+	wants(t, "take-off", tm.ok("versions", "take-off", "orders", "--environment", "Sandbox", "--wait"), "orders v1 is live in sandbox no more.", "In force")
 	if got := tm.ok("versions", "document", "orders"); got != ordersYAML {
 		t.Errorf("the document is not what was imported:\n%s", got)
 	}

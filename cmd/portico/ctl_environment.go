@@ -14,6 +14,7 @@ type ctlEnvironments struct {
 	Show   ctlEnvironmentShow   `cmd:"" help:"Show an environment and its settings."`
 	Create ctlEnvironmentCreate `cmd:"" help:"Make an environment."`
 	Set    ctlEnvironmentSet    `cmd:"" help:"Change an environment's name, address or settings."`
+	Delete ctlEnvironmentDelete `cmd:"" help:"Delete an environment in which nothing is live and to which no node belongs."`
 	Change ctlEnvironmentChange `cmd:"" help:"Show on which nodes a change is in force."`
 }
 
@@ -261,5 +262,34 @@ func (c *ctlEnvironmentChange) Run(ctx context.Context, io *ctlIO) error {
 		return fmt.Errorf("read change: %w", err)
 	}
 	s.say("%s #%d: %s", e.Slug, c.Sequence, said)
+	return nil
+}
+
+type ctlEnvironmentDelete struct {
+	ctlFlags
+	Environment string `arg:"" help:"Slug, id or name."`
+	Yes         bool   `help:"Do not ask first."`
+}
+
+// Run deletes an environment.
+func (c *ctlEnvironmentDelete) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	e, err := s.environment(ctx, c.Environment)
+	if err != nil {
+		return err
+	}
+	if err := s.confirm(c.Yes, "Delete environment %s, with the values and keys in it?", e.Slug); err != nil {
+		return err
+	}
+	if _, err := s.call(ctx, http.MethodDelete, escaped("/environments/%s", e.Slug), nil, nil, nil); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(io.Out, map[string]string{"environment": e.Slug})
+	}
+	s.say("Environment %s is deleted.", e.Slug)
 	return nil
 }

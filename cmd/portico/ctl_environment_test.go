@@ -24,6 +24,15 @@ func TestEnvironmentsFromTheCommandLine(t *testing.T) {
 	wants(t, "environments show", tm.ok("environments", "show", "Sandbox"), "serves on", "1h")
 	wants(t, "environments change", tm.ok("environments", "change", "sandbox", "1", "--wait"), "sandbox #1: In force on 1 of 1 nodes, 7 ms.")
 
+	tm.ok("environments", "create", "third", "--kind", "sandbox", "--gateway-url", "http://localhost:8092")
+	if _, errs, code := tm.run("environments", "delete", "third"); code != exitRefused || !strings.Contains(errs, "Delete environment third") {
+		t.Errorf("delete, unanswered: exit %d %s", code, errs)
+	}
+	wants(t, "environments delete", tm.ok("environments", "delete", "third", "--yes"), "Environment third is deleted.")
+	if strings.Contains(tm.ok("environments"), "third") {
+		t.Error("the environment is there still")
+	}
+
 	for _, c := range []struct {
 		args []string
 		code int

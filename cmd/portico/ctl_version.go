@@ -17,6 +17,7 @@ type ctlVersions struct {
 	Promote   ctlPromote         `cmd:"" help:"Make the revision that is live in one environment live in another."`
 	RollBack  ctlRollBack        `cmd:"" help:"Make an earlier revision live again."`
 	Deprecate ctlDeprecate       `cmd:"" help:"Tell consumers to leave a version."`
+	TakeOff   ctlTakeOff         `cmd:"" help:"Take a version off one environment of several."`
 	Retire    ctlRetire          `cmd:"" help:"Take a version off every environment for good."`
 	Revisions ctlVersionRevision `cmd:"" help:"List what was published of a version."`
 	Findings  ctlVersionFinding  `cmd:"" help:"List what was found in a version's document."`
@@ -215,6 +216,26 @@ func (c *ctlDeprecate) Run(ctx context.Context, io *ctlIO) error {
 	body := map[string]any{"reason": c.Reason}
 	putTime(body, "sunset_at", c.Sunset)
 	return c.move(ctx, c.ctlFlags, io, c.ctlWait, "deprecate", body, "%s %s is deprecated.")
+}
+
+type ctlTakeOff struct {
+	ctlFlags
+	ctlWait
+	ctlVersion
+	Environment string `required:"" help:"Where it is to answer no more."`
+}
+
+// Run takes a version off an environment.
+func (c *ctlTakeOff) Run(ctx context.Context, io *ctlIO) error {
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	e, err := s.environment(ctx, c.Environment)
+	if err != nil {
+		return err
+	}
+	return c.move(ctx, c.ctlFlags, io, c.ctlWait, "take-off", map[string]any{"environment": e.Slug}, "%s %s is live in %s no more.", e.Slug)
 }
 
 type ctlRetire struct {

@@ -128,7 +128,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 		"subscriptions renew till/orders --plan business --reason again", "reject till/orders --reason no")
 	walk("keys create till first --out "+file("key"), "keys list till", "keys set till/first --address 127.0.0.0/8", "keys rotate till/first -q",
 		"keys end-secret till/first", "keys revoke till/first", "applications delete till")
-	walk("versions deprecate orders", "versions retire orders", "plans move orders/trial deprecated", "plans close orders/trial --at 2099-01-01 --yes", "plans keep orders/trial")
+	walk("versions take-off orders --environment sandbox", "versions deprecate orders", "versions retire orders", "environments delete sandbox --yes", "plans move orders/trial deprecated", "plans close orders/trial --at 2099-01-01 --yes", "plans keep orders/trial")
 	walk("products create Nothing", "products delete nothing")
 	walk("import "+file("orders.yaml")+" --slug gone", "apis delete gone")
 
