@@ -191,7 +191,8 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 	if days, err := strconv.Atoi(v.Days); err == nil && days > 0 && days <= 3650 {
 		in.ExpiresAt = p.Now().AddDate(0, 0, days)
 	}
-	if limit, bounded := shortest(a.KeyLimits); bounded && (v.Days == latestEnd || !c.Request.PostForm.Has("days")) {
+	_, asked := c.GetPostForm("days")
+	if limit, bounded := shortest(a.KeyLimits); bounded && (v.Days == latestEnd || !asked) {
 		in.ExpiresAt = limit.Latest(p.Now())
 	}
 	location, again, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
