@@ -146,6 +146,9 @@ func pack(ctx context.Context, out taken, archive *openapi.Archive, fetch openap
 			Fields: []apim.FieldError{{Field: "root", Code: refused.Code, Detail: refused.Message}},
 		}
 	}
+	if refused != nil && len(archive.Files) == 1 {
+		refused.File = "" // there is but one
+	}
 	if err != nil {
 		return taken{}, refusedDocument(err)
 	}

@@ -184,19 +184,25 @@ func mayBeDocument(name string) bool {
 
 var errTooBig = errors.New("too big")
 
-// unpack reads a file of at most so many bytes, whatever its header says.
+// unpack reads a file of at most so many bytes. It takes no more room than the
+// file's header says; a file that has more is refused by the reader.
 func unpack(f *zip.File, most int) ([]byte, error) {
+	if f.UncompressedSize64 > uint64(most) {
+		return nil, errTooBig
+	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var out bytes.Buffer
-	n, err := io.Copy(&out, io.LimitReader(r, int64(most)+1))
-	if err == nil && n > int64(most) {
-		err = errTooBig
+	out := make([]byte, f.UncompressedSize64)
+	if _, err := io.ReadFull(r, out); err != nil {
+		return nil, err
 	}
-	return out.Bytes(), err
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // and with it, whether the checksum is right
+		return nil, zip.ErrFormat
+	}
+	return out, nil
 }
 
 // zip is the archive in a form that depends on nothing but its files. Its

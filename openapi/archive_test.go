@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,15 @@ func zipped(t testing.TB, files ...string) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// lying is an archive whose directory says that its file is shorter than it is.
+func lying(t testing.TB) []byte {
+	t.Helper()
+	raw := zipped(t, "a.json", strings.Repeat(" ", 10_000))
+	directory := bytes.Index(raw, []byte("PK\x01\x02"))
+	binary.LittleEndian.PutUint32(raw[directory+24:], 100)
+	return raw
 }
 
 func packed(t testing.TB, a *openapi.Archive) []byte {
@@ -86,6 +96,7 @@ func TestDishonestArchivesAreRefused(t *testing.T) {
 		{"too many files", "archive", "", zipped(t, many...)},
 		{"a name twice", "archive", "a.json", zipped(t, "a.json", rootFile, "./a.json", rootFile)},
 		{"half an archive", "archive", "", whole[:len(whole)-30]},
+		{"a header that lies", "archive", "a.json", lying(t)},
 		{"nothing of use", "archive", "", zipped(t, "a.txt", "x", ".hidden.json", "{}", "__MACOSX/a.json", "{}")},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 type ctlTenants struct {
 	List   ctlTenantList   `cmd:"" default:"withargs" help:"List the tenants that you belong to."`
 	Show   ctlTenantShow   `cmd:"" help:"Show a tenant."`
+	Set    ctlTenantSet    `cmd:"" help:"Change what a tenant chooses for itself."`
 	Create ctlTenantCreate `cmd:"" help:"Make a tenant; for operators."`
 }
 
@@ -58,6 +59,32 @@ func (c *ctlTenantShow) Run(ctx context.Context, io *ctlIO) error {
 		return s.raw(answer)
 	}
 	return s.table([][]string{tenantHeading(), t.row()})
+}
+
+type ctlTenantSet struct {
+	ctlFlags
+	KeyPrefix *string `placeholder:"PREFIX" help:"What keys of the tenant's applications begin with; '' is Portico's own. Keys of before work on."`
+}
+
+// Run changes the tenant that --tenant names.
+func (c *ctlTenantSet) Run(ctx context.Context, io *ctlIO) error {
+	if c.KeyPrefix == nil {
+		return usagef("say what to change: --key-prefix")
+	}
+	s, err := c.open(io)
+	if err != nil {
+		return err
+	}
+	path, err := s.in(ctx, "")
+	if err != nil {
+		return err
+	}
+	var t tenantAnswer
+	answer, err := s.call(ctx, http.MethodPatch, path, nil, map[string]string{"key_prefix": *c.KeyPrefix}, &t)
+	if err != nil {
+		return err
+	}
+	return s.done(answer, "Changed %s.", t.Slug)
 }
 
 type ctlTenantCreate struct {

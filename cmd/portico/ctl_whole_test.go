@@ -104,7 +104,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 			tm.ok(strings.Fields(line)...)
 		}
 	}
-	walk("status", "tenants", "tenants show", "environments create sandbox --kind sandbox --gateway-url http://localhost:8090",
+	walk("status", "tenants", "tenants show", "tenants set --key-prefix acme", "environments create sandbox --kind sandbox --gateway-url http://localhost:8090",
 		"environments", "environments show sandbox", "environments set sandbox --name Sandbox", "environments change sandbox 1",
 		"values set backend=https://a.example", "values", "values unset backend")
 	walk("nodes enrol gw-2 --out "+file("enrol"), "nodes enrol gw-3", "nodes enrolments", "nodes enrolments revoke gw-3")

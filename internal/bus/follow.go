@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,6 +23,7 @@ const (
 	pullExpiry   = 20 * time.Second
 	heartbeat    = 2 * time.Second
 	forgetAfter  = 10 * time.Second // the server drops a consumer that asks for nothing
+	askedEvery   = 3 * time.Second  // it is looked whether one that is quiet is asked
 )
 
 // delivery is one message of a bucket.
@@ -40,6 +42,9 @@ type start struct {
 	last  uint64 // number of the newest message
 	count uint64 // messages that come as replay
 }
+
+// errUnasked says that nothing is asked of the server any more.
+var errUnasked = errors.New("no request waits at the server")
 
 // errGap says that a message did not come.
 var errGap = errors.New("a message is missing")
@@ -70,11 +75,23 @@ func (e *Environment) followUntil(ctx context.Context, begin func(start) error, 
 		return fmt.Errorf("follow the bucket of %s: %w", e.slug, err)
 	}
 	defer msgs.Stop()
+	var heard atomic.Int64
+	ctx, cancel := context.WithCancelCause(ctx)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		cancel(e.asked(ctx, consumer, &heard))
+	}()
+	defer func() { cancel(nil); <-watching }()
 	for n := uint64(1); ; n++ {
 		msg, err := msgs.Next(jetstream.NextContext(ctx))
+		if cause := context.Cause(ctx); err != nil && errors.Is(cause, errUnasked) {
+			err = cause
+		}
 		if err != nil {
 			return fmt.Errorf("follow the bucket of %s: %w", e.slug, err)
 		}
+		heard.Add(1)
 		meta, err := msg.Metadata()
 		if err != nil {
 			return fmt.Errorf("follow the bucket of %s: %w", e.slug, err)
@@ -90,6 +107,39 @@ func (e *Environment) followUntil(ctx context.Context, begin func(start) error, 
 		})
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// asked returns when nothing has come for a while and the server knows of no
+// request of ours either. The library stops listening for heartbeats when a
+// connection is lost; where it is told of a loss that was over before, it never
+// asks again (nats.go 1.55), and what changes would not come any more.
+func (e *Environment) asked(ctx context.Context, consumer jetstream.Consumer, heard *atomic.Int64) error {
+	tick := time.NewTicker(askedEvery)
+	defer tick.Stop()
+	last, idle := heard.Load(), 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if now := heard.Load(); now != last {
+			last, idle = now, 0
+			continue
+		}
+		info, err := consumer.Info(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch {
+		case err == nil && (info.NumWaiting == 0 || info.NumPending > 0), errors.Is(err, jetstream.ErrConsumerNotFound):
+			if idle++; idle == 2 { // once, it may be between two requests
+				return errUnasked
+			}
+		default: // all is well, or a trouble of the connection, which is noticed elsewhere
+			idle = 0
 		}
 	}
 }

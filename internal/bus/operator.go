@@ -192,7 +192,7 @@ func nodePermissions(environment, node string) *jwt.Permissions {
 	var may jwt.Permissions
 	for _, stream := range []string{entries, objects} {
 		may.Pub.Allow.Add(
-			"$JS.API.STREAM.INFO."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>",
+			"$JS.API.STREAM.INFO."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.INFO."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>",
 			"$JS.API.CONSUMER.MSG.NEXT."+stream+".>", "$JS.API.DIRECT.GET."+stream+".>", "$JS.API.STREAM.MSG.GET."+stream,
 			"$JS.FC."+stream+".>",
 		)

@@ -174,7 +174,7 @@ func (c *Collector) node(n apim.Node, h *heard, newest uint64) apim.Node {
 	case h.Left, !c.reachable(h):
 	case h.Draining:
 		n.State = apim.NodeDraining
-	case h.Ready:
+	case h.Ready && !h.FromDisk: // else it serves what it kept, and is catching up
 		n.State = apim.NodeLive
 	}
 	n.Build, n.Applied, n.APIs, n.Grants, n.FromDisk = h.Build, h.Applied.Sequence, h.APIs, h.Grants, h.FromDisk

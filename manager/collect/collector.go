@@ -235,6 +235,7 @@ func (c *Collector) hear(s entry.Status) {
 		c.nodes++
 		h = &heard{}
 		f.heard[s.Node] = h
+		f.enrolledAt = time.Time{} // it may have been let in a moment ago, by another manager
 	}
 	before, left := h.Applied, h.Left
 	h.Status, h.at = s, c.Now()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"portico/internal/apim"
 )
 
 func TestApprovalTellsWhatIsInForceAndCanBeUndone(t *testing.T) {
@@ -77,7 +79,14 @@ func TestWhoMayNotDecideSeesNoButtons(t *testing.T) {
 	_, growth := s.offer(s.tenantID("acme"))
 	b, actor, tenant := s.consumer("halden")
 	id := s.ask(actor, tenant.ID, growth, "Checkout", "For the shop")
-	b.get("/t/halden/approvals").shows(http.StatusOK, "No request waits")
+	b.get("/t/halden/approvals").shows(http.StatusForbidden, "You may not do this")
+	auditor, who, _ := s.consumer("loomis")
+	s.join(s.tenantID("acme"), who.Person, apim.RoleAuditor)
+	auditor.get("/t/acme/approvals").shows(http.StatusOK, "Checkout", "For the shop")
+	if page := auditor.get("/t/acme/approvals"); strings.Contains(page.body, "Approve") {
+		t.Error("who may only look is shown a button")
+	}
+	auditor.post("/t/acme/approvals/" + string(id) + "/approve").hides("may use Shop")
 	b.post("/t/halden/approvals/" + string(id) + "/approve").hides("may use Shop")
 	if sub, err := s.access.Subscription(t.Context(), actor, tenant.ID, id); err != nil || sub.Subscription.State != "pending" {
 		t.Fatalf("a consumer approved their own request: %v, %v", sub.Subscription.State, err)

@@ -102,7 +102,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 	t.Helper()
 	ctx, n := t.Context(), 0
 	var f full
-	f.tenant = filled(&n, func(v *apim.Tenant) { v.ID, v.Slug = id(apim.PrefixTenant), slug })
+	f.tenant = filled(&n, func(v *apim.Tenant) { v.ID, v.Slug, v.KeyPrefix = id(apim.PrefixTenant), slug, "keys"+slug })
 	own := f.tenant.ID
 	f.person = filled(&n, func(v *apim.Person) { v.ID, v.Email = id(apim.PrefixPerson), slug+"@example.org" })
 	f.member = filled(&n, func(v *apim.Member) {

@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +36,28 @@ func aliasBomb() string {
 	return b.String()
 }
 
+// zipOf is an archive of one file.
+func zipOf(t *testing.T, name, text string) string {
+	t.Helper()
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	w, err := z.Create(name)
+	if err == nil {
+		_, err = w.Write([]byte(text))
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func zipBomb(t *testing.T) string {
+	return zipOf(t, "bomb.yaml", docHead+strings.Repeat(" ", 65<<20))
+}
+
 // TestHostileDocumentsAreRefusedPlainlyInBoundedMemory: each with what is wrong
 // and where, and the process goes on.
 func TestHostileDocumentsAreRefusedPlainlyInBoundedMemory(t *testing.T) {
@@ -50,7 +74,9 @@ func TestHostileDocumentsAreRefusedPlainlyInBoundedMemory(t *testing.T) {
 		{"nothing", jsonType, " \n", 422, []string{"empty"}},
 		{"a web page", yamlType, "<!doctype html><html><body>Not found</body></html>", 422, []string{"not_a_document"}},
 		{"a picture", jsonType, "\x89PNG\r\n\x1a\n\x00\x00", 422, []string{"document"}},
-		{"an archive", yamlType, "PK\x03\x04\x14\x00\x00\x00", 422, []string{"not_a_document"}},
+		{"half an archive", yamlType, "PK\x03\x04\x14\x00\x00\x00", 422, []string{"archive"}},
+		{"an archive that unpacks to 65 MiB", "application/zip", zipBomb(t), 413, []string{"too_large", "bomb.yaml"}},
+		{"an archive with a way out of it", "application/zip", zipOf(t, "../openapi.yaml", docHead+`"paths":{}}`), 422, []string{"archive", "leads out"}},
 		{"JSON of another kind", jsonType, `{"name":"portico","version":"1"}`, 422, []string{"not_openapi"}},
 		{"a list", jsonType, `[1,2,3]`, 422, []string{"not_openapi"}},
 		{"half a document", jsonType, whole[:len(whole)/2], 422, []string{"truncated", "document:1"}},
