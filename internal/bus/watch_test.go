@@ -267,3 +267,30 @@ func waitFor(t testing.TB, what string, holds func() bool) {
 		<-tick.C
 	}
 }
+
+// The library may be left without a request at the server, and the server may
+// hold a consumer back: in both nothing comes, and nothing says so.
+func TestWatcherOfAConsumerThatStandsStillBeginsAnew(t *testing.T) {
+	srv, b := start(t)
+	env := prepared(t, b, "production")
+	n := watching(t, connect(t, srv).Environment("production"))
+	n.until(t, "being caught up", caughtUp)
+	js, stream := raw(t, srv), "KV_"+entry.Bucket("production")
+	s, err := js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for name := range s.ConsumerNames(t.Context()).Name() {
+		if _, err := js.PauseConsumer(t.Context(), stream, name, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		held++
+	}
+	if held == 0 {
+		t.Fatal("nobody follows the bucket")
+	}
+	it := grant(t, 1, 1, 10)
+	put(t, env, it)
+	n.until(t, "the entry", hears(it))
+}
