@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -216,18 +215,8 @@ func (v *visit) upload() (form, manager.Upload, func(), error) {
 			return "", nil, err
 		}
 		open = file
-		return pathOf(head), file, nil
+		return web.FilePath(head.Header, head.Filename), file, nil
 	}}, func() { closing(); done() }, nil
-}
-
-// pathOf is the name of a form's file with the folders that it came in, which
-// Filename leaves out.
-func pathOf(head *multipart.FileHeader) string {
-	_, params, _ := mime.ParseMediaType(head.Header.Get("Content-Disposition"))
-	if name := params["filename"]; name != "" {
-		return name
-	}
-	return head.Filename
 }
 
 // polls counts down how often a part of a page may still load itself again, so

@@ -141,18 +141,8 @@ func formUpload(r *request, root string) (manager.Upload, error) {
 			return "", nil, err
 		}
 		any = true
-		return partName(part), part, nil
+		return web.FilePath(part.Header, "document"), part, nil
 	}}, nil
-}
-
-// partName is the name of a part's file, with its path, which FileName leaves
-// out.
-func partName(part *multipart.Part) string {
-	_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-	if name := params["filename"]; name != "" {
-		return name
-	}
-	return "document"
 }
 
 // filePart is the next file of a form.
