@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"portico/gateway/lane/http1"
+	"portico/gateway/http1"
 	"portico/gateway/policy"
 )
 

@@ -1,7 +1,7 @@
 // Package lane is where connections come in. A lane reads requests into a
 // policy.Exchange, hands it to a Handler, and writes the answer that it finds
 // there. This is the full lane, over net/http; every byte passes the strict
-// parser of lane/http1 before net/http sees it.
+// parser of package http1 before net/http sees it.
 //
 // A lane decides nothing: it does not match, authenticate, or word an error.
 package lane

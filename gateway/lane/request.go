@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"portico/gateway/lane/http1"
+	"portico/gateway/http1"
 	"portico/gateway/policy"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"portico/gateway/lane/http1"
+	"portico/gateway/http1"
 )
 
 func TestHeadIsReadInPlace(t *testing.T) {
