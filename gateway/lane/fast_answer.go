@@ -120,16 +120,20 @@ func (s *sink) copy() error {
 		}
 		err := s.read(body)
 		switch {
+		case err == nil:
+			continue
 		case err == io.EOF && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
-			return errShort
+			err = errShort
 		case err == io.EOF:
 			if s.chunked {
 				s.end()
 			}
 			return s.flush()
-		case err != nil:
-			return err
 		}
+		if broken := s.flush(); broken != nil {
+			return broken
+		}
+		return err // what was sent is not whole, and the connection's end says so
 	}
 }
 
