@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"time"
+
+	"portico/gateway/socket"
 )
 
 const (
@@ -76,7 +78,7 @@ func (c *conn) look() {
 	}
 	if line := c.line.Load(); line != nil && line.Gone() {
 		c.abort(state, abandoned)
-	} else if c.raw != nil && c.head.Load() && ended(c.raw) {
+	} else if c.raw != nil && c.head.Load() && socket.Ended(c.raw) {
 		c.abort(state, stale)
 	}
 }

@@ -31,6 +31,7 @@ const continueAfter = time.Second
 // stream sends the head, lets the body follow, and waits for the answer.
 func (c *call) stream() error {
 	ex := c.ex
+	ex.Body.Share()
 	c.up = &upload{
 		body: ex.Body, chunked: ex.BodyLength < 0, conn: c.conn, state: c.state, set: c.upstream.set, times: c.times,
 	}
