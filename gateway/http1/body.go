@@ -67,6 +67,19 @@ func (b *Body) Begin(length int64, strict bool) {
 // Ended reports whether the body was read to its end.
 func (b *Body) Ended() bool { return b.state == bodyEnded }
 
+// Ready reports whether the next Read finds something without waiting, as far
+// as the buffered bytes tell.
+func (b *Body) Ready(ahead []byte) bool {
+	switch b.state {
+	case bodyEnded:
+		return true
+	case bodyLength, bodyClose, chunkData:
+		return len(ahead) > 0
+	}
+	at := bytes.IndexByte(ahead, '\n')
+	return at >= 0 && at < len(ahead)-1
+}
+
 // Read reads into p what is there, and waits only when nothing is. It returns
 // io.EOF at the end of the body, which may come with the last bytes,
 // io.ErrUnexpectedEOF when the connection ends before, and an *Error for bytes
