@@ -106,10 +106,10 @@ func (e *Endpoint) eject(now int64, s Ejection, outcome Outcome) {
 	e.outSince, e.outWhy = now, outcome.String()
 }
 
-func (e *Endpoint) setHealth(now int64, why string) (changed bool) {
+func (e *Endpoint) setHealth(now int64, why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	changed = (e.sick == "") != (why == "")
+	changed := (e.sick == "") != (why == "")
 	if changed && why == "" {
 		e.since = max(now, 1)
 		e.failures.Store(0)
@@ -117,7 +117,6 @@ func (e *Endpoint) setHealth(now int64, why string) (changed bool) {
 		e.sickSince = now
 	}
 	e.sick = why
-	return changed
 }
 
 // settle reports whether the endpoint's share changed, and whether it will.

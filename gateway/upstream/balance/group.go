@@ -280,10 +280,9 @@ func (g *Group) eject(e *Endpoint, now int64, outcome Outcome) {
 func (g *Group) SetHealth(e *Endpoint, now int64, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if e.setHealth(now, why) {
-		g.draw(now)
-		g.stir()
-	}
+	e.setHealth(now, why)
+	g.draw(now)
+	g.stir()
 }
 
 // Settle lets endpoints back whose time out is over, and moves slow starts on.
@@ -306,6 +305,13 @@ func (g *Group) stir() {
 	if g.unsettled != nil {
 		g.unsettled()
 	}
+}
+
+// Well reports whether every endpoint gets calls as it should. It costs less
+// than Health.
+func (g *Group) Well(now int64) bool {
+	p := g.picture.Load()
+	return len(p.list) == len(p.all) && !p.panics && (g.breaker == nil || !g.breaker.isOpen(now))
 }
 
 // Health is how a group is.

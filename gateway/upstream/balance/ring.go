@@ -95,7 +95,12 @@ func (g *Group) pickByKey(p *picture, key uint64, tried []*Endpoint) (*Endpoint,
 }
 
 // KeyOf returns the key of a text: the same in every process, and never 0.
-func KeyOf(text string) uint64 {
+func KeyOf(text string) uint64 { return keyOf(text) }
+
+// KeyOfBytes returns the key of what is not a text.
+func KeyOfBytes(b []byte) uint64 { return keyOf(b) }
+
+func keyOf[T string | []byte](text T) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(text) {
 		h = (h ^ uint64(text[i])) * 1099511628211
