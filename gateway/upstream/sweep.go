@@ -28,10 +28,11 @@ func (s *Set) Run(ctx context.Context) error {
 			asked = since
 		}
 		s.watch(int64(since), ask)
+		s.restless.settle(int64(since) + 1)
 		if since-swept >= sweepEvery {
 			swept = since
 			for _, u := range s.all() {
-				for _, e := range u.endpoints {
+				for _, e := range u.all() {
 					e.sweep(int64(since))
 				}
 			}

@@ -66,7 +66,7 @@ func (u *upload) run() {
 		return
 	}
 	// An upstream that takes no more may have answered nevertheless.
-	u.conn.readBy.CompareAndSwap(uploading, u.set.now.Load()+int64(u.times.Header))
+	u.conn.readBy.CompareAndSwap(uploading, u.times.headBy(u.set.now.Load()))
 	u.ended.Store(err == nil) // the last thing: the connection may serve the next call now
 }
 
