@@ -250,6 +250,7 @@ func (l *Lanes) tellTime(now time.Time, since int64) {
 
 func (l *Lanes) expire() {
 	now, past := l.now.Load(), time.Unix(1, 0)
+	l.full.expire(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
