@@ -46,7 +46,7 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 // appendHead writes the head of the answer.
 func (c *conn) appendHead(b []byte, ex *policy.Exchange, keep, chunked bool) []byte {
 	a := &ex.Answer
-	b = appendStatus(append(b, "HTTP/1.1 "...), a.Status)
+	b = appendStatus(append(b, "HTTP/1.1 "...), a.Wire())
 	dated := false
 	for _, f := range a.Header.Fields() {
 		b = append(append(b, f.Name...), ": "...)

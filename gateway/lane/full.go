@@ -139,7 +139,12 @@ func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.lanes.handler.Done(ex, err)
 		panic(http.ErrAbortHandler) // net/http's way to close the connection
 	}
-	err := c.write(ex)
+	var err error
+	if ex.Answer.Tunnel != nil {
+		err = c.tunnel(ex)
+	} else {
+		err = c.write(ex)
+	}
 	c.stop(ex)
 	f.lanes.handler.Done(ex, err)
 	if err != nil {

@@ -15,6 +15,9 @@ import (
 // all of it, and the connection must end.
 func (c *fullCall) write(ex *policy.Exchange) error {
 	a := &ex.Answer
+	if c.conn.http1 != nil {
+		c.conn.http1.Resume()
+	}
 	if a.Body != nil {
 		defer a.Body.Close()
 	}
@@ -38,7 +41,7 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 	}
 	c.patience()
 	defer c.writeBy.Store(0)
-	c.w.WriteHeader(a.Status)
+	c.w.WriteHeader(a.Wire())
 	if a.Body == nil || ex.Method == http.MethodHead {
 		return nil
 	}

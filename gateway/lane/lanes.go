@@ -58,6 +58,8 @@ type Lanes struct {
 	over     chan struct{}  // closed when nothing is served any more
 	running  sync.WaitGroup // connections of the fast lane, and the sweeper
 
+	tunnels tunnels
+
 	mu        sync.Mutex
 	conns     map[*conn]struct{} // of the fast lane; guarded by mu
 	listeners []net.Listener     // guarded by mu
@@ -159,13 +161,14 @@ func (l *Lanes) Drain(ctx context.Context) error {
 	l.KeepConnections(false)
 	l.refuse()
 	err := l.full.drain(ctx)
-	for err == nil && l.closeIdle() > 0 {
+	for err == nil && l.closeIdle()+l.tunnels.count() > 0 {
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-time.After(drainTick):
 		}
 	}
+	l.tunnels.end()
 	if closing := l.Close(); err == nil {
 		err = closing
 	}
@@ -180,6 +183,7 @@ const drainTick = 10 * time.Millisecond
 // Close gives every connection up at once, and returns when all is at rest.
 func (l *Lanes) Close() error {
 	l.refuse()
+	l.tunnels.end()
 	err := l.full.close()
 	l.mu.Lock()
 	// Closing a socket would wait for the callback that a call runs in. Calls
@@ -251,6 +255,7 @@ func (l *Lanes) tellTime(now time.Time, since int64) {
 func (l *Lanes) expire() {
 	now, past := l.now.Load(), time.Unix(1, 0)
 	l.full.expire(now)
+	l.tunnels.expire(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {

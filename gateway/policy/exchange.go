@@ -25,7 +25,8 @@ type Exchange struct {
 	Body       *Body  // nil for none
 	BodyLength int64  // in bytes; 0 none, -1 not known
 	Peer       netip.Addr
-	Expects    bool // the caller waits for 100 Continue
+	Expects    bool   // the caller waits for 100 Continue
+	Upgrade    string // the protocol to which the caller wants to switch; "" for none
 	Line       *Line
 
 	// What the node adds before the chain.
@@ -81,10 +82,39 @@ type Answer struct {
 	Body    io.ReadCloser // nil for none
 	Length  int64         // of the body; -1 not known
 	Trailer Header        // complete when Body has ended
+	// Told is the status that the caller reads in the place of Status, for
+	// protocols that say elsewhere how a call went; 0 is Status itself.
+	Told int
+	// Tunnel is set where the upstream has switched protocols, with status 101;
+	// Body then ends it. TunnelIn and TunnelOut are how many bytes the lane has
+	// carried through it, to and from the upstream.
+	Tunnel              Tunnel
+	TunnelIn, TunnelOut int64
 	// Local says that the gateway itself answers, not an upstream.
 	Local bool
 	// Close says that the connection ends with this answer.
 	Close bool
+}
+
+// Tunnel is the upstream's side of a connection whose protocol was switched. One
+// goroutine may read and one write at a time.
+type Tunnel interface {
+	io.ReadWriter
+	// CloseWrite says that nothing more will be written.
+	CloseWrite() error
+	// Stop makes reads and writes fail, those under way included. It may be
+	// called at any time before the answer's Body is closed.
+	Stop()
+	// Idle is how long nothing may pass, either way.
+	Idle() time.Duration
+}
+
+// Wire returns the status that goes out.
+func (a *Answer) Wire() int {
+	if a.Told != 0 {
+		return a.Told
+	}
+	return a.Status
 }
 
 // Attempt is one try of a call on one target.

@@ -24,6 +24,7 @@ type endpoint struct {
 
 	address string
 	tls     *tls.Config // nil for plain
+	far     *far        // how it is called by HTTP/2; nil for HTTP/1.1 alone
 	set     *Set
 
 	mu     sync.Mutex
@@ -39,7 +40,7 @@ const (
 
 // newEndpoint returns the endpoint of a target's URL. address is where it is,
 // host and port; "" is where the URL says.
-func newEndpoint(target, address string, set *Set) (*endpoint, bool) {
+func newEndpoint(target, address, protocol string, set *Set) (*endpoint, bool) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, false
@@ -51,6 +52,7 @@ func newEndpoint(target, address string, set *Set) (*endpoint, bool) {
 	if u.Scheme == "https" {
 		e.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(64)}
 	}
+	e.far = newFar(e, protocol)
 	e.balance = balance.NewEndpoint(nameOf(target, address), e)
 	return e, true
 }
@@ -108,26 +110,40 @@ func (e *endpoint) put(c *conn) {
 	e.mu.Unlock()
 }
 
-// dial opens a connection, TLS included. Its errors are *dialError.
+// dial opens a connection for HTTP/1.1, TLS included. Its errors are *dialError,
+// but for errSpeaksHTTP2.
 func (e *endpoint) dial(ctx context.Context, timeout time.Duration) (*conn, error) {
+	c, err := e.connect(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := c.(*tls.Conn); ok && e.far != nil {
+		if err := e.far.negotiated(t); err != nil {
+			return nil, err
+		}
+	}
+	out := newConn(c, e)
+	e.set.open(out)
+	return out, nil
+}
+
+// connect opens a connection, TLS included. Its errors are *dialError.
+func (e *endpoint) connect(ctx context.Context, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	plain, err := e.set.dial(ctx, "tcp", e.address)
 	if err != nil {
 		return nil, &dialError{err, ctx.Err() != nil}
 	}
-	var c net.Conn = plain
-	if e.tls != nil {
-		secure := tls.Client(plain, e.tls)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			plain.Close()
-			return nil, &dialError{err, ctx.Err() != nil}
-		}
-		c = secure
+	if e.tls == nil {
+		return plain, nil
 	}
-	out := newConn(c, e)
-	e.set.open(out)
-	return out, nil
+	secure := tls.Client(plain, e.tls)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		plain.Close()
+		return nil, &dialError{err, ctx.Err() != nil}
+	}
+	return secure, nil
 }
 
 type dialError struct {
@@ -148,6 +164,9 @@ func (e *endpoint) shut() {
 	e.mu.Unlock()
 	for _, c := range list {
 		e.set.close(c)
+	}
+	if e.far != nil {
+		e.far.shut()
 	}
 }
 

@@ -184,7 +184,9 @@ func (u *Upstream) take(list []found, before *Upstream) {
 	var old map[string]*endpoint
 	if before != nil {
 		before.mu.Lock()
-		old = before.endpoints
+		if before.config.Protocol == u.config.Protocol {
+			old = before.endpoints
+		}
 		before.mu.Unlock()
 	}
 	u.mu.Lock()
@@ -202,7 +204,7 @@ func (u *Upstream) take(list []found, before *Upstream) {
 		}
 		if e == nil {
 			var ok bool
-			if e, ok = newEndpoint(f.url, f.address, u.set); !ok {
+			if e, ok = newEndpoint(f.url, f.address, u.config.Protocol, u.set); !ok {
 				continue
 			}
 		}

@@ -128,7 +128,9 @@ func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 		}
 		for j, t := range u.Targets {
 			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), TargetURL(t.URL))
+			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), ProtocolFits(u.Protocol, t.URL))
 		}
+		p.addErr(at+".protocol", Protocol(u.Protocol))
 		p.headers(at+".headers", u.Headers)
 		p.traffic(at, u)
 		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxTimeoutMS)
@@ -235,6 +237,27 @@ func (p *problems) predicates(at string, predicates []entry.Predicate) {
 			p.add(field+".value", "holds a control character")
 		}
 	}
+}
+
+// Protocol says what is wrong with the protocol of an upstream.
+func Protocol(protocol string) error {
+	switch protocol {
+	case "", "http1", "http2", "h2c", "auto":
+		return nil
+	}
+	return fmt.Errorf("want http1, http2, h2c or auto, got %q", protocol)
+}
+
+// ProtocolFits says why an upstream's address cannot be called by its protocol.
+func ProtocolFits(protocol, target string) error {
+	scheme, _, _ := strings.Cut(target, "://")
+	switch {
+	case protocol == "http2" && scheme == "http":
+		return fmt.Errorf("protocol http2 wants https; without TLS it is h2c")
+	case protocol == "h2c" && scheme == "https":
+		return fmt.Errorf("protocol h2c wants http; by TLS it is http2")
+	}
+	return nil
 }
 
 // TargetURL says what is wrong with an upstream's address.
