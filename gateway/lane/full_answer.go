@@ -48,6 +48,9 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 	if err := c.stream(ex); err != nil {
 		return err
 	}
+	if c.conn.http2 != nil { // net/http sends what is left when nobody watches any more
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.full.lanes.times.Write))
+	}
 	setFields(h, http.TrailerPrefix, a.Trailer.Fields(), 0)
 	return nil
 }

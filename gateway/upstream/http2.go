@@ -198,6 +198,9 @@ func (c *call) tryFar(ctx context.Context, f *far) error {
 	c.res = res
 	h := &c.head
 	h.Status, h.Length, h.Said, h.Close = res.StatusCode, res.ContentLength, res.ContentLength, false
+	if len(res.Trailer) > 0 {
+		h.Length = http1.Chunked // an answer whose length is said beforehand could not hold them by HTTP/1.1
+	}
 	h.Fields = h.Fields[:0]
 	for name, values := range res.Header {
 		for _, v := range values {
