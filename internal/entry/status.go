@@ -15,6 +15,8 @@ type Status struct {
 	Refused []Refusal `json:"refused,omitempty"`
 	APIs    int       `json:"apis"`
 	Grants  int       `json:"grants"`
+	// Splits is what was counted of traffic splits and mirrors.
+	Splits []SplitReport `json:"splits,omitempty"`
 
 	StartedAt int64 `json:"started_at"`
 	SentAt    int64 `json:"sent_at"`
