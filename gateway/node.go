@@ -160,6 +160,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.lane.Serve(listener) })
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
+	group.Go(func() error { return n.upstreams.Run(following) })
 	var removed error
 	group.Go(func() error { return n.tellSeen(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave

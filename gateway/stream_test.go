@@ -25,7 +25,7 @@ func TestBadUpstreamsAreTold(t *testing.T) {
 		code      string
 	}{
 		{"reset", 502, "upstream_unreachable"},
-		{"garbage", 502, "upstream_unreachable"},
+		{"garbage", 502, "upstream_invalid"},
 		{"status099", 502, "upstream_invalid"},
 		{"slow", 504, "upstream_timeout"},
 	} {
