@@ -80,6 +80,7 @@ func updateAPI(r *request) error {
 		Contact     *string   `json:"contact"`
 		Tags        *[]string `json:"tags"`
 		Team        *apim.ID  `json:"team"`
+		Default     *string   `json:"default_version"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -88,7 +89,7 @@ func updateAPI(r *request) error {
 	if err != nil {
 		return err
 	}
-	change := manager.APIChange{Name: in.Name, Description: in.Description, Contact: in.Contact, Tags: in.Tags, Team: in.Team, Lock: r.lock}
+	change := manager.APIChange{Name: in.Name, Description: in.Description, Contact: in.Contact, Tags: in.Tags, Team: in.Team, DefaultVersion: in.Default, Lock: r.lock}
 	if _, err := r.Catalog.UpdateAPI(r.ctx, r.actor, r.tenant.ID, id, change); err != nil {
 		return err
 	}
