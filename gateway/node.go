@@ -48,6 +48,7 @@ type Config struct {
 	Now func() time.Time // nil: time.Now
 
 	Times        lane.Times    // zero: its defaults
+	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
 	DrainLimit   time.Duration // after which a drain gives up; 0: 30 s
@@ -56,7 +57,7 @@ type Config struct {
 // Node is one gateway process. Make it with New and call Run once.
 type Node struct {
 	config  Config
-	lane    *lane.Full
+	lane    *lane.Lanes
 	started time.Time
 
 	// The path of a request reads only these.
@@ -125,7 +126,8 @@ func New(config Config) (*Node, error) {
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.splits = split.NewSet(split.Options{Now: config.Now})
-	n.lane = lane.NewFull(n, config.Times, config.Log)
+	n.lane = lane.New(n, config.Times, config.Log)
+	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
 		return nil, err
 	}

@@ -269,6 +269,9 @@ func (c *call) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Ready reports whether the next Read need not wait for the upstream.
+func (c *call) Ready() bool { return c.reader.Ready(c.in[c.r:c.w]) }
+
 // Close implements io.Closer. It ends the call, whatever is left of it. Nobody
 // may use the call after it.
 func (c *call) Close() error {
