@@ -286,6 +286,9 @@ func (c *Catalog) EndSplit(ctx context.Context, actor apim.Actor, tenant, versio
 // TakeCandidate makes the candidate what is live: its revision is deployed, and
 // the split ends with it in the same change.
 func (c *Catalog) TakeCandidate(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string) (PublishResult, error) {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+		return PublishResult{}, err
+	}
 	d, err := c.Split(ctx, actor, tenant, version, environmentSlug)
 	if err != nil {
 		return PublishResult{}, err

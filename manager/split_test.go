@@ -217,7 +217,7 @@ func testBadSplitsAreRefusedByField(t *testing.T, place postgres.Place) {
 	v := p.version(p.provider, p.shop, "orders")
 	p.publish(v)
 	for field, change := range map[string]manager.SplitChange{
-		"share":                    {Candidate: next(), Share: new(1001)},
+		"per_mille":                {Candidate: next(), Share: new(1001)},
 		"candidate":                {Share: new(10)},
 		"candidate.revision":       {Candidate: &apim.SplitCandidate{Revision: 9}},
 		"candidate.revision: r1":   {Candidate: &apim.SplitCandidate{Revision: 1}},

@@ -113,7 +113,7 @@ func (s Split) Check() error {
 			check.Fail(field, "range", "is %d; use 0 to 1000 per mille", n)
 		}
 	}
-	share("share", s.Share)
+	share("per_mille", s.Share)
 	switch c := s.Candidate; {
 	case c.Revision < 0:
 		check.Fail("candidate.revision", "range", "is %d; revisions begin with 1", c.Revision)
@@ -140,7 +140,7 @@ func (s Split) Check() error {
 		check.Fail("steps.on", "candidate", "needs a candidate to step towards")
 	}
 	if m := s.Mirror; !m.None() {
-		share("mirror.share", m.Share)
+		share("mirror.per_mille", m.Share)
 		if m.MaxBodyBytes < 0 || m.MaxBodyBytes > 16<<20 {
 			check.Fail("mirror.max_body_bytes", "range", "is %d; use 0 to 16777216", m.MaxBodyBytes)
 		}
@@ -188,16 +188,16 @@ func (s SplitSteps) check(check *Check) {
 		return
 	}
 	if s.By < 1 || s.By > 1000 {
-		check.Fail("steps.by", "range", "is %d; use 1 to 1000 per mille", s.By)
+		check.Fail("steps.by_per_mille", "range", "is %d; use 1 to 1000 per mille", s.By)
 	}
 	if s.Every < time.Second || s.Every > 30*24*time.Hour {
 		check.Fail("steps.every_ms", "range", "is %d; use 1 second to 30 days", s.Every.Milliseconds())
 	}
 	if s.Until < 1 || s.Until > 1000 {
-		check.Fail("steps.until", "range", "is %d; use 1 to 1000 per mille", s.Until)
+		check.Fail("steps.until_per_mille", "range", "is %d; use 1 to 1000 per mille", s.Until)
 	}
 	if s.Slack < 0 || s.Slack > 1000 {
-		check.Fail("steps.slack", "range", "is %d; use 0 to 1000 per mille", s.Slack)
+		check.Fail("steps.slack_per_mille", "range", "is %d; use 0 to 1000 per mille", s.Slack)
 	}
 	if s.Calls < 1 || s.Calls > 1_000_000 {
 		check.Fail("steps.calls", "range", "is %d; use 1 to 1000000", s.Calls)
