@@ -97,6 +97,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 	}
 	out.Tabs = []tabLink{
 		{"Routes & policies", l.version(api, label), -1, tab == "routes"},
+		{"Traffic", l.version(api, label, "traffic"), -1, tab == "traffic"},
 		{"Versions", l.version(api, label, "versions"), len(d.Siblings), tab == "versions"},
 		{"Definition", l.version(api, label, "definition"), -1, tab == "definition"},
 		{"Products", l.version(api, label, "products"), len(d.Products), tab == "products"},
@@ -194,6 +195,7 @@ type routesPage struct {
 	Upstream  string // edit
 	Mounts    []mountView
 	Mount     string // edit
+	Split     splitView
 	Form      form
 	here      string
 }
@@ -221,7 +223,7 @@ type upstreamView struct {
 	Used  int // routes
 }
 
-type mountView struct{ Path, URL string }
+type mountView struct{ Path, URL, Select string }
 
 type productLink struct {
 	Name, Href, Note string
@@ -235,7 +237,16 @@ func (h *Console) versionRoutes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.render(http.StatusOK, routesTab(h.routesPage(v, d, form{}, form{})))
+	p := h.routesPage(v, d, form{}, form{})
+	if v.environment.Slug != "" {
+		s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+		if err != nil {
+			return err
+		}
+		p.Split = v.splitOf(d, s)
+		p.Split.CanMove = p.CanMove
+	}
+	return v.render(http.StatusOK, routesTab(p))
 }
 
 func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) routesPage {
@@ -256,7 +267,7 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 		out.Upstreams = append(out.Upstreams, upstreamView{u.Name, u.URLs, timesText(u), used[u.Name]})
 	}
 	for _, m := range rt.Mounts {
-		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m)})
+		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})
 	}
 	out.Steps = steps(v, d)
 	for i, s := range out.Steps {
