@@ -164,7 +164,9 @@ type OfferedVersion struct {
 	Revision    int
 	Document    apim.Document
 	Operations  int
-	URL         string // base URL on the gateway of the first of Places
+	URL         string        // base URL on the gateway of the first of Places
+	Asks        apim.Selector // what a call says beside it; zero: nothing
+	Ways        []OfferedWay  // all addresses, of the first of Places
 	Places      []OfferedPlace
 	Credentials apim.CredentialPlaces
 	Siblings    []string // labels of the API's other visible versions, newest first
@@ -174,7 +176,15 @@ type OfferedVersion struct {
 type OfferedPlace struct {
 	Environment, Name string // slug and name
 	Kind              apim.EnvironmentKind
-	URL               string // base URL on its gateway
+	URL               string        // base URL on its gateway
+	Asks              apim.Selector // what a call says beside it; zero: nothing
+	Ways              []OfferedWay  // all addresses, the one above first
+}
+
+// OfferedWay is an address of a version, and what a call says beside it.
+type OfferedWay struct {
+	URL  string
+	Asks apim.Selector
 }
 
 // OfferQuery filters the catalog.

@@ -99,7 +99,7 @@ func TestMountsSayHowAVersionIsAskedFor(t *testing.T) {
 	}
 	b.post(at+"/mount", "base_path", "/acme/orders", "select", "moon v=2").shows(http.StatusUnprocessableEntity).fieldError("select")
 	b.post(at+"/mount", "base_path", "/acme/orders", "more", "/acme/orders query v").shows(http.StatusUnprocessableEntity).fieldError("more")
-	about := b.get(at + "/about").shows(http.StatusOK, "Calls that ask for no version")
+	about := b.get(at+"/about").shows(http.StatusOK, "Calls that ask for no version")
 	b.post(at+"/about", "lock", about.hidden("lock"), "name", "Orders", "default_version", "newest").shows(http.StatusOK, "Orders is saved")
 	b.get(at + "/about").has(`value="newest" selected`)
 }
