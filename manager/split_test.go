@@ -185,6 +185,9 @@ func testShareIsMovedWithoutARevision(t *testing.T, place postgres.Place) {
 	}
 	_, err = p.catalog.SwitchSplit(ctx, p.provider, p.shop.ID, v.ID, "production", "moon")
 	refused(t, err, apim.Invalid)
+	if got := api.Upstreams[1]; got.Name != "candidate:main" || got.ConnectTimeoutMS != api.Upstreams[0].ConnectTimeoutMS {
+		t.Errorf("the candidate is called otherwise: %+v", got)
+	}
 	p.split(v, manager.SplitChange{Mirror: &apim.SplitMirror{URLs: []string{"https://mirror.example"}, Share: 10, MaxBodyBytes: 1, Concurrency: 5}})
 	if api, _ = p.live(v); api.Mirror == nil || api.Mirror.PerMille != 10 || api.Split.Run != run {
 		t.Errorf("got %+v", api.Mirror)

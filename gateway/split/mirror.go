@@ -57,6 +57,7 @@ func (m *mirror) Call(ctx context.Context, ex *policy.Exchange) error {
 	body, read := ex.Body, (*reading)(nil)
 	if body != nil {
 		read = &reading{from: body, length: int(ex.BodyLength), kept: make([]byte, 0, ex.BodyLength)}
+		body.Share() // whoever reads the copy, reads it
 		ex.Body = policy.NewBody(read)
 	}
 	err := m.inner.Call(ctx, ex)

@@ -29,16 +29,18 @@ func Branches(rt apim.Runtime, s apim.Split, candidate []apim.Upstream) apim.Run
 			}
 		}
 	}
-	like := func(name string, urls []string) {
+	like := func(name string, urls []string) apim.Upstream {
 		u := own[0]
-		u.Name, u.URLs = name, urls
-		rt.Upstreams = append(rt.Upstreams, u)
+		u.Name, u.URLs, u.Weights, u.Traffic.Discovery = name, urls, nil, apim.Discovery{}
+		return u
 	}
 	if len(s.Candidate.URLs) > 0 {
-		like(candidatePrefix+own[0].Name, s.Candidate.URLs)
+		rt.Upstreams = append(rt.Upstreams, like(candidatePrefix+own[0].Name, s.Candidate.URLs))
 	}
 	if !s.Mirror.None() {
-		like(mirrorName, s.Mirror.URLs)
+		u := like(mirrorName, s.Mirror.URLs)
+		u.Traffic = apim.Traffic{} // what is copied is not worth a second try by rule
+		rt.Upstreams = append(rt.Upstreams, u)
 	}
 	return rt
 }
