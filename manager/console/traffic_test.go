@@ -7,6 +7,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/manager"
 )
 
 // counted is what nodes say.
@@ -102,4 +103,27 @@ func TestMountsSayHowAVersionIsAskedFor(t *testing.T) {
 	about := b.get(at+"/about").shows(http.StatusOK, "Calls that ask for no version")
 	b.post(at+"/about", "lock", about.hidden("lock"), "name", "Orders", "default_version", "newest").shows(http.StatusOK, "Orders is saved")
 	b.get(at + "/about").has(`value="newest" selected`)
+}
+
+func TestRoutesSayWhichOthersComeFirst(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	staged, err := s.catalog.StageImport(t.Context(), system(), acme, manager.Upload{FileName: "users.yaml", Body: strings.NewReader(`openapi: 3.1.0
+info: {title: Users, version: "1"}
+servers: [{url: "https://users.internal.example"}]
+paths:
+  /users/me: {get: {operationId: me, responses: {"200": {description: OK}}}}
+  /users/{id}: {get: {operationId: one, responses: {"200": {description: OK}}}, delete: {operationId: gone, responses: {"204": {description: Gone}}}}
+  /{any}/me: {get: {operationId: any, responses: {"200": {description: OK}}}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.AcceptImport(t.Context(), system(), acme, staged.ID, manager.AcceptImport{Name: "Users", Slug: "users", Label: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/t/acme/apis/users/v1?q=one").shows(http.StatusOK, "after /users/me")
+	b.get("/t/acme/apis/users/v1?q=any").shows(http.StatusOK, "after /users/me")
+	b.get("/t/acme/apis/users/v1?q=gone").shows(http.StatusOK, "DEL").hides("after /")
 }

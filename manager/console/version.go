@@ -214,6 +214,7 @@ type stepView struct {
 type routeView struct {
 	Operation, Method, Path, Summary, Upstream string
 	Public, Off, Deprecated                    bool
+	Yields                                     string // to which routes some of its calls go
 }
 
 type upstreamView struct {
@@ -300,8 +301,9 @@ func (p *routesPage) page(v *visit, routes []apim.Route) {
 	}
 	end := min(at+routesPerPage, len(match))
 	for _, r := range match[at:end] {
-		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated})
+		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, ""})
 	}
+	yields(p.Routes, routes)
 	if len(match) > 0 {
 		p.Shown = number(at+1) + "–" + number(end) + " of " + number(len(match))
 	}
