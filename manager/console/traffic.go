@@ -249,9 +249,9 @@ func (h *Console) trafficCounts(v *visit) error {
 	return v.fragment(splitSides(v.splitOf(d, s)))
 }
 
-// follow makes the comparison load itself again while somebody looks.
+// follow makes the comparison load itself again.
 func (s splitView) follow() templ.Attributes {
-	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "every 3s [document.visibilityState=='visible']", "hx-swap": "outerHTML"}
+	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "every 3s", "hx-swap": "outerHTML"}
 }
 
 // moveTraffic does what a form of the tab asks.
