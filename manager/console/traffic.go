@@ -102,14 +102,18 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 		return out
 	}
 	out.Candidate, out.CanTake = s.Split.Candidate.String(), s.Split.Candidate.Revision > 0
-	if out.Candidate != s.Split.Candidate.String() || len(s.Split.Candidate.URLs) > 0 {
+	if !out.CanTake {
 		out.Candidate = clip(out.Candidate, 40)
 	}
 	if r := s.Split.Steps; r.On {
 		out.Steps = fmt.Sprintf("Goes to %s %% at %s if at most %s %% more of its calls fail.",
 			percentText(min(s.Split.Share+r.By, r.Until)), s.Split.MovedAt.Add(r.Every).UTC().Format("15:04 UTC"), percentText(r.Slack))
 	}
-	out.Sides = []sideView{sideOf(out.Live, s.LiveSide, s.LiveSide), sideOf(out.Candidate, s.CandidateSide, s.LiveSide)}
+	name := "candidate" // an address is long, and stands above
+	if out.CanTake {
+		name = out.Candidate
+	}
+	out.Sides = []sideView{sideOf(out.Live, s.LiveSide, s.LiveSide), sideOf(name, s.CandidateSide, s.LiveSide)}
 	return out
 }
 

@@ -377,7 +377,7 @@ func splitPanel(s splitView) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.PostButton(s.At+"/switch", "Back to "+s.Back+" %", ui.Look{Small: true, Kind: ui.Quiet, Hidden: []ui.Pair{{Key: "to", Value: "back"}}}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.PostButton(s.At+"/switch", "Back to "+s.Back+" %", ui.Look{Small: true, Hidden: []ui.Pair{{Key: "to", Value: "back"}}}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
