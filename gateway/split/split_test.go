@@ -21,7 +21,6 @@ func uuid(n int) string { return fmt.Sprintf("%032x", n) }
 
 // backend is a destination that remembers what it was called with.
 type backend struct {
-	name   string
 	status int
 	err    error
 	do     func(ctx context.Context, ex *policy.Exchange) error // nil: answers at once
