@@ -282,3 +282,29 @@ func TestTargetsThatStayKeepTheirConnections(t *testing.T) {
 		}
 	}
 }
+
+func TestUnhealthyTargetGetsNoCalls(t *testing.T) {
+	s := startSpread(t, 3, entry.Traffic{Health: entry.HealthCheck{Kind: "http", Path: "/healthz", IntervalMS: 100, Healthy: 1, Unhealthy: 2}})
+	s.targets[1].status.Store(500)
+	wait(t, "the check to fail", func() bool { return s.gets(t, 6)["t1"]+s.gets(t, 6)["500 "] == 0 })
+	h := s.Status().Upstreams
+	if len(h) != 1 || h[0].Unfit != 1 || h[0].Worst[0].URL != s.targets[1].URL || h[0].Worst[0].Why != "check: status 500" {
+		t.Errorf("the status says %+v", h)
+	}
+	// A new revision does not forget it, and one without a check does.
+	s.api.Upstreams[0].Targets[0].Weight = 2
+	s.publish(t)
+	if got := s.gets(t, 12); got["500 "] > 0 {
+		t.Errorf("after a new revision: %v", got)
+	}
+	s.targets[1].status.Store(0)
+	wait(t, "it to be well again", func() bool { return s.gets(t, 8)["t1"] == 2 })
+	s.targets[1].status.Store(500)
+	wait(t, "the check to fail again", func() bool { return s.gets(t, 6)["500 "] == 0 })
+	s.targets[1].status.Store(0)
+	s.api.Upstreams[0].Traffic.Health = entry.HealthCheck{}
+	s.publish(t)
+	if got := s.gets(t, 8); got["t1"] != 2 {
+		t.Errorf("without a check: %v", got)
+	}
+}
