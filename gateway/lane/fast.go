@@ -47,6 +47,7 @@ type conn struct {
 	unsendable     error
 	source         io.Reader // of bodies
 	next           next
+	one            [1]byte
 	empty          bool // the socket was: a wait cannot miss anything
 	lingers        bool // once it is over, the client may still be sending
 	served         bool // a request was
@@ -249,15 +250,12 @@ func (c *conn) more(fd uintptr) bool {
 // moreSecure waits for the next request under TLS with one byte in hand rather
 // than with a buffer.
 func (c *conn) moreSecure() bool {
-	var one [1]byte
-	n, err := c.Conn.Read(one[:])
-	if n == 0 {
-		_ = err // whatever it was, the connection is over
+	if n, _ := c.Conn.Read(c.one[:]); n == 0 { // why does not matter: the connection is over
 		c.next = hangUp
 		return false
 	}
 	c.hold()
-	c.w = copy(c.in, one[:n])
+	c.w = copy(c.in, c.one[:])
 	return c.arrived()
 }
 
