@@ -16,6 +16,7 @@ type Catalog struct {
 	Fetch *http.Client
 	// DefaultUpstreamHeaderTimeout and friends live in the environment.
 	Confirm Confirmations
+	Health  UpstreamHealths // nil: no node is heard
 
 	wakeOnce sync.Once
 	wake     chan struct{} // to the loader
@@ -112,6 +113,8 @@ type DraftChange struct {
 	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
 	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
+	Weights      *[]int        // of the addresses, by place; none: all the same
+	Traffic      *apim.Traffic // of it, whole
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit
 	MaxBodyBytes *int64

@@ -114,7 +114,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("import "+tm.file("orders.yaml", ordersYAML), "apis", "apis show orders", "apis set orders --tag shop --contact us",
 		"versions list orders", "versions show orders", "versions set orders --limit 600/1m", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
-		"versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
+		"versions upstreams orders", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
 	walk("products create Orders --version orders/v1 --public", "products", "products show orders", "products set orders --summary Orders.",
 		"plans create orders Trial", "plans create orders Business --approval manual", "plans list orders", "plans show orders/trial",
 		"plans set orders/trial --price 1", "offers", "offers show orders")

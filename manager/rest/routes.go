@@ -112,6 +112,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: version + "/deprecate", needs: "publish api", handle: deprecate, query: wait},
 		{method: post, path: version + "/retire", needs: "publish api", handle: retire, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
+		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
