@@ -34,6 +34,8 @@ type Config struct {
 	Carrier     Carrier
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
+	Sources upstream.Sources // of targets that are looked for
+
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
 
@@ -123,6 +125,7 @@ func New(config Config) (*Node, error) {
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.upstreams.SetSources(config.Sources)
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {

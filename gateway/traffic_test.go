@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"portico/gateway"
+	"portico/gateway/upstream/discover"
 	"portico/internal/entry"
 	"portico/test/fake"
 )
@@ -306,5 +308,49 @@ func TestUnhealthyTargetGetsNoCalls(t *testing.T) {
 	s.publish(t)
 	if got := s.gets(t, 8); got["t1"] != 2 {
 		t.Errorf("without a check: %v", got)
+	}
+}
+
+func TestTargetsAreFoundAndKept(t *testing.T) {
+	dns := fake.NewDNS(t)
+	port := func(o *target) uint16 { return uint16(o.Listener.Addr().(*net.TCPAddr).Port) }
+	s := startSpread(t, 2, entry.Traffic{}, func(c *gateway.Config) {
+		c.Sources.Resolver = &discover.Resolver{Servers: []string{dns.Address}, Dial: (&net.Dialer{}).DialContext}
+	})
+	s.api.Upstreams[0].Targets = []entry.Target{{URL: "http://orders.test"}}
+	s.api.Upstreams[0].Traffic.Discovery = entry.Discovery{Kind: "srv", Service: "_http._tcp.orders.test"}
+	s.publish(t)
+	if got := s.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 503 || got.code() != "upstream_unavailable" {
+		t.Errorf("nothing is found yet: %d %s", got.status, got.code())
+	}
+	wait(t, "the status to say why", func() bool {
+		h := s.Status().Upstreams
+		return len(h) == 1 && strings.Contains(h[0].Source, "no such name")
+	})
+	dns.Set("_http._tcp.orders.test.", 1, fake.SRV(1, 1, port(s.targets[0]), "a.orders.test."))
+	dns.Set("a.orders.test.", 1, fake.A(127, 0, 0, 1))
+	wait(t, "the first to be found", func() bool { return s.gets(t, 1)["t0"] == 1 })
+	dns.Set("_http._tcp.orders.test.", 1, fake.SRV(1, 1, port(s.targets[0]), "a.orders.test."), fake.SRV(1, 1, port(s.targets[1]), "a.orders.test."))
+	wait(t, "the second to be found", func() bool { return s.gets(t, 4)["t1"] == 2 })
+	if n := s.targets[0].opened.Load(); n > 1 {
+		t.Errorf("the first was connected to %d times, want once", n)
+	}
+	h := s.Status().Upstreams
+	if len(h) != 1 || h[0].Targets != 2 || len(h[0].Found) != 2 || h[0].Source != "" {
+		t.Errorf("the status says %+v", h)
+	}
+	// The source is away, and a new revision comes: what was found holds.
+	dns.Silence(true)
+	s.api.Upstreams[0].Traffic.Balance.Algorithm = "least_requests"
+	s.publish(t)
+	if got := s.gets(t, 20); got["t0"]+got["t1"] != 20 {
+		t.Errorf("without the source: %v", got)
+	}
+	// One that says where its targets are is another again.
+	s.api.Upstreams[0].Targets = []entry.Target{{URL: s.targets[1].URL}}
+	s.api.Upstreams[0].Traffic = entry.Traffic{}
+	s.publish(t)
+	if got := s.gets(t, 4); got["t1"] != 4 {
+		t.Errorf("by its address: %v", got)
 	}
 }

@@ -92,9 +92,13 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sources, err := s.sources(log)
+	if err != nil {
+		return err
+	}
 	node, err := gateway.New(gateway.Config{
 		Node: enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
-		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext,
+		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
 		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice,
 	})
 	if err != nil {

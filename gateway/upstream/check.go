@@ -67,8 +67,13 @@ func (u *Upstream) watch() {
 	}
 }
 
-// end stops all checks for good.
+// end stops all checks and searches for good. It does not wait for them.
 func (u *Upstream) end() {
+	if u.search != nil {
+		for _, stop := range u.search.stop {
+			stop()
+		}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.over = true

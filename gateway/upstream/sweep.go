@@ -22,6 +22,7 @@ func (s *Set) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { _ = s.checks.Run(ctx) }) // it ends with ctx alone
+	beside.Go(func() { s.finder.run(ctx) })
 	start, swept, asked := time.Now(), time.Duration(0), time.Duration(0)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

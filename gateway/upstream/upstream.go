@@ -53,6 +53,8 @@ type Set struct {
 
 	restless restless // groups that wait for time to pass
 	checks   *health.Scheduler
+	sources  Sources
+	finder   finder
 
 	mu        sync.Mutex
 	byVersion map[string]map[string]*Upstream // guarded by mu; then by name
@@ -69,6 +71,10 @@ func NewSet(dial func(ctx context.Context, network, address string) (net.Conn, e
 	s.SetDefaults(defaults)
 	return s
 }
+
+// SetSources says where targets may be looked for. It is to be called before
+// the first upstream is made.
+func (s *Set) SetSources(sources Sources) { s.sources = sources }
 
 // SetDefaults changes the timeouts of upstreams that set none of their own.
 func (s *Set) SetDefaults(t Timeouts) { s.defaults.Store(&t) }
@@ -153,6 +159,7 @@ type Upstream struct {
 	guarded bool // calls must Enter the group
 	retries retries
 	hashBy  hashBy
+	search  *search // nil for targets that are where they say
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by name; guarded by mu
@@ -167,6 +174,10 @@ func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
 	var group *balance.Group
 	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
 	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
+	if config.Traffic.Discovery.Kind != "" {
+		u.find(before)
+		return u
+	}
 	var list []found
 	for _, t := range config.Targets {
 		list = append(list, found{t.URL, "", t.Weight})
