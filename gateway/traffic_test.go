@@ -354,3 +354,27 @@ func TestTargetsAreFoundAndKept(t *testing.T) {
 		t.Errorf("by its address: %v", got)
 	}
 }
+
+func TestOverloadedNodeRefusesAPart(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		s := startSpread(t, 1, entry.Traffic{}, lane, func(c *gateway.Config) { c.ShedAfter = time.Nanosecond })
+		var got reply
+		wait(t, "a call to be refused", func() bool {
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() { s.call(t, "GET", "/demo/orders/v1/open", "") })
+			}
+			all.Wait()
+			got = s.call(t, "GET", "/demo/orders/v1/open", "")
+			return got.status != 200
+		})
+		if got.status != 503 || got.code() != "overloaded" || got.header.Get("Retry-After") == "" {
+			t.Errorf("got %d %s, Retry-After %q", got.status, got.code(), got.header.Get("Retry-After"))
+		}
+		for range 20 { // what costs nothing is told as ever
+			if got := s.call(t, "GET", "/demo/orders/v1/orders", ""); got.status != 401 {
+				t.Fatalf("without a key: %d %s", got.status, got.code())
+			}
+		}
+	})
+}

@@ -84,6 +84,7 @@ type GatewaySettings struct {
 	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
 	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
 	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	ShedAfter   time.Duration `env:"PORTICO_SHED_AFTER" default:"250ms" help:"How long work that is ready may wait for a processor, for a second, before a part of the calls is answered 503; 0 is never."`
 
 	KubernetesURL       string `name:"kubernetes-url" env:"PORTICO_KUBERNETES_URL" placeholder:"URL" help:"Kubernetes API server that upstreams' targets may be looked for at; in-cluster is the one that this process runs in."`
 	KubernetesTokenFile string `env:"PORTICO_KUBERNETES_TOKEN_FILE" help:"File with the token for it, read anew each time. Default in-cluster: the service account's."`
