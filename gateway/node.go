@@ -18,6 +18,7 @@ import (
 	"portico/gateway/lane"
 	"portico/gateway/policy"
 	"portico/gateway/shed"
+	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
 	"portico/internal/entry"
@@ -69,6 +70,7 @@ type Node struct {
 	tools     policy.Tools
 	upstreams *upstream.Set
 	shed      *shed.Shedder // nil for none
+	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
@@ -132,6 +134,7 @@ func New(config Config) (*Node, error) {
 	if config.ShedAfter > 0 {
 		n.shed = shed.New(config.ShedAfter, nil)
 	}
+	n.splits = split.NewSet(split.Options{Now: config.Now})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
@@ -199,6 +202,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 		return err
 	})
 	err := group.Wait()
+	n.splits.Close()
 	n.upstreams.Close()
 	return errors.Join(removed, err)
 }

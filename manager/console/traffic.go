@@ -1,242 +1,347 @@
 package console
 
 import (
-	"slices"
+	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/a-h/templ"
 
 	"portico/internal/apim"
-	"portico/ui"
+	"portico/manager"
 )
 
-// trafficGroup is a part of the form of an upstream that is seldom changed.
-type trafficGroup struct {
-	Title  string
-	Text   string
-	Inputs []trafficInput
+// splitView is the panel of a split: the share, and how both sides do.
+type splitView struct {
+	At          string // the page that changes it
+	Environment string
+	Live        string // "r7", "" where nothing is live
+	Candidate   string // "r8", "" for none
+	Share       string // percent
+	Rest        string
+	Back        string // percent, of the way back
+	Steps       string // what the rule does next, "" when it is off
+	Outcome     string
+	Sides       []sideView
+	Nodes       int
+	CanMove     bool
+	CanTake     bool
+	Form        form
+	Counts      string // loads the comparison again
 }
 
-// trafficInput is one setting of apim.Traffic. Its name is the API's, and one of
-// text, count, tick and list finds it.
-type trafficInput struct {
-	Name, Label, Hint, Placeholder string
-	Options                        []choice
-	text                           func(*apim.Traffic) *string
-	count                          func(*apim.Traffic) *int
-	tick                           func(*apim.Traffic) *bool
-	list                           func(*apim.Traffic) *[]string
+type sideView struct {
+	Name, Calls, Failed, P50, P99 string
+	Tone                          string // of what failed
 }
 
-// The largest numbers that the form takes; the gateway's own check is exact.
-const mostTraffic = 86_400_000
+// trafficPage is the tab Traffic.
+type trafficPage struct {
+	versionHead
+	Split    splitView
+	Offer    bool // the draft can be made the candidate
+	Lock     string
+	Form     form // of the candidate, the rules and the steps
+	Mirror   form
+	Mirrored sideView
+	Missed   string
+	Ended    bool // nothing is split or mirrored
+}
 
-// trafficGroups are all settings, in the order of the form.
-func trafficGroups() []trafficGroup {
-	type t = apim.Traffic
-	return []trafficGroup{
-		{Title: "Balancing", Inputs: []trafficInput{
-			{Name: "balance.algorithm", Label: "Algorithm", Options: []choice{{"", "Round robin"}, {"least_requests", "Least requests"}, {"ewma", "Fastest (EWMA)"}, {"hash", "Consistent hash"}}, text: func(t *t) *string { return &t.Balance.Algorithm }},
-			{Name: "balance.hash_by", Label: "Hash by", Placeholder: "caller", Hint: "caller, address, header:Name or cookie:name", text: func(t *t) *string { return &t.Balance.HashBy }},
-			{Name: "balance.bound_percent", Label: "Hash, at most % of the average", Placeholder: "no bound", count: func(t *t) *int { return &t.Balance.BoundPercent }},
-			{Name: "balance.slow_start_ms", Label: "Slow start, ms", Placeholder: "at once", Hint: "Until a target that comes back has its whole share", count: func(t *t) *int { return &t.Balance.SlowStartMS }},
-			{Name: "balance.panic_percent", Label: "Panic below, %", Placeholder: "0", Hint: "When fewer are fit, all are called", count: func(t *t) *int { return &t.Balance.PanicPercent }},
-		}},
-		{Title: "Health check", Inputs: []trafficInput{
-			{Name: "health.kind", Label: "Ask by", Options: []choice{{"", "Not at all"}, {"http", "HTTP"}, {"tcp", "TCP"}, {"grpc", "gRPC"}}, text: func(t *t) *string { return &t.Health.Kind }},
-			{Name: "health.method", Label: "Method", Placeholder: "GET", text: func(t *t) *string { return &t.Health.Method }},
-			{Name: "health.path", Label: "Path", Placeholder: "/", text: func(t *t) *string { return &t.Health.Path }},
-			{Name: "health.status", Label: "Good statuses", Placeholder: "200-299", text: func(t *t) *string { return &t.Health.Status }},
-			{Name: "health.body", Label: "The answer holds", Placeholder: "anything", text: func(t *t) *string { return &t.Health.Body }},
-			{Name: "health.service", Label: "gRPC service", Placeholder: "the server", text: func(t *t) *string { return &t.Health.Service }},
-			{Name: "health.interval_ms", Label: "Every, ms", Placeholder: "10000", count: func(t *t) *int { return &t.Health.IntervalMS }},
-			{Name: "health.timeout_ms", Label: "Answer within, ms", Placeholder: "2000", count: func(t *t) *int { return &t.Health.TimeoutMS }},
-			{Name: "health.healthy", Label: "Well after", Placeholder: "2", count: func(t *t) *int { return &t.Health.Healthy }},
-			{Name: "health.unhealthy", Label: "Sick after", Placeholder: "3", count: func(t *t) *int { return &t.Health.Unhealthy }},
-		}},
-		{Title: "Ejection", Text: "A target that fails calls gets none for a while.", Inputs: []trafficInput{
-			{Name: "ejection.off", Label: "Off", tick: func(t *t) *bool { return &t.Ejection.Off }},
-			{Name: "ejection.any_5xx", Label: "Every 5xx is a failure, not 502 to 504 alone", tick: func(t *t) *bool { return &t.Ejection.Any5xx }},
-			{Name: "ejection.failures", Label: "After failures in a row", Placeholder: "5", count: func(t *t) *int { return &t.Ejection.Failures }},
-			{Name: "ejection.most_percent", Label: "At most % of the targets", Placeholder: "50", count: func(t *t) *int { return &t.Ejection.MostPercent }},
-			{Name: "ejection.for_ms", Label: "First for, ms", Placeholder: "10000", count: func(t *t) *int { return &t.Ejection.ForMS }},
-			{Name: "ejection.longest_ms", Label: "At longest, ms", Placeholder: "300000", count: func(t *t) *int { return &t.Ejection.LongestMS }},
-		}},
-		{Title: "Retries", Text: "Only calls of which nothing was sent, or that may be sent twice, are tried again.", Inputs: []trafficInput{
-			{Name: "retry.off", Label: "Off", tick: func(t *t) *bool { return &t.Retry.Off }},
-			{Name: "retry.attempts", Label: "Tries, with the first", Placeholder: "3", count: func(t *t) *int { return &t.Retry.Attempts }},
-			{Name: "retry.on", Label: "On", Placeholder: "connect, reset", Hint: "connect, reset, timeout, 5xx or statuses", list: func(t *t) *[]string { return &t.Retry.On }},
-			{Name: "retry.try_timeout_ms", Label: "Each try, ms", Placeholder: "first answer's", count: func(t *t) *int { return &t.Retry.TryTimeoutMS }},
-			{Name: "total_timeout_ms", Label: "All tries, ms", Placeholder: "no bound", count: func(t *t) *int { return &t.TotalTimeoutMS }},
-			{Name: "retry.budget_percent", Label: "Budget, % of calls", Placeholder: "20", count: func(t *t) *int { return &t.Retry.BudgetPercent }},
-			{Name: "retry.budget_min", Label: "And always, a second", Placeholder: "10", count: func(t *t) *int { return &t.Retry.BudgetMin }},
-		}},
-		{Title: "Circuit breaker", Text: "Where too many calls fail, all are answered 503 at once, until a few that try do well.", Inputs: []trafficInput{
-			{Name: "breaker.error_percent", Label: "Opens at, % failed", Placeholder: "never", count: func(t *t) *int { return &t.Breaker.ErrorPercent }},
-			{Name: "breaker.window_ms", Label: "Counted over, ms", Placeholder: "10000", count: func(t *t) *int { return &t.Breaker.WindowMS }},
-			{Name: "breaker.min_requests", Label: "Calls at least", Placeholder: "20", count: func(t *t) *int { return &t.Breaker.MinRequests }},
-			{Name: "breaker.open_ms", Label: "Open for, ms", Placeholder: "5000", count: func(t *t) *int { return &t.Breaker.OpenMS }},
-			{Name: "breaker.probes", Label: "Calls that try", Placeholder: "3", count: func(t *t) *int { return &t.Breaker.Probes }},
-		}},
-		{Title: "Limits", Text: "Of each gateway node.", Inputs: []trafficInput{
-			{Name: "concurrency.max_requests", Label: "Calls at once", Placeholder: "no limit", count: func(t *t) *int { return &t.Concurrency.MaxRequests }},
-			{Name: "concurrency.max_connections", Label: "Connections to a target", Placeholder: "no limit", count: func(t *t) *int { return &t.Concurrency.MaxConnections }},
-			{Name: "concurrency.queue", Label: "Calls that wait", Placeholder: "0", count: func(t *t) *int { return &t.Concurrency.Queue }},
-			{Name: "concurrency.queue_ms", Label: "Wait at most, ms", Placeholder: "1000", count: func(t *t) *int { return &t.Concurrency.QueueMS }},
-		}},
-		{Title: "Discovery", Text: "Finds the targets; the address above then says only scheme, name and path.", Inputs: []trafficInput{
-			{Name: "discovery.kind", Label: "Find by", Options: []choice{{"", "The addresses above"}, {"dns", "DNS"}, {"srv", "DNS, SRV records"}, {"kubernetes", "Kubernetes"}, {"consul", "Consul"}}, text: func(t *t) *string { return &t.Discovery.Kind }},
-			{Name: "discovery.service", Label: "Service", Placeholder: "orders", Hint: "Of SRV its whole name: _http._tcp.orders.example", text: func(t *t) *string { return &t.Discovery.Service }},
-			{Name: "discovery.namespace", Label: "Kubernetes namespace", Placeholder: "default", text: func(t *t) *string { return &t.Discovery.Namespace }},
-			{Name: "discovery.port", Label: "Kubernetes port", Placeholder: "the first", text: func(t *t) *string { return &t.Discovery.Port }},
-			{Name: "discovery.tag", Label: "Consul tag", Placeholder: "any", text: func(t *t) *string { return &t.Discovery.Tag }},
-			{Name: "discovery.datacenter", Label: "Consul data centre", Placeholder: "the agent's", text: func(t *t) *string { return &t.Discovery.Datacenter }},
-		}},
+func (h *Console) traffic(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
 	}
+	return h.trafficTab(v, http.StatusOK, d, form{}, "")
 }
 
-// view opens the group where something in it is wrong.
-func (g trafficGroup) view(f form) ui.FoldView {
-	v := ui.FoldView{Title: g.Title}
-	set := 0
-	for _, in := range g.Inputs {
-		v.Open = v.Open || f.err(in.Name) != ""
-		if f.text(in.Name) != "" {
-			set++
-		}
+// trafficTab shows the page; f is the form of part that is shown again.
+func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f form, part string) error {
+	s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+	if err != nil {
+		return err
 	}
-	if set > 0 {
-		v.Note = count(set, "setting", "settings")
+	p := trafficPage{
+		versionHead: h.head(v, d, "traffic"), Lock: lockText(s.Lock), Split: v.splitOf(d, s), Ended: s.Split.Empty(),
+		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Mirrored: sideOf("Mirror", s.Mirrored, s.LiveSide),
 	}
-	return v
+	p.Live = h.liveFromQuery(v, "The change", "in force")
+	p.Split.CanMove = p.CanMove
+	p.Offer = p.CanMove && p.Draft && s.Live > 0
+	if s.NotMirrored > 0 {
+		p.Missed = number(s.NotMirrored) + " more were drawn and not copied: too many at once, or a body that is too large"
+	}
+	switch part {
+	case "share":
+		p.Split.Form = f
+	case "mirror":
+		p.Mirror = f
+	case "settings":
+		p.Form = f
+	case "":
+	default:
+		p.Split.Form.message = f.message
+	}
+	return v.render(status, trafficTab(p))
 }
 
-func (in trafficInput) view(f form) ui.FieldView {
-	v := ui.FieldView{Label: in.Label, Name: in.Name, Value: f.value(in.Name), Err: f.err(in.Name), Hint: in.Hint, Placeholder: in.Placeholder, AutoComplete: "off"}
+// splitOf makes the panel of a split.
+func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitView {
+	at := v.links.version(d.API.Slug, d.Version.Label, "traffic")
+	out := splitView{
+		At: at, Environment: s.Environment, Share: percentText(s.Split.Share), Rest: percentText(1000 - s.Split.Share),
+		Back: percentText(s.Split.Before), Outcome: sentence(s.Split.Outcome), Nodes: s.Nodes, Counts: at + "/counts",
+	}
+	if s.Live > 0 {
+		out.Live = revision(s.Live)
+	}
+	if s.Split.Candidate.None() {
+		return out
+	}
+	out.Candidate, out.CanTake = s.Split.Candidate.String(), s.Split.Candidate.Revision > 0
+	if !out.CanTake {
+		out.Candidate = clip(out.Candidate, 40)
+	}
+	if r := s.Split.Steps; r.On {
+		out.Steps = fmt.Sprintf("Goes to %s %% at %s if at most %s %% more of its calls fail.",
+			percentText(min(s.Split.Share+r.By, r.Until)), s.Split.MovedAt.Add(r.Every).UTC().Format("15:04 UTC"), percentText(r.Slack))
+	}
+	name := "candidate" // an address is long, and stands above
+	if out.CanTake {
+		name = out.Candidate
+	}
+	out.Sides = []sideView{sideOf(out.Live, s.LiveSide, s.LiveSide), sideOf(name, s.CandidateSide, s.LiveSide)}
+	return out
+}
+
+// sideOf writes what was counted of one side; than is the side that it is
+// compared with.
+func sideOf(name string, s, than apim.SplitSide) sideView {
+	out := sideView{Name: name, Calls: number(s.Calls), Failed: "—", P50: "—", P99: "—"}
+	if s.Calls == 0 {
+		return out
+	}
+	out.Failed = strconv.FormatFloat(100*s.FailedShare(), 'f', 2, 64) + " %"
+	out.P50, out.P99 = durationText(s.P50), durationText(s.P99)
 	switch {
-	case in.tick != nil:
-		v.Kind, v.Value, v.Checked = "checkbox", "on", f.checked(in.Name)
-	case len(in.Options) > 0:
-		v.Kind, v.Options = "select", options(in.Options)
-	case in.count != nil:
-		v.Attrs = map[string]any{"inputmode": "numeric"}
-	}
-	return v
-}
-
-func trafficInputs() []trafficInput {
-	var out []trafficInput
-	for _, g := range trafficGroups() {
-		out = append(out, g.Inputs...)
+	case s == than || than.Calls == 0:
+	case s.FailedShare() > than.FailedShare():
+		out.Tone = "badc"
+	default:
+		out.Tone = "okc"
 	}
 	return out
 }
 
-func trafficNames() []string {
-	var out []string
-	for _, in := range trafficInputs() {
-		out = append(out, in.Name)
+func durationText(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + " ms"
+	}
+	return took(d.Milliseconds())
+}
+
+// percentText writes a share without its sign: "12.5".
+func percentText(perMille int) string {
+	return strings.TrimSuffix(strconv.FormatFloat(float64(perMille)/10, 'f', 1, 64), ".0")
+}
+
+// percent reads what percentText writes, as per mille.
+func (f *form) percent(name string) int {
+	n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(f.text(name), "%")), 64)
+	if perMille := int(n*10 + 0.5); err == nil && n >= 0 && perMille <= 1000 {
+		return perMille
+	}
+	f.fail(name, "use a number from 0 to 100, with at most one digit after the point")
+	return 0
+}
+
+func splitForm(s apim.Split) form {
+	steps := s.Steps
+	if steps == (apim.SplitSteps{}) {
+		steps = apim.DefaultSplitSteps()
+	}
+	revisionText, rules := "", make([]string, len(s.Rules))
+	if s.Candidate.Revision > 0 {
+		revisionText = strconv.Itoa(s.Candidate.Revision)
+	}
+	for i, r := range s.Rules {
+		rules[i] = ruleText(r)
+	}
+	f := filled("revision", revisionText, "urls", strings.Join(s.Candidate.URLs, "\n"), "sticky", s.Sticky, "rules", strings.Join(rules, "\n"),
+		"by", percentText(steps.By), "every", strconv.Itoa(int(steps.Every/time.Minute)), "until", percentText(steps.Until),
+		"slack", percentText(steps.Slack), "calls", strconv.Itoa(steps.Calls))
+	if steps.On {
+		f.values.Set("steps", "on")
+	}
+	return f
+}
+
+func mirrorForm(m apim.SplitMirror) form {
+	if m.None() {
+		m = apim.SplitMirror{Share: 10, MaxBodyBytes: 64 << 10, Concurrency: 16}
+	}
+	f := filled("urls", strings.Join(m.URLs, "\n"), "share", percentText(m.Share), "body", strconv.FormatInt(m.MaxBodyBytes>>10, 10), "concurrency", strconv.Itoa(m.Concurrency))
+	if m.AllMethods {
+		f.values.Set("all", "on")
+	}
+	return f
+}
+
+// ruleText writes a rule as the form does: "candidate: header X-Beta = yes".
+func ruleText(r apim.SplitRule) string {
+	out := "live: " + r.In
+	if r.Candidate {
+		out = "candidate: " + r.In
+	}
+	for _, id := range r.Applications {
+		out += " " + string(id)
+	}
+	if r.Name != "" {
+		out += " " + r.Name
+	}
+	if r.Value != "" {
+		out += " = " + r.Value
 	}
 	return out
 }
 
-// trafficRenames adds what the gateway's check calls the settings. What it says
-// of a whole group stands at its first.
-func trafficRenames(names map[string]string) map[string]string {
-	for _, in := range trafficInputs() {
-		names["upstreams.traffic."+in.Name] = in.Name
-		if group, _, ok := strings.Cut(in.Name, "."); ok && names["upstreams.traffic."+group] == "" {
-			names["upstreams.traffic."+group] = in.Name
-		}
-	}
-	return names
-}
-
-// fillTraffic writes what is set.
-func (f *form) fillTraffic(t apim.Traffic) {
-	for _, in := range trafficInputs() {
-		text := ""
-		switch {
-		case in.text != nil:
-			text = *in.text(&t)
-		case in.list != nil:
-			text = strings.Join(*in.list(&t), ", ")
-		case in.count != nil && *in.count(&t) != 0:
-			text = strconv.Itoa(*in.count(&t))
-		case in.tick != nil && *in.tick(&t):
-			text = "on"
-		}
-		f.values.Set(in.Name, text)
-	}
-}
-
-// traffic reads what the form says; a form that has none of it leaves what the
-// draft has.
-func (f *form) traffic(rt apim.Runtime) apim.Traffic {
-	var t apim.Traffic
-	if len(rt.Upstreams) > 0 {
-		t = rt.Upstreams[0].Traffic
-	}
-	if !f.has("balance.algorithm") {
-		return t
-	}
-	for _, in := range trafficInputs() {
-		switch {
-		case in.text != nil:
-			*in.text(&t) = f.text(in.Name)
-		case in.list != nil:
-			*in.list(&t) = words(f.text(in.Name))
-		case in.count != nil:
-			*in.count(&t) = f.number(in.Name, 0, mostTraffic)
-		case in.tick != nil:
-			*in.tick(&t) = f.checked(in.Name)
-		}
-	}
-	if t.Balance.Algorithm == "round_robin" {
-		t.Balance.Algorithm = ""
-	}
-	return t
-}
-
-func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-// addressesText writes an upstream's addresses as the form does, one in each
-// line, with its weight where weights differ.
-func addressesText(u apim.Upstream) string {
-	lines := slices.Clone(u.URLs)
-	for i := range u.Weights {
-		if i < len(lines) {
-			lines[i] += " " + strconv.Itoa(u.Weights[i])
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-// addresses reads what addressesText writes. Without a weight anywhere there
-// are none; where one has none beside others, it is 1.
-func (f *form) addresses(name string) (urls []string, weights []int) {
-	weighed := false
+// rules reads what ruleText writes, one in each line.
+func (f *form) rules(name string) []apim.SplitRule {
+	out := []apim.SplitRule{}
 	for line := range strings.Lines(f.value(name)) {
-		parts := strings.Fields(line)
-		if len(parts) == 0 {
+		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		weight := 1
-		if len(parts) == 2 {
-			if n, err := strconv.Atoi(parts[1]); err == nil && n >= 1 && n <= 1000 {
-				weight, weighed, parts = n, true, parts[:1]
-			} else if !strings.Contains(parts[1], "://") {
-				f.fail(name, "write a weight from 1 to 1,000 behind the address; "+clip(parts[1], 40)+" is none")
-				parts = parts[:1]
+		side, rest, ok := strings.Cut(line, ":")
+		side = strings.TrimSpace(side)
+		if !ok || side != "candidate" && side != "live" {
+			f.fail(name, "begin each with candidate: or live:, such as candidate: header X-Beta = yes; "+clip(line, 40)+" does not")
+			continue
+		}
+		rest, value, _ := strings.Cut(rest, "=")
+		words := strings.Fields(rest)
+		if len(words) < 2 || words[0] != "caller" && len(words) > 2 {
+			f.fail(name, "name a header, a cookie or applications, such as candidate: cookie beta; "+clip(line, 40)+" does not")
+			continue
+		}
+		rule := apim.SplitRule{In: words[0], Candidate: side == "candidate", Value: strings.TrimSpace(value)}
+		if rule.In == "caller" {
+			for _, id := range words[1:] {
+				rule.Applications = append(rule.Applications, apim.ID(strings.Trim(id, ",")))
 			}
+		} else {
+			rule.Name = words[1]
 		}
-		for _, url := range parts {
-			urls, weights = append(urls, url), append(weights, weight)
+		out = append(out, rule)
+	}
+	return out
+}
+
+// trafficCounts is the comparison alone, for the page that follows it.
+func (h *Console) trafficCounts(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+	if err != nil {
+		return err
+	}
+	return v.fragment(splitSides(v.splitOf(d, s)))
+}
+
+// follow makes the comparison load itself again.
+func (s splitView) follow() templ.Attributes {
+	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "every 3s", "hx-swap": "outerHTML"}
+}
+
+// moveTraffic does what a form of the tab asks.
+func (h *Console) moveTraffic(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	part := v.param("verb")
+	do, done := h.trafficChange(v, d, &f, part)
+	if do == nil {
+		return apim.Errorf(apim.NotFound, "there is nothing to do of that name")
+	}
+	if f.failed() {
+		return h.trafficTab(v, http.StatusUnprocessableEntity, d, f, part)
+	}
+	change, err := do()
+	if err != nil {
+		if !f.refuse(err, []string{"revision", "urls", "sticky", "rules", "by", "every", "until", "slack", "calls", "share", "body", "concurrency"}, map[string]string{
+			"candidate.revision": "revision", "candidate.urls": "urls", "candidate": "urls", "rules.name": "rules", "rules.in": "rules", "rules.value": "rules",
+			"rules.applications": "rules", "steps.by_per_mille": "by", "steps.every_ms": "every", "steps.until_per_mille": "until", "steps.slack_per_mille": "slack",
+			"steps.calls": "calls", "per_mille": "share", "mirror.urls": "urls", "mirror.per_mille": "share", "mirror.max_body_bytes": "body", "mirror.concurrency": "concurrency",
+		}) {
+			return err
 		}
+		return h.trafficTab(v, v.status(f), d, f, part)
 	}
-	if !weighed {
-		weights = []int{}
+	v.flash(toneOK, done)
+	return v.redirect(withChange(v.links.version(d.API.Slug, d.Version.Label, "traffic"), change))
+}
+
+// trafficChange returns what a form of the tab asks, and what is said when it
+// is done.
+func (h *Console) trafficChange(v *visit, d manager.VersionDetail, f *form, part string) (do func() (apim.Change, error), done string) {
+	ctx, actor, tenant, id, env := v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug
+	set := func(in manager.SplitChange) func() (apim.Change, error) {
+		return func() (apim.Change, error) { return h.Catalog.SetSplit(ctx, actor, tenant, id, env, in) }
 	}
-	return urls, weights
+	switch part {
+	case "share":
+		share := f.percent("share")
+		return set(manager.SplitChange{Share: &share}), percentText(share) + " % of the calls go to the candidate."
+	case "switch":
+		to := f.value("to")
+		return func() (apim.Change, error) { return h.Catalog.SwitchSplit(ctx, actor, tenant, id, env, to) }, "Switched. Press Back to undo it."
+	case "settings":
+		in := f.splitChange()
+		return set(in), "Traffic split saved."
+	case "mirror":
+		m := apim.SplitMirror{URLs: strings.Fields(f.value("urls")), AllMethods: f.checked("all")}
+		if len(m.URLs) > 0 {
+			m.Share, m.Concurrency = f.percent("share"), f.number("concurrency", 1, 1000)
+			m.MaxBodyBytes = int64(f.number("body", 0, 16<<10)) << 10
+		}
+		if len(m.URLs) == 0 {
+			return set(manager.SplitChange{Mirror: &m}), "Nothing is mirrored any more."
+		}
+		return set(manager.SplitChange{Mirror: &m}), percentText(m.Share) + " % of the calls are mirrored."
+	case "offer":
+		share := f.percent("share")
+		return func() (apim.Change, error) {
+			return h.Catalog.OfferCandidate(ctx, actor, tenant, id, env, f.text("note"), share)
+		}, "The draft is the candidate now."
+	case "take":
+		return func() (apim.Change, error) {
+			out, err := h.Catalog.TakeCandidate(ctx, actor, tenant, id, env)
+			return out.Change, err
+		}, "The candidate is live, and the split is over."
+	case "end":
+		return func() (apim.Change, error) { return h.Catalog.EndSplit(ctx, actor, tenant, id, env) }, "The split is over. All calls go to what is live."
+	}
+	return nil, ""
+}
+
+// splitChange reads the form of the candidate, the rules and the steps.
+func (f *form) splitChange() manager.SplitChange {
+	candidate := apim.SplitCandidate{Revision: f.number("revision", 1, 1_000_000), URLs: strings.Fields(f.value("urls"))}
+	sticky, rules := f.value("sticky"), f.rules("rules")
+	steps := apim.SplitSteps{
+		On: f.checked("steps"), By: f.percent("by"), Every: time.Duration(f.number("every", 1, 43_200)) * time.Minute, Until: f.percent("until"),
+		Slack: f.percent("slack"), Calls: f.number("calls", 1, 1_000_000),
+	}
+	lock := lockOf(*f)
+	return manager.SplitChange{Candidate: &candidate, Sticky: &sticky, Rules: &rules, Steps: &steps, Lock: lock}
 }

@@ -2,63 +2,128 @@ package console_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
-	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/manager"
 )
 
-func TestTrafficIsSetInTheUpstreamsForm(t *testing.T) {
+// counted is what nodes say.
+type counted struct{ statuses []entry.Status }
+
+func (c *counted) Statuses(string) []entry.Status { return c.statuses }
+
+func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
-	s.offer(s.tenantID("acme"))
-	page := "/t/acme/apis/orders/v1"
-	b.post(page+"/upstream", "urls", "https://one.internal.example 3\nhttps://two.internal.example", "balance.algorithm", "hash", "balance.hash_by", "header:X-Tenant",
-		"health.kind", "http", "health.path", "/healthz", "health.interval_ms", "5,000", "ejection.any_5xx", "on", "retry.on", "connect, 503", "breaker.error_percent", "50",
-		"concurrency.max_requests", "200").
-		shows(http.StatusOK, "Upstream saved in the draft", "Upstream targets", "weight 3", "weight 1", "by header X-Tenant", "checked by HTTP", "breaker at 50 %", "200 calls at once")
-	shown := b.get(page+"/upstream").shows(http.StatusOK, "Balancing", "2 settings", "Circuit breaker", "Discovery")
-	for _, want := range []string{"https://one.internal.example 3\nhttps://two.internal.example 1", `value="/healthz"`, `value="5000"`, `value="connect, 503"`, `value="200"`} {
-		shown.has(want)
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const at = "/t/acme/apis/orders/v1/traffic"
+	b.get(at).shows(http.StatusOK, "Traffic split", "All calls go to what is live", "Mirror").hides("Try the draft", "All to the candidate")
+	b.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Routes").hides("Traffic split")
+
+	settings := []string{
+		"revision", "", "urls", "https://next.internal.example", "sticky", "cookie", "rules", "candidate: header X-Beta = yes\nlive: cookie old",
+		"steps", "on", "by", "10", "every", "15", "until", "50", "slack", "0.5", "calls", "20",
 	}
-	// What the form does not send stays: nobody's draft loses what an older page does not show.
-	b.post(page+"/upstream", "urls", "https://three.internal.example").shows(http.StatusOK, "https://three.internal.example", "by header X-Tenant")
-	// What cannot be is told at its field, and its part of the form is open.
-	for name, wrong := range map[string][]string{
-		"balance.hash_by":       {"balance.algorithm", "hash"},
-		"health.path":           {"balance.algorithm", "", "health.kind", "http", "health.path", "no slash"},
-		"breaker.error_percent": {"balance.algorithm", "", "breaker.open_ms", "5"},
-		"retry.on":              {"balance.algorithm", "", "retry.on", "418"},
-		"discovery.service":     {"balance.algorithm", "", "discovery.kind", "consul"},
-		"health.interval_ms":    {"balance.algorithm", "", "health.kind", "tcp", "health.interval_ms", "soon"},
-		"urls":                  {"urls", "https://one.example many"},
+	b.post(at+"/settings", settings...).shows(http.StatusOK, "Traffic split saved", "https://next.internal.example", "Goes to 10 % at", "candidate: header X-Beta = yes", "live: cookie old")
+	a := b.post(at+"/share", "share", "12.5").shows(http.StatusOK, "12.5 % of the calls go to the candidate", "No node has counted")
+	a.has(`value="12.5"`)
+	b.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Traffic split", "r1 → https://next.internal.example")
+	detail, err := s.catalog.Split(t.Context(), system(), acme, version, "production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := detail.Split; got.Share != 125 || got.Sticky != "cookie" || len(got.Rules) != 2 || !got.Steps.On || got.Steps.Until != 500 || got.Steps.Slack != 5 {
+		t.Errorf("got %+v", got)
+	}
+	for _, to := range []string{"candidate", "live", "back"} {
+		b.post(at+"/switch", "to", to).shows(http.StatusOK, "Switched")
+	}
+	if detail, _ = s.catalog.Split(t.Context(), system(), acme, version, "production"); detail.Split.Share != 1000 || detail.Split.Steps.On {
+		t.Errorf("got %+v after candidate, live and back", detail.Split)
+	}
+	s.catalog.Counts = &counted{[]entry.Status{{Node: "a", Splits: []entry.SplitReport{{
+		Version: version.UUID(), Run: detail.Split.Run, Live: &entry.BranchCounts{Classes: [6]uint64{0, 0, 990, 0, 0, 10}, Times: make([]uint64, 5)},
+		Candidate: &entry.BranchCounts{Classes: [6]uint64{0, 0, 180, 0, 0, 20}},
+	}}}}}
+	counts := b.get(at+"/counts").shows(http.StatusOK, "1,000", "1.00 %", "200", "10.00 %", "As counted by 1 node")
+	counts.has(`class="num badc"`)
+	b.post(at+"/mirror", "urls", "https://mirror.internal.example", "share", "5", "body", "64", "concurrency", "8", "all", "on").shows(http.StatusOK, "5 % of the calls are mirrored")
+	b.post(at+"/end").shows(http.StatusOK, "The split is over", "All calls go to what is live")
+
+	for field, form := range map[string][]string{
+		"urls":  {"urls", "ftp://x", "by", "10", "every", "15", "until", "50", "slack", "0", "calls", "20"},
+		"rules": {"urls", "https://x", "rules", "header X", "by", "10", "every", "15", "until", "50", "slack", "0", "calls", "20"},
+		"by":    {"urls", "https://x", "by", "200", "every", "15", "until", "50", "slack", "0", "calls", "20"},
 	} {
-		fields := append([]string{"urls", "https://one.internal.example"}, wrong...)
-		if name == "urls" {
-			fields = wrong
-		}
-		a := b.post(page+"/upstream", fields...).shows(http.StatusUnprocessableEntity)
-		a.fieldError(name)
-		if name != "urls" {
-			a.has(`<details class="fold" open>`)
-		}
+		b.post(at+"/settings", form...).shows(http.StatusUnprocessableEntity).fieldError(field)
 	}
+	b.post(at+"/share", "share", "lots").shows(http.StatusUnprocessableEntity)
+	b.post(at+"/mirror", "urls", "x", "share", "5", "body", "64", "concurrency", "8").shows(http.StatusUnprocessableEntity)
+	b.post(at + "/nonsense").shows(http.StatusNotFound)
 }
 
-func TestTargetsShowWhatNodesSay(t *testing.T) {
+func TestDraftIsTriedBeforeItIsLive(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const at = "/t/acme/apis/orders/v1/traffic"
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://next.internal.example").shows(http.StatusOK, "Upstream saved")
+	b.get(at).shows(http.StatusOK, "Try the draft", "Try r2")
+	b.post(at+"/offer", "share", "5", "note", "new backend").shows(http.StatusOK, "The draft is the candidate now", "r1 → r2", "Make r2 live")
+	b.post(at+"/take").shows(http.StatusOK, "The candidate is live")
+	detail, err := s.catalog.Split(t.Context(), system(), acme, version, "production")
+	if err != nil || detail.Live != 2 || !detail.Split.Empty() {
+		t.Errorf("got %+v, %v", detail, err)
+	}
+	auditor, person, _ := s.consumer("audit")
+	s.join(acme, person.Person, apim.RoleAuditor)
+	auditor.get(at).shows(http.StatusOK, "Traffic split").hides("Save split", "Save mirror")
+	auditor.post(at+"/switch", "to", "candidate").shows(http.StatusForbidden)
+}
+
+func TestMountsSayHowAVersionIsAskedFor(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
 	s.offer(s.tenantID("acme"))
-	page := "/t/acme/apis/orders/v1"
-	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "gets calls on")
-	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 2, Unfit: 1, Open: true, Panic: true, Worst: []apim.TargetHealth{
-		{URL: "https://two.internal.example", Why: "check: status 503", Since: time.Unix(1_000_000_000, 0)},
-	}}, apim.UpstreamHealth{Name: "other", Targets: 1, Unfit: 1, Worst: []apim.TargetHealth{{URL: "https://one.internal.example", Why: "not this one"}}})
-	a := b.get(page).shows(http.StatusOK, "check: status 503", "days ago", "gets calls on", "the circuit breaker is open", "1 of 2 targets are unfit")
-	a.has(`class="dot bad"`)
-	a.has(`class="dot ok"`)
-	a.hides("not this one")
-	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 1, Found: []string{"10.0.0.7:8080"}, Source: "look up orders: there is no such name"})
-	b.post(page+"/upstream", "urls", "http://orders.internal.example", "balance.algorithm", "", "discovery.kind", "dns").
-		shows(http.StatusOK, "finds targets by DNS", "10.0.0.7:8080", "targets cannot be looked for")
+	const at = "/t/acme/apis/orders/v1"
+	b.post(at+"/mount", "base_path", "/acme/orders", "select", "header X-Version: 1", "more", "/acme/orders query v=1\n/acme/orders/v1\n/acme/orders media type application/vnd.acme.v1+json").
+		shows(http.StatusOK, "Mount saved", "asked for by header X-Version: 1", "asked for by query v=1", "asked for by media type application/vnd.acme.v1+json")
+	form := b.get(at + "/mount").shows(http.StatusOK)
+	form.has(`value="header X-Version: 1"`)
+	if !strings.Contains(form.body, "/acme/orders query v=1") {
+		t.Error("the further places are not in the form")
+	}
+	b.post(at+"/mount", "base_path", "/acme/orders", "select", "moon v=2").shows(http.StatusUnprocessableEntity).fieldError("select")
+	b.post(at+"/mount", "base_path", "/acme/orders", "more", "/acme/orders query v").shows(http.StatusUnprocessableEntity).fieldError("more")
+	about := b.get(at+"/about").shows(http.StatusOK, "Calls that ask for no version")
+	b.post(at+"/about", "lock", about.hidden("lock"), "name", "Orders", "default_version", "newest").shows(http.StatusOK, "Orders is saved")
+	b.get(at + "/about").has(`value="newest" selected`)
+}
+
+func TestRoutesSayWhichOthersComeFirst(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	staged, err := s.catalog.StageImport(t.Context(), system(), acme, manager.Upload{FileName: "users.yaml", Body: strings.NewReader(`openapi: 3.1.0
+info: {title: Users, version: "1"}
+servers: [{url: "https://users.internal.example"}]
+paths:
+  /users/me: {get: {operationId: me, responses: {"200": {description: OK}}}}
+  /users/{id}: {get: {operationId: one, responses: {"200": {description: OK}}}, delete: {operationId: gone, responses: {"204": {description: Gone}}}}
+  /{any}/me: {get: {operationId: any, responses: {"200": {description: OK}}}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.AcceptImport(t.Context(), system(), acme, staged.ID, manager.AcceptImport{Name: "Users", Slug: "users", Label: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/t/acme/apis/users/v1?q=one").shows(http.StatusOK, "after /users/me")
+	b.get("/t/acme/apis/users/v1?q=any").shows(http.StatusOK, "after /users/me")
+	b.get("/t/acme/apis/users/v1?q=gone").shows(http.StatusOK, "DEL").hides("after /")
 }
