@@ -17,6 +17,7 @@ import (
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/shed"
 	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
@@ -35,6 +36,8 @@ type Config struct {
 	Carrier     Carrier
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
+	Sources upstream.Sources // of targets that are looked for
+
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
 
@@ -50,6 +53,7 @@ type Config struct {
 	Times        lane.Times    // zero: its defaults
 	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
+	ShedAfter    time.Duration // that goroutines wait for a processor, before calls are refused; 0: never
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
 	DrainLimit   time.Duration // after which a drain gives up; 0: 30 s
 }
@@ -65,6 +69,7 @@ type Node struct {
 	grants    *table.Grants
 	tools     policy.Tools
 	upstreams *upstream.Set
+	shed      *shed.Shedder // nil for none
 	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
@@ -125,6 +130,10 @@ func New(config Config) (*Node, error) {
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.upstreams.SetSources(config.Sources)
+	if config.ShedAfter > 0 {
+		n.shed = shed.New(config.ShedAfter, nil)
+	}
 	n.splits = split.NewSet(split.Options{Now: config.Now})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
@@ -166,6 +175,9 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
 	group.Go(func() error { return n.upstreams.Run(following) })
+	if n.shed != nil {
+		group.Go(func() error { return n.shed.Run(following) })
+	}
 	var removed error
 	group.Go(func() error { return n.tellSeen(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave

@@ -106,6 +106,12 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		return err
 	}
+	if n.shed.Sheds() { // here, since what was refused until now cost next to nothing
+		return &policy.Denied{
+			Status: http.StatusServiceUnavailable, Code: "overloaded",
+			Detail: "This gateway node has more calls than it can carry. Call again in a moment.", RetryAfter: second,
+		}
+	}
 	return route.Destination.Call(ctx, ex)
 }
 

@@ -16,6 +16,7 @@ type Catalog struct {
 	Fetch *http.Client
 	// DefaultUpstreamHeaderTimeout and friends live in the environment.
 	Confirm Confirmations
+	Health  UpstreamHealths // nil: no node is heard
 	// Counts knows how the sides of a split do; nil where no node is heard.
 	Counts Counts
 
@@ -115,6 +116,8 @@ type DraftChange struct {
 	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
 	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
+	Weights      *[]int        // of the addresses, by place; none: all the same
+	Traffic      *apim.Traffic // of it, whole
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit
 	MaxBodyBytes *int64

@@ -51,3 +51,11 @@ type Confirmations interface {
 	// Nodes returns the environment's nodes with what they last said.
 	Nodes(ctx context.Context, environment string) ([]apim.Node, error)
 }
+
+// UpstreamHealths tells how gateway nodes find upstreams. manager/collect
+// implements it.
+type UpstreamHealths interface {
+	// Upstreams returns what each enrolled node of an environment says of the
+	// upstreams of a version, which is a uuid.
+	Upstreams(ctx context.Context, environment, version string) ([]apim.NodeUpstreams, error)
+}

@@ -103,6 +103,7 @@ func openCore(ctx context.Context, o controlOptions) (*control, manager.Core, er
 
 func (c *control) wire(core manager.Core, confirm manager.Confirmations, o controlOptions) {
 	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm}
+	c.catalog.Health, _ = confirm.(manager.UpstreamHealths) // a portal asks a manager, and shows none
 	if c.collector != nil {
 		c.catalog.Counts = c.collector
 	}

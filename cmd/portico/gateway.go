@@ -108,10 +108,14 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		return err
 	}
 	guard := &egress.Guard{Allow: allow}
+	sources, err := c.sources(log)
+	if err != nil {
+		return err
+	}
 	node, err := gateway.New(gateway.Config{
 		Node: enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
-		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext,
-		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice,
+		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
+		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice, ShedAfter: c.ShedAfter,
 	})
 	if err != nil {
 		return err

@@ -92,10 +92,14 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sources, err := s.sources(log)
+	if err != nil {
+		return err
+	}
 	node, err := gateway.New(gateway.Config{
 		Node: enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
-		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext,
-		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice,
+		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
+		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice, ShedAfter: s.ShedAfter,
 	})
 	if err != nil {
 		return err

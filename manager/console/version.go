@@ -218,10 +218,20 @@ type routeView struct {
 }
 
 type upstreamView struct {
-	Name  string
-	URLs  []string
-	Times string
-	Used  int // routes
+	Name    string
+	Targets []targetView
+	Spread  string // how calls are spread: "least requests · checked by HTTP"
+	Times   string
+	Wrong   []string // what is amiss with all of it
+	Used    int      // routes
+}
+
+// targetView is an address with what the nodes say of it.
+type targetView struct {
+	URL   string
+	Tone  string // of its dot: "ok", "bad", "" where nobody has said
+	State string
+	Note  string
 }
 
 type mountView struct{ Path, URL, Select string }
@@ -264,8 +274,9 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 	for _, r := range rt.Routes {
 		used[r.Upstream]++
 	}
+	seen := h.healthOf(v, d)
 	for _, u := range rt.Upstreams {
-		out.Upstreams = append(out.Upstreams, upstreamView{u.Name, u.URLs, timesText(u), used[u.Name]})
+		out.Upstreams = append(out.Upstreams, seen.view(v, u, used[u.Name]))
 	}
 	for _, m := range rt.Mounts {
 		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})

@@ -119,6 +119,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: split + "/switch", needs: "publish api", handle: switchSplit, query: wait},
 		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
+		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
