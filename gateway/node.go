@@ -69,6 +69,7 @@ type Node struct {
 	draining  atomic.Bool // for good: the process ends
 	drained   atomic.Bool // until told otherwise
 	durations durations
+	ways      ways
 	unmatched policy.Stats // calls that reached no API
 
 	copy    *diskcopy.Copy // nil for none
@@ -117,7 +118,7 @@ func New(config Config) (*Node, error) {
 	}
 	n := &Node{
 		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
-		changed: make(chan struct{}, 1), index: check.NewIndex(), terms: map[string]*termsState{},
+		changed: make(chan struct{}, 1), ways: newWays(), index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, refused: map[entry.Key]refusal{},
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
@@ -162,6 +163,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.report(following) })
 	var removed error
 	group.Go(func() error { return n.tellSeen(following) })
+	group.Go(func() error { return n.tellExplained(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave
 	group.Go(func() error { return n.obey(following, sync.OnceFunc(func() { close(leave) })) })
 	if n.copy != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"portico/gateway/policy"
+	"portico/internal/entry"
 )
 
 // Serve implements lane.Handler: match, chain, destination, and one rendering
@@ -58,7 +59,19 @@ func (n *Node) begin(ex *policy.Exchange) {
 	if ex.RequestID == "" {
 		ex.RequestID = newRequestID(ex)
 	}
-	ex.Header.DelFunc(func(f policy.Field) bool { return policy.Managed(f.Name) })
+	token := ""
+	ex.Header.DelFunc(func(f policy.Field) bool {
+		if !policy.Managed(f.Name) {
+			return false
+		}
+		if policy.FoldEqual(f.Name, entry.ExplainHeader) {
+			token = f.Value
+		}
+		return true
+	})
+	if token != "" {
+		n.beginExplain(ex, token)
+	}
 }
 
 // monoStart keeps the monotonic clock above zero, which limiters take for "at
@@ -92,11 +105,17 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	if api != nil {
 		ex.Stats, ex.Announced = api.Stats, api.Announced
 	}
+	if ex.Explain != nil {
+		n.explainMatch(ex, route, api, err)
+	}
 	if err != nil {
 		return err
 	}
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		return err
+	}
+	if ex.Explain != nil {
+		return explainCall(ctx, ex, route)
 	}
 	return route.Destination.Call(ctx, ex)
 }
@@ -137,6 +156,9 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 		url = env.ProblemURL
 	}
 	denied := render(ex, url, err)
+	if ex.Explain != nil {
+		ex.Explain.Denied = denied
+	}
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}
@@ -146,6 +168,9 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 func (n *Node) finish(ex *policy.Exchange) {
 	h := &ex.Answer.Header
 	h.Set("X-Request-Id", ex.RequestID)
+	if ex.Explain != nil {
+		h.Set(entry.ExplainIDHeader, ex.Explain.ID)
+	}
 	ex.Limits.SetHeaders(ex)
 	for _, f := range ex.Announced {
 		h.Add(f.Name, f.Value)
@@ -163,6 +188,9 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 		ex.Stats.Add(ex.Shard, status)
 	} else {
 		n.unmatched.Add(ex.Shard, status)
+	}
+	if ex.Explain != nil {
+		n.endExplain(ex, status, err)
 	}
 }
 
