@@ -16,6 +16,9 @@ type Catalog struct {
 	Fetch *http.Client
 	// DefaultUpstreamHeaderTimeout and friends live in the environment.
 	Confirm Confirmations
+	// Ways tells the ways of calls, and Try calls gateways; nil in a portal.
+	Ways Explanations
+	Try  *http.Client
 
 	wakeOnce sync.Once
 	wake     chan struct{} // to the loader

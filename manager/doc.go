@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/secret"
 	"portico/manager/authz"
 	"portico/manager/store"
@@ -50,4 +51,13 @@ type Confirmations interface {
 	Wait(ctx context.Context, c apim.Change) (apim.Applied, error)
 	// Nodes returns the environment's nodes with what they last said.
 	Nodes(ctx context.Context, environment string) ([]apim.Node, error)
+}
+
+// Explanations tells the ways of calls that gateway nodes were asked for lately.
+// manager/collect implements it. Tenants are uuids.
+type Explanations interface {
+	// Explanation returns one, and waits for it until ctx ends.
+	Explanation(ctx context.Context, environment, tenant, id string) (x entry.Explanation, ok bool)
+	// Explanations returns all of a tenant, the newest first.
+	Explanations(environment, tenant string) []entry.Explanation
 }
