@@ -1,19 +1,17 @@
 // Package upstream calls the backends of APIs: one Upstream for each that an
 // API names, with its own connections, so that a bad one harms only itself.
 //
-// It is a policy.Destination over net/http's Transport. It decides nothing
-// about who may call; it makes no connection but by the dialler it is given,
-// which is where the egress guard stands; and it never follows a redirect.
+// It is an HTTP/1.1 client made for a gateway: a request is written from the
+// exchange and the answer's head read into it without a copy of either, in the
+// goroutine of the call; bodies stream. It decides nothing about who may call;
+// it makes no connection but by the dialler it is given, which is where the
+// egress guard stands; and it never follows a redirect.
 package upstream
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +19,8 @@ import (
 	"portico/internal/entry"
 )
 
-// Timeouts bound a call. Each must be above zero.
+// Timeouts bound a call. Each must be above zero. They are kept to within
+// about 50 ms.
 type Timeouts struct {
 	Connect time.Duration // name, connection and TLS
 	Header  time.Duration // from the last byte of the request to the answer's head
@@ -29,19 +28,27 @@ type Timeouts struct {
 }
 
 // Set makes and keeps upstreams, so that those which a new revision leaves as
-// they are keep their connections. It is safe for concurrent use.
+// they are keep their connections. It is safe for concurrent use. Run must run
+// for its timeouts to be kept.
 type Set struct {
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	defaults atomic.Pointer[Timeouts]
+	now      atomic.Int64 // nanoseconds, as coarse as the sweeper; never 0
+	calls    sync.Pool    // of *call
+	buffers  sync.Pool    // of *[uploadBuffer]byte
 
 	mu        sync.Mutex
 	byVersion map[string]map[string]*Upstream // guarded by mu; then by name
+	conns     map[*conn]struct{}              // all that are open; guarded by mu
 }
 
 // NewSet returns an empty set that connects with dial. TLS trusts the system's
 // roots.
 func NewSet(dial func(ctx context.Context, network, address string) (net.Conn, error), defaults Timeouts) *Set {
-	s := &Set{dial: dial, byVersion: map[string]map[string]*Upstream{}}
+	s := &Set{dial: dial, byVersion: map[string]map[string]*Upstream{}, conns: map[*conn]struct{}{}}
+	s.calls.New = func() any { return &call{in: make([]byte, readBuffer)} }
+	s.buffers.New = func() any { return new([uploadBuffer]byte) }
+	s.now.Store(1)
 	s.SetDefaults(defaults)
 	return s
 }
@@ -53,88 +60,94 @@ func (s *Set) SetDefaults(t Timeouts) { s.defaults.Store(&t) }
 // that it no longer names. Calls under way on them finish.
 func (s *Set) Upstreams(api entry.API) map[string]*Upstream {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	old := s.byVersion[api.Version]
 	next := make(map[string]*Upstream, len(api.Upstreams))
 	for _, config := range api.Upstreams {
 		if have := old[config.Name]; have != nil && have.same(config) {
 			next[config.Name] = have
 		} else {
-			next[config.Name] = s.open(config)
+			next[config.Name] = s.make(config)
 		}
 	}
 	s.byVersion[api.Version] = next
-	closeIdle(old, next)
+	s.mu.Unlock()
+	shut(old, next)
 	return next
 }
 
 // Drop forgets a version's upstreams.
 func (s *Set) Drop(version string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	closeIdle(s.byVersion[version], nil)
+	old := s.byVersion[version]
 	delete(s.byVersion, version)
+	s.mu.Unlock()
+	shut(old, nil)
 }
 
-// Close gives up all connections that no call uses.
+// Close gives up all connections that no call uses, and those in use when
+// their calls end.
 func (s *Set) Close() {
+	for _, u := range s.all() {
+		u.shut()
+	}
+}
+
+func (s *Set) all() []*Upstream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, list := range s.byVersion {
-		closeIdle(list, nil)
+	var list []*Upstream
+	for _, byName := range s.byVersion {
+		for _, u := range byName {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+func shut(old, kept map[string]*Upstream) {
+	for name, u := range old {
+		if kept[name] != u {
+			u.shut()
+		}
 	}
 }
 
-func closeIdle(old, kept map[string]*Upstream) {
-	for name, u := range old {
-		if kept[name] != u {
-			u.transport.CloseIdleConnections()
-		}
-	}
+// open and close keep the list of what is open.
+func (s *Set) open(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+}
+
+func (s *Set) close(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	_ = c.Conn.Close() // nobody is left to tell
 }
 
 // Upstream is one backend. It is safe for concurrent use.
 type Upstream struct {
 	config    entry.Upstream
-	targets   []target
+	endpoints []*endpoint
 	next      atomic.Uint32
 	set       *Set
-	transport *http.Transport
 }
 
-type target struct {
-	scheme, host string
-	path         string // decoded prefix, without a trailing slash
-	rawPath      string // the same as it is written
-}
-
-func (s *Set) open(config entry.Upstream) *Upstream {
+func (s *Set) make(config entry.Upstream) *Upstream {
 	u := &Upstream{config: config, set: s}
 	for _, t := range config.Targets {
-		if parsed, err := url.Parse(t.URL); err == nil {
-			u.targets = append(u.targets, target{parsed.Scheme, parsed.Host, parsed.Path, parsed.EscapedPath()})
+		if e, ok := newEndpoint(t, s, u.timeouts); ok {
+			u.endpoints = append(u.endpoints, e)
 		}
-	}
-	u.transport = &http.Transport{
-		DialContext:            u.dialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		MaxIdleConns:           0,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        60 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 256 << 10,
-		WriteBufferSize:        16 << 10,
-		ReadBufferSize:         32 << 10,
-		Protocols:              http1Only(),
 	}
 	return u
 }
 
-func http1Only() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	return p
+func (u *Upstream) shut() {
+	for _, e := range u.endpoints {
+		e.shut()
+	}
 }
 
 func (u *Upstream) same(config entry.Upstream) bool {
@@ -156,57 +169,9 @@ func (u *Upstream) timeouts() Timeouts {
 	return t
 }
 
-// dialContext bounds connecting and marks its failures, so that they are told
-// from those of a call.
-func (u *Upstream) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	t := u.timeouts()
-	ctx, cancel := context.WithTimeout(ctx, t.Connect)
-	defer cancel()
-	conn, err := u.set.dial(ctx, network, address)
-	if err != nil {
-		return nil, &dialError{err, ctx.Err() != nil}
+func (u *Upstream) pick() *endpoint {
+	if len(u.endpoints) == 1 {
+		return u.endpoints[0]
 	}
-	return &steady{Conn: conn, write: t.Header}, nil
-}
-
-type dialError struct {
-	cause   error
-	timeout bool
-}
-
-func (e *dialError) Error() string { return "connect: " + e.cause.Error() }
-func (e *dialError) Unwrap() error { return e.cause }
-
-// steady gives up on an upstream that does not take what is sent to it.
-type steady struct {
-	net.Conn
-	write time.Duration
-}
-
-func (c *steady) Write(p []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
-}
-
-func (u *Upstream) pick() *target {
-	if len(u.targets) == 1 {
-		return &u.targets[0]
-	}
-	return &u.targets[int(u.next.Add(1)-1)%len(u.targets)]
-}
-
-// url joins a target with the exchange's path. Both are escaped already, and
-// stay byte for byte as they are.
-func (t *target) url(path, query string) *url.URL {
-	u := &url.URL{Scheme: t.scheme, Host: t.host, RawQuery: query}
-	if t.path == t.rawPath && strings.IndexByte(path, '%') < 0 {
-		u.Path = t.path + path
-		u.RawPath = u.Path
-		return u
-	}
-	u.RawPath = t.rawPath + path
-	u.Path, _ = url.PathUnescape(u.RawPath)
-	return u
+	return u.endpoints[int(u.next.Add(1)-1)%len(u.endpoints)]
 }
