@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,7 +68,7 @@ func (n *Node) beginExplain(ex *policy.Exchange, token string) {
 			x.Headers = append(x.Headers, kept(f.Name))
 		}
 	}
-	ex.Explain = x
+	ex.Explain, ex.Tries = x, &policy.Tries{}
 }
 
 func newExplanationID() string {
@@ -101,8 +102,30 @@ func (n *Node) explainMatch(ex *policy.Exchange, route *table.Route, api *table.
 func explainCall(ctx context.Context, ex *policy.Exchange, route *table.Route) error {
 	began := time.Now()
 	err := route.Destination.Call(ctx, ex)
-	ex.Explain.Add("upstream", entry.Destination, began, "", err)
+	ex.Explain.Add("upstream", entry.Destination, began, triesText(ex.Tries.All()), err)
 	return err
+}
+
+// triesText says how the last try went, and how many there were.
+func triesText(tries []policy.Try) string {
+	if len(tries) == 0 {
+		return ""
+	}
+	last := tries[len(tries)-1]
+	text := last.Target + ", " + last.Outcome
+	if last.Status > 0 {
+		text += " " + strconv.Itoa(last.Status)
+	}
+	switch {
+	case last.Reused:
+		text += ", over a connection that was open"
+	case last.Status > 0:
+		text += ", over a new connection"
+	}
+	if len(tries) > 1 {
+		text += ", at try " + strconv.Itoa(len(tries))
+	}
+	return text
 }
 
 // endExplain writes the record down, since the exchange is over, and sends it.
@@ -133,6 +156,11 @@ func (n *Node) endExplain(ex *policy.Exchange, status int, err error) {
 		}
 		out.Steps = append(out.Steps, entry.ExplainedStep{
 			Step: s.Step, Stage: string(s.Stage), Outcome: s.Outcome, Code: s.Code, Detail: kept(s.Detail), AtNS: int64(s.At), TookNS: int64(s.Took),
+		})
+	}
+	for _, t := range ex.Tries.All() {
+		out.Tries = append(out.Tries, entry.ExplainedTry{
+			Target: t.Target, Reused: t.Reused, Outcome: t.Outcome, Status: t.Status, AtNS: int64(t.Began.Sub(x.Began)), TookNS: int64(t.Took),
 		})
 	}
 	for _, f := range ex.Answer.Header.Fields() {

@@ -181,6 +181,24 @@ func TestTheWayOfACallIsExplained(t *testing.T) {
 	}
 }
 
+func TestTheUpstreamCallIsExplained(t *testing.T) {
+	r := startExplaining(t)
+	for i, want := range []bool{false, true} {
+		_, way := r.explain(t, token(), "GET", "/demo/orders/v1/open", "")
+		if len(way.Tries) != 1 {
+			t.Fatalf("got %+v", way.Tries)
+		}
+		try := way.Tries[0]
+		if "http://"+try.Target != r.upstream.URL || try.Reused != want || try.Outcome != "answered" || try.Status != 200 || try.TookNS <= 0 || way.UpstreamNS < try.TookNS {
+			t.Errorf("call %d: got %+v of %d ns, reused wanted %v", i, try, way.UpstreamNS, want)
+		}
+	}
+	_, way := r.explain(t, token(), "GET", "/demo/orders/v1/files/reset", "")
+	if n := len(way.Tries); n == 0 || way.Tries[n-1].Outcome == "answered" || way.Tries[n-1].Status != 0 || way.Code != "upstream_unreachable" {
+		t.Errorf("got %+v, code %s", way.Tries, way.Code)
+	}
+}
+
 func TestAnExplainTokenIsTakenOnlyWhereItFits(t *testing.T) {
 	r := startExplaining(t)
 	signed := r.sign(t, token())

@@ -62,6 +62,9 @@ type Exchange struct {
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain
 
+	// Tries is nil unless somebody looks at how the upstream was called.
+	Tries *Tries
+
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
 

@@ -60,6 +60,9 @@ func (c *call) run(ctx context.Context) error {
 	}
 	for try := 1; ; try++ {
 		sent, err := c.try(ctx, try == 1)
+		if c.ex.Tries != nil {
+			c.ex.Tries.End(outcome(err), c.head.Status)
+		}
 		if err == nil {
 			return c.answer()
 		}
@@ -105,6 +108,10 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	if c.conn != nil && !c.whole && !c.conn.silent() { // there is no second try
 		c.upstream.set.close(c.conn)
 		c.conn = nil
+	}
+	if c.ex.Tries != nil {
+		c.head.Status = 0
+		c.ex.Tries.Begin(home.host, c.conn != nil)
 	}
 	if c.conn == nil {
 		if c.conn, err = home.dial(ctx); err != nil {
@@ -335,6 +342,24 @@ func (c *call) Direct(p []byte) (int, error) {
 	n, err := c.conn.Read(p)
 	c.conn.readBy.Store(0)
 	return n, err
+}
+
+// outcome says in a few words how a try went. It tells nothing of addresses
+// that a name led to.
+func outcome(err error) string {
+	switch dial, invalid := (*dialError)(nil), (*http1.Error)(nil); {
+	case err == nil:
+		return policy.Answered
+	case errors.As(err, &dial) && dial.timeout:
+		return "no connection in time"
+	case errors.As(err, &dial):
+		return "no connection"
+	case errors.As(err, &invalid):
+		return "no valid HTTP"
+	case errors.Is(err, errStale):
+		return "the connection had been closed"
+	}
+	return "broke off, or took too long"
 }
 
 // told turns an error of a call into what the caller is told.
