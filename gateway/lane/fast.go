@@ -121,7 +121,7 @@ func (c *conn) run() {
 		if handed {
 			return
 		}
-		if c.lingers {
+		if c.lingers && !c.lanes.ended.Load() {
 			c.linger()
 		}
 		_ = c.Conn.Close()
@@ -436,11 +436,10 @@ func (c *conn) closeIdle() bool {
 }
 
 // gone implements policy.Line.
-func (c *conn) gone() bool {
-	if c.raw == nil {
-		return false
+func (c *conn) gone() (gone bool) {
+	if c.lanes.ended.Load() || c.raw == nil {
+		return c.lanes.ended.Load()
 	}
-	gone := false
 	err := c.raw.Control(func(fd uintptr) {
 		n, _, err := peek(fd)
 		gone = err == nil && n == 0 || err != nil && err != syscall.EAGAIN && err != syscall.EINTR

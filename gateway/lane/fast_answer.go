@@ -77,9 +77,10 @@ func (c *conn) writeInterim(status int, fields []policy.Field) error {
 	return c.send(append(b, '\r', '\n'))
 }
 
-// send writes to the client within the time it has.
+// send writes to the client, who has the time of a write for each 16 KiB.
 func (c *conn) send(b []byte) error {
-	c.writeBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Write))
+	pieces := int64(1 + len(b)/outBuffer)
+	c.writeBy.Store(c.lanes.now.Load() + pieces*int64(c.lanes.times.Write))
 	_, err := c.Conn.Write(b)
 	c.writeBy.Store(0)
 	return err
@@ -120,16 +121,20 @@ func (s *sink) copy() error {
 		}
 		err := s.read(body)
 		switch {
+		case err == nil:
+			continue
 		case err == io.EOF && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
-			return errShort
+			err = errShort
 		case err == io.EOF:
 			if s.chunked {
 				s.end()
 			}
 			return s.flush()
-		case err != nil:
-			return err
 		}
+		if broken := s.flush(); broken != nil {
+			return broken
+		}
+		return err // what was sent is not whole, and the connection's end says so
 	}
 }
 

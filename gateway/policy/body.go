@@ -19,9 +19,9 @@ type Body struct {
 	stopped bool       // guarded by mu
 	source  io.Reader
 	limit   int64 // in bytes; 0 none
-	read   atomic.Int64
-	ended  atomic.Bool
-	failed atomic.Pointer[failure]
+	read    atomic.Int64
+	ended   atomic.Bool
+	failed  atomic.Pointer[failure]
 }
 
 type failure struct{ error }
