@@ -43,6 +43,9 @@ type Config struct {
 	// back.
 	Leaves bool
 
+	// Spans takes calls that are sampled; nil: nobody does.
+	Spans Spans
+
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 

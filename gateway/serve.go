@@ -80,6 +80,9 @@ func (n *Node) begin(ex *policy.Exchange) {
 	if token != "" {
 		n.beginExplain(ex, token)
 	}
+	if env := n.env.Load(); env != nil && env.Tracing {
+		n.beginTrace(ex, env.TracePerMillion)
+	}
 }
 
 // monoStart keeps the monotonic clock above zero, which limiters take for "at
@@ -106,6 +109,9 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 		}
 	}
 	policy.StripHop(&ex.Header)
+	if ex.Trace.Valid() {
+		ex.Header.Set("Traceparent", ex.Keep(ex.Trace.Append(ex.Scratch())))
+	}
 	if err := canonical(ex); err != nil {
 		return err
 	}
@@ -167,6 +173,9 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 	if ex.Explain != nil {
 		ex.Explain.Denied = denied
 	}
+	if ex.Trace.Sampled {
+		ex.Code = denied.Code
+	}
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}
@@ -199,6 +208,9 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	}
 	if ex.Explain != nil {
 		n.endExplain(ex, status, err)
+	}
+	if ex.Trace.Sampled && n.config.Spans != nil {
+		n.endTrace(ex, status, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"portico/gateway/trace/export"
 	"portico/internal/secret"
 	"portico/internal/telemetry"
 )
@@ -84,9 +85,21 @@ type GatewaySettings struct {
 	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
 	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
 	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	OTLPEndpoint string       `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
 }
 
-func (c GatewaySettings) check(w *wrongs) { w.address("gateway-addr", c.GatewayAddr) }
+func (c GatewaySettings) check(w *wrongs) {
+	w.address("gateway-addr", c.GatewayAddr)
+	w.url("otlp-endpoint", c.OTLPEndpoint)
+}
+
+// spans sends spans of sampled calls; nil where none are to be sent.
+func (c GatewaySettings) spans(node, environment string, log *slog.Logger) (*export.Exporter, error) {
+	if c.OTLPEndpoint == "" {
+		return nil, nil
+	}
+	return export.New(c.OTLPEndpoint, node, environment, version, log)
+}
 
 // EgressSettings bound what calls may go out to.
 type EgressSettings struct {

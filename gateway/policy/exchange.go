@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unsafe"
+
+	"portico/gateway/trace"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -45,6 +47,9 @@ type Exchange struct {
 	Caller Caller
 	Limits LimitReports
 
+	// Code is of the refusal that the caller got, in calls that are sampled.
+	Code string
+
 	// UpstreamPath is what the destination calls: escaped, without a query.
 	UpstreamPath string
 
@@ -58,6 +63,9 @@ type Exchange struct {
 	// answer, and what every answer says.
 	Stats     *Stats
 	Announced []Field
+
+	// Trace is where the call stands in its trace; zero where nobody traces.
+	Trace trace.Context
 
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain

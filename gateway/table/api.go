@@ -62,7 +62,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 			Scope: scope, Chain: chains.Route(r), Destination: destination(r.Upstream),
 			path: path, method: r.Method, predicates: r.Predicates,
 		}
-		routes[i].Scope.Operation = r.Operation
+		routes[i].Scope.Operation, routes[i].Scope.Path = r.Operation, path.Source
 		if r.UpstreamPath != "" {
 			if up, err := template.Parse(r.UpstreamPath); err == nil {
 				routes[i].upstream = &up
