@@ -284,3 +284,31 @@ func TestDescriptorsRunOutAndComeBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEarlyAnswerAndContinueDoNotMix lets an upstream ask for a body and answer
+// in the same breath.
+func TestEarlyAnswerAndContinueDoNotMix(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
+			if _, err := http.ReadRequest(in); err == nil {
+				fmt.Fprint(conn, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				io.Copy(io.Discard, in)
+			}
+		})
+		r := onUpstream(t, up.URL, lane)
+		for range 10 {
+			conn, err := net.Dial("tcp", r.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			fmt.Fprintf(conn, "POST %sx HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n", do)
+			text, err := io.ReadAll(conn)
+			conn.Close()
+			answer := strings.TrimPrefix(string(text), "HTTP/1.1 100 Continue\r\n\r\n")
+			if err != nil || !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(answer, "\r\n\r\nok") || strings.Contains(answer, "100 Continue") {
+				t.Fatalf("got %q %v", text, err)
+			}
+		}
+	})
+}

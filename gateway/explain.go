@@ -68,7 +68,7 @@ func (n *Node) beginExplain(ex *policy.Exchange, token string) {
 			x.Headers = append(x.Headers, kept(f.Name))
 		}
 	}
-	ex.Explain, ex.Tries = x, &policy.Tries{}
+	ex.Explain, ex.Trail = x, &policy.Trail{}
 }
 
 func newExplanationID() string {
@@ -102,7 +102,7 @@ func (n *Node) explainMatch(ex *policy.Exchange, route *table.Route, api *table.
 func explainCall(ctx context.Context, ex *policy.Exchange, route *table.Route) error {
 	began := time.Now()
 	err := route.Destination.Call(ctx, ex)
-	ex.Explain.Add("upstream", entry.Destination, began, triesText(ex.Tries.All()), err)
+	ex.Explain.Add("upstream", entry.Destination, began, triesText(ex.Trail.All()), err)
 	return err
 }
 
@@ -112,7 +112,7 @@ func triesText(tries []policy.Try) string {
 		return ""
 	}
 	last := tries[len(tries)-1]
-	text := last.Target + ", " + last.Outcome
+	text := last.Target + " " + last.Outcome
 	if last.Status > 0 {
 		text += " " + strconv.Itoa(last.Status)
 	}
@@ -158,7 +158,7 @@ func (n *Node) endExplain(ex *policy.Exchange, status int, err error) {
 			Step: s.Step, Stage: string(s.Stage), Outcome: s.Outcome, Code: s.Code, Detail: kept(s.Detail), AtNS: int64(s.At), TookNS: int64(s.Took),
 		})
 	}
-	for _, t := range ex.Tries.All() {
+	for _, t := range ex.Trail.All() {
 		out.Tries = append(out.Tries, entry.ExplainedTry{
 			Target: t.Target, Reused: t.Reused, Outcome: t.Outcome, Status: t.Status, AtNS: int64(t.Began.Sub(x.Began)), TookNS: int64(t.Took),
 		})

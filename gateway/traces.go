@@ -52,8 +52,8 @@ func (n *Node) beginTrace(ex *policy.Exchange, perMillion int) {
 		ex.Header.Del("traceparent")
 	}
 	ex.Trace.Enter()
-	if ex.Trace.Sampled && n.config.Spans != nil && ex.Tries == nil {
-		ex.Tries = &policy.Tries{}
+	if ex.Trace.Sampled && n.config.Spans != nil && ex.Trail == nil {
+		ex.Trail = &policy.Trail{}
 	}
 }
 
@@ -70,9 +70,9 @@ func (n *Node) endTrace(ex *policy.Exchange, status int, err error) {
 	if ex.Caller.Subscription != nil {
 		c.Application = ex.Caller.Grant.Name
 	}
-	for _, t := range ex.Tries.All() {
+	for _, t := range ex.Trail.All() {
 		outcome := t.Outcome
-		if outcome == policy.Answered {
+		if t.Status > 0 {
 			outcome = ""
 		}
 		c.Tries = append(c.Tries, trace.Try{Target: t.Target, Reused: t.Reused, Began: t.Began, Took: max(t.Took, time.Nanosecond), Outcome: outcome, Status: t.Status})

@@ -51,7 +51,7 @@ type Lanes struct {
 	large    sync.Pool // of *[largeBuffer]byte
 	full     *full
 	draining atomic.Bool
-	ended    atomic.Bool // over is closed
+	ended    atomic.Bool  // over is closed
 	now      atomic.Int64 // nanoseconds, as coarse as the sweeper; never 0
 	date     atomic.Pointer[string]
 	stop     chan struct{}  // closed when nothing is accepted any more

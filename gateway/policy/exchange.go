@@ -55,6 +55,8 @@ type Exchange struct {
 
 	Answer Answer
 
+	Tries int // how often an upstream was tried
+
 	// Interim sends an answer before the answer, such as 103 Early Hints, at
 	// once; nil where the caller cannot read one.
 	Interim func(status int, fields []Field) error
@@ -70,8 +72,8 @@ type Exchange struct {
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain
 
-	// Tries is nil unless somebody looks at how the upstream was called.
-	Tries *Tries
+	// Trail is nil unless somebody looks at how the upstream was called.
+	Trail *Trail
 
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32

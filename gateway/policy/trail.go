@@ -2,10 +2,10 @@ package policy
 
 import "time"
 
-// Tries are the calls to upstreams that one request made, recorded only where
+// Trail is the calls to upstreams that one request made, recorded only where
 // somebody looks: its way is explained, or it is traced. What does not fit any
 // more is dropped.
-type Tries struct {
+type Trail struct {
 	List  [4]Try
 	Count int
 }
@@ -16,15 +16,12 @@ type Try struct {
 	Reused  bool   // the connection was open already
 	Began   time.Time
 	Took    time.Duration
-	Outcome string // "answered", or what failed
+	Outcome string // in a few words
 	Status  int    // 0 for no answer
 }
 
-// Answered is the outcome of a try that brought an answer.
-const Answered = "answered"
-
 // Begin records that a try begins.
-func (t *Tries) Begin(target string, reused bool) {
+func (t *Trail) Begin(target string, reused bool) {
 	if t.Count < len(t.List) {
 		t.List[t.Count] = Try{Target: target, Reused: reused, Began: time.Now()}
 	}
@@ -32,14 +29,14 @@ func (t *Tries) Begin(target string, reused bool) {
 }
 
 // End records how the try that began last went.
-func (t *Tries) End(outcome string, status int) {
+func (t *Trail) End(outcome string, status int) {
 	if i := t.Count - 1; i >= 0 && i < len(t.List) {
 		t.List[i].Took, t.List[i].Outcome, t.List[i].Status = time.Since(t.List[i].Began), outcome, status
 	}
 }
 
 // All returns what was recorded.
-func (t *Tries) All() []Try {
+func (t *Trail) All() []Try {
 	if t == nil {
 		return nil
 	}
