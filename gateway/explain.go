@@ -18,8 +18,9 @@ import (
 // ways are the ways of calls that somebody asked for, on their way to the
 // manager. A request that does not ask touches none of it.
 type ways struct {
-	key  atomic.Pointer[[32]byte] // that signs tokens; nil: none is taken
-	next atomic.Int64             // when the next one may be recorded, on the node's clock
+	key   atomic.Pointer[[32]byte] // that signs tokens; nil: none is taken
+	taken atomic.Uint64
+	next  atomic.Int64 // when the next one may be recorded, on the node's clock
 
 	mu   sync.Mutex // guards kept
 	kept []entry.Explanation
@@ -68,6 +69,7 @@ func (n *Node) beginExplain(ex *policy.Exchange, token string) {
 			x.Headers = append(x.Headers, kept(f.Name))
 		}
 	}
+	n.ways.taken.Add(1)
 	ex.Explain, ex.Trail = x, &policy.Trail{}
 }
 

@@ -72,7 +72,7 @@ type Node struct {
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
 	draining  atomic.Bool // for good: the process ends
 	drained   atomic.Bool // until told otherwise
-	durations durations
+	meters    meters
 	ways      ways
 	unmatched policy.Stats // calls that reached no API
 
@@ -81,6 +81,7 @@ type Node struct {
 
 	mu       sync.Mutex // guards what follows
 	index    *check.Index
+	series   series
 	terms    map[string]*termsState
 	apis     map[entry.Key]apiState
 	keys     keys
@@ -122,11 +123,11 @@ func New(config Config) (*Node, error) {
 	}
 	n := &Node{
 		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
-		changed: make(chan struct{}, 1), ways: newWays(), index: check.NewIndex(), terms: map[string]*termsState{},
+		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, refused: map[entry.Key]refusal{},
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
-	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {

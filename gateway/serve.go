@@ -50,6 +50,7 @@ func (n *Node) Refuse(ex *policy.Exchange, denied *policy.Denied) {
 // begin reads the clock and settles who is calling.
 func (n *Node) begin(ex *policy.Exchange) {
 	ex.Now = n.config.Now()
+	n.meters.shard(ex).begun.Add(1)
 	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
 	ex.Client = ex.Peer
 	if env := n.env.Load(); env != nil {
@@ -128,10 +129,15 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		return err
 	}
+	began := n.config.Now()
+	ex.Own = began.Sub(ex.Now)
 	if ex.Explain != nil {
-		return explainCall(ctx, ex, route)
+		err = explainCall(ctx, ex, route)
+	} else {
+		err = route.Destination.Call(ctx, ex)
 	}
-	return route.Destination.Call(ctx, ex)
+	ex.Waited = max(n.config.Now().Sub(began), 1)
+	return err
 }
 
 // canonical reads the target into its one form.
@@ -170,6 +176,7 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 		url = env.ProblemURL
 	}
 	denied := render(ex, url, err)
+	n.meters.refusals.add(ex.Shard, denied.Code)
 	if ex.Explain != nil {
 		ex.Explain.Denied = denied
 	}
@@ -200,7 +207,7 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	if err != nil && status == 0 {
 		status = statusGone
 	}
-	n.durations.add(ex.Shard, n.config.Now().Sub(ex.Now))
+	n.meters.end(ex, n.config.Now().Sub(ex.Now))
 	if ex.Stats != nil {
 		ex.Stats.Add(ex.Shard, status)
 	} else {

@@ -57,6 +57,12 @@ type Exchange struct {
 
 	Tries int // how often an upstream was tried
 
+	// Own is how long the call was with the gateway before an upstream was
+	// called, Waited how long that took until its answer began; 0 without one.
+	// Sent is how many bytes of the answer's body went out.
+	Own, Waited time.Duration
+	Sent        int64
+
 	// Interim sends an answer before the answer, such as 103 Early Hints, at
 	// once; nil where the caller cannot read one.
 	Interim func(status int, fields []Field) error
