@@ -315,7 +315,7 @@ func (v *visit) wayOf(x manager.Explained) wayView {
 	}
 	number, stopped := 0, ""
 	for _, s := range x.Steps {
-		step := ui.TraceStep{Label: stepName(s.Step), Text: s.Detail, Time: nanos(s.TookNS), From: share(s.AtNS, x.TookNS), To: share(s.AtNS+s.TookNS, x.TookNS)}
+		step := ui.TraceStep{Label: stepName(s.Step), Text: title(s.Detail), Time: nanos(s.TookNS), From: share(s.AtNS, x.TookNS), To: share(s.AtNS+s.TookNS, x.TookNS)}
 		if s.Stage != "" && s.Stage != string(entry.Destination) {
 			number++
 			step.Label = strconv.Itoa(number) + " · " + step.Label
