@@ -15,7 +15,9 @@ func TestDashboardAsksForMetricsThatThereAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var board struct{ Panels []struct{ Targets []struct{ Expr string } } }
+	var board struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
 	if err := json.Unmarshal(raw, &board); err != nil {
 		t.Fatal(err)
 	}

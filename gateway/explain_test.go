@@ -119,16 +119,26 @@ func TestTheWayOfACallIsExplained(t *testing.T) {
 		candidate          string // "reason: route" of the first
 		says               string // somewhere in the details
 	}{
-		{"success", "GET", base + "/orders/7", []string{key}, nil, 200,
-			"route passed, size passed, key passed, grant passed, plan_limit passed, upstream passed", "chosen: GET /orders/{id}", "under the plan Orders, Trial"},
+		{
+			"success", "GET", base + "/orders/7",
+			[]string{key},
+			nil, 200,
+			"route passed, size passed, key passed, grant passed, plan_limit passed, upstream passed", "chosen: GET /orders/{id}", "under the plan Orders, Trial",
+		},
 		{"near miss", "GET", base + "/order", []string{key}, nil, 404, "route refused=no_route", "path: GET /orders", "segment 1 is “order”, the route wants “orders”"},
 		{"trailing slash", "GET", base + "/hidden/", []string{key}, nil, 404, "route refused=no_route", "path: GET /hidden", "ends with a slash"},
 		{"method", "DELETE", base + "/hidden", []string{key}, nil, 405, "route refused=method_not_allowed", "method: GET /hidden", "this is the method GET and the call's is DELETE"},
 		{"no such base path", "GET", "/demo/orders/v2/orders", []string{key}, nil, 404, "", "base_path: ", "it is mounted at /demo/orders/v1"},
-		{"no key", "GET", base + "/orders", nil, nil, 401,
-			"route passed, size passed, key refused=credential_missing, grant skipped, plan_limit skipped", "chosen: GET /orders", "an API key is read from"},
-		{"operation not in plan", "GET", base + "/hidden", []string{key}, nil, 403,
-			"route passed, size passed, key passed, grant refused=operation_not_in_plan, plan_limit skipped", "chosen: GET /hidden", ""},
+		{
+			"no key", "GET", base + "/orders", nil, nil, 401,
+			"route passed, size passed, key refused=credential_missing, grant skipped, plan_limit skipped", "chosen: GET /orders", "an API key is read from",
+		},
+		{
+			"operation not in plan", "GET", base + "/hidden",
+			[]string{key},
+			nil, 403,
+			"route passed, size passed, key passed, grant refused=operation_not_in_plan, plan_limit skipped", "chosen: GET /hidden", "",
+		},
 		{"not subscribed", "GET", base + "/orders", []string{key}, func(t *testing.T) {
 			g := demoGrant()
 			g.Subscriptions = nil
@@ -150,8 +160,10 @@ func TestTheWayOfACallIsExplained(t *testing.T) {
 			}
 			change(t, item(t, 1, api))
 		}, 404, "route refused=no_route", "predicate: GET /open", "the header X-Amz-Target = “Orders.Open”"},
-		{"upstream down", "GET", base + "/do/echo", nil, func(t *testing.T) { change(t, item(t, 1, demoAPI("http://127.0.0.1:1"))) }, 502,
-			"route passed, size passed, key passed, upstream refused=upstream_unreachable", "chosen: GET /do/{what}", ""},
+		{
+			"upstream down", "GET", base + "/do/echo", nil, func(t *testing.T) { change(t, item(t, 1, demoAPI("http://127.0.0.1:1"))) }, 502,
+			"route passed, size passed, key passed, upstream refused=upstream_unreachable", "chosen: GET /do/{what}", "",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.before != nil {

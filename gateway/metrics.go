@@ -269,7 +269,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		ready = 1
 	}
 	gauge(c.ready, ready)
-	counter(c.evicted, uint64(n.tools.Limiter.Evicted()))
+	counter(c.evicted, n.tools.Limiter.Evicted())
 	counter(c.explained, n.ways.taken.Load())
 	c.collectMeters(out, gauge, counter)
 	fast, full := n.lane.Connections()

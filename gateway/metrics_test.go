@@ -67,7 +67,8 @@ func TestMetricsTellWhatANodeDoes(t *testing.T) {
 // called makes one of many live.
 func called(t testing.TB, r interface {
 	Apply([]entry.Item, bool) error
-}, n int, sequence uint64) {
+}, n int, sequence uint64,
+) {
 	t.Helper()
 	it, err := oneOf(n, sequence)
 	if err == nil {

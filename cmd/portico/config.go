@@ -82,10 +82,10 @@ func (p PortalSettings) check(w *wrongs) { w.address("portal-addr", p.PortalAddr
 
 // GatewaySettings are those of a gateway node.
 type GatewaySettings struct {
-	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
-	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
-	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
-	OTLPEndpoint string       `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
+	Data         string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+	GatewayAddr  string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
+	DrainNotice  time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	OTLPEndpoint string        `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
 }
 
 func (c GatewaySettings) check(w *wrongs) {

@@ -114,7 +114,7 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	}
 	node, err := gateway.New(gateway.Config{
 		Spans: spansOf(spans),
-		Node: enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
+		Node:  enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
 		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext,
 		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice,
 	})

@@ -99,7 +99,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	}
 	node, err := gateway.New(gateway.Config{
 		Spans: spansOf(spans),
-		Node: enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
+		Node:  enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
 		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext,
 		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice,
 	})
