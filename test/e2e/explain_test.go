@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"portico/test/fake"
 	"portico/test/process"
 )
 
@@ -58,5 +60,23 @@ func TestCallsAreExplainedFromTheCommandLine(t *testing.T) {
 	}
 	if _, errs, code := s.run("", "explain", "GET", "/x", "--api", "nothing"); code != 1 || !strings.Contains(errs, "not_found") {
 		t.Errorf("exit %d, got %s", code, errs)
+	}
+}
+
+// A setting of the process and one of the environment bring spans to a
+// collector.
+func TestSpansReachTheCollectorThatIsSet(t *testing.T) {
+	collector := fake.NewCollector(t)
+	p := start(t, process.Options{Demo: true, Env: []string{"PORTICO_OTLP_ENDPOINT=" + collector.URL}})
+	s := shellOf(t, p)
+	s.ok(nil, "environments", "set", "production", "--tracing", "--trace-per-million", "1000000")
+	for deadline := time.Now().Add(20 * time.Second); len(collector.Spans()) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no spans have come")
+		}
+		call(t, p.Gateway+"/demo/parcels/v1/parcels", "")
+	}
+	if got := collector.Spans()[0]; got.Attributes["portico.api"] != "demo/parcels v1" || got.Attributes["error.type"] != "credential_missing" {
+		t.Errorf("got %+v", got)
 	}
 }
