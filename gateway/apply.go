@@ -272,6 +272,7 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 		n.dropSeries(n.table.API(version))
 		n.table.Remove(version)
 		n.upstreams.Drop(it.Key.ID())
+		n.splits.Drop(it.Key.ID())
 		n.apis[it.Key] = apiState{it.Position, true}
 		return freed, nil
 	}
@@ -287,7 +288,8 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 	}
 	ups := n.upstreams.Upstreams(body)
 	began := time.Now()
-	api := table.Compile(body, it.Position, n.tools, func(name string) policy.Destination { return ups[name] })
+	destinations := n.splits.Destinations(body, func(name string) policy.Destination { return ups[name] })
+	api := table.Compile(body, it.Position, n.tools, destinations)
 	n.index.Put(body)
 	n.table.Put(api)
 	n.meters.compiles.add(time.Since(began))
@@ -306,6 +308,7 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 			}
 			freed = n.index.Remove(key.ID()) || freed
 			n.upstreams.Drop(key.ID())
+			n.splits.Drop(key.ID())
 			delete(n.apis, key)
 		}
 	}

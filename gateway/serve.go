@@ -118,7 +118,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats, ex.Announced = api.Stats, api.Announced
+		ex.Stats = api.Stats
 	}
 	if ex.Explain != nil {
 		n.explainMatch(ex, route, api, err)

@@ -32,9 +32,14 @@ func (t *Table) Explain(ex *policy.Exchange, route *Route, api *API, sees func(*
 			found = append(found, r.candidate(ex, below, route))
 		}
 	} else {
-		t.mounts.each(func(m entry.Mount, a *API) {
-			if sees(a) {
-				found = append(found, mountCandidate(ex, m, a))
+		t.seats.each(func(at place, there seat) {
+			if there.api != nil && sees(there.api) {
+				found = append(found, mountCandidate(ex, entry.Mount{Host: at.Host, BasePath: at.BasePath}, there.api))
+			}
+			for _, c := range there.list() {
+				if sees(c.api) {
+					found = append(found, mountCandidate(ex, entry.Mount{Host: at.Host, BasePath: at.BasePath, Select: c.Selector}, c.api))
+				}
 			}
 		})
 	}
@@ -233,6 +238,19 @@ func predicateText(predicates []entry.Predicate) string {
 	return strings.Join(parts, " and ")
 }
 
+// selectorText says how a call asks for a version.
+func selectorText(s entry.Selector) string {
+	switch {
+	case s.In == "header":
+		return "the header " + s.Name + " = " + quoted(s.Value)
+	case s.In == "query":
+		return "the query parameter " + s.Name + " = " + quoted(s.Value)
+	case s.Name != "":
+		return "a media type with " + s.Name + "=" + s.Value
+	}
+	return "the media type " + s.Value
+}
+
 // mountCandidate says why a request is not below a mount.
 func mountCandidate(ex *policy.Exchange, m entry.Mount, a *API) candidate {
 	c := candidate{ExplainedRoute: entry.ExplainedRoute{API: a.Name}}
@@ -245,6 +263,8 @@ func mountCandidate(ex *policy.Exchange, m entry.Mount, a *API) candidate {
 	switch {
 	case below && m.Host != "" && m.Host != ex.Host:
 		c.near, c.Reason, c.Detail = fullPath, "host", "it answers at the host "+m.Host+", and the call's is "+quoted(ex.Host)
+	case below && m.Select != (entry.Selector{}):
+		c.near, c.Reason, c.Detail = fullPath, "selector", "the address is its, but the call does not ask for it: "+selectorText(m.Select)
 	case below:
 		c.near, c.Reason, c.Detail = fullPath-1, "precedence", "it is mounted at "+at+", but a longer base path or a host of its own comes first"
 	case m.Host != "" && m.Host != ex.Host:

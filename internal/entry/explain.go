@@ -157,7 +157,7 @@ type ExplainedStep struct {
 type ExplainedRoute struct {
 	API    string `json:"api"`             // "demo/orders v1"
 	Route  string `json:"route,omitempty"` // "GET /orders/{id}"; "" when the API itself did not fit
-	Reason string `json:"reason"`          // "chosen", "method", "predicate", "precedence", "path", "host" or "base_path"
+	Reason string `json:"reason"`          // "chosen", "method", "predicate", "precedence", "path", "host", "base_path" or "selector"
 	Detail string `json:"detail"`
 }
 
