@@ -47,6 +47,9 @@ type Config struct {
 	// back.
 	Leaves bool
 
+	// Spans takes calls that are sampled; nil: nobody does.
+	Spans Spans
+
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 
@@ -76,7 +79,8 @@ type Node struct {
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
 	draining  atomic.Bool // for good: the process ends
 	drained   atomic.Bool // until told otherwise
-	durations durations
+	meters    meters
+	ways      ways
 	unmatched policy.Stats // calls that reached no API
 
 	copy    *diskcopy.Copy // nil for none
@@ -84,6 +88,7 @@ type Node struct {
 
 	mu       sync.Mutex // guards what follows
 	index    *check.Index
+	series   series
 	terms    map[string]*termsState
 	apis     map[entry.Key]apiState
 	keys     keys
@@ -125,11 +130,11 @@ func New(config Config) (*Node, error) {
 	}
 	n := &Node{
 		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
-		changed: make(chan struct{}, 1), index: check.NewIndex(), terms: map[string]*termsState{},
+		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, refused: map[entry.Key]refusal{},
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
-	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
 	if config.ShedAfter > 0 {
 		n.shed = shed.New(config.ShedAfter, nil)
@@ -180,6 +185,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	}
 	var removed error
 	group.Go(func() error { return n.tellSeen(following) })
+	group.Go(func() error { return n.tellExplained(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave
 	group.Go(func() error { return n.obey(following, sync.OnceFunc(func() { close(leave) })) })
 	if n.copy != nil {

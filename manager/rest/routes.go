@@ -51,6 +51,7 @@ func (e *Edge) routes() []route {
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
 	const values = tenant + "/environments/{environment}/values"
+	const explained = tenant + "/environments/{environment}"
 	const team = tenant + "/teams/{team}"
 	page := []string{"limit", "cursor"}
 	filter := []string{"actor", "action", "object", "from", "to"}
@@ -168,6 +169,10 @@ func (e *Edge) routes() []route {
 		{method: get, path: values, needs: "read api", handle: listValues},
 		{method: put, path: values + "/{value}", needs: "publish api", handle: setValue, query: wait},
 		{method: del, path: values + "/{value}", needs: "publish api", handle: deleteValue},
+
+		{method: post, path: explained + "/explain-tokens", needs: "read api", handle: createExplainToken, secret: true},
+		{method: get, path: explained + "/explanations", needs: "read api", handle: listExplanations, query: []string{"api"}},
+		{method: get, path: explained + "/explanations/{explanation}", needs: "read api", handle: showExplanation, query: []string{"wait_ms"}},
 
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
 		{method: post, path: "/environments", needs: "write environment", handle: createEnvironment},
