@@ -142,8 +142,12 @@ func (c *Catalog) UpdateDraft(ctx context.Context, actor apim.Actor, tenant, ver
 		if reflect.DeepEqual(before, v.Runtime) {
 			return nil
 		}
-		if in.Mount != nil {
-			if err := c.holdMounts(ctx, u, v, "mount.base_path", ""); err != nil {
+		if in.Mount != nil || in.Mounts != nil {
+			field := "mount.base_path"
+			if in.Mounts != nil {
+				field = "mounts"
+			}
+			if err := c.holdMounts(ctx, u, v, field, ""); err != nil {
 				return err
 			}
 		}
@@ -166,13 +170,24 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	if in.Mount != nil {
 		rt.Mounts = []apim.Mount{*in.Mount}
 	}
-	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil {
+	if in.Mounts != nil {
+		rt.Mounts = changeMounts(&check, *in.Mounts)
+	}
+	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil || in.Weights != nil || in.Traffic != nil {
 		upstreams := append([]apim.Upstream(nil), rt.Upstreams...)
 		if len(upstreams) == 0 {
 			upstreams = []apim.Upstream{{Name: mainUpstream}}
 		}
 		set(&upstreams[0].URLs, in.UpstreamURLs)
 		set(&upstreams[0].Headers, in.Headers)
+		if in.UpstreamURLs != nil && in.Weights == nil {
+			upstreams[0].Weights = nil // they were those of other addresses
+		}
+		set(&upstreams[0].Weights, in.Weights)
+		set(&upstreams[0].Traffic, in.Traffic)
+		if n := len(upstreams[0].Weights); n > 0 && n != len(upstreams[0].URLs) {
+			check.Fail("upstream_weights", "count", "has %d weights for %d addresses; give one for each, or none", n, len(upstreams[0].URLs))
+		}
 		if in.Timeouts != nil {
 			upstreams[0].ConnectTimeoutMS, upstreams[0].HeaderTimeoutMS, upstreams[0].IdleTimeoutMS = in.Timeouts.ConnectMS, in.Timeouts.HeaderMS, in.Timeouts.IdleMS
 		}
@@ -197,6 +212,25 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	}
 	rt.Routes = changeRoutes(&check, rt.Routes, in)
 	return rt, check.Err()
+}
+
+// changeMounts checks what only all mounts of a version together can get wrong.
+func changeMounts(check *apim.Check, mounts []apim.Mount) []apim.Mount {
+	if len(mounts) == 0 || len(mounts) > 20 {
+		check.Fail("mounts", "range", "has %d mounts; use 1 to 20", len(mounts))
+	}
+	seen := map[string]bool{}
+	for i, m := range mounts {
+		if err := checkMount(m); err != nil {
+			check.Fail(fmt.Sprintf("mounts[%d]", i), "mount", "%s", err)
+		}
+		key := m.Host + " " + m.BasePath + " " + m.Key()
+		if seen[key] {
+			check.Fail(fmt.Sprintf("mounts[%d]", i), "twice", "stands there twice")
+		}
+		seen[key] = true
+	}
+	return append([]apim.Mount(nil), mounts...)
 }
 
 func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim.Route {

@@ -47,6 +47,7 @@ type draftAnswer struct {
 	Mounts []struct {
 		Host     string
 		BasePath string `json:"base_path"`
+		Select   struct{ In, Name, Value string }
 	}
 	Upstreams []struct {
 		Name             string
@@ -55,6 +56,8 @@ type draftAnswer struct {
 		HeaderTimeoutMS  int64 `json:"header_timeout_ms"`
 		IdleTimeoutMS    int64 `json:"idle_timeout_ms"`
 		Headers          []headerAnswer
+		Weights          []int
+		Traffic          map[string]any
 	}
 	Routes []struct {
 		Operation, Method, Path, Summary string
@@ -112,9 +115,15 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 	}
 	for _, m := range d.Draft.Mounts {
 		s.say("Draft: mounted at %s%s", m.Host, m.BasePath)
+		if m.Select.In != "" {
+			s.say("       where a call says %s %s", strings.ReplaceAll(m.Select.In, "_", " "), strings.TrimSpace(m.Select.Name+" "+m.Select.Value))
+		}
 	}
 	for _, u := range d.Draft.Upstreams {
 		s.say("Draft: upstream %s %s", u.Name, strings.Join(u.URLs, ", "))
+		for _, setting := range trafficLines(u.Traffic) {
+			s.say("Draft: %s", setting)
+		}
 		for _, h := range u.Headers {
 			s.say("Draft: sends %s: %s", h.Name, h.Value)
 		}
@@ -134,7 +143,10 @@ type ctlVersionSet struct {
 	ctlVersion
 	Mount          *string        `placeholder:"PATH" help:"Base path on the gateway."`
 	Host           *string        `help:"With --mount: only for this host."`
+	Place          []string       `sep:"none" placeholder:"PATH[ ASK]" help:"All places where it answers, each with how a call asks for it: '/acme/orders header X-Version: 2', '… query v=2', '… media type application/vnd.acme.v2+json', '… media type parameter version=2'. Give it again for more."`
 	Upstream       []string       `placeholder:"URL" help:"All addresses of the backend; $${NAME} is a value of the environment. Give it again for more."`
+	Weight         []int          `placeholder:"N" help:"Share of each address, in the order of --upstream; give it as often."`
+	Traffic        []string       `sep:"none" placeholder:"KEY=VALUE" help:"How calls are spread and what becomes of those that fail, like balance.algorithm=ewma, health.kind=http, retry.on=connect,503; an empty value is the default. Others stay. Give it again for more."`
 	Header         []string       `sep:"none" placeholder:"NAME=VALUE" help:"A header that the gateway sets for the backend; others stay. $${NAME} in it is a value of the environment. Give it again for more."`
 	NoHeader       []string       `placeholder:"NAME" help:"Set this header no more. Give it again for more."`
 	ConnectTimeout *time.Duration `placeholder:"5s" help:"To the backend: name, connection and TLS; 0 is the environment's."`
@@ -174,7 +186,7 @@ func (c *ctlVersionSet) Run(ctx context.Context, io *ctlIO) error {
 		return err
 	}
 	if len(body) == 0 {
-		return usagef("nothing to change; give --upstream, --mount, --header, --limit, --public or another setting")
+		return usagef("nothing to change; give --upstream, --mount, --place, --header, --limit, --public or another setting")
 	}
 	answer, err := s.call(ctx, http.MethodPatch, path+"/draft", nil, body, &v)
 	if err != nil {
@@ -187,6 +199,18 @@ func (c *ctlVersionSet) Run(ctx context.Context, io *ctlIO) error {
 func (c *ctlVersionSet) body() (map[string]any, error) {
 	body := map[string]any{}
 	switch {
+	case len(c.Place) > 0 && (c.Mount != nil || c.Host != nil):
+		return nil, usagef("--place and --mount do not go together")
+	case len(c.Place) > 0:
+		mounts := []map[string]any{}
+		for _, text := range c.Place {
+			mount, err := placeOf(text)
+			if err != nil {
+				return nil, err
+			}
+			mounts = append(mounts, mount)
+		}
+		body["mounts"] = mounts
 	case c.Mount != nil:
 		mount := map[string]any{"base_path": *c.Mount}
 		put(mount, "host", c.Host)
@@ -196,6 +220,9 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 	}
 	if len(c.Upstream) > 0 {
 		body["upstream_urls"] = c.Upstream
+	}
+	if len(c.Weight) > 0 {
+		body["upstream_weights"] = c.Weight
 	}
 	put(body, "max_body_bytes", c.MaxBodyBytes)
 	if err := c.limits(body); err != nil {
@@ -220,6 +247,39 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 		}
 	}
 	return body, nil
+}
+
+// placeOf reads a path with how a call asks for the version there.
+func placeOf(text string) (map[string]any, error) {
+	at, ask, _ := strings.Cut(strings.TrimSpace(text), " ")
+	i := strings.IndexByte(at, '/')
+	if i < 0 {
+		return nil, usagef("--place %s: its path does not begin with a slash", text)
+	}
+	mount := map[string]any{"base_path": at[i:]}
+	if i > 0 {
+		mount["host"] = at[:i]
+	}
+	if ask = strings.TrimSpace(ask); ask == "" {
+		return mount, nil
+	}
+	for _, way := range []struct{ prefix, in, sep string }{
+		{"header ", "header", ":"}, {"query ", "query", "="}, {"media type parameter ", "media_type", "="}, {"media type ", "media_type", ""},
+	} {
+		rest, ok := strings.CutPrefix(ask, way.prefix)
+		if !ok {
+			continue
+		}
+		if way.sep == "" {
+			mount["select"] = map[string]string{"in": way.in, "value": strings.TrimSpace(rest)}
+			return mount, nil
+		}
+		if name, value, ok := strings.Cut(rest, way.sep); ok {
+			mount["select"] = map[string]string{"in": way.in, "name": strings.TrimSpace(name), "value": strings.TrimSpace(value)}
+			return mount, nil
+		}
+	}
+	return nil, usagef("--place %s cannot be read; after the path write header NAME: VALUE, query NAME=VALUE, media type TYPE, or media type parameter NAME=VALUE", text)
 }
 
 // limits sets the limits of the version itself, each with what it counts apart.
@@ -250,7 +310,7 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 	}{{"connect-timeout", "connect_timeout_ms", c.ConnectTimeout}, {"header-timeout", "header_timeout_ms", c.HeaderTimeout}, {"idle-timeout", "idle_timeout_ms", c.IdleTimeout}}
 	headers, places := len(c.Header)+len(c.NoHeader) > 0, c.Bearer != nil || c.KeyHeader != nil || c.KeyQuery != nil
 	timed := c.ConnectTimeout != nil || c.HeaderTimeout != nil || c.IdleTimeout != nil
-	if !headers && !places && !timed {
+	if !headers && !places && !timed && len(c.Traffic) == 0 {
 		return nil
 	}
 	var now struct {
@@ -269,13 +329,20 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 		put(now.Draft.Credentials, "header", c.KeyHeader)
 		put(now.Draft.Credentials, "query", c.KeyQuery)
 	}
-	if !headers && !timed {
+	if !headers && !timed && len(c.Traffic) == 0 {
 		return nil
 	}
 	if len(now.Draft.Upstreams) == 0 {
 		return fmt.Errorf("the version has no upstream yet; give --upstream first")
 	}
 	main := now.Draft.Upstreams[0]
+	if len(c.Traffic) > 0 {
+		traffic, err := mergeTraffic(main.Traffic, c.Traffic)
+		if err != nil {
+			return err
+		}
+		body["traffic"] = traffic
+	}
 	if timed {
 		spans := map[string]any{"connect_timeout_ms": main.ConnectTimeoutMS, "header_timeout_ms": main.HeaderTimeoutMS, "idle_timeout_ms": main.IdleTimeoutMS}
 		for _, t := range times {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"portico/gateway/http1"
@@ -27,6 +28,7 @@ type full struct {
 	server  *http.Server
 	refusal string
 	in      *handed
+	open    atomic.Int64 // connections
 
 	mu   sync.Mutex
 	live map[*fullCall]struct{} // calls under way; guarded by mu
@@ -57,6 +59,14 @@ func newFull(l *Lanes) *full {
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
+		},
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				f.open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				f.open.Add(-1)
+			}
 		},
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    new(http.Protocols),

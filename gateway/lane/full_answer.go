@@ -112,6 +112,7 @@ func (c *fullCall) stream(ex *policy.Exchange) error {
 				return &policy.Broken{Cause: err}
 			}
 			sent += int64(n)
+			ex.Sent = sent
 		} else {
 			flushed = true
 		}

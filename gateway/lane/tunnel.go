@@ -253,7 +253,7 @@ func (c *fullCall) tunnel(ex *policy.Exchange) error {
 		return &policy.Broken{Cause: err}
 	}
 	t.run()
-	a.TunnelIn, a.TunnelOut = t.in.Load(), t.out.Load()
+	ex.Carried, ex.Sent = t.in.Load(), t.out.Load()
 	return nil
 }
 

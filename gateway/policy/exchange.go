@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unsafe"
+
+	"portico/gateway/trace"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -46,15 +48,22 @@ type Exchange struct {
 	Caller Caller
 	Limits LimitReports
 
+	// Code is of the refusal that the caller got, in calls that are sampled.
+	Code string
+
 	// UpstreamPath is what the destination calls: escaped, without a query.
 	UpstreamPath string
 
 	Answer Answer
 
-	// Tries is how often an upstream was tried; Attempts is how each try went,
-	// where Explain is set.
-	Tries    int
-	Attempts []Attempt
+	Tries int // how often an upstream was tried
+
+	// Own is how long the call was with the gateway before an upstream was
+	// called, Waited how long that took until its answer began; 0 without one.
+	// Sent is how many bytes of the answer's body, or through a tunnel, went out;
+	// Carried is how many the caller has sent through a tunnel.
+	Own, Waited   time.Duration
+	Sent, Carried int64
 
 	// Interim sends an answer before the answer, such as 103 Early Hints, at
 	// once; nil where the caller cannot read one.
@@ -65,8 +74,14 @@ type Exchange struct {
 	Stats     *Stats
 	Announced []Field
 
+	// Trace is where the call stands in its trace; zero where nobody traces.
+	Trace trace.Context
+
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain
+
+	// Trail is nil unless somebody looks at how the upstream was called.
+	Trail *Trail
 
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
@@ -86,10 +101,8 @@ type Answer struct {
 	// protocols that say elsewhere how a call went; 0 is Status itself.
 	Told int
 	// Tunnel is set where the upstream has switched protocols, with status 101;
-	// Body then ends it. TunnelIn and TunnelOut are how many bytes the lane has
-	// carried through it, to and from the upstream.
-	Tunnel              Tunnel
-	TunnelIn, TunnelOut int64
+	// Body then ends it.
+	Tunnel Tunnel
 	// Local says that the gateway itself answers, not an upstream.
 	Local bool
 	// Close says that the connection ends with this answer.
@@ -117,13 +130,6 @@ func (a *Answer) Wire() int {
 	return a.Status
 }
 
-// Attempt is one try of a call on one target.
-type Attempt struct {
-	Target  string // its URL, and its address where that was found
-	Outcome string // in words
-	Took    time.Duration
-}
-
 // Line is the caller's connection, as far as a destination may ask for it; nil
 // where the context tells.
 type Line struct {
@@ -138,6 +144,9 @@ type Caller struct {
 	Grant        *Grant
 	Subscription *Subscription
 }
+
+// Received returns how many bytes the caller has sent after the head.
+func (ex *Exchange) Received() int64 { return ex.Body.Count() + ex.Carried }
 
 // Scratch lends the exchange's buffer for appending. Give the grown slice back
 // with Keep before anybody else asks.

@@ -90,6 +90,9 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	get("/apis/:api/:version/definition", h.versionDefinition)
 	get("/apis/:api/:version/progress", h.versionProgress)
 	get("/apis/:api/:version/document", h.download)
+	get("/apis/:api/:version/traffic", h.traffic)
+	get("/apis/:api/:version/traffic/counts", h.trafficCounts)
+	post("/apis/:api/:version/traffic/:verb", h.moveTraffic)
 	get("/apis/:api/:version/products", h.versionProducts)
 	get("/apis/:api/:version/history", h.versionHistory)
 	post("/apis/:api/:version/routes", h.saveRoutes)
@@ -129,6 +132,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	post("/subscriptions/:subscription/:verb", h.moveSubscription)
 
 	get("/applications", h.applications)
+	both("/explain", h.explain, h.tryCall)
 	get("/nodes", h.nodes)
 	post("/nodes/:node/:verb", h.moveNode)
 	both("/add-node", h.addNode, h.createEnrolment)

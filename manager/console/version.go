@@ -36,6 +36,7 @@ type versionHead struct {
 	About     string
 	Delete    string
 	Import    string
+	Explain   string // where its calls are explained; "" while none is live
 	Docs      string // its page in the portal, once it is offered there
 }
 
@@ -77,6 +78,9 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
 		Load:      v.load(d),
 	}
+	if out.Served {
+		out.Explain = with(l.explain(), "version", api+"/"+label)
+	}
 	for _, p := range d.Products {
 		if p.Listed && out.Served {
 			out.Docs = portalVersion(h.PortalURL, v.tenant.Slug, api, label)
@@ -97,6 +101,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 	}
 	out.Tabs = []tabLink{
 		{"Routes & policies", l.version(api, label), -1, tab == "routes"},
+		{"Traffic", l.version(api, label, "traffic"), -1, tab == "traffic"},
 		{"Versions", l.version(api, label, "versions"), len(d.Siblings), tab == "versions"},
 		{"Definition", l.version(api, label, "definition"), -1, tab == "definition"},
 		{"Products", l.version(api, label, "products"), len(d.Products), tab == "products"},
@@ -194,6 +199,7 @@ type routesPage struct {
 	Upstream  string // edit
 	Mounts    []mountView
 	Mount     string // edit
+	Split     splitView
 	Form      form
 	here      string
 }
@@ -212,16 +218,27 @@ type stepView struct {
 type routeView struct {
 	Operation, Method, Path, Summary, Upstream string
 	Public, Off, Deprecated                    bool
+	Yields                                     string // to which routes some of its calls go
 }
 
 type upstreamView struct {
-	Name  string
-	URLs  []string
-	Times string
-	Used  int // routes
+	Name    string
+	Targets []targetView
+	Spread  string // how calls are spread: "least requests · checked by HTTP"
+	Times   string
+	Wrong   []string // what is amiss with all of it
+	Used    int      // routes
 }
 
-type mountView struct{ Path, URL string }
+// targetView is an address with what the nodes say of it.
+type targetView struct {
+	URL   string
+	Tone  string // of its dot: "ok", "bad", "" where nobody has said
+	State string
+	Note  string
+}
+
+type mountView struct{ Path, URL, Select string }
 
 type productLink struct {
 	Name, Href, Note string
@@ -235,7 +252,16 @@ func (h *Console) versionRoutes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.render(http.StatusOK, routesTab(h.routesPage(v, d, form{}, form{})))
+	p := h.routesPage(v, d, form{}, form{})
+	if v.environment.Slug != "" {
+		s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+		if err != nil {
+			return err
+		}
+		p.Split = v.splitOf(d, s)
+		p.Split.CanMove = p.CanMove
+	}
+	return v.render(http.StatusOK, routesTab(p))
 }
 
 func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) routesPage {
@@ -252,11 +278,12 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 	for _, r := range rt.Routes {
 		used[r.Upstream]++
 	}
+	seen := h.healthOf(v, d)
 	for _, u := range rt.Upstreams {
-		out.Upstreams = append(out.Upstreams, upstreamView{u.Name, u.URLs, timesText(u), used[u.Name]})
+		out.Upstreams = append(out.Upstreams, seen.view(v, u, used[u.Name]))
 	}
 	for _, m := range rt.Mounts {
-		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m)})
+		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})
 	}
 	out.Steps = steps(v, d)
 	for i, s := range out.Steps {
@@ -289,8 +316,9 @@ func (p *routesPage) page(v *visit, routes []apim.Route) {
 	}
 	end := min(at+routesPerPage, len(match))
 	for _, r := range match[at:end] {
-		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated})
+		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, ""})
 	}
+	yields(p.Routes, routes)
 	if len(match) > 0 {
 		p.Shown = number(at+1) + "–" + number(end) + " of " + number(len(match))
 	}

@@ -46,10 +46,12 @@ type route struct {
 func (e *Edge) routes() []route {
 	const tenant = "/tenants/{tenant}"
 	const api, version = tenant + "/apis/{api}", tenant + "/versions/{version}"
+	const split = version + "/environments/{environment}/split"
 	const product, application = tenant + "/products/{product}", tenant + "/applications/{application}"
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
 	const values = tenant + "/environments/{environment}/values"
+	const explained = tenant + "/environments/{environment}"
 	const team = tenant + "/teams/{team}"
 	page := []string{"limit", "cursor"}
 	filter := []string{"actor", "action", "object", "from", "to"}
@@ -111,7 +113,14 @@ func (e *Edge) routes() []route {
 		{method: post, path: version + "/take-off", needs: "publish api", handle: takeOff, query: wait},
 		{method: post, path: version + "/deprecate", needs: "publish api", handle: deprecate, query: wait},
 		{method: post, path: version + "/retire", needs: "publish api", handle: retire, query: wait},
+		{method: get, path: split, needs: "read api", handle: showSplit},
+		{method: patch, path: split, needs: "publish api", handle: changeSplit, query: wait, matches: true},
+		{method: del, path: split, needs: "publish api", handle: endSplit, query: wait},
+		{method: post, path: split + "/offer", needs: "publish api", handle: offerCandidate, query: wait},
+		{method: post, path: split + "/switch", needs: "publish api", handle: switchSplit, query: wait},
+		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
+		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
@@ -160,6 +169,10 @@ func (e *Edge) routes() []route {
 		{method: get, path: values, needs: "read api", handle: listValues},
 		{method: put, path: values + "/{value}", needs: "publish api", handle: setValue, query: wait},
 		{method: del, path: values + "/{value}", needs: "publish api", handle: deleteValue},
+
+		{method: post, path: explained + "/explain-tokens", needs: "read api", handle: createExplainToken, secret: true},
+		{method: get, path: explained + "/explanations", needs: "read api", handle: listExplanations, query: []string{"api"}},
+		{method: get, path: explained + "/explanations/{explanation}", needs: "read api", handle: showExplanation, query: []string{"wait_ms"}},
 
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
 		{method: post, path: "/environments", needs: "write environment", handle: createEnvironment},

@@ -19,17 +19,31 @@ type runtime struct {
 }
 
 type mount struct {
-	Host     string `json:"host,omitempty"`
-	BasePath string `json:"base_path"`
+	Host     string   `json:"host,omitempty"`
+	BasePath string   `json:"base_path"`
+	Select   selector `json:"select,omitzero"`
+}
+
+// selector is what a call has to say beside the path.
+type selector struct {
+	In    string `json:"in"`
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value"`
+}
+
+func (m mount) domain() apim.Mount {
+	return apim.Mount{Host: m.Host, BasePath: m.BasePath, Select: apim.Selector(m.Select)}
 }
 
 type upstream struct {
 	Name             string           `json:"name"`
 	URLs             []string         `json:"urls"`
+	Weights          []int            `json:"weights,omitempty"`
 	ConnectTimeoutMS int              `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int              `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int              `json:"idle_timeout_ms,omitempty"`
 	Headers          []upstreamHeader `json:"headers,omitempty"`
+	Traffic          traffic          `json:"traffic,omitzero"`
 }
 
 // upstreamHeader is a header that the gateway sets on calls to an upstream.
@@ -86,13 +100,15 @@ func runtimeOf(rt apim.Runtime) runtime {
 	}
 }
 
-func mountOf(m apim.Mount) mount                               { return mount(m) }
+func mountOf(m apim.Mount) mount {
+	return mount{Host: m.Host, BasePath: m.BasePath, Select: selector(m.Select)}
+}
 func predicateOf(p apim.RoutePredicate) predicate              { return predicate(p) }
 func securityMappingOf(m apim.SecurityMapping) securityMapping { return securityMapping(m) }
 
 func upstreamOf(u apim.Upstream) upstream {
 	return upstream{
-		Name: u.Name, URLs: orEmpty(u.URLs), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
+		Name: u.Name, URLs: orEmpty(u.URLs), Weights: u.Weights, Traffic: trafficOf(u.Traffic), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
 		IdleTimeoutMS: u.IdleTimeoutMS, Headers: each(u.Headers, func(h apim.UpstreamHeader) upstreamHeader { return upstreamHeader(h) }),
 	}
 }

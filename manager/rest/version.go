@@ -114,6 +114,7 @@ func updateDraft(r *request) error {
 	}
 	var in struct {
 		Mount    *mount            `json:"mount"`
+		Mounts   *[]mount          `json:"mounts"`
 		Upstream *[]string         `json:"upstream_urls"`
 		Headers  *[]upstreamHeader `json:"upstream_headers"`
 		Timeouts *struct {
@@ -121,6 +122,8 @@ func updateDraft(r *request) error {
 			HeaderMS  int `json:"header_timeout_ms"`
 			IdleMS    int `json:"idle_timeout_ms"`
 		} `json:"timeouts"`
+		Weights      *[]int            `json:"upstream_weights"`
+		Traffic      *traffic          `json:"traffic"`
 		Credentials  *credentialPlaces `json:"credentials"`
 		Limits       *[]rateLimit      `json:"limits"`
 		MaxBodyBytes *int64            `json:"max_body_bytes"`
@@ -135,12 +138,25 @@ func updateDraft(r *request) error {
 		return err
 	}
 	change := manager.DraftChange{
-		Mount: (*apim.Mount)(in.Mount), UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
+		UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
 		Limits: limits, MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
+	}
+	if in.Mount != nil {
+		m := in.Mount.domain()
+		change.Mount = &m
+	}
+	if in.Mounts != nil {
+		mounts := each(*in.Mounts, mount.domain)
+		change.Mounts = &mounts
 	}
 	if in.Headers != nil {
 		headers := each(*in.Headers, func(h upstreamHeader) apim.UpstreamHeader { return apim.UpstreamHeader(h) })
 		change.Headers = &headers
+	}
+	change.Weights = in.Weights
+	if in.Traffic != nil {
+		traffic := in.Traffic.domain()
+		change.Traffic = &traffic
 	}
 	if t := in.Timeouts; t != nil {
 		change.Timeouts = &manager.UpstreamTimeouts{ConnectMS: t.ConnectMS, HeaderMS: t.HeaderMS, IdleMS: t.IdleMS}

@@ -51,6 +51,16 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/apis/museum/v1?policy=key"},
 		{path: "/t/demo/apis/museum/v1?policy=grant"},
 		{path: "/t/demo/apis/museum/v1?policy=limit"},
+		{path: "/t/demo/apis/museum/v1/traffic"},
+		{path: "/t/demo/apis/museum/2024-06/traffic?split", prepare: func(b *tab) {
+			b.visit("/t/demo/apis/museum/2024-06/traffic")
+			b.fill("or addresses", "http://127.0.0.1:9")
+			b.fill("Rules before the share", "candidate: header X-Beta = yes")
+			b.follow("Save split")
+			b.sees("Traffic split saved", "All to the candidate")
+		}},
+		{path: "/t/demo/apis/museum/2024-06?split"},
+		{path: "/t/demo/apis/parcels/v2/traffic"},
 		{path: "/t/demo/apis/museum/v1/versions"},
 		{path: "/t/demo/apis/museum/v1/definition"},
 		{path: "/t/demo/apis/museum/v1/products"},
@@ -202,6 +212,29 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/add-node"},
 		{path: "/t/demo/environments/production"},
 		{path: "/t/demo/environments/+"},
+		{path: "/t/demo/explain"},
+		{path: "/t/demo/explain?version=parcels/v1&token", prepare: func(b *tab) {
+			b.follow("Make a token for curl")
+			b.sees("From your own machine", "X-Portico-Explain: x1.")
+		}},
+		{path: "/t/demo/explain?version=parcels/v1&refused", prepare: func(b *tab) {
+			b.fill("Headers", "X-API-Key: mistyped")
+			b.follow("Call and explain")
+			b.sees("Stopped at 2 · API key", "What would have let it through", "not reached", "credential_invalid")
+			if text := b.run(`document.querySelector('#way').innerText`); strings.Contains(text, "mistyped ") {
+				b.t.Error("the way shows a header's value")
+			}
+		}},
+		{path: "/t/demo/explain?version=parcels/v1&passed", prepare: func(b *tab) {
+			b.fill("Headers", "X-API-Key: "+w.portico.Key)
+			b.follow("Call and explain")
+			b.sees("Let through; the upstream answered 200", "over a", "The answer")
+		}},
+		{path: "/t/demo/explain?wrong", prepare: func(b *tab) {
+			b.fill("Path", "/another/tenant/v1")
+			b.follow("Call and explain")
+			b.sees("Lies below none of this version's mounts")
+		}, refused: "status of 4"},
 		{path: "/t/demo/values"},
 		{path: "/t/demo/values?set", prepare: func(b *tab) {
 			for _, one := range []struct{ name, value string }{{"museum_url", "https://museum.internal"}, {"museum_key", "a secret that is not shown"}} {
