@@ -56,6 +56,7 @@ type draftAnswer struct {
 		HeaderTimeoutMS  int64 `json:"header_timeout_ms"`
 		IdleTimeoutMS    int64 `json:"idle_timeout_ms"`
 		Headers          []headerAnswer
+		Protocol         string
 		Weights          []int
 		Traffic          map[string]any
 	}
@@ -121,6 +122,9 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 	}
 	for _, u := range d.Draft.Upstreams {
 		s.say("Draft: upstream %s %s", u.Name, strings.Join(u.URLs, ", "))
+		if u.Protocol != "" {
+			s.say("Draft: calls it by %s", u.Protocol)
+		}
 		for _, setting := range trafficLines(u.Traffic) {
 			s.say("Draft: %s", setting)
 		}
@@ -146,6 +150,7 @@ type ctlVersionSet struct {
 	Place          []string       `sep:"none" placeholder:"PATH[ ASK]" help:"All places where it answers, each with how a call asks for it: '/acme/orders header X-Version: 2', '… query v=2', '… media type application/vnd.acme.v2+json', '… media type parameter version=2'. Give it again for more."`
 	Upstream       []string       `placeholder:"URL" help:"All addresses of the backend; $${NAME} is a value of the environment. Give it again for more."`
 	Weight         []int          `placeholder:"N" help:"Share of each address, in the order of --upstream; give it as often."`
+	Protocol       *string        `placeholder:"PROTOCOL" help:"How the backend is called: http1 (the default), http2 (by TLS), h2c (without), or auto (what TLS gives). gRPC wants one of the last three."`
 	Traffic        []string       `sep:"none" placeholder:"KEY=VALUE" help:"How calls are spread and what becomes of those that fail, like balance.algorithm=ewma, health.kind=http, retry.on=connect,503; an empty value is the default. Others stay. Give it again for more."`
 	Header         []string       `sep:"none" placeholder:"NAME=VALUE" help:"A header that the gateway sets for the backend; others stay. $${NAME} in it is a value of the environment. Give it again for more."`
 	NoHeader       []string       `placeholder:"NAME" help:"Set this header no more. Give it again for more."`
@@ -224,6 +229,7 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 	if len(c.Weight) > 0 {
 		body["upstream_weights"] = c.Weight
 	}
+	put(body, "upstream_protocol", c.Protocol)
 	put(body, "max_body_bytes", c.MaxBodyBytes)
 	if err := c.limits(body); err != nil {
 		return nil, err

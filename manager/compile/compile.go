@@ -43,7 +43,7 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 	}
 	for _, u := range rt.Upstreams {
 		up := entry.Upstream{
-			Name: u.Name, ConnectTimeoutMS: u.ConnectTimeoutMS,
+			Name: u.Name, Protocol: u.Protocol, ConnectTimeoutMS: u.ConnectTimeoutMS,
 			HeaderTimeoutMS: u.HeaderTimeoutMS, IdleTimeoutMS: u.IdleTimeoutMS, Traffic: traffic(u.Traffic),
 		}
 		for i, url := range u.URLs {

@@ -39,6 +39,7 @@ type upstream struct {
 	Name             string           `json:"name"`
 	URLs             []string         `json:"urls"`
 	Weights          []int            `json:"weights,omitempty"`
+	Protocol         string           `json:"protocol,omitempty"`
 	ConnectTimeoutMS int              `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int              `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int              `json:"idle_timeout_ms,omitempty"`
@@ -108,7 +109,7 @@ func securityMappingOf(m apim.SecurityMapping) securityMapping { return security
 
 func upstreamOf(u apim.Upstream) upstream {
 	return upstream{
-		Name: u.Name, URLs: orEmpty(u.URLs), Weights: u.Weights, Traffic: trafficOf(u.Traffic), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
+		Name: u.Name, URLs: orEmpty(u.URLs), Weights: u.Weights, Protocol: u.Protocol, Traffic: trafficOf(u.Traffic), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
 		IdleTimeoutMS: u.IdleTimeoutMS, Headers: each(u.Headers, func(h apim.UpstreamHeader) upstreamHeader { return upstreamHeader(h) }),
 	}
 }

@@ -122,6 +122,7 @@ func updateDraft(r *request) error {
 			HeaderMS  int `json:"header_timeout_ms"`
 			IdleMS    int `json:"idle_timeout_ms"`
 		} `json:"timeouts"`
+		Protocol     *string           `json:"upstream_protocol"`
 		Weights      *[]int            `json:"upstream_weights"`
 		Traffic      *traffic          `json:"traffic"`
 		Credentials  *credentialPlaces `json:"credentials"`
@@ -138,7 +139,7 @@ func updateDraft(r *request) error {
 		return err
 	}
 	change := manager.DraftChange{
-		UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
+		UpstreamURLs: in.Upstream, Protocol: in.Protocol, Credentials: (*apim.CredentialPlaces)(in.Credentials),
 		Limits: limits, MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
 	}
 	if in.Mount != nil {
