@@ -10,12 +10,14 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // conn is a client's connection on the fast lane. One goroutine serves it.
@@ -40,8 +42,12 @@ type conn struct {
 
 	*work          // nil while nothing has come
 	step           func(uintptr) bool
+	push           func(uintptr) bool
+	unsent         []byte // what push writes
+	unsendable     error
 	source         io.Reader // of bodies
 	next           next
+	one            [1]byte
 	empty          bool // the socket was: a wait cannot miss anything
 	lingers        bool // once it is over, the client may still be sending
 	served         bool // a request was
@@ -81,12 +87,17 @@ type work struct {
 	out    []byte
 	ex     *policy.Exchange
 	head   http1.Head
-	body   policy.Body
+	body   *policy.Body
 	reader http1.Body
 	asked  bool // 100 Continue was sent
+
+	sending   sync.Mutex // held while something goes out before the answer
+	answering bool       // the answer goes out; guarded by sending
 }
 
-func newWork() *work { return &work{in: make([]byte, headBuffer), out: make([]byte, 0, outBuffer)} }
+func newWork() *work {
+	return &work{in: make([]byte, headBuffer), out: make([]byte, 0, outBuffer), body: new(policy.Body)}
+}
 
 func newConn(l *Lanes, nc net.Conn) *conn {
 	c := &conn{Conn: nc, lanes: l}
@@ -102,7 +113,7 @@ func newConn(l *Lanes, nc net.Conn) *conn {
 			c.raw, c.direct = raw, socket == nc
 		}
 	}
-	c.step = c.turn
+	c.step, c.push = c.turn, c.write
 	c.source = (*bodySource)(c)
 	c.interim = c.writeInterim
 	c.line.Gone = c.gone
@@ -121,7 +132,7 @@ func (c *conn) run() {
 		if handed {
 			return
 		}
-		if c.lingers {
+		if c.lingers && !c.lanes.ended.Load() {
 			c.linger()
 		}
 		_ = c.Conn.Close()
@@ -218,11 +229,11 @@ func (c *conn) more(fd uintptr) bool {
 	var n int
 	var err error
 	if c.direct {
-		n, err = ignoreInterrupts(int(fd), c.in[c.w:])
+		n, err = socket.Read(fd, c.in[c.w:])
 	} else {
 		n, err = c.Conn.Read(c.in[c.w:])
 	}
-	if err == syscall.EAGAIN {
+	if err == socket.ErrAgain {
 		c.rest()
 		return false
 	}
@@ -239,15 +250,12 @@ func (c *conn) more(fd uintptr) bool {
 // moreSecure waits for the next request under TLS with one byte in hand rather
 // than with a buffer.
 func (c *conn) moreSecure() bool {
-	var one [1]byte
-	n, err := c.Conn.Read(one[:])
-	if n == 0 {
-		_ = err // whatever it was, the connection is over
+	if n, _ := c.Conn.Read(c.one[:]); n == 0 { // why does not matter: the connection is over
 		c.next = hangUp
 		return false
 	}
 	c.hold()
-	c.w = copy(c.in, one[:n])
+	c.w = copy(c.in, c.one[:])
 	return c.arrived()
 }
 
@@ -259,15 +267,6 @@ func (c *conn) arrived() bool {
 		return false
 	}
 	return true
-}
-
-func ignoreInterrupts(fd int, b []byte) (int, error) {
-	for {
-		n, err := syscall.Read(fd, b)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
 }
 
 // hold takes buffers for a request.
@@ -374,7 +373,9 @@ func (c *conn) serve() bool {
 	}
 	unread := !ex.Body.Ended()
 	if ex.Body != nil {
-		ex.Body.Stop(c.interruptReads)
+		if ex.Body.Stop(c.interruptReads); ex.Body.Shared() {
+			c.body = new(policy.Body)
+		}
 	}
 	h.Done(ex, err)
 	local := ex.Answer.Local
@@ -425,7 +426,7 @@ const lingerTime = 500 * time.Millisecond
 // closeIdle closes the connection when nothing of a request has come, and
 // reports whether it did. The connection's own goroutine sees it.
 func (c *conn) closeIdle() bool {
-	if c.phase.Load() != waiting || c.raw != nil && c.direct && !quiet(c.raw) {
+	if c.phase.Load() != waiting || c.raw != nil && c.direct && !socket.IsQuiet(c.raw) && !socket.Ended(c.raw) {
 		return false
 	}
 	if !c.phase.CompareAndSwap(waiting, closing) {
@@ -437,29 +438,7 @@ func (c *conn) closeIdle() bool {
 
 // gone implements policy.Line.
 func (c *conn) gone() bool {
-	if c.raw == nil {
-		return false
-	}
-	gone := false
-	err := c.raw.Control(func(fd uintptr) {
-		n, _, err := peek(fd)
-		gone = err == nil && n == 0 || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
-	})
-	return gone || err != nil
-}
-
-// quiet reports whether nothing waits to be read.
-func quiet(raw syscall.RawConn) (yes bool) {
-	_ = raw.Control(func(fd uintptr) { // a closed socket is quiet
-		n, _, err := peek(fd)
-		yes = err != nil || n == 0
-	})
-	return yes
-}
-
-func peek(fd uintptr) (int, syscall.Sockaddr, error) {
-	var one [1]byte
-	return syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return c.lanes.ended.Load() || c.raw != nil && socket.Ended(c.raw)
 }
 
 // Buffered implements http1.Source.

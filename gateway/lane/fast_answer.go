@@ -1,11 +1,13 @@
 package lane
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
 
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // answer sends the exchange's answer. keep reports whether the connection may
@@ -14,6 +16,11 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 	a := &ex.Answer
 	if a.Body != nil {
 		defer a.Body.Close()
+	}
+	if ex.Expects { // a body that is read beside may ask for more
+		c.sending.Lock()
+		c.answering = true
+		c.sending.Unlock()
 	}
 	bodiless := a.Body == nil || ex.Method == http.MethodHead || !mayHaveLength(a.Status)
 	chunked := !bodiless && a.Length < 0 && c.head.Minor == 1
@@ -74,15 +81,55 @@ func (c *conn) writeInterim(status int, fields []policy.Field) error {
 	for _, f := range fields {
 		b = append(append(append(append(b, f.Name...), ": "...), f.Value...), '\r', '\n')
 	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	return c.send(append(b, '\r', '\n'))
 }
 
-// send writes to the client within the time it has.
+// sendContinue asks the client for the body that it holds back, unless the
+// answer is there already.
+func (c *conn) sendContinue() error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.answering {
+		return errAnswered
+	}
+	return c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+}
+
+var errAnswered = errors.New("the request was answered before its body was asked for")
+
+// send writes to the client, who has the time of a write for each 16 KiB.
 func (c *conn) send(b []byte) error {
-	c.writeBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Write))
-	_, err := c.Conn.Write(b)
-	c.writeBy.Store(0)
-	return err
+	pieces := int64(1 + len(b)/outBuffer)
+	c.writeBy.Store(c.lanes.now.Load() + pieces*int64(c.lanes.times.Write))
+	defer c.writeBy.Store(0)
+	if !c.direct {
+		_, err := c.Conn.Write(b)
+		return err
+	}
+	c.unsent, c.unsendable = b, nil
+	if err := c.raw.Write(c.push); err != nil {
+		return err
+	}
+	return c.unsendable
+}
+
+// write sends what is unsent, as far as the socket takes it, and returns false
+// to be called again when it takes more.
+func (c *conn) write(fd uintptr) bool {
+	for len(c.unsent) > 0 {
+		n, err := socket.Write(fd, c.unsent)
+		if err == socket.ErrAgain {
+			return false
+		}
+		if err != nil {
+			c.unsendable = err
+			return true
+		}
+		c.unsent = c.unsent[n:]
+	}
+	return true
 }
 
 // ready is a body that knows whether its next Read would wait.
@@ -120,16 +167,20 @@ func (s *sink) copy() error {
 		}
 		err := s.read(body)
 		switch {
+		case err == nil:
+			continue
 		case err == io.EOF && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
-			return errShort
+			err = errShort
 		case err == io.EOF:
 			if s.chunked {
 				s.end()
 			}
 			return s.flush()
-		case err != nil:
-			return err
 		}
+		if broken := s.flush(); broken != nil {
+			return broken
+		}
+		return err // what was sent is not whole, and the connection's end says so
 	}
 }
 

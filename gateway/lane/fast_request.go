@@ -25,10 +25,10 @@ func (c *conn) fill(ex *policy.Exchange) {
 	if ex.BodyLength = h.Length; h.Length == 0 {
 		return
 	}
-	ex.Expects, c.asked = h.Expects, false
+	ex.Expects, c.asked, c.answering = h.Expects, false, false
 	c.reader.Begin(h.Length, true)
 	c.body.Reset(c.source)
-	ex.Body = &c.body
+	ex.Body = c.body
 	if h.Length < 0 {
 		announced(ex)
 	}
@@ -57,7 +57,7 @@ func (s *bodySource) Read(p []byte) (int, error) {
 	if c.head.Expects && !c.asked {
 		c.asked = true
 		if c.r == c.w { // else the client did not wait
-			if err := c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+			if err := c.sendContinue(); err != nil {
 				return 0, err
 			}
 		}

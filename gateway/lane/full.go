@@ -17,6 +17,7 @@ import (
 // parser of package http1 before net/http sees it.
 type full struct {
 	lanes   *Lanes
+	pool    policy.Pool // not the fast lane's: net/http reads what these hold when they are given back
 	buffers sync.Pool
 	server  *http.Server
 	refusal string
@@ -67,8 +68,8 @@ type connKey struct{}
 // ServeHTTP implements http.Handler for the lane's own server.
 func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*http1.Conn)
-	ex := f.lanes.pool.Take()
-	defer f.lanes.pool.Give(ex)
+	ex := f.pool.Take()
+	defer f.pool.Give(ex)
 	// net/http writes headers after this function has returned, and its client
 	// beside it: what they hold must not be the next request's.
 	ex.OwnScratch(512)

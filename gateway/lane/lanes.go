@@ -51,6 +51,7 @@ type Lanes struct {
 	large    sync.Pool // of *[largeBuffer]byte
 	full     *full
 	draining atomic.Bool
+	ended    atomic.Bool  // over is closed
 	now      atomic.Int64 // nanoseconds, as coarse as the sweeper; never 0
 	date     atomic.Pointer[string]
 	stop     chan struct{}  // closed when nothing is accepted any more
@@ -62,7 +63,6 @@ type Lanes struct {
 	listeners []net.Listener     // guarded by mu
 	sweeping  bool               // guarded by mu
 	closed    bool               // stop is; guarded by mu
-	ended     bool               // over is; guarded by mu
 }
 
 // New returns lanes that pass their requests to handler.
@@ -182,12 +182,13 @@ func (l *Lanes) Close() error {
 	l.refuse()
 	err := l.full.close()
 	l.mu.Lock()
-	for c := range l.conns {
-		_ = c.Conn.Close() // its goroutine sees it
-	}
-	if !l.ended {
-		l.ended = true
+	// Closing a socket would wait for the callback that a call runs in. Calls
+	// end by themselves once their callers count as gone.
+	if !l.ended.Swap(true) {
 		close(l.over)
+	}
+	for c := range l.conns {
+		_ = c.SetDeadline(time.Unix(1, 0))
 	}
 	l.mu.Unlock()
 	l.running.Wait()
