@@ -66,6 +66,9 @@ func (n *Node) begin(ex *policy.Exchange) {
 	if ex.RequestID == "" {
 		ex.RequestID = newRequestID(ex)
 	}
+	if n.usage != nil {
+		n.takeSlot(ex)
+	}
 	ex.Header.DelFunc(func(f policy.Field) bool { return policy.Managed(f.Name) })
 }
 
@@ -98,7 +101,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats, ex.Announced = api.Stats, api.Announced
+		ex.Stats, ex.Announced, ex.Usage.Version = api.Stats, api.Announced, api.Version
 	}
 	if err != nil {
 		return err
@@ -106,7 +109,11 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		return err
 	}
-	return route.Destination.Call(ctx, ex)
+	err = route.Destination.Call(ctx, ex)
+	if n.usage != nil {
+		ex.Usage.Upstream = n.config.Now().Sub(ex.Now)
+	}
+	return err
 }
 
 // canonical reads the target into its one form.
@@ -145,6 +152,7 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 		url = env.ProblemURL
 	}
 	denied := render(ex, url, err)
+	ex.Usage.Code = denied.Code
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}
@@ -166,7 +174,11 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	if err != nil && status == 0 {
 		status = statusGone
 	}
-	n.durations.add(ex.Shard, n.config.Now().Sub(ex.Now))
+	took := n.config.Now().Sub(ex.Now)
+	n.durations.add(ex.Shard, took)
+	if n.usage != nil {
+		n.completeSlot(ex, status, took)
+	}
 	if ex.Stats != nil {
 		ex.Stats.Add(ex.Shard, status)
 	} else {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unsafe"
+
+	"portico/gateway/usage"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -63,6 +65,10 @@ type Exchange struct {
 	// answer, and what every answer says.
 	Stats     *Stats
 	Announced []Field
+
+	// Usage is the call's place in the node's spool, and what only its record
+	// asks for.
+	Usage usage.Kept
 
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain

@@ -55,7 +55,8 @@ func (s *Spool) Run(ctx context.Context, node string, carrier Carrier, flush tim
 		s.mu.Lock()
 		rest := k.pass(working)
 		s.mu.Unlock()
-		if k.ending && !rest {
+		if _, connected := carrier.Connected(); k.ending && (!rest || !connected) {
+			s.left()
 			return nil
 		}
 		select {
@@ -67,9 +68,7 @@ func (s *Spool) Run(ctx context.Context, node string, carrier Carrier, flush tim
 			defer timer.Stop()
 			end = timer.C
 		case <-end:
-			if left := s.Status().Waiting; left > 0 {
-				s.options.Log.Info("usage that could not be sent waits for the next start", "calls", left)
-			}
+			s.left()
 			return nil
 		case ack := <-k.acks:
 			s.mu.Lock()
@@ -82,6 +81,13 @@ func (s *Spool) Run(ctx context.Context, node string, carrier Carrier, flush tim
 		case <-s.wake:
 		case <-tick.C:
 		}
+	}
+}
+
+// left says what the next start will have to send.
+func (s *Spool) left() {
+	if left := s.Status().Waiting; left > 0 {
+		s.options.Log.Info("usage that could not be sent waits for the next start", "calls", left)
 	}
 }
 
