@@ -64,6 +64,9 @@ func (n *Node) Collector() prometheus.Collector {
 		apis:      desc("apis", "Versions of APIs that are live."),
 		grants:    desc("grants", "Credentials that are known."),
 		evicted:   desc("limiter_evictions_total", "Rate limit states forgotten for want of room."),
+		waiting:   desc("usage_waiting_calls", "Calls that the ledger does not have yet, those under way too."),
+		lost:      desc("usage_lost_calls_total", "Calls that are not counted, for want of room on the disk."),
+		folded:    desc("usage_folded_calls_total", "Calls that were added up by minute, for want of room on the disk."),
 		ready:     desc("ready", "1 when the node takes calls."),
 	}
 }
@@ -71,12 +74,12 @@ func (n *Node) Collector() prometheus.Collector {
 type collector struct {
 	node *Node
 
-	requests, durations, sequence, refused, apis, grants, evicted, ready *prometheus.Desc
+	requests, durations, sequence, refused, apis, grants, evicted, waiting, lost, folded, ready *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.requests, c.durations, c.sequence, c.refused, c.apis, c.grants, c.evicted, c.ready} {
+	for _, d := range []*prometheus.Desc{c.requests, c.durations, c.sequence, c.refused, c.apis, c.grants, c.evicted, c.waiting, c.lost, c.folded, c.ready} {
 		out <- d
 	}
 }
@@ -96,6 +99,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(c.ready, ready)
 	out <- prometheus.MustNewConstMetric(c.evicted, prometheus.CounterValue, float64(n.tools.Limiter.Evicted()))
+	spool := n.usage.Status()
+	gauge(c.waiting, float64(spool.Waiting))
+	out <- prometheus.MustNewConstMetric(c.lost, prometheus.CounterValue, float64(spool.Lost))
+	out <- prometheus.MustNewConstMetric(c.folded, prometheus.CounterValue, float64(spool.Folded))
 	count, sum, buckets := n.durations.fold()
 	out <- prometheus.MustNewConstHistogram(c.durations, count, sum, buckets)
 

@@ -61,6 +61,7 @@ type ConsoleSettings struct {
 	ConsoleAddr    string      `env:"PORTICO_CONSOLE_ADDR" default:":8082" help:"Where the console and the management API listen."`
 	GatewayURL     string      `env:"PORTICO_GATEWAY_URL" help:"The gateway's address as consumers write it. Default: from its listener."`
 	BootstrapToken secret.Text `env:"PORTICO_BOOTSTRAP_TOKEN" help:"Makes an operator's API token of this text at first start (32 characters or more)."`
+	UsageDays      int         `env:"PORTICO_USAGE_DAYS" default:"90" help:"For how many days usage is kept by the minute."`
 	SignUp         string      `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
 }
 
@@ -69,6 +70,9 @@ func (c ConsoleSettings) check(w *wrongs) {
 	w.url("gateway-url", c.GatewayURL)
 	if t := c.BootstrapToken.Reveal(); t != "" && len(t) < 32 {
 		w.add("bootstrap-token", "has %d characters, it needs at least 32", len(t))
+	}
+	if c.UsageDays < 1 {
+		w.add("usage-days", "is %d; it needs at least 1", c.UsageDays)
 	}
 }
 
@@ -81,12 +85,19 @@ func (p PortalSettings) check(w *wrongs) { w.address("portal-addr", p.PortalAddr
 
 // GatewaySettings are those of a gateway node.
 type GatewaySettings struct {
-	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
-	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
-	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	Data           string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+	GatewayAddr    string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
+	UsageSpoolMB   int           `name:"usage-spool-mb" env:"PORTICO_USAGE_SPOOL_MB" default:"1024" help:"How much of the disk usage may take that the manager does not have yet, in MiB. A full spool adds up what waits, and then counts what it gives up."`
+	UsageAddresses string        `env:"PORTICO_USAGE_ADDRESSES" enum:"keep,drop" default:"keep" help:"Whether usage holds the address that a call came from: keep or drop."`
+	DrainNotice    time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
 }
 
-func (c GatewaySettings) check(w *wrongs) { w.address("gateway-addr", c.GatewayAddr) }
+func (c GatewaySettings) check(w *wrongs) {
+	w.address("gateway-addr", c.GatewayAddr)
+	if c.UsageSpoolMB < 16 {
+		w.add("usage-spool-mb", "is %d; it needs at least 16", c.UsageSpoolMB)
+	}
+}
 
 // EgressSettings bound what calls may go out to.
 type EgressSettings struct {

@@ -80,23 +80,33 @@ func (e *Environment) Usages(ctx context.Context, take func(ctx context.Context,
 			return fmt.Errorf("read the usage of %s: %w", e.slug, err)
 		}
 		for {
-			batch, err := consumer.Fetch(usageFetch, jetstream.FetchMaxWait(usageExpiry))
-			if err != nil {
+			if err := e.takeSome(ctx, consumer, take); err != nil {
 				return fmt.Errorf("read the usage of %s: %w", e.slug, err)
-			}
-			for msg := range batch.Messages() {
-				if err := e.take(ctx, msg, take); err != nil {
-					return fmt.Errorf("read the usage of %s: %w", e.slug, err)
-				}
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
-				return fmt.Errorf("read the usage of %s: %w", e.slug, err)
-			}
 		}
 	})
+}
+
+// takeSome asks for pieces once, and waits for the first a while.
+func (e *Environment) takeSome(ctx context.Context, consumer jetstream.Consumer, take func(context.Context, string, []byte) error) error {
+	asking, enough := context.WithTimeout(ctx, usageExpiry)
+	defer enough()
+	batch, err := consumer.Fetch(usageFetch, jetstream.FetchContext(asking))
+	if err != nil {
+		return err
+	}
+	for msg := range batch.Messages() {
+		if err := e.take(ctx, msg, take); err != nil {
+			return err
+		}
+	}
+	if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 // take passes one piece on, and tells the server what came of it.
