@@ -20,6 +20,8 @@ type ctlCommands struct {
 	Plans    ctlPlans    `cmd:"" help:"Terms of products." group:"Provide APIs:"`
 	Values   ctlValues   `cmd:"" help:"Values of environments, which upstreams refer to." group:"Provide APIs:"`
 
+	Usage ctlUsage `cmd:"" help:"What was called, by whom, and how it ended." group:"Provide APIs:"`
+
 	Requests      ctlRequests      `cmd:"" help:"Requests to the tenant's products." group:"Decide on access:"`
 	Approve       ctlApprove       `cmd:"" help:"Approve requests." group:"Decide on access:"`
 	Reject        ctlReject        `cmd:"" help:"Reject requests." group:"Decide on access:"`
