@@ -77,7 +77,8 @@ func (s *segment) record(i uint32) record {
 }
 
 func (s *segment) mark(at int) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Pointer(&s.mem[at])) }
-func (s *segment) lost() *atomic.Uint64       { return (*atomic.Uint64)(unsafe.Pointer(&s.mem[inLost])) }
+
+func (s *segment) lost() *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&s.mem[inLost])) }
 
 // from and to are the bounds of what is on its way; nothing is when they are
 // the same.

@@ -22,7 +22,8 @@ func (s *stand) usage(from uint32) entry.Usage {
 		Spool: spoolID, Segment: 1, From: from, To: from + 3, Lost: 4,
 		Callers: []entry.UsageCaller{{Version: strings.Repeat("1", 32), Application: strings.Repeat("2", 32), Operation: "list", Method: "GET", Status: 200}, {Method: "GET", Code: entry.Interrupted}},
 		Calls: []entry.UsageCall{
-			{At: at, Count: 1, BytesOut: 10, TookUS: 3000, UpstreamUS: 1}, {At: at, Count: 1, BytesOut: 10, TookUS: 7000, UpstreamUS: 1},
+			{At: at, Count: 1, BytesOut: 10, TookUS: 3000, UpstreamUS: 1},
+			{At: at, Count: 1, BytesOut: 10, TookUS: 7000, UpstreamUS: 1},
 			{Caller: 1, At: s.now().Add(100 * time.Hour).UnixMicro(), Count: 1},
 		},
 	}
