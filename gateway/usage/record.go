@@ -168,7 +168,8 @@ func callerOf(r record, interrupted bool) entry.UsageCaller {
 	return c
 }
 
-// callOf reads the rest of a record.
+// callOf reads the rest of a record, but for the address. The result is good as
+// long as the segment is mapped.
 func callOf(r record, caller int) entry.UsageCall {
 	c := entry.UsageCall{Caller: caller, At: int64(r.u64(atTime)), Count: 1, BytesIn: r.u64(atBytesIn), BytesOut: r.u64(atBytesOut)}
 	if r.state().Load() == total {
@@ -179,11 +180,18 @@ func callOf(r record, caller int) entry.UsageCall {
 		return c
 	}
 	c.TookUS, c.UpstreamUS = uint64(r.u32(atTook)), uint64(r.u32(atUpstream))
-	c.RequestID = clean(string(r[theRequest : theRequest+min(int(r[atRequest]), maxRequest)]))
-	if a, ok := netip.AddrFromSlice(r[theAddress : theAddress+min(int(r[atAddress]), 16)]); ok {
-		c.Address = a.String()
+	if n := min(int(r[atRequest]), maxRequest); n > 0 {
+		c.RequestID = unsafe.String(&r[theRequest], n) // the record's own bytes, for the moment of encoding
 	}
 	return c
+}
+
+// address returns where a call came from, as its bytes; nil for nowhere.
+func (r record) address() []byte {
+	if n := r[atAddress]; n == 4 || n == 16 {
+		return r[theAddress : theAddress+int(n)]
+	}
+	return nil
 }
 
 func text(b []byte) string {

@@ -41,7 +41,7 @@ const (
 // waits for the next start.
 func (s *Spool) Run(ctx context.Context, node string, carrier Carrier, flush time.Duration) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
-	k := &shipper{Spool: s, node: node, carrier: carrier, acks: make(chan entry.UsageAck, window), sent: make(chan sending, window)}
+	k := &shipper{Spool: s, node: node, carrier: carrier, acks: make(chan entry.UsageAck, window), sent: make(chan sending, window), tmp: newScratch()}
 	var all sync.WaitGroup
 	all.Go(func() { k.hear(working) })
 	defer all.Wait()
@@ -109,7 +109,9 @@ type shipper struct {
 	sent    chan sending
 	sending sync.WaitGroup
 	onWay   int
-	since   time.Time // of the connection
+	tmp     *scratch
+	looking []*segment // pass's own copy of all
+	since   time.Time  // of the connection
 	ending  bool
 }
 
@@ -144,7 +146,8 @@ func (k *shipper) pass(ctx context.Context) (rest bool) {
 	since, connected := k.carrier.Connected()
 	again := connected && !since.Equal(k.since) // what was on its way may be lost
 	k.since = since
-	for _, seg := range append([]*segment{}, k.all...) {
+	k.looking = append(k.looking[:0], k.all...)
+	for _, seg := range k.looking {
 		if seg.finished { // another's place was needed meanwhile
 			continue
 		}
@@ -214,7 +217,7 @@ func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
 		return
 	}
 	seg.sentAt, seg.patience = now, min(max(2*seg.patience, sendEvery), againMost)
-	piece := entry.AppendUsage(nil, seg.piece(seg.from(), seg.to()))
+	piece := seg.piece(seg.from(), seg.to(), k.tmp)
 	k.onWay++
 	k.sending.Go(func() {
 		err := k.carrier.Usage(ctx, k.node, piece)
@@ -225,42 +228,73 @@ func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
 	})
 }
 
-// piece reads the records of a segment between two places. The bounds never
+// scratch is what cutting pieces needs again and again.
+type scratch struct {
+	callers     map[[recordBytes - atCaller]byte]uint32
+	interrupted map[string]uint32 // by method
+	of          []uint32          // of each record its caller and one; 0: it is no call
+}
+
+func newScratch() *scratch {
+	return &scratch{callers: map[[recordBytes - atCaller]byte]uint32{}, interrupted: map[string]uint32{}}
+}
+
+// piece encodes the records of a segment between two places. The bounds never
 // change once they are set, so that a piece is the same however often it is sent.
-func (s *segment) piece(from, to uint32) entry.Usage {
+func (s *segment) piece(from, to uint32, tmp *scratch) []byte {
 	u := entry.Usage{Spool: hex.EncodeToString(s.spool[:]), Segment: s.number, From: from, To: to}
 	if s.mark(inLostAt).Load() == to {
 		u.Lost = s.lost().Load()
 	}
-	callers := map[[recordBytes - atCaller]byte]int{}
-	interrupted := map[string]int{} // by method
+	clear(tmp.callers)
+	clear(tmp.interrupted)
+	tmp.of = tmp.of[:0]
+	calls := 0
 	for i := from; i < to; i++ {
-		r := s.record(i)
-		switch r.state().Load() {
-		case taken:
-			method := text(r[atMethod:atCode])
-			at, known := interrupted[method]
-			if !known {
-				at = len(u.Callers)
-				interrupted[method] = at
-				u.Callers = append(u.Callers, callerOf(r, true))
-			}
-			u.Calls = append(u.Calls, callOf(r, at))
-		case done, total:
-			if !r.whole() {
-				continue
-			}
-			key := [recordBytes - atCaller]byte(r.caller())
-			at, known := callers[key]
-			if !known {
-				at = len(u.Callers)
-				callers[key] = at
-				u.Callers = append(u.Callers, callerOf(r, false))
-			}
-			u.Calls = append(u.Calls, callOf(r, at))
+		at := tmp.caller(s.record(i), &u.Callers)
+		tmp.of = append(tmp.of, at)
+		if at > 0 {
+			calls++
 		}
 	}
-	return u
+	b := entry.AppendUsageHead(make([]byte, 0, 256+160*len(u.Callers)+90*calls), u, calls)
+	last := int64(0)
+	for i, at := range tmp.of {
+		if at == 0 {
+			continue
+		}
+		r := s.record(from + uint32(i))
+		c := callOf(r, int(at-1))
+		b = entry.AppendUsageCall(b, last, c, r.address())
+		last = c.At
+	}
+	return b
+}
+
+// caller returns the number of a record's caller and one, 0 for no call.
+func (t *scratch) caller(r record, callers *[]entry.UsageCaller) uint32 {
+	switch r.state().Load() {
+	case taken:
+		method := text(r[atMethod:atCode])
+		if t.interrupted[method] == 0 {
+			*callers = append(*callers, callerOf(r, true))
+			t.interrupted[method] = uint32(len(*callers))
+		}
+		return t.interrupted[method]
+	case done, total:
+		if !r.whole() {
+			return 0
+		}
+		key := [recordBytes - atCaller]byte(r.caller())
+		at := t.callers[key]
+		if at == 0 {
+			*callers = append(*callers, callerOf(r, false))
+			at = uint32(len(*callers))
+			t.callers[key] = at
+		}
+		return at
+	}
+	return 0
 }
 
 // outcome takes what came of sending. What could not be sent is sent again soon.

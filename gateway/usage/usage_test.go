@@ -495,6 +495,46 @@ func TestTakeAndCompleteAllocateNothing(t *testing.T) {
 	}
 }
 
+// deaf takes pieces, looks at none and says nothing.
+type deaf struct{ bytes atomic.Int64 }
+
+func (d *deaf) Usage(_ context.Context, _ string, piece []byte) error {
+	d.bytes.Add(int64(len(piece)))
+	return nil
+}
+
+func (*deaf) UsageAcks(ctx context.Context, _ string, _ func(entry.UsageAck)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (*deaf) Connected() (time.Time, bool) { return time.Time{}, true }
+
+// The node's own processor time counts per call: what is shipped is encoded
+// where it lies.
+func TestShippingAllocatesByThePieceAndNotByTheCall(t *testing.T) {
+	const calls = 4000 // one piece
+	s, d := open(t, usage.Options{Dir: t.TempDir()}), new(deaf)
+	for n := range calls {
+		s.Complete(s.Take(0, begin(n)), ended(200))
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, "n", d, 0) }()
+	wait(t, "the piece", func() bool { return d.bytes.Load() > 0 })
+	runtime.ReadMemStats(&after)
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := after.Mallocs - before.Mallocs; n > calls/4 {
+		t.Errorf("got %d allocations for %d calls", n, calls)
+	}
+	t.Logf("%d bytes a call", d.bytes.Load()/calls)
+}
+
 // Many goroutines at once: everything is there once.
 func TestCallsFromManyGoroutinesAreCountedOnce(t *testing.T) {
 	o := usage.Options{Dir: t.TempDir(), SegmentBytes: 4096 + 1000*320}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 )
 
 // Usage is a piece of a node's spool on its way to the ledger: who called what,
@@ -83,6 +84,23 @@ const usageForm = 1
 // AppendUsage appends the encoding of u: binary, since a node does it for every
 // call. Lengths and numbers are varints, times follow one another.
 func AppendUsage(b []byte, u Usage) []byte {
+	b = AppendUsageHead(b, u, len(u.Calls))
+	last := int64(0)
+	for _, c := range u.Calls {
+		var address []byte
+		if a, err := netip.ParseAddr(c.Address); err == nil {
+			address = a.AsSlice()
+		}
+		b = AppendUsageCall(b, last, c, address)
+		last = c.At
+	}
+	return b
+}
+
+// AppendUsageHead is AppendUsage of all but the calls, whose number it writes.
+// With AppendUsageCall a node encodes its records without making a UsageCall live
+// on: it does so for every call.
+func AppendUsageHead(b []byte, u Usage, calls int) []byte {
 	b = append(b, usageForm)
 	b = appendText(b, u.Spool)
 	b = binary.AppendUvarint(b, u.Segment)
@@ -99,25 +117,25 @@ func AppendUsage(b []byte, u Usage) []byte {
 		b = binary.AppendUvarint(b, uint64(c.Status))
 		b = appendText(b, c.Code)
 	}
-	b = binary.AppendUvarint(b, uint64(len(u.Calls)))
-	last := int64(0)
-	for _, c := range u.Calls {
-		b = binary.AppendUvarint(b, uint64(c.Caller))
-		b = binary.AppendVarint(b, c.At-last)
-		last = c.At
-		for _, n := range []uint64{c.Count, c.BytesIn, c.BytesOut, c.TookUS, c.UpstreamUS} {
-			b = binary.AppendUvarint(b, n)
-		}
-		if c.Count != 1 {
-			for _, n := range c.Took {
-				b = binary.AppendUvarint(b, uint64(n))
-			}
-			continue
-		}
-		b = appendText(b, c.RequestID)
-		b = appendText(b, c.Address)
+	return binary.AppendUvarint(b, uint64(calls))
+}
+
+// AppendUsageCall appends one call: last is the time of the one before, 0 for the
+// first; address has 4 or 16 bytes, or none, in the place of c.Address.
+func AppendUsageCall(b []byte, last int64, c UsageCall, address []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(c.Caller))
+	b = binary.AppendVarint(b, c.At-last)
+	for _, n := range [...]uint64{c.Count, c.BytesIn, c.BytesOut, c.TookUS, c.UpstreamUS} {
+		b = binary.AppendUvarint(b, n)
 	}
-	return b
+	if c.Count != 1 {
+		for _, n := range c.Took {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+		return b
+	}
+	b = appendText(b, c.RequestID)
+	return append(binary.AppendUvarint(b, uint64(len(address))), address...)
 }
 
 func appendText(b []byte, s string) []byte {
@@ -168,7 +186,7 @@ func DecodeUsage(raw []byte) (Usage, error) {
 			}
 			continue
 		}
-		c.RequestID, c.Address = d.text(maxUsageText), d.text(maxUsageText)
+		c.RequestID, c.Address = d.text(maxUsageText), d.address()
 	}
 	switch {
 	case d.err != nil:
@@ -232,6 +250,19 @@ func (d *usageReader) signed() int64 {
 func (d *usageReader) count() int { return int(d.number(uint64(len(d.rest) / 9))) }
 
 func (d *usageReader) text(most int) string { return string(d.bytes(int(d.number(uint64(most))))) }
+
+func (d *usageReader) address() string {
+	raw := d.bytes(int(d.number(16)))
+	if len(raw) == 0 {
+		return ""
+	}
+	a, ok := netip.AddrFromSlice(raw)
+	if !ok {
+		d.fail("an address of another length")
+		return ""
+	}
+	return a.String()
+}
 
 func (d *usageReader) uuid() string {
 	switch raw := d.bytes(int(d.number(16))); len(raw) {
