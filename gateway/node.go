@@ -17,6 +17,7 @@ import (
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
 	"portico/gateway/usage"
@@ -70,6 +71,7 @@ type Node struct {
 	tools     policy.Tools
 	upstreams *upstream.Set
 	usage     *usage.Spool // nil for none
+	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
@@ -129,6 +131,7 @@ func New(config Config) (*Node, error) {
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.splits = split.NewSet(split.Options{Now: config.Now})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
@@ -213,6 +216,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 		return err
 	})
 	err := group.Wait()
+	n.splits.Close()
 	n.upstreams.Close()
 	return errors.Join(removed, err)
 }

@@ -101,7 +101,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats, ex.Announced, ex.Usage.Version = api.Stats, api.Announced, api.Version
+		ex.Stats, ex.Usage.Version = api.Stats, api.Version
 	}
 	if err != nil {
 		return err
