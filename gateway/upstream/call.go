@@ -155,7 +155,7 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	if err == nil {
 		return outcomeOf(c.head.Status)
 	}
-	why, broken := uint64(busy), (*policy.Broken)(nil)
+	why, broken := busy, (*policy.Broken)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}
