@@ -56,6 +56,7 @@ func (m *mirror) Call(ctx context.Context, ex *policy.Exchange) error {
 	twin := copied(ex)
 	body, read := ex.Body, (*reading)(nil)
 	if body != nil {
+		body.Share() // what is read of the copy may outlive the call
 		read = &reading{from: body, length: int(ex.BodyLength), kept: make([]byte, 0, ex.BodyLength)}
 		body.Share() // whoever reads the copy, reads it
 		ex.Body = policy.NewBody(read)
