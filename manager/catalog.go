@@ -17,6 +17,9 @@ type Catalog struct {
 	// DefaultUpstreamHeaderTimeout and friends live in the environment.
 	Confirm Confirmations
 	Health  UpstreamHealths // nil: no node is heard
+	// Ways tells the ways of calls, and Try calls gateways; nil in a portal.
+	Ways Explanations
+	Try  *http.Client
 	// Counts knows how the sides of a split do; nil where no node is heard.
 	Counts Counts
 

@@ -137,6 +137,13 @@ func shut(old, kept map[string]*Upstream) {
 	}
 }
 
+// Connections counts the open connections.
+func (s *Set) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // open and close keep the list of what is open.
 func (s *Set) open(c *conn) {
 	s.mu.Lock()

@@ -23,6 +23,7 @@ func Env(e apim.Environment, problemURL string) entry.Env {
 		TrustedProxies: s.TrustedProxies, MaxBodyBytes: s.MaxBodyBytes,
 		ConnectTimeoutMS: s.ConnectTimeoutMS, HeaderTimeoutMS: s.HeaderTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
 		MaxStaleMS: s.MaxStaleMS, RefuseStale: s.RefuseStale,
+		Tracing: s.Tracing, TracePerMillion: s.TracePerMillion,
 	}
 }
 

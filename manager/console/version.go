@@ -36,6 +36,7 @@ type versionHead struct {
 	About     string
 	Delete    string
 	Import    string
+	Explain   string // where its calls are explained; "" while none is live
 	Docs      string // its page in the portal, once it is offered there
 }
 
@@ -76,6 +77,9 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		Served:    len(d.Deployments) > 0,
 		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
 		Load:      v.load(d),
+	}
+	if out.Served {
+		out.Explain = with(l.explain(), "version", api+"/"+label)
 	}
 	for _, p := range d.Products {
 		if p.Listed && out.Served {
