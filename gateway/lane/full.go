@@ -3,6 +3,7 @@ package lane
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"log/slog"
 	"net"
@@ -167,4 +168,14 @@ func codeOf(status int) string {
 		return "request_too_large"
 	}
 	return "request_invalid"
+}
+
+// secure reports whether a connection is encrypted, and by which protocol the
+// client wants to go on.
+func secure(c net.Conn) (yes bool, protocol string) {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return false, ""
+	}
+	return true, t.ConnectionState().NegotiatedProtocol
 }

@@ -140,7 +140,7 @@ func (e *endpoint) connect(ctx context.Context, timeout time.Duration) (net.Conn
 	}
 	secure := tls.Client(plain, e.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		plain.Close()
+		_ = plain.Close() // it carries nothing
 		return nil, &dialError{err, ctx.Err() != nil}
 	}
 	return secure, nil
