@@ -237,7 +237,7 @@ func (c *fullCall) tunnel(ex *policy.Exchange) error {
 	if err != nil {
 		return &policy.Broken{Cause: err}
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // both sides have ended
 	client, ahead := c.conn.http1.Switch()
 	lanes := c.full.lanes
 	t := &tunnel{

@@ -101,7 +101,7 @@ func (f *far) negotiated(c *tls.Conn) error {
 	f.spare = c
 	f.mu.Unlock()
 	if old != nil {
-		old.Close()
+		_ = old.Close() // nobody uses it
 	}
 	f.speaks.Store(true)
 	return errSpeaksHTTP2
@@ -125,7 +125,7 @@ func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	if t, ok := c.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol != "h2" {
-		c.Close()
+		_ = c.Close() // nobody uses it
 		if len(f.home.tls.NextProtos) > 1 {
 			f.speaks.Store(false)
 		}
@@ -145,7 +145,7 @@ func (f *far) shut() {
 	f.spare = nil
 	f.mu.Unlock()
 	if spare != nil {
-		spare.Close()
+		_ = spare.Close() // nobody uses it
 	}
 	f.transport.CloseIdleConnections()
 }
@@ -185,7 +185,7 @@ func (c *call) tryFar(ctx context.Context, f *far) error {
 	} else {
 		c.conn.readBy.Store(uploading)
 	}
-	res, err := f.transport.RoundTrip(c.farRequest(ctx, f, head))
+	res, err := f.transport.RoundTrip(c.farRequest(ctx, f, head)) //nolint:bodyclose // finish or drop closes it
 	c.hints.end()
 	if err != nil {
 		if errors.As(err, new(*dialError)) {

@@ -45,8 +45,12 @@ func TestTLSDecidesByWhichProtocolAnUpstreamIsCalled(t *testing.T) {
 	go set.Run(ctx)
 	defer set.Close()
 	for i, c := range []struct{ protocol, url, want string }{
-		{"", both.URL, "HTTP/1.1 x"}, {"http1", both.URL, "HTTP/1.1 x"}, {"http2", both.URL, "HTTP/2.0 x"}, {"auto", both.URL, "HTTP/2.0 x"},
-		{"auto", old.URL, "HTTP/1.1 x"}, {"http2", old.URL, "upstream_unreachable"},
+		{"", both.URL, "HTTP/1.1 x"},
+		{"http1", both.URL, "HTTP/1.1 x"},
+		{"http2", both.URL, "HTTP/2.0 x"},
+		{"auto", both.URL, "HTTP/2.0 x"},
+		{"auto", old.URL, "HTTP/1.1 x"},
+		{"http2", old.URL, "upstream_unreachable"},
 	} {
 		t.Run(c.protocol+" to "+c.want, func(t *testing.T) {
 			u := set.Upstreams(entry.API{Version: fmt.Sprint(i), Upstreams: []entry.Upstream{

@@ -89,14 +89,14 @@ func (s Selector) String() string {
 // Upstream is a backend of an API. Times are milliseconds; 0 is the default
 // of the environment.
 type Upstream struct {
-	Name             string   `json:"name"` // referred to by routes
-	Targets          []Target `json:"targets"`
+	Name    string   `json:"name"` // referred to by routes
+	Targets []Target `json:"targets"`
 	// Protocol is how it is called: "http1" (the default), "http2" by TLS, "h2c"
 	// without, or "auto", which is what TLS gives.
-	Protocol         string   `json:"protocol,omitempty"`
-	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
-	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"` // until the answer's head
-	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
+	Protocol         string `json:"protocol,omitempty"`
+	ConnectTimeoutMS int    `json:"connect_timeout_ms,omitempty"`
+	HeaderTimeoutMS  int    `json:"header_timeout_ms,omitempty"` // until the answer's head
+	IdleTimeoutMS    int    `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
 	// Headers are set on every call, in the place of the caller's.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
 	Traffic Traffic          `json:"traffic,omitzero"`

@@ -11,8 +11,14 @@ func TestProtocolOfAnUpstreamFitsItsAddress(t *testing.T) {
 		protocol, url string
 		known, fits   bool
 	}{
-		{"", "http://x", true, true}, {"http1", "https://x", true, true}, {"auto", "http://x", true, true}, {"auto", "https://x", true, true},
-		{"http2", "https://x", true, true}, {"http2", "http://x", true, false}, {"h2c", "http://x", true, true}, {"h2c", "https://x", true, false},
+		{"", "http://x", true, true},
+		{"http1", "https://x", true, true},
+		{"auto", "http://x", true, true},
+		{"auto", "https://x", true, true},
+		{"http2", "https://x", true, true},
+		{"http2", "http://x", true, false},
+		{"h2c", "http://x", true, true},
+		{"h2c", "https://x", true, false},
 		{"spdy", "https://x", false, true},
 	} {
 		if known := check.Protocol(c.protocol) == nil; known != c.known {
