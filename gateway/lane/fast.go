@@ -38,6 +38,7 @@ type conn struct {
 
 	readBy  atomic.Int64 // when a read must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write
+	checked int64        // readBy when the sweeper looked whether the client is there; guarded by lanes.mu
 	phase   atomic.Uint32
 
 	*work          // nil while nothing has come
@@ -128,6 +129,7 @@ func (c *conn) run() {
 	defer func() {
 		if r := recover(); r != nil { // one call must not take the others down
 			c.lanes.log.Error("a call panicked", "panic", r, "stack", string(debug.Stack()))
+			c.giveUp()
 		}
 		if handed {
 			return
@@ -178,6 +180,27 @@ func (c *conn) run() {
 	}
 }
 
+// giveUp ends the call that panicked: what it holds is freed, and it is counted.
+// Its memory is not used again.
+func (c *conn) giveUp() {
+	defer func() { _ = recover() }() // it is as broken as the panic says: the first one is in the log
+	if c.work == nil || c.ex == nil {
+		return
+	}
+	ex := c.ex
+	c.ex = nil
+	if ex.Answer.Status == 0 {
+		ex.Answer.Status = http.StatusInternalServerError
+	}
+	defer c.lanes.handler.Done(ex, errPanicked)
+	if ex.Body != nil {
+		ex.Body.Stop(c.interruptReads)
+	}
+	closeBody(&ex.Answer)
+}
+
+var errPanicked = errors.New("the call panicked")
+
 // turn serves what has come. It is called when there may be something to read,
 // and returns false to be called again when there is more.
 func (c *conn) turn(fd uintptr) bool {
@@ -213,6 +236,7 @@ func (c *conn) rest() {
 	}
 	c.release()
 	if c.served {
+		c.headIn = false
 		c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Idle))
 	}
 	c.phase.CompareAndSwap(serving, waiting)
@@ -285,7 +309,10 @@ func (c *conn) release() {
 	c.work = nil
 	w.r, w.w, w.looked = 0, 0, 0
 	if len(w.in) > headBuffer {
-		w.in = w.in[:headBuffer:headBuffer]
+		w.in = make([]byte, headBuffer)
+	}
+	if cap(w.out) > largeBuffer {
+		w.out = make([]byte, 0, outBuffer)
 	}
 	c.lanes.works.Put(w)
 }
@@ -307,6 +334,7 @@ func (c *conn) look() next {
 	b := c.in[c.r:c.w]
 	for c.looked < 2 && len(b) > 1 && b[0] == '\r' && b[1] == '\n' { // RFC 9112 section 2.2
 		c.r += 2
+		c.looked = 0
 		b = b[2:]
 	}
 	end, err := http1.EndOfHead(b, c.looked)
@@ -337,6 +365,7 @@ func (c *conn) look() next {
 		}
 		if err == nil || string(b[:end]) == http1.Preface {
 			c.lanes.pool.Give(ex)
+			c.ex = nil
 			return handOver
 		}
 	}
@@ -349,9 +378,9 @@ func (c *conn) refuse(ex *policy.Exchange, err *http1.Error) next {
 	h := c.lanes.handler
 	h.Refuse(ex, &policy.Denied{Status: err.Status, Code: codeOf(err.Status), Detail: err.Detail, Close: true})
 	_, failed := c.answer(ex)
+	c.ex = nil
 	h.Done(ex, failed)
 	c.lanes.pool.Give(ex)
-	c.ex = nil
 	c.release()
 	c.lingers = true
 	return hangUp
@@ -377,14 +406,15 @@ func (c *conn) serve() bool {
 			c.body = new(policy.Body)
 		}
 	}
+	c.ex = nil
 	h.Done(ex, err)
 	local := ex.Answer.Local
 	c.lanes.pool.Give(ex)
-	c.ex = nil
 	if err == nil && unread {
 		keep = keep && local && c.skip()
-		c.lingers = !keep
 	}
+	// One that does not know yet that this was the last answer may go on sending.
+	c.lingers = err == nil && !keep && (unread || !c.head.Close)
 	return keep && err == nil
 }
 
@@ -426,7 +456,7 @@ const lingerTime = 500 * time.Millisecond
 // closeIdle closes the connection when nothing of a request has come, and
 // reports whether it did. The connection's own goroutine sees it.
 func (c *conn) closeIdle() bool {
-	if c.phase.Load() != waiting || c.raw != nil && c.direct && !socket.IsQuiet(c.raw) && !socket.Ended(c.raw) {
+	if c.phase.Load() != waiting || c.raw != nil && !socket.IsQuiet(c.raw) && !socket.Ended(c.raw) {
 		return false
 	}
 	if !c.phase.CompareAndSwap(waiting, closing) {

@@ -41,6 +41,9 @@ func announced(ex *policy.Exchange) {
 			continue
 		}
 		for name := range strings.SplitSeq(f.Value, ",") {
+			if len(ex.Body.Trailer.Fields()) == http1.MaxFields {
+				return
+			}
 			if name = strings.Trim(name, " \t"); http1.IsToken(name) && !policy.Hop(name) && !policy.Managed(name) {
 				ex.Body.Trailer.Add(name, "")
 			}

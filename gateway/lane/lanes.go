@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // Times bound what a client may take. A zero field means its default. They are
@@ -260,8 +261,12 @@ func (l *Lanes) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
-		if by := c.readBy.Load(); by > 0 && now > by {
+		// The poller tells only once of a request and the end behind it, when
+		// they come together. So each wait is looked at once.
+		if by := c.readBy.Load(); by > 0 && (now > by || c.direct && by != c.checked && socket.Ended(c.raw)) {
 			_ = c.SetReadDeadline(past) // its goroutine sees it
+		} else {
+			c.checked = by
 		}
 		if by := c.writeBy.Load(); by > 0 && now > by {
 			_ = c.SetWriteDeadline(past)

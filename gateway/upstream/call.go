@@ -49,13 +49,17 @@ type call struct {
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
-	c.upstream, c.ex, c.times = u, ex, u.timeouts()
+	c.upstream, c.ex = u, ex
+	answered := false
+	defer func() { // also after a panic
+		if !answered {
+			c.finish(false)
+		}
+	}()
 	if err := c.run(ctx); err != nil {
-		err = c.told(ctx, err)
-		c.finish(false)
-		return err
+		return c.told(ctx, err)
 	}
-	ex.Answer.Body = c
+	ex.Answer.Body, answered = c, true
 	return nil
 }
 
@@ -64,6 +68,7 @@ func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
+	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -265,7 +270,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	}
 	c.out = append(c.out, c.body...)
 	c.await()
-	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && !repeatable(c.ex.Method))
+	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && (c.conn.rested || !repeatable(c.ex.Method)))
 	if c.w = n; err == nil {
 		err = c.readHead()
 	}
@@ -371,7 +376,7 @@ func (c *call) interim() error {
 	}
 	var kept []policy.Field
 	for _, f := range c.head.Fields {
-		if !policy.Hop(f.Name) {
+		if !policy.Hop(f.Name) && !policy.FoldEqual(f.Name, "Content-Length") {
 			kept = append(kept, policy.Field(f))
 		}
 	}

@@ -92,6 +92,7 @@ func (e *endpoint) take() *conn {
 	c := e.idle[n-1]
 	e.idle[n-1] = nil
 	e.idle = e.idle[:n-1]
+	c.rested = c.freed != e.set.now.Load()
 	return c
 }
 

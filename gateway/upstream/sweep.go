@@ -86,6 +86,9 @@ func (c *conn) look() {
 	if line := c.line.Load(); line != nil && line.Gone() {
 		c.abort(state, abandoned)
 	} else if c.raw != nil && c.head.Load() && socket.Ended(c.raw) {
-		c.abort(state, stale)
+		if c.hungUp == state { // else the call may just have read the last of it
+			c.abort(state, stale)
+		}
+		c.hungUp = state
 	}
 }
