@@ -32,7 +32,7 @@ type running struct {
 }
 
 // start runs a node until the test ends.
-func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
+func start(t testing.TB, carrier *fake.Carrier, change ...change) *running {
 	t.Helper()
 	config := gateway.Config{
 		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
@@ -155,7 +155,7 @@ func demoGrant() entry.Grant {
 	}}
 }
 
-func demo(t *testing.T, upstream string) []entry.Item {
+func demo(t testing.TB, upstream string) []entry.Item {
 	return []entry.Item{
 		item(t, 1, environment()), item(t, 1, demoTerms()), item(t, 1, demoAPI(upstream)),
 		grantItem(t, 1, goodKey, demoGrant()),
@@ -164,7 +164,7 @@ func demo(t *testing.T, upstream string) []entry.Item {
 }
 
 // item encodes a body that names its own key.
-func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
+func item[B entry.Body](t testing.TB, sequence uint64, body B) entry.Item {
 	t.Helper()
 	var key entry.Key
 	var err error
@@ -186,7 +186,7 @@ func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
 	return it
 }
 
-func grantKey(t *testing.T, secret string) entry.Key {
+func grantKey(t testing.TB, secret string) entry.Key {
 	t.Helper()
 	sum := sha256.Sum256([]byte(secret))
 	key, err := entry.GrantKey(hex.EncodeToString(sum[:]))
@@ -196,7 +196,7 @@ func grantKey(t *testing.T, secret string) entry.Key {
 	return key
 }
 
-func grantItem(t *testing.T, sequence uint64, secret string, g entry.Grant) entry.Item {
+func grantItem(t testing.TB, sequence uint64, secret string, g entry.Grant) entry.Item {
 	t.Helper()
 	it, err := entry.Encode(grantKey(t, secret), at(sequence), g)
 	if err != nil {

@@ -123,7 +123,9 @@ func agree(t fataler, raw []byte) {
 			t.Fatalf("%q passes with two framings", passed)
 		}
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
-			if conn.Malformed() == nil && !strings.Contains(err.Error(), "unexpected EOF") {
+			cut := strings.Contains(err.Error(), "unexpected EOF") ||
+				strings.Contains(err.Error(), "suspiciously long trailer") && !bytes.HasSuffix(passed, []byte("\r\n\r\n")) // net/http's word for it
+			if conn.Malformed() == nil && !cut {
 				t.Fatalf("%q passes, and net/http refuses its body: %v", passed, err)
 			}
 			return
@@ -161,6 +163,7 @@ func FuzzConn(f *testing.F) {
 		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n000",
 	} {
 		f.Add([]byte(s))
 	}
