@@ -65,7 +65,7 @@ func (s *Set) watch(now int64, ask bool) {
 		switch {
 		case readBy > 0 && now > readBy, writeBy > 0 && now > writeBy:
 			c.abort(state, timedOut)
-		case ask && (readBy > 0 || writeBy > 0):
+		case (ask || c.hungUp == state) && (readBy > 0 || writeBy > 0):
 			waiting = append(waiting, c)
 		}
 	}
