@@ -141,7 +141,7 @@ func (c *conn) run() {
 	}()
 	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Head))
 	if t, ok := c.Conn.(*tls.Conn); ok {
-		if err := t.Handshake(); err != nil {
+		if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
 			return
 		}
 		if c.secure = true; t.ConnectionState().NegotiatedProtocol == "h2" {
@@ -257,7 +257,7 @@ func (c *conn) more(fd uintptr) bool {
 	} else {
 		n, err = c.Conn.Read(c.in[c.w:])
 	}
-	if err == socket.ErrAgain {
+	if errors.Is(err, socket.ErrAgain) {
 		c.rest()
 		return false
 	}
@@ -431,7 +431,7 @@ func (c *conn) skip() bool {
 	for n := 0; n < skipBytes; {
 		took, err := c.reader.Read(buf[:], c)
 		n += took
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return true
 		}
 		if err != nil {

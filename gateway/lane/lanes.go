@@ -2,7 +2,6 @@ package lane
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -272,14 +271,4 @@ func (l *Lanes) expire() {
 			_ = c.SetWriteDeadline(past)
 		}
 	}
-}
-
-// secure reports whether a connection is encrypted, and by which protocol the
-// client wants to go on.
-func secure(c net.Conn) (yes bool, protocol string) {
-	t, ok := c.(*tls.Conn)
-	if !ok {
-		return false, ""
-	}
-	return true, t.ConnectionState().NegotiatedProtocol
 }
