@@ -41,6 +41,18 @@ func (n *Node) applyKeys(it entry.Item) error {
 	return nil
 }
 
+// unseal opens a secret of an entry. mu is held.
+func (n *Node) unseal(sealed entry.Sealed, info string) ([]byte, error) {
+	if n.keys.box == nil || n.keys.number != sealed.Key {
+		return nil, fmt.Errorf("is sealed with the environment's key %d, which this node does not have", sealed.Key)
+	}
+	raw, err := base64.StdEncoding.DecodeString(sealed.Box)
+	if err != nil {
+		return nil, err
+	}
+	return n.keys.box.Open(raw, info)
+}
+
 // openHeaders puts the sealed headers of an API's upstreams in clear. mu is
 // held.
 func (n *Node) openHeaders(api entry.API) error {
@@ -49,14 +61,7 @@ func (n *Node) openHeaders(api entry.API) error {
 			if h.Sealed == nil {
 				continue
 			}
-			if n.keys.box == nil || n.keys.number != h.Sealed.Key {
-				return fmt.Errorf("the header %s to %s is sealed with the environment's key %d, which this node does not have", h.Name, up.Name, h.Sealed.Key)
-			}
-			raw, err := base64.StdEncoding.DecodeString(h.Sealed.Box)
-			if err != nil {
-				return err
-			}
-			plain, err := n.keys.box.Open(raw, entry.HeaderInfo(api.Version, up.Name, h.Name))
+			plain, err := n.unseal(*h.Sealed, entry.HeaderInfo(api.Version, up.Name, h.Name))
 			if err != nil {
 				return fmt.Errorf("the header %s to %s: %w", h.Name, up.Name, err)
 			}

@@ -34,6 +34,12 @@ type running struct {
 // start runs a node until the test ends.
 func start(t *testing.T, carrier *fake.Carrier, change ...func(*gateway.Config)) *running {
 	t.Helper()
+	return startWith(t, carrier, nil, change...)
+}
+
+// startWith is start, with listeners for TLS beside the plain one.
+func startWith(t *testing.T, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
+	t.Helper()
 	config := gateway.Config{
 		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
 		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
@@ -53,7 +59,7 @@ func start(t *testing.T, carrier *fake.Carrier, change ...func(*gateway.Config))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx, listener) }()
+	go func() { done <- node.Run(ctx, listener, secure...) }()
 	stopped := false
 	stop := func() error {
 		if stopped {

@@ -3,6 +3,7 @@ package lane
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -110,6 +111,9 @@ func (l *strictListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if _, secure := c.(*tls.Conn); secure { // net/http shakes hands itself, in a goroutine of the connection
+		return c, nil
 	}
 	return http1.NewConn(c, l.lane.refusal, http1.Times{Head: l.lane.times.Head, Body: l.lane.times.Body}), nil
 }

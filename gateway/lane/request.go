@@ -15,7 +15,7 @@ import (
 func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *http1.Conn) {
 	ex.Method, ex.Target, ex.Authority, ex.Proto = r.Method, r.RequestURI, r.Host, r.Proto
 	ex.Host = hostOf(r.Host)
-	ex.Secure = r.TLS != nil
+	ex.Secure, ex.TLS = r.TLS != nil, r.TLS
 	fillPeer(ex, r)
 	for name, values := range r.Header {
 		for _, v := range values {

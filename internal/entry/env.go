@@ -12,6 +12,9 @@ type Env struct {
 
 	TrustedProxies []string `json:"trusted_proxies,omitempty"` // CIDR prefixes
 
+	// TLSMinimum is the oldest TLS that clients may use: "1.2" or "1.3". "": 1.2.
+	TLSMinimum string `json:"tls_minimum,omitempty"`
+
 	MaxBodyBytes     int64 `json:"max_body_bytes"`
 	ConnectTimeoutMS int   `json:"connect_timeout_ms"`
 	HeaderTimeoutMS  int   `json:"header_timeout_ms"`
