@@ -49,6 +49,7 @@ type Config struct {
 	Now func() time.Time // nil: time.Now
 
 	Times        lane.Times    // zero: its defaults
+	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
 	DrainLimit   time.Duration // after which a drain gives up; 0: 30 s
@@ -57,7 +58,7 @@ type Config struct {
 // Node is one gateway process. Make it with New and call Run once.
 type Node struct {
 	config  Config
-	lane    *lane.Full
+	lane    *lane.Lanes
 	started time.Time
 
 	// The path of a request reads only these.
@@ -126,7 +127,8 @@ func New(config Config) (*Node, error) {
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
-	n.lane = lane.NewFull(n, config.Times, config.Log)
+	n.lane = lane.New(n, config.Times, config.Log)
+	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
 		return nil, err
 	}
@@ -155,8 +157,9 @@ func (n *Node) openCopy() error {
 }
 
 // Run serves calls on the listener, and over TLS on the secure ones, all of
-// which it owns, follows the carrier, and reports. When ctx ends it drains, and returns when all has stopped. The error
-// says what failed; nil means that it was told to end.
+// which it owns, follows the carrier, and reports. When ctx ends it drains, and
+// returns when all has stopped. The error says what failed; nil means that it
+// was told to end.
 func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Listener) error {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

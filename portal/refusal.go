@@ -254,6 +254,20 @@ func upstreamRefusals() []refusal {
 			Do:       []string{"Ask for less at once: a smaller page, a shorter period.", "Before repeating a call that changes something, look whether it took effect.", "If it lasts, tell the provider the request id from the answer."},
 			Retry:    "Yes, for calls that only read.",
 		},
+		{
+			Code: "upstream_busy", Status: 503, Title: "The API is as busy as it may be", Group: groupUpstream,
+			Happened: "As many calls as the provider allows at once are under way on the API behind the gateway.",
+			Means:    "The request was not forwarded. Your key and plan are fine.",
+			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause.", "Send fewer calls at the same time."},
+			Retry:    "Yes, after `Retry-After`.",
+		},
+		{
+			Code: "upstream_unavailable", Status: 503, Title: "The API gets no calls at the moment", Group: groupUpstream,
+			Happened: "The API behind the gateway has failed so many calls that the gateway lets it rest, or no address of it is known.",
+			Means:    "The request was not forwarded. Your key and plan are fine.",
+			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause.", "If it lasts, tell the provider the request id from the answer."},
+			Retry:    "Yes, after `Retry-After`.",
+		},
 	}
 }
 

@@ -30,10 +30,10 @@ const MaxLine = 4 << 10
 type Body struct {
 	Trailers []Field // complete at the end of a chunked body; owned
 
-	state   bodyState
-	left    int64 // of the body, or of a chunk
-	count   int   // bytes of extensions and trailers
-	lenient bool  // LF alone ends a line
+	state  bodyState
+	left   int64 // of the body, or of a chunk
+	count  int   // bytes of extensions and trailers
+	padded bool  // sizes may be padded with spaces
 }
 
 type bodyState uint8
@@ -48,10 +48,11 @@ const (
 	trailerLine
 )
 
-// Begin expects a body of length bytes, Chunked or UntilClose. A body of a
-// request must end its lines with CR LF; strict says so.
+// Begin expects a body of length bytes, Chunked or UntilClose. Unless it is
+// strict, as it is for requests, sizes of chunks may be padded with spaces, as
+// some old servers do.
 func (b *Body) Begin(length int64, strict bool) {
-	b.Trailers, b.left, b.count, b.lenient = nil, max(length, 0), 0, !strict
+	b.Trailers, b.left, b.count, b.padded = nil, max(length, 0), 0, !strict
 	switch {
 	case length == Chunked:
 		b.state = chunkSizeLine
@@ -66,6 +67,19 @@ func (b *Body) Begin(length int64, strict bool) {
 
 // Ended reports whether the body was read to its end.
 func (b *Body) Ended() bool { return b.state == bodyEnded }
+
+// Ready reports whether the next Read finds something without waiting, as far
+// as the buffered bytes tell.
+func (b *Body) Ready(ahead []byte) bool {
+	switch b.state {
+	case bodyEnded:
+		return true
+	case bodyLength, bodyClose, chunkData:
+		return len(ahead) > 0
+	}
+	at := bytes.IndexByte(ahead, '\n')
+	return at >= 0 && at < len(ahead)-1
+}
 
 // Read reads into p what is there, and waits only when nothing is. It returns
 // io.EOF at the end of the body, which may come with the last bytes,
@@ -144,16 +158,10 @@ func (b *Body) line(from Source) error {
 		ahead = from.Buffered()
 		end = bytes.IndexByte(ahead, '\n')
 	}
-	text := ahead[:end]
-	switch {
-	case end > 0 && ahead[end-1] == '\r':
-		text = ahead[:end-1]
-	case !b.lenient:
+	if end == 0 || bytes.IndexByte(ahead[:end], '\r') != end-1 {
 		return bad("A line of the chunked body does not end with CR LF.")
 	}
-	if bytes.IndexByte(text, '\r') >= 0 {
-		return bad("A line of the chunked body does not end with CR LF.")
-	}
+	text := ahead[:end-1]
 	if err := b.endLine(unsafe.String(unsafe.SliceData(text), len(text))); err != nil {
 		return err
 	}
@@ -172,7 +180,7 @@ func (b *Body) endLine(line string) *Error {
 		}
 		b.state = chunkSizeLine
 	case chunkSizeLine:
-		if b.lenient {
+		if b.padded {
 			line = strings.TrimRight(line, " \t")
 		}
 		size, err := chunkSize(line)

@@ -7,9 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// Body is a request's body as it streams in; nil is an empty one. Its reader
-// side may run beside the rest of the exchange, and outlive it, as it does when
-// an upstream answers before it has read everything.
+// Body is a request's body as it streams in; nil is an empty one. It may be read
+// beside the rest of the exchange, and by somebody who outlives that, as happens
+// when an upstream answers before it has read everything: who wants to do so
+// calls Share first.
 type Body struct {
 	// Trailer holds the names of announced trailers when the head was read, and
 	// their values when Read has returned io.EOF.
@@ -17,11 +18,12 @@ type Body struct {
 
 	mu      sync.Mutex // held while source is read
 	stopped bool       // guarded by mu
+	shared  bool
 	source  io.Reader
 	limit   int64 // in bytes; 0 none
-	read   atomic.Int64
-	ended  atomic.Bool
-	failed atomic.Pointer[failure]
+	read    atomic.Int64
+	ended   atomic.Bool
+	failed  atomic.Pointer[failure]
 }
 
 type failure struct{ error }
@@ -29,11 +31,19 @@ type failure struct{ error }
 // NewBody returns a body that is read from source.
 func NewBody(source io.Reader) *Body { return &Body{source: source} }
 
+// Share says that another goroutine will read the body. Call it in the
+// exchange's own.
+func (b *Body) Share() { b.shared = true }
+
+// Shared reports whether somebody may still hold the body after Stop. Then it
+// must not be used again for another request.
+func (b *Body) Shared() bool { return b.shared }
+
 // Reset makes the body one that is read from source, and forgets the one
-// before, which nobody may be reading any more.
+// before, which must not have been shared.
 func (b *Body) Reset(source io.Reader) {
 	b.Trailer.Reset()
-	b.stopped, b.source, b.limit = false, source, 0
+	b.stopped, b.shared, b.source, b.limit = false, false, source, 0
 	b.read.Store(0)
 	b.ended.Store(false)
 	b.failed.Store(nil)

@@ -54,6 +54,11 @@ type Exchange struct {
 
 	Answer Answer
 
+	// Tries is how often an upstream was tried; Attempts is how each try went,
+	// where Explain is set.
+	Tries    int
+	Attempts []Attempt
+
 	// Interim sends an answer before the answer, such as 103 Early Hints, at
 	// once; nil where the caller cannot read one.
 	Interim func(status int, fields []Field) error
@@ -84,6 +89,13 @@ type Answer struct {
 	Local bool
 	// Close says that the connection ends with this answer.
 	Close bool
+}
+
+// Attempt is one try of a call on one target.
+type Attempt struct {
+	Target  string // its URL, and its address where that was found
+	Outcome string // in words
+	Took    time.Duration
 }
 
 // Line is the caller's connection, as far as a destination may ask for it; nil

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
+	"portico/gateway/upstream/balance"
 )
 
 const (
@@ -15,7 +17,7 @@ const (
 	uploadBuffer = 64 << 10
 	maxWhole     = 8 << 10 // bodies up to this are read whole before an upstream is chosen
 	maxInterim   = 32      // answers before the answer
-	maxTries     = 3       // of a call whose connections had gone stale
+	maxStale     = 2       // connections to one endpoint that had gone stale
 )
 
 // call is one call under way, and the body of its answer. The set keeps it for
@@ -26,6 +28,9 @@ type call struct {
 	conn     *conn
 	state    uint64 // of conn, while it is ours
 	times    Timeouts
+	at       *balance.Endpoint   // where the call is under way; nil for nowhere
+	tried    []*balance.Endpoint // and where it was before
+	entered  bool                // the group let it in, and waits for it to leave
 
 	out   []byte // the request: its head, and its body where that is whole
 	body  []byte // the request's body, where it is whole
@@ -54,20 +59,149 @@ func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	return nil
 }
 
+// run tries until there is an answer, or no use in trying.
 func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		sent, err := c.try(ctx, try == 1)
-		if err == nil {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		c.ex.Tries++
+		began, timed := c.begin()
+		err := c.reach(ctx)
+		outcome := c.outcome(ctx, err)
+		took := time.Duration(0)
+		if timed {
+			took = time.Since(began)
+		}
+		now := c.upstream.set.now.Load()
+		c.upstream.group.Done(c.at, now, outcome, took)
+		if c.ex.Explain != nil {
+			c.ex.Attempts = append(c.ex.Attempts, policy.Attempt{Target: c.at.Name, Outcome: outcome.String(), Took: took})
+		}
+		if outcome == balance.Answered || !c.mayRepeat(outcome, attempt, now) || !c.move(now) {
+			if err != nil {
+				return err
+			}
 			return c.answer()
 		}
-		if try == maxTries || !c.mayRepeat(err, sent) {
+	}
+}
+
+// enter asks the group to let the call in, and for its first endpoint.
+func (c *call) enter(ctx context.Context) error {
+	u := c.upstream
+	now := u.set.now.Load()
+	if u.guarded {
+		after, err := u.group.Enter(ctx, now)
+		if err != nil {
+			return turnedAway(err, after)
+		}
+		c.entered = true
+	}
+	at, err := u.group.Pick(now, c.key(), nil)
+	if err != nil {
+		return turnedAway(err, time.Second)
+	}
+	c.at = at
+	return nil
+}
+
+func (c *call) key() uint64 {
+	if !c.upstream.group.Keyed() {
+		return 0
+	}
+	return c.upstream.hashBy.key(c.ex)
+}
+
+// begin reads the clock where somebody wants to know how long a try takes.
+func (c *call) begin() (began time.Time, timed bool) {
+	if timed = c.upstream.group.Timed() || c.ex.Explain != nil; timed {
+		began = time.Now()
+	}
+	return began, timed
+}
+
+// turnedAway is what a caller is told whose call no endpoint gets.
+func turnedAway(err error, after time.Duration) error {
+	d := &policy.Denied{Status: http.StatusServiceUnavailable, RetryAfter: max(after.Round(time.Second), time.Second), Cause: err}
+	switch {
+	case errors.Is(err, balance.ErrBusy), errors.Is(err, balance.ErrFull):
+		d.Code, d.Detail = "upstream_busy", "The service behind this API has as many calls under way as it takes at once. Call again in a moment."
+	case errors.Is(err, balance.ErrOpen):
+		d.Code, d.Detail = "upstream_unavailable", "The service behind this API has failed too many calls, and gets none for a while. Call again later."
+	default:
+		d.Code, d.Detail = "upstream_unavailable", "No address of the service behind this API is known at the moment. Call again later."
+	}
+	return d
+}
+
+// reach makes one attempt on an endpoint, until the answer's head is there. A
+// connection that had gone stale is no attempt: it is made up for by a new one.
+func (c *call) reach(ctx context.Context) error {
+	for try := 0; ; try++ {
+		sent, err := c.try(ctx, try == 0)
+		if err == nil || try == maxStale || !c.wasStale(err, sent) {
 			return err
 		}
 		c.drop()
 	}
+}
+
+// outcome says what the end of an attempt tells of the endpoint.
+func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
+	if err == nil {
+		return outcomeOf(c.head.Status)
+	}
+	why, broken := uint64(busy), (*policy.Broken)(nil)
+	if c.conn != nil {
+		why = c.conn.why()
+	}
+	switch {
+	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
+		return balance.Abandoned
+	case c.conn == nil:
+		return balance.Unreachable
+	case why == timedOut:
+		return balance.Late
+	}
+	return balance.Broken
+}
+
+// mayRepeat reports whether an attempt that failed may be followed by another:
+// where nothing was sent, or all that was sent is at hand and may be sent twice.
+func (c *call) mayRepeat(o balance.Outcome, attempt int, now int64) bool {
+	r := &c.upstream.retries
+	if attempt >= r.attempts || !r.covers(o, c.head.Status) || c.times.until > 0 && now >= c.times.until {
+		return false
+	}
+	return o == balance.Unreachable || c.whole && repeatable(c.ex.Method)
+}
+
+// move gives the endpoint up for another one, if there is one and the budget
+// allows it.
+func (c *call) move(now int64) bool {
+	group := c.upstream.group
+	tried := append(c.tried, c.at)
+	next, err := group.Pick(now, c.key(), tried)
+	if err != nil && c.upstream.retries.same {
+		next, err = group.Pick(now, c.key(), nil)
+	}
+	if err != nil {
+		return false
+	}
+	if !group.MayRetry(now) {
+		group.End(next)
+		return false
+	}
+	if c.conn != nil {
+		c.drop()
+	}
+	group.End(c.at)
+	c.tried, c.at, c.head.Status = tried, next, 0
+	return true
 }
 
 // gather reads a small body whole, so that it goes out with the head, and a
@@ -98,7 +232,7 @@ func (c *call) gather() error {
 // try makes one attempt, until the answer's head is there. sent reports whether
 // any of the request may have reached an upstream.
 func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
-	home := c.upstream.pick()
+	home := c.at.Data.(*endpoint)
 	if reuse {
 		c.conn = home.take()
 	}
@@ -107,7 +241,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 		c.conn = nil
 	}
 	if c.conn == nil {
-		if c.conn, err = home.dial(ctx); err != nil {
+		if c.conn, err = home.dial(ctx, c.connectTime()); err != nil {
 			return false, err
 		}
 	}
@@ -134,7 +268,15 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 // await begins the wait for the answer's head.
 func (c *call) await() {
 	c.conn.head.Store(true)
-	c.conn.readBy.Store(c.upstream.set.now.Load() + int64(c.times.Header))
+	c.conn.readBy.Store(c.times.headBy(c.upstream.set.now.Load()))
+}
+
+// connectTime is how long connecting may take.
+func (c *call) connectTime() time.Duration {
+	if c.times.until == 0 {
+		return c.times.Connect
+	}
+	return min(c.times.Connect, max(time.Duration(c.times.until-c.upstream.set.now.Load()), time.Millisecond))
 }
 
 // repeatable tells the methods that may be sent twice (RFC 9110 section 9.2.2).
@@ -146,10 +288,10 @@ func repeatable(method string) bool {
 	return false
 }
 
-// mayRepeat reports whether a call that failed may be tried again: its
-// connection had been used before and broke without a byte of an answer, and
-// either nothing was sent or it may be sent twice.
-func (c *call) mayRepeat(err error, sent bool) bool {
+// wasStale reports whether an attempt failed because its connection had been
+// used before and broke without a byte of an answer, and either nothing was
+// sent or it may be sent twice.
+func (c *call) wasStale(err error, sent bool) bool {
 	if c.conn == nil || !c.conn.used || c.w > 0 || !c.whole {
 		return false
 	}
@@ -269,6 +411,9 @@ func (c *call) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Ready reports whether the next Read need not wait for the upstream.
+func (c *call) Ready() bool { return c.reader.Ready(c.in[c.r:c.w]) }
+
 // Close implements io.Closer. It ends the call, whatever is left of it. Nobody
 // may use the call after it.
 func (c *call) Close() error {
@@ -289,12 +434,19 @@ func (c *call) finish(reusable bool) {
 			set.close(c.conn)
 		}
 	}
+	if c.at != nil {
+		c.upstream.group.End(c.at)
+	}
+	if c.entered {
+		c.upstream.group.Leave()
+	}
+	clear(c.tried[:cap(c.tried)])
 	clear(c.head.Fields[:cap(c.head.Fields)])
-	in, out, body, fields := c.in, c.out[:0], c.body[:0], c.head.Fields[:0]
+	in, out, body, fields, tried := c.in, c.out[:0], c.body[:0], c.head.Fields[:0], c.tried[:0]
 	if len(in) > readBuffer {
 		in = make([]byte, readBuffer)
 	}
-	*c = call{in: in, out: out, body: body}
+	*c = call{in: in, out: out, body: body, tried: tried}
 	c.head.Fields = fields
 	set.calls.Put(c)
 }
@@ -343,8 +495,8 @@ func (c *call) told(ctx context.Context, err error) error {
 	if c.conn != nil {
 		why = c.conn.why()
 	}
-	switch broken := (*policy.Broken)(nil); {
-	case errors.As(err, &broken):
+	switch broken, denied := (*policy.Broken)(nil), (*policy.Denied)(nil); {
+	case errors.As(err, &broken), errors.As(err, &denied):
 		return err
 	case why == abandoned, ctx.Err() != nil:
 		return &policy.Broken{Cause: err}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // conn is one connection to an endpoint. One call uses it at a time, and with
@@ -136,12 +137,12 @@ type turn struct {
 // read. The wait was prepared before the write, so no answer slips through.
 func (t *turn) step(fd uintptr) bool {
 	if t.wrote < len(t.out) {
-		if t.probe && !quiet(int(fd)) {
+		if t.probe && !socket.Quiet(fd) {
 			t.err = errStale
 			return true
 		}
-		n, err := ignoreInterrupts(syscall.Write, int(fd), t.out[t.wrote:])
-		if err == syscall.EAGAIN {
+		n, err := socket.Write(fd, t.out[t.wrote:])
+		if err == socket.ErrAgain {
 			return true // exchange goes on
 		}
 		if err != nil {
@@ -151,9 +152,9 @@ func (t *turn) step(fd uintptr) bool {
 		t.wrote += n
 		return t.wrote < len(t.out)
 	}
-	n, err := ignoreInterrupts(syscall.Read, int(fd), t.in)
+	n, err := socket.Read(fd, t.in)
 	switch {
-	case err == syscall.EAGAIN:
+	case err == socket.ErrAgain:
 		return false
 	case err != nil:
 		t.err = err
@@ -168,32 +169,6 @@ func (t *turn) step(fd uintptr) bool {
 // errEnd is the end of a connection before an answer.
 var errEnd = errors.New("the upstream closed the connection")
 
-func ignoreInterrupts(call func(int, []byte) (int, error), fd int, b []byte) (int, error) {
-	for {
-		n, err := call(fd, b)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
-}
-
-// quiet reports whether a socket is open and has nothing to say.
-func quiet(fd int) bool {
-	var one [1]byte
-	_, _, err := syscall.Recvfrom(fd, one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return err == syscall.EAGAIN
-}
-
-// ended reports whether the other side has hung up.
-func ended(raw syscall.RawConn) (gone bool) {
-	err := raw.Control(func(fd uintptr) {
-		var one [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		gone = err == nil && n == 0 || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
-	})
-	return gone || err != nil
-}
-
 // silent reports whether an idle connection is fit for a call, as far as can
 // be seen without one. Under TLS the other side may have something to say.
 func (c *conn) silent() bool {
@@ -201,9 +176,7 @@ func (c *conn) silent() bool {
 		return true
 	}
 	if !c.direct {
-		return !ended(c.raw)
+		return !socket.Ended(c.raw)
 	}
-	fit := false
-	err := c.raw.Control(func(fd uintptr) { fit = quiet(int(fd)) })
-	return err == nil && fit
+	return socket.IsQuiet(c.raw)
 }

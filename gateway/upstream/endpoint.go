@@ -9,18 +9,22 @@ import (
 	"sync"
 	"time"
 
-	"portico/internal/entry"
+	"portico/gateway/upstream/balance"
 )
 
-// endpoint is one target with its idle connections, the last used on top.
+// endpoint is one address of a target with its idle connections, the last used
+// on top.
 type endpoint struct {
-	host string // as the header Host says it
-	path string // prefix as it is written, without a trailing slash
+	balance *balance.Endpoint // whose Data it is
+
+	target  string // its URL
+	foundAt string // its address, where the URL does not say it
+	host    string // as the header Host says it
+	path    string // prefix as it is written, without a trailing slash
 
 	address string
 	tls     *tls.Config // nil for plain
 	set     *Set
-	timeout func() Timeouts
 
 	mu     sync.Mutex
 	idle   []*conn // guarded by mu
@@ -33,21 +37,48 @@ const (
 	idleFor = int64(60 * time.Second)
 )
 
-func newEndpoint(t entry.Target, set *Set, timeout func() Timeouts) (*endpoint, bool) {
-	u, err := url.Parse(t.URL)
+// newEndpoint returns the endpoint of a target's URL. address is where it is,
+// host and port; "" is where the URL says.
+func newEndpoint(target, address string, set *Set) (*endpoint, bool) {
+	u, err := url.Parse(target)
 	if err != nil {
 		return nil, false
 	}
-	e := &endpoint{host: u.Host, path: strings.TrimSuffix(u.EscapedPath(), "/"), address: u.Host, set: set, timeout: timeout}
-	port := "80"
+	e := &endpoint{target: target, foundAt: address, host: u.Host, path: strings.TrimSuffix(u.EscapedPath(), "/"), address: address, set: set}
+	if e.address == "" {
+		e.address = addressOf(u)
+	}
 	if u.Scheme == "https" {
-		port = "443"
 		e.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(64)}
 	}
-	if u.Port() == "" {
-		e.address = net.JoinHostPort(u.Hostname(), port)
-	}
+	e.balance = balance.NewEndpoint(nameOf(target, address), e)
 	return e, true
+}
+
+// nameOf is the name by which an endpoint is known again.
+func nameOf(target, address string) string {
+	if address == "" {
+		return target
+	}
+	return target + " at " + address
+}
+
+// addressOf returns host and port of a URL.
+func addressOf(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	return net.JoinHostPort(u.Hostname(), portOf(u))
+}
+
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
 }
 
 // take returns an idle connection, nil when there is none.
@@ -78,8 +109,8 @@ func (e *endpoint) put(c *conn) {
 }
 
 // dial opens a connection, TLS included. Its errors are *dialError.
-func (e *endpoint) dial(ctx context.Context) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.timeout().Connect)
+func (e *endpoint) dial(ctx context.Context, timeout time.Duration) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	plain, err := e.set.dial(ctx, "tcp", e.address)
 	if err != nil {
@@ -107,7 +138,8 @@ type dialError struct {
 func (e *dialError) Error() string { return "connect: " + e.cause.Error() }
 func (e *dialError) Unwrap() error { return e.cause }
 
-// shut gives up all idle connections, and those in use when their calls end.
+// shut gives up all idle connections, and those in use when their calls end. An
+// endpoint that was shut stays so.
 func (e *endpoint) shut() {
 	e.mu.Lock()
 	e.closed = true

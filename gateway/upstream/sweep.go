@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"time"
+
+	"portico/gateway/socket"
 )
 
 const (
@@ -26,10 +28,11 @@ func (s *Set) Run(ctx context.Context) error {
 			asked = since
 		}
 		s.watch(int64(since), ask)
+		s.restless.settle(int64(since) + 1)
 		if since-swept >= sweepEvery {
 			swept = since
 			for _, u := range s.all() {
-				for _, e := range u.endpoints {
+				for _, e := range u.all() {
 					e.sweep(int64(since))
 				}
 			}
@@ -76,7 +79,7 @@ func (c *conn) look() {
 	}
 	if line := c.line.Load(); line != nil && line.Gone() {
 		c.abort(state, abandoned)
-	} else if c.raw != nil && c.head.Load() && ended(c.raw) {
+	} else if c.raw != nil && c.head.Load() && socket.Ended(c.raw) {
 		c.abort(state, stale)
 	}
 }

@@ -31,6 +31,7 @@ const continueAfter = time.Second
 // stream sends the head, lets the body follow, and waits for the answer.
 func (c *call) stream() error {
 	ex := c.ex
+	ex.Body.Share()
 	c.up = &upload{
 		body: ex.Body, chunked: ex.BodyLength < 0, conn: c.conn, state: c.state, set: c.upstream.set, times: c.times,
 	}
@@ -65,7 +66,7 @@ func (u *upload) run() {
 		return
 	}
 	// An upstream that takes no more may have answered nevertheless.
-	u.conn.readBy.CompareAndSwap(uploading, u.set.now.Load()+int64(u.times.Header))
+	u.conn.readBy.CompareAndSwap(uploading, u.times.headBy(u.set.now.Load()))
 	u.ended.Store(err == nil) // the last thing: the connection may serve the next call now
 }
 

@@ -11,11 +11,12 @@ package upstream
 import (
 	"context"
 	"net"
-	"slices"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"portico/gateway/upstream/balance"
 	"portico/internal/entry"
 )
 
@@ -25,6 +26,18 @@ type Timeouts struct {
 	Connect time.Duration // name, connection and TLS
 	Header  time.Duration // from the last byte of the request to the answer's head
 	Idle    time.Duration // between two reads of the answer's body
+
+	until int64 // by when an answer must begin, however many tries it takes; 0: no bound
+}
+
+// headBy is when the head of an answer that is waited for from now on must be
+// there.
+func (t Timeouts) headBy(now int64) int64 {
+	by := now + int64(t.Header)
+	if t.until > 0 {
+		by = min(by, max(t.until, 1))
+	}
+	return by
 }
 
 // Set makes and keeps upstreams, so that those which a new revision leaves as
@@ -36,6 +49,8 @@ type Set struct {
 	now      atomic.Int64 // nanoseconds, as coarse as the sweeper; never 0
 	calls    sync.Pool    // of *call
 	buffers  sync.Pool    // of *[uploadBuffer]byte
+
+	restless restless // groups that wait for time to pass
 
 	mu        sync.Mutex
 	byVersion map[string]map[string]*Upstream // guarded by mu; then by name
@@ -66,7 +81,7 @@ func (s *Set) Upstreams(api entry.API) map[string]*Upstream {
 		if have := old[config.Name]; have != nil && have.same(config) {
 			next[config.Name] = have
 		} else {
-			next[config.Name] = s.make(config)
+			next[config.Name] = s.make(config, have)
 		}
 	}
 	s.byVersion[api.Version] = next
@@ -106,8 +121,10 @@ func (s *Set) all() []*Upstream {
 
 func shut(old, kept map[string]*Upstream) {
 	for name, u := range old {
-		if kept[name] != u {
+		if next := kept[name]; next == nil {
 			u.shut()
+		} else if next != u {
+			u.yield(next)
 		}
 	}
 }
@@ -128,33 +145,110 @@ func (s *Set) close(c *conn) {
 
 // Upstream is one backend. It is safe for concurrent use.
 type Upstream struct {
-	config    entry.Upstream
-	endpoints []*endpoint
-	next      atomic.Uint32
-	set       *Set
+	config  entry.Upstream
+	set     *Set
+	group   *balance.Group
+	guarded bool // calls must Enter the group
+	retries retries
+	hashBy  hashBy
+
+	mu        sync.Mutex
+	endpoints map[string]*endpoint // by name; guarded by mu
 }
 
-func (s *Set) make(config entry.Upstream) *Upstream {
-	u := &Upstream{config: config, set: s}
+// make returns an upstream. Endpoints that the one before it has already, which
+// may be nil, keep their connections and what is known of them.
+func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
+	u := &Upstream{config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+	var group *balance.Group
+	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
+	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
+	var list []found
 	for _, t := range config.Targets {
-		if e, ok := newEndpoint(t, s, u.timeouts); ok {
-			u.endpoints = append(u.endpoints, e)
-		}
+		list = append(list, found{t.URL, "", t.Weight})
 	}
+	u.take(list, before)
 	return u
 }
 
-func (u *Upstream) shut() {
+// found is one endpoint that an upstream is to have. Its address is "" where
+// the URL says it.
+type found struct {
+	url, address string
+	weight       int
+}
+
+// take makes the endpoints those of the list. Those that it had, or that the
+// upstream before it has, stay; what is in it no more is shut.
+func (u *Upstream) take(list []found, before *Upstream) {
+	var old map[string]*endpoint
+	if before != nil {
+		before.mu.Lock()
+		old = before.endpoints
+		before.mu.Unlock()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	next := make(map[string]*endpoint, len(list))
+	members := make([]balance.Member, 0, len(list))
+	for _, f := range list {
+		name := nameOf(f.url, f.address)
+		if next[name] != nil {
+			continue
+		}
+		e := u.endpoints[name]
+		if e == nil {
+			e = old[name]
+		}
+		if e == nil {
+			var ok bool
+			if e, ok = newEndpoint(f.url, f.address, u.set); !ok {
+				continue
+			}
+		}
+		next[name] = e
+		members = append(members, balance.Member{Endpoint: e.balance, Weight: max(f.weight, 1)})
+	}
+	gone := u.endpoints
+	u.endpoints = next
+	u.group.Set(u.set.now.Load(), members)
+	for name, e := range gone {
+		if next[name] != e {
+			e.shut()
+		}
+	}
+}
+
+// all returns the endpoints.
+func (u *Upstream) all() []*endpoint {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := make([]*endpoint, 0, len(u.endpoints))
 	for _, e := range u.endpoints {
+		out = append(out, e)
+	}
+	return out
+}
+
+func (u *Upstream) shut() {
+	for _, e := range u.all() {
 		e.shut()
 	}
 }
 
-func (u *Upstream) same(config entry.Upstream) bool {
-	return u.config.Name == config.Name && slices.Equal(u.config.Targets, config.Targets) && slices.Equal(u.config.Headers, config.Headers) &&
-		u.config.ConnectTimeoutMS == config.ConnectTimeoutMS &&
-		u.config.HeaderTimeoutMS == config.HeaderTimeoutMS && u.config.IdleTimeoutMS == config.IdleTimeoutMS
+// yield shuts what the upstream that takes its place does not have.
+func (u *Upstream) yield(next *Upstream) {
+	next.mu.Lock()
+	kept := next.endpoints
+	next.mu.Unlock()
+	for _, e := range u.all() {
+		if kept[e.balance.Name] != e {
+			e.shut()
+		}
+	}
 }
+
+func (u *Upstream) same(config entry.Upstream) bool { return reflect.DeepEqual(u.config, config) }
 
 func (u *Upstream) timeouts() Timeouts {
 	t := *u.set.defaults.Load()
@@ -166,12 +260,39 @@ func (u *Upstream) timeouts() Timeouts {
 	own(u.config.ConnectTimeoutMS, &t.Connect)
 	own(u.config.HeaderTimeoutMS, &t.Header)
 	own(u.config.IdleTimeoutMS, &t.Idle)
+	if u.retries.try > 0 {
+		t.Header = min(t.Header, u.retries.try)
+	}
+	if u.retries.total > 0 {
+		t.until = u.set.now.Load() + int64(u.retries.total)
+	}
 	return t
 }
 
-func (u *Upstream) pick() *endpoint {
-	if len(u.endpoints) == 1 {
-		return u.endpoints[0]
+// restless is a set of groups.
+type restless struct {
+	mu     sync.Mutex
+	groups map[*balance.Group]struct{} // guarded by mu
+}
+
+func (r *restless) add(g *balance.Group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.groups == nil {
+		r.groups = map[*balance.Group]struct{}{}
 	}
-	return u.endpoints[int(u.next.Add(1)-1)%len(u.endpoints)]
+	r.groups[g] = struct{}{}
+}
+
+// settle settles those that are in the set, and keeps those that go on waiting.
+func (r *restless) settle(now int64) {
+	r.mu.Lock()
+	groups := r.groups
+	r.groups = nil
+	r.mu.Unlock()
+	for g := range groups {
+		if g.Settle(now) {
+			r.add(g)
+		}
+	}
 }

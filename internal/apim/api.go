@@ -157,11 +157,13 @@ type Mount struct {
 type Upstream struct {
 	Name             string   `json:"name"`
 	URLs             []string `json:"urls"`
+	Weights          []int    `json:"weights,omitempty"` // of URLs, by place; none: all the same
 	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`
 	// Headers are sent with every call: what the backend asks of Portico.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
+	Traffic Traffic          `json:"traffic,omitzero"`
 }
 
 // UpstreamHeader is a header that the gateway sets. Value and an upstream's URLs

@@ -40,6 +40,7 @@ type Upstream struct {
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
 	// Headers are set on every call, in the place of the caller's.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
+	Traffic Traffic          `json:"traffic,omitzero"`
 }
 
 // UpstreamHeader is a header that the gateway sets: a Value in clear, or one
@@ -63,9 +64,11 @@ func HeaderInfo(version, upstream, header string) string {
 }
 
 // Target is one address of an upstream: scheme, host, optional port and an
-// optional path prefix without trailing slash.
+// optional path prefix without trailing slash. Weight is its share beside the
+// others; 0 is 1.
 type Target struct {
-	URL string `json:"url"`
+	URL    string `json:"url"`
+	Weight int    `json:"weight,omitempty"`
 }
 
 // Route is one operation as the gateway matches it. Path is a template under

@@ -130,6 +130,7 @@ func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), TargetURL(t.URL))
 		}
 		p.headers(at+".headers", u.Headers)
+		p.traffic(at, u)
 		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".header_timeout_ms", int64(u.HeaderTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".idle_timeout_ms", int64(u.IdleTimeoutMS), 0, MaxTimeoutMS)

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -15,8 +16,15 @@ import (
 func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *http1.Conn) {
 	ex.Method, ex.Target, ex.Authority, ex.Proto = r.Method, r.RequestURI, r.Host, r.Proto
 	ex.Host = hostOf(r.Host)
-	ex.Secure, ex.TLS = r.TLS != nil, r.TLS
+	ex.TLS = r.TLS
+	if conn != nil {
+		ex.TLS = stateOf(conn.Conn)
+	}
+	ex.Secure = ex.TLS != nil
 	fillPeer(ex, r)
+	if r.ProtoAtLeast(1, 1) {
+		ex.Interim = interim(w)
+	}
 	for name, values := range r.Header {
 		for _, v := range values {
 			ex.Header.Add(name, v)
@@ -28,7 +36,7 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 	if ex.BodyLength = r.ContentLength; ex.BodyLength == 0 {
 		return
 	}
-	source := &bodySource{r: r, conn: conn}
+	source := &fullBody{r: r, conn: conn}
 	source.body = policy.NewBody(source)
 	ex.Body = source.body
 	for name := range r.Trailer {
@@ -41,6 +49,31 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 	if ex.Expects { // the deadline of the answer before must not end "100 Continue"
 		_ = rc.SetWriteDeadline(time.Time{})
 	}
+}
+
+// interim sends answers before the answer.
+func interim(w http.ResponseWriter) func(int, []policy.Field) error {
+	return func(status int, fields []policy.Field) error {
+		h := w.Header()
+		for _, f := range fields {
+			h.Add(f.Name, f.Value)
+		}
+		w.WriteHeader(status)
+		clear(h)
+		return nil
+	}
+}
+
+// stateOf returns what a connection that was taken over agreed on; nil in plain.
+func stateOf(c net.Conn) *tls.ConnectionState {
+	if r, ok := c.(*resumed); ok {
+		c = r.Conn
+	}
+	if t, ok := c.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		return &state
+	}
+	return nil
 }
 
 func fillPeer(ex *policy.Exchange, r *http.Request) {
@@ -85,14 +118,14 @@ func lowerASCII(s string) string {
 	return string(b)
 }
 
-// bodySource reads the request's body and, at its end, its trailers.
-type bodySource struct {
+// fullBody reads the request's body and, at its end, its trailers.
+type fullBody struct {
 	r    *http.Request
 	conn *http1.Conn
 	body *policy.Body
 }
 
-func (s *bodySource) Read(p []byte) (int, error) {
+func (s *fullBody) Read(p []byte) (int, error) {
 	n, err := s.r.Body.Read(p)
 	switch {
 	case err == io.EOF:
