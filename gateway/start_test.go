@@ -40,20 +40,30 @@ func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
 // startWith is start, with listeners for TLS beside the plain one.
 func startWith(t *testing.T, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
 	t.Helper()
-	config := gateway.Config{
+	config := testConfig(carrier)
+	for _, c := range change {
+		c(&config)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startOn(t, config, listener, secure...)
+}
+
+func testConfig(carrier *fake.Carrier) gateway.Config {
+	return gateway.Config{
 		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
 		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
 	}
-	for _, c := range change {
-		c(&config)
-	}
+}
+
+// startOn runs a node on listeners until the test ends.
+func startOn(t *testing.T, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
+	t.Helper()
 	node, err := gateway.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +89,7 @@ func startWith(t *testing.T, carrier *fake.Carrier, secure []net.Listener, chang
 			t.Error(err)
 		}
 	})
-	return &running{Node: node, url: "http://" + listener.Addr().String(), address: listener.Addr().String(), carrier: carrier, stop: stop}
+	return &running{Node: node, url: "http://" + listener.Addr().String(), address: listener.Addr().String(), carrier: config.Carrier.(*fake.Carrier), stop: stop}
 }
 
 // startDemo runs a node that serves one API from a fake upstream, to a caller
