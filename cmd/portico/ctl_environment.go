@@ -24,6 +24,7 @@ type environmentAnswer struct {
 	Sequence             uint64
 	Settings             struct {
 		TrustedProxies   []string `json:"trusted_proxies"`
+		TLSMinimum       string   `json:"tls_minimum"`
 		MaxBodyBytes     int64    `json:"max_body_bytes"`
 		ConnectTimeoutMS int64    `json:"connect_timeout_ms"`
 		HeaderTimeoutMS  int64    `json:"header_timeout_ms"`
@@ -112,6 +113,7 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 	rows := [][]string{
 		{"SETTING", "VALUE"},
 		{"Trusted proxies", strings.Join(e.Settings.TrustedProxies, ", ")},
+		{"Oldest TLS", e.Settings.TLSMinimum},
 		{"Longest body of a request", fmt.Sprintf("%d bytes", e.Settings.MaxBodyBytes)},
 		{"To connect to an upstream", span(e.Settings.ConnectTimeoutMS)},
 		{"Until its answer begins", span(e.Settings.HeaderTimeoutMS)},
@@ -126,6 +128,7 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 type ctlSettings struct {
 	TrustedProxy     []string       `placeholder:"NETWORK" help:"A network whose word on the client's address is taken, like 10.0.0.0/8. Give it again for more."`
 	NoTrustedProxies bool           `help:"Take nobody's word on the client's address."`
+	TLSMinimum       *string        `name:"tls-minimum" placeholder:"1.2" help:"Oldest TLS that clients may use: 1.2 or 1.3."`
 	MaxBodyBytes     *int64         `placeholder:"BYTES" help:"Longest body of a request."`
 	ConnectTimeout   *time.Duration `placeholder:"5s" help:"To an upstream: name, connection and TLS."`
 	HeaderTimeout    *time.Duration `placeholder:"30s" help:"Until an upstream's answer begins."`
@@ -139,6 +142,7 @@ func (c ctlSettings) body() (map[string]any, error) {
 	if err := putList(out, "trusted_proxies", c.TrustedProxy, "trusted-proxy", "no-trusted-proxies", c.NoTrustedProxies); err != nil {
 		return nil, err
 	}
+	put(out, "tls_minimum", c.TLSMinimum)
 	put(out, "max_body_bytes", c.MaxBodyBytes)
 	put(out, "refuse_stale", c.RefuseStale)
 	for _, t := range []struct {

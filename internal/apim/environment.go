@@ -32,6 +32,7 @@ type Environment struct {
 // said. Times are milliseconds.
 type EnvironmentSettings struct {
 	TrustedProxies   []string `json:"trusted_proxies,omitempty"` // networks, whose word on the client's address is taken
+	TLSMinimum       string   `json:"tls_minimum,omitempty"`     // the oldest that clients may use: "1.2" or "1.3"; "": 1.2
 	MaxBodyBytes     int64    `json:"max_body_bytes"`
 	ConnectTimeoutMS int      `json:"connect_timeout_ms"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms"`

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ type environmentPage struct {
 
 // The fields of the form, which are the API's names.
 func environmentFields() []string {
-	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale"}
+	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "tls_minimum", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale"}
 }
 
 func (h *Console) environmentForm(v *visit) error {
@@ -38,7 +39,7 @@ func (h *Console) environmentForm(v *visit) error {
 	}
 	s := env.Settings
 	f := filled(
-		"slug", env.Slug, "name", env.Name, "kind", string(env.Kind), "gateway_url", env.GatewayURL, "trusted_proxies", strings.Join(s.TrustedProxies, "\n"),
+		"slug", env.Slug, "name", env.Name, "kind", string(env.Kind), "gateway_url", env.GatewayURL, "trusted_proxies", strings.Join(s.TrustedProxies, "\n"), "tls_minimum", cmp.Or(s.TLSMinimum, "1.2"),
 		"max_body_bytes", strconv.FormatInt(s.MaxBodyBytes, 10), "connect_timeout_ms", strconv.Itoa(s.ConnectTimeoutMS),
 		"header_timeout_ms", strconv.Itoa(s.HeaderTimeoutMS), "idle_timeout_ms", strconv.Itoa(s.IdleTimeoutMS), "max_stale_ms", strconv.FormatInt(s.MaxStaleMS, 10),
 		"lock", strconv.FormatInt(env.Lock, 10),
@@ -94,7 +95,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 	}
 	const most = 24 * 60 * 60 * 1000
 	settings := apim.EnvironmentSettings{
-		TrustedProxies: strings.Fields(f.value("trusted_proxies")), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
+		TrustedProxies: strings.Fields(f.value("trusted_proxies")), TLSMinimum: f.value("tls_minimum"), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
 		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
 	}

@@ -24,6 +24,7 @@ type environment struct {
 // said. Of a change what is left out stays.
 type environmentSettings struct {
 	TrustedProxies   *[]string `json:"trusted_proxies,omitempty"`
+	TLSMinimum       *string   `json:"tls_minimum,omitempty"`
 	MaxBodyBytes     *int64    `json:"max_body_bytes,omitempty"`
 	ConnectTimeoutMS *int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  *int      `json:"header_timeout_ms,omitempty"`
@@ -35,10 +36,13 @@ type environmentSettings struct {
 func environmentOf(e apim.Environment) environment {
 	s := e.Settings
 	s.TrustedProxies = orEmpty(s.TrustedProxies)
+	if s.TLSMinimum == "" {
+		s.TLSMinimum = "1.2"
+	}
 	return environment{
 		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind, GatewayURL: e.GatewayURL, Sequence: e.Sequence, CreatedAt: e.CreatedAt.UTC(),
 		Settings: environmentSettings{
-			&s.TrustedProxies, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale,
+			&s.TrustedProxies, &s.TLSMinimum, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale,
 		},
 	}
 }
@@ -46,6 +50,7 @@ func environmentOf(e apim.Environment) environment {
 // on applies what was given to settings.
 func (in environmentSettings) on(s apim.EnvironmentSettings) apim.EnvironmentSettings {
 	assign(&s.TrustedProxies, in.TrustedProxies)
+	assign(&s.TLSMinimum, in.TLSMinimum)
 	assign(&s.MaxBodyBytes, in.MaxBodyBytes)
 	assign(&s.ConnectTimeoutMS, in.ConnectTimeoutMS)
 	assign(&s.HeaderTimeoutMS, in.HeaderTimeoutMS)
