@@ -155,7 +155,7 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 				t.Errorf("%s: stored (-) and loaded (+) differ:\n%s", name, diff)
 			}
 		}
-		empty := apim.Certificate{ID: want.ID, Environment: "production", Hosts: []string{"a.test"}, Sealed: []byte{}, CreatedAt: want.CreatedAt, Lock: want.Lock}
+		empty := apim.Certificate{ID: want.ID, Environment: "production", Hosts: []string{"a.test"}, Sealed: []byte{0}, CreatedAt: want.CreatedAt, Lock: want.Lock}
 		write(t, s, func(tx *store.Tx) error { return tx.System().UpdateCertificate(ctx, &empty) })
 		got, err := sys.Certificate(ctx, "production", want.ID)
 		if diff := cmp.Diff(empty, got); err != nil || diff != "" {
