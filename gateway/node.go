@@ -19,6 +19,7 @@ import (
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
 	"portico/internal/entry"
@@ -67,6 +68,7 @@ type Node struct {
 	tools     policy.Tools
 	upstreams *upstream.Set
 	certs     *certs.Store
+	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
@@ -127,6 +129,7 @@ func New(config Config) (*Node, error) {
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.splits = split.NewSet(split.Options{Now: config.Now})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
@@ -195,6 +198,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 		return err
 	})
 	err := group.Wait()
+	n.splits.Close()
 	n.upstreams.Close()
 	return errors.Join(removed, err)
 }

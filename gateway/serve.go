@@ -103,7 +103,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats, ex.Announced = api.Stats, api.Announced
+		ex.Stats = api.Stats
 	}
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ func (n *Node) Status() entry.Status {
 	s := entry.Status{
 		Node: n.config.Node, Name: n.config.Name, Environment: n.config.Environment, Build: n.config.Build,
 		Schema: entry.Schema, Kinds: entry.PolicyKinds(), Applied: n.applied,
-		APIs: n.table.Len(), Grants: n.grants.Len(), Upstreams: upstreams, MoreUpstreams: more,
+		APIs: n.table.Len(), Grants: n.grants.Len(), Upstreams: upstreams, MoreUpstreams: more, Splits: n.splits.Report(),
 		StartedAt: n.started.UnixMilli(), SentAt: n.config.Now().UnixMilli(),
 		Ready: ready, Draining: n.draining.Load() || n.drained.Load(), FromDisk: !n.heard && n.env.Load() != nil,
 	}

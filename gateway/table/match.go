@@ -10,12 +10,21 @@ import (
 )
 
 // Match finds a request's route and writes it into the exchange: scope,
-// parameters and the path for the upstream. A *policy.Denied says that there is
+// parameters, the path for the upstream, and what the answer announces. A *policy.Denied says that there is
 // none, or none for the method; the API is returned even then, once it is known.
 func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
 	path := ex.Path.Decoded
-	api, base := t.find(ex.Host, path)
-	if api == nil {
+	there, base := t.find(ex.Host, path)
+	api := there.api
+	switch {
+	case there.choices != nil:
+		var err error
+		if api, err = there.choose(ex); err != nil {
+			return nil, nil, err
+		}
+	case api != nil:
+		ex.Announced = api.Announced
+	default:
 		return nil, nil, noRoute("No API is published under this address. Compare the host and the path with those in the API's reference.")
 	}
 	below := path[base:]

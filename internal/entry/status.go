@@ -15,6 +15,8 @@ type Status struct {
 	Refused []Refusal `json:"refused,omitempty"`
 	APIs    int       `json:"apis"`
 	Grants  int       `json:"grants"`
+	// Splits is what was counted of traffic splits and mirrors.
+	Splits []SplitReport `json:"splits,omitempty"`
 
 	// Upstreams are those where something is amiss or whose targets are found,
 	// MaxUpstreamHealth at most; MoreUpstreams counts the others.
