@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"portico/gateway/upstream"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 	"portico/internal/secret"
@@ -53,10 +54,23 @@ func (n *Node) unseal(sealed entry.Sealed, info string) ([]byte, error) {
 	return n.keys.box.Open(raw, info)
 }
 
-// openHeaders puts the sealed headers of an API's upstreams in clear. mu is
+// openHeaders puts what is sealed of an API's upstreams in clear. mu is
 // held.
 func (n *Node) openHeaders(api entry.API) error {
 	for _, up := range api.Upstreams {
+		if t := up.TLS; t != nil && t.Key != nil {
+			key, err := n.unseal(*t.Key, entry.UpstreamKeyInfo(api.Version, up.Name))
+			if err != nil {
+				return fmt.Errorf("the certificate's key for %s: %w", up.Name, err)
+			}
+			t.Opened = key
+		}
+		if _, err := upstream.TLSConfig(up); err != nil {
+			return fmt.Errorf("TLS to %s: %w", up.Name, err)
+		}
+		if up.TLS != nil && up.TLS.Unverified {
+			n.config.Log.Warn("anybody may answer for an upstream: its certificate is not verified", "api", api.Name, "upstream", up.Name)
+		}
 		for i, h := range up.Headers {
 			if h.Sealed == nil {
 				continue

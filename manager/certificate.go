@@ -248,9 +248,9 @@ func readChain(fields *apim.Check, c *apim.Certificate, chainText, keyText strin
 	case err != nil || !ok:
 		fields.Fail("private_key", "not_readable", "is not a key that signs")
 		return nil
-	case !isKeyOf(signer, leaf):
+	case !check.Fits(leaf, signer):
 		for i, other := range chain[1:] {
-			if isKeyOf(signer, other) {
+			if check.Fits(other, signer) {
 				fields.Fail("chain", "order", "begins with another certificate: the key's own is number %d. Put it first, then the one that signed it, and so on", i+2)
 				return nil
 			}
@@ -303,11 +303,6 @@ func nameOf(c *x509.Certificate) string {
 		return c.DNSNames[0]
 	}
 	return "without a name"
-}
-
-func isKeyOf(private crypto.Signer, c *x509.Certificate) bool {
-	public, ok := private.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(c.PublicKey)
 }
 
 // privateKey reads a private key in PEM into PKCS #8. Its errors quote nothing.

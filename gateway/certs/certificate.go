@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -35,7 +34,7 @@ func New(c entry.Cert, key []byte) (*Certificate, error) {
 		return nil, errors.New("its private key cannot be read") // what it says may quote the key
 	}
 	out := &Certificate{ID: c.ID, Hosts: c.Hosts, Default: c.Default, NotAfter: chain[0].NotAfter}
-	if !fits(chain[0], private) {
+	if !check.Fits(chain[0], private) {
 		return nil, errors.New("its private key is not that of the certificate")
 	}
 	out.shown = tls.Certificate{PrivateKey: private, Leaf: chain[0]}
@@ -48,15 +47,6 @@ func New(c entry.Cert, key []byte) (*Certificate, error) {
 		}
 	}
 	return out, nil
-}
-
-func fits(leaf *x509.Certificate, private any) bool {
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return false
-	}
-	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(leaf.PublicKey)
 }
 
 // Clients says which certificates clients of a host may show.

@@ -10,6 +10,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"reflect"
 	"sync"
@@ -151,6 +152,7 @@ type Upstream struct {
 	guarded bool // calls must Enter the group
 	retries retries
 	hashBy  hashBy
+	tls     *tls.Config // of targets that are https
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by name; guarded by mu
@@ -160,6 +162,10 @@ type Upstream struct {
 // may be nil, keep their connections and what is known of them.
 func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
 	u := &Upstream{config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+	u.tls, _ = TLSConfig(config) // who passes a configuration has asked; nil refuses to connect
+	if before != nil && !reflect.DeepEqual(before.config.TLS, config.TLS) {
+		before = nil // its connections were made by other rules
+	}
 	var group *balance.Group
 	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
 	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
@@ -202,7 +208,7 @@ func (u *Upstream) take(list []found, before *Upstream) {
 		}
 		if e == nil {
 			var ok bool
-			if e, ok = newEndpoint(f.url, f.address, u.set); !ok {
+			if e, ok = newEndpoint(f.url, f.address, u.set, u.tls); !ok {
 				continue
 			}
 		}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"crypto"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -79,6 +80,16 @@ func Covers(c *x509.Certificate, host string) bool {
 		}
 	}
 	return false
+}
+
+// Fits reports whether a private key is that of a certificate.
+func Fits(c *x509.Certificate, private any) bool {
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return false
+	}
+	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(c.PublicKey)
 }
 
 // Certificates reads PEM that holds certificates and nothing else, at least one
