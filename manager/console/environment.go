@@ -24,6 +24,7 @@ type environmentPage struct {
 	Action   string
 	Lock     string
 	Delete   string   // where to post it; "" for a new one
+	Certs    string   // its certificates; "" for a new one
 	InTheWay []string // of deleting it, each with the way out
 }
 
@@ -72,6 +73,7 @@ func (h *Console) environmentPage(v *visit, status int, f form, env apim.Environ
 	}
 	if !isNew {
 		p.Delete = v.links.editEnvironment(env.Slug) + "/delete"
+		p.Certs = v.links.certificates(env.Slug)
 		_, blockers, err := h.Fleet.EnvironmentInUse(v.ctx(), v.actor, env.Slug)
 		if err != nil {
 			return err

@@ -212,6 +212,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/add-node"},
 		{path: "/t/demo/environments/production"},
 		{path: "/t/demo/environments/+"},
+		{path: "/t/demo/environments/production/certificates"},
 		{path: "/t/demo/values"},
 		{path: "/t/demo/values?set", prepare: func(b *tab) {
 			for _, one := range []struct{ name, value string }{{"museum_url", "https://museum.internal"}, {"museum_key", "a secret that is not shown"}} {
