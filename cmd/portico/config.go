@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"portico/gateway/proxyproto"
+	"portico/gateway/trace/export"
 	"portico/internal/secret"
 	"portico/internal/telemetry"
 )
@@ -82,12 +83,20 @@ func (p PortalSettings) check(w *wrongs) { w.address("portal-addr", p.PortalAddr
 
 // GatewaySettings are those of a gateway node.
 type GatewaySettings struct {
-	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
-	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
-	TLSAddr     string        `name:"gateway-tls-addr" env:"PORTICO_GATEWAY_TLS_ADDR" help:"Where API calls arrive over TLS, by the certificates of the environment. Default: nowhere."`
-	ProxyFrom   []string      `name:"gateway-proxy-from" env:"PORTICO_GATEWAY_PROXY_FROM" help:"Networks (CIDR) of load balancers that begin each connection with the PROXY protocol, version 1 or 2. Default: none; nobody else may."`
-	ProxyAlways bool          `name:"gateway-proxy-required" env:"PORTICO_GATEWAY_PROXY_REQUIRED" default:"true" negatable:"" help:"Connections from gateway-proxy-from that do not begin so are closed."`
-	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	Data         string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+	GatewayAddr  string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
+	TLSAddr      string        `name:"gateway-tls-addr" env:"PORTICO_GATEWAY_TLS_ADDR" help:"Where API calls arrive over TLS, by the certificates of the environment. Default: nowhere."`
+	ProxyFrom    []string      `name:"gateway-proxy-from" env:"PORTICO_GATEWAY_PROXY_FROM" help:"Networks (CIDR) of load balancers that begin each connection with the PROXY protocol, version 1 or 2. Default: none; nobody else may."`
+	ProxyAlways  bool          `name:"gateway-proxy-required" env:"PORTICO_GATEWAY_PROXY_REQUIRED" default:"true" negatable:"" help:"Connections from gateway-proxy-from that do not begin so are closed."`
+	DrainNotice  time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	ShedAfter    time.Duration `env:"PORTICO_SHED_AFTER" default:"250ms" help:"How long work that is ready may wait for a processor, for a second, before a part of the calls is answered 503; 0 is never."`
+	OTLPEndpoint string        `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
+
+	KubernetesURL       string `name:"kubernetes-url" env:"PORTICO_KUBERNETES_URL" placeholder:"URL" help:"Kubernetes API server that upstreams' targets may be looked for at; in-cluster is the one that this process runs in."`
+	KubernetesTokenFile string `env:"PORTICO_KUBERNETES_TOKEN_FILE" help:"File with the token for it, read anew each time. Default in-cluster: the service account's."`
+	KubernetesCAFile    string `name:"kubernetes-ca-file" env:"PORTICO_KUBERNETES_CA_FILE" help:"PEM file with the certificates that it is trusted by. Default: the system's; in-cluster, the service account's."`
+	ConsulURL           string `name:"consul-url" env:"PORTICO_CONSUL_URL" placeholder:"URL" help:"Consul agent that upstreams' targets may be looked for at."`
+	ConsulTokenFile     string `env:"PORTICO_CONSUL_TOKEN_FILE" help:"File with the token for it, read anew each time."`
 }
 
 func (c GatewaySettings) check(w *wrongs) {
@@ -100,6 +109,13 @@ func (c GatewaySettings) check(w *wrongs) {
 			w.add("gateway-proxy-from", "%q is not an address range such as 10.0.0.0/8", text)
 		}
 	}
+	if c.KubernetesURL != "" && c.KubernetesURL != inCluster {
+		w.url("kubernetes-url", c.KubernetesURL)
+	}
+	if c.ConsulURL != "" {
+		w.url("consul-url", c.ConsulURL)
+	}
+	w.url("otlp-endpoint", c.OTLPEndpoint)
 }
 
 // introduced lets proxies say on a listener for whom they connect, where any
@@ -123,6 +139,14 @@ func (c GatewaySettings) secure(l net.Listener) []net.Listener {
 		return nil
 	}
 	return []net.Listener{c.introduced(l)}
+}
+
+// spans sends spans of sampled calls; nil where none are to be sent.
+func (c GatewaySettings) spans(node, environment string, log *slog.Logger) (*export.Exporter, error) {
+	if c.OTLPEndpoint == "" {
+		return nil, nil
+	}
+	return export.New(c.OTLPEndpoint, node, environment, version, log)
 }
 
 // EgressSettings bound what calls may go out to.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -67,6 +68,7 @@ func openControl(ctx context.Context, o controlOptions) (*control, error) {
 	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, Log: o.Log})
 	core.Nudge = c.publisher.Nudge
 	c.wire(core, c.collector, o)
+	c.catalog.Ways, c.catalog.Try = c.collector, gateways().Client(egress.Upstream)
 	if o.Operator != nil {
 		c.fleet.Users = o.Operator
 	}
@@ -103,12 +105,19 @@ func openCore(ctx context.Context, o controlOptions) (*control, manager.Core, er
 
 func (c *control) wire(core manager.Core, confirm manager.Confirmations, o controlOptions) {
 	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm}
+	c.catalog.Health, _ = confirm.(manager.UpstreamHealths) // a portal asks a manager, and shows none
 	if c.collector != nil {
 		c.catalog.Counts = c.collector
 	}
 	c.access = &manager.Access{Core: core}
 	c.tenants = &manager.Tenants{Core: core, OpenSignUp: o.SignUp == "open"}
 	c.fleet = &manager.Fleet{Core: core, Confirm: confirm, Commands: commands{o.Line}}
+}
+
+// gateways is the way out to environments' own gateways, whose addresses the
+// operator gave: they may be private ones. Metadata addresses stay closed.
+func gateways() *egress.Guard {
+	return &egress.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
 }
 
 // commands tells nodes what to do, over the bus.

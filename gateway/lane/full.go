@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
@@ -23,6 +24,7 @@ type full struct {
 	server  *http.Server
 	refusal string
 	in      *handed
+	open    atomic.Int64 // connections
 }
 
 func newFull(l *Lanes) *full {
@@ -38,6 +40,14 @@ func newFull(l *Lanes) *full {
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
+		},
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				f.open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				f.open.Add(-1)
+			}
 		},
 		DisableGeneralOptionsHandler: true,
 	}

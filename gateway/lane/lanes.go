@@ -108,6 +108,13 @@ func (l *Lanes) Serve(listener net.Listener) error {
 	}
 }
 
+// Connections counts the open connections of clients, by lane.
+func (l *Lanes) Connections() (fast, full int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns), int(l.full.open.Load())
+}
+
 // begin notes a listener and starts what every listener needs.
 func (l *Lanes) begin(listener net.Listener) bool {
 	l.mu.Lock()

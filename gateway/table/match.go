@@ -67,7 +67,7 @@ type search struct {
 
 // walk searches below a node; at is the slash before the next segment.
 func (s *search) walk(n *node, at int) {
-	if n.best >= s.rank {
+	if n.best > s.rank {
 		return
 	}
 	end := strings.IndexByte(s.path[at+1:], '/')
@@ -82,7 +82,7 @@ func (s *search) walk(n *node, at int) {
 		s.step(next, end, last)
 	}
 	for i := range n.partials {
-		if e := &n.partials[i]; e.node.best < s.rank && matchPartial(e.segment.Literals, segment, nil) {
+		if e := &n.partials[i]; e.node.best <= s.rank && matchPartial(e.segment.Literals, segment, nil) {
 			s.step(e.node, end, last)
 		}
 	}
@@ -103,7 +103,7 @@ func (s *search) step(n *node, end int, last bool) {
 }
 
 func (s *search) try(l *leaf) {
-	if l.rank >= s.rank {
+	if l.rank > s.rank {
 		return
 	}
 	for i := range l.methods {
@@ -113,7 +113,9 @@ func (s *search) try(l *leaf) {
 			continue
 		}
 		if mr.bit == s.method {
-			s.route, s.rank = r, l.rank
+			if l.rank < s.rank || len(r.predicates) > len(s.route.predicates) {
+				s.route, s.rank = r, l.rank
+			}
 			return
 		}
 		s.others |= mr.bit

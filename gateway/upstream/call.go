@@ -78,8 +78,8 @@ func (c *call) run(ctx context.Context) error {
 		}
 		now := c.upstream.set.now.Load()
 		c.upstream.group.Done(c.at, now, outcome, took)
-		if c.ex.Explain != nil {
-			c.ex.Attempts = append(c.ex.Attempts, policy.Attempt{Target: c.at.Name, Outcome: outcome.String(), Took: took})
+		if c.ex.Trail != nil {
+			c.ex.Trail.End(outcome.String(), c.head.Status)
 		}
 		if outcome == balance.Answered || !c.mayRepeat(outcome, attempt, now) || !c.move(now) {
 			if err != nil {
@@ -118,7 +118,7 @@ func (c *call) key() uint64 {
 
 // begin reads the clock where somebody wants to know how long a try takes.
 func (c *call) begin() (began time.Time, timed bool) {
-	if timed = c.upstream.group.Timed() || c.ex.Explain != nil; timed {
+	if timed = c.upstream.group.Timed(); timed {
 		began = time.Now()
 	}
 	return began, timed
@@ -145,6 +145,9 @@ func (c *call) reach(ctx context.Context) error {
 		sent, err := c.try(ctx, try == 0)
 		if err == nil || try == maxStale || !c.wasStale(err, sent) {
 			return err
+		}
+		if c.ex.Trail != nil {
+			c.ex.Trail.End("had closed the connection", 0)
 		}
 		c.drop()
 	}
@@ -239,6 +242,10 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	if c.conn != nil && !c.whole && !c.conn.silent() { // there is no second try
 		c.upstream.set.close(c.conn)
 		c.conn = nil
+	}
+	if c.ex.Trail != nil {
+		c.head.Status = 0
+		c.ex.Trail.Begin(home.host, c.conn != nil)
 	}
 	if c.conn == nil {
 		if c.conn, err = home.dial(ctx, c.connectTime()); err != nil {

@@ -137,7 +137,7 @@ func TestNodesCanChangeNothingAndReachNoOtherEnvironment(t *testing.T) {
 	}
 	defer conn.Close()
 	for _, subject := range []string{
-		"$KV.portico-production.env", "$KV.portico-sandbox.env", "status.production.another", "status.sandbox." + nodeID,
+		"$KV.portico-production.env", "$KV.portico-sandbox.env", "status.production.another", "status.sandbox." + nodeID, "explain.production.another", "explain.sandbox." + nodeID,
 		"command.production.all", "nudge.production", "head.production", "question", "members", "$SYS.REQ.CLAIMS.UPDATE",
 		"$JS.API.STREAM.DELETE.KV_portico-production", "$JS.API.STREAM.PURGE.KV_portico-production", "$JS.API.STREAM.CREATE.X",
 		"$JS.API.STREAM.INFO.KV_portico-sandbox", "$JS.API.STREAM.MSG.DELETE.KV_portico-production", "$O.portico-objects-production.C.x",

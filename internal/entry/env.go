@@ -14,6 +14,10 @@ type Env struct {
 
 	// TLSMinimum is the oldest TLS that clients may use: "1.2" or "1.3". "": 1.2.
 	TLSMinimum string `json:"tls_minimum,omitempty"`
+	// Tracing makes nodes a part of callers' traces. TracePerMillion is how many
+	// calls of a million are sampled, of those whose caller did not decide.
+	Tracing         bool `json:"tracing,omitempty"`
+	TracePerMillion int  `json:"trace_per_million,omitempty"`
 
 	MaxBodyBytes     int64 `json:"max_body_bytes"`
 	ConnectTimeoutMS int   `json:"connect_timeout_ms"`

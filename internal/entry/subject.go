@@ -15,6 +15,9 @@ func StatusSubject(env, node string) string { return "status." + env + "." + nod
 // SeenSubject returns where a node reports which secrets it has taken.
 func SeenSubject(env, node string) string { return "seen." + env + "." + node }
 
+// ExplainSubject returns where a node reports an Explanation.
+func ExplainSubject(env, node string) string { return "explain." + env + "." + node }
+
 // EveryNode stands for a node's uuid where all of an environment are meant.
 const EveryNode = "all"
 

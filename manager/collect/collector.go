@@ -74,6 +74,9 @@ type fleet struct {
 	enrolled   []apim.Node
 	enrolledAt time.Time // zero: never asked
 	waiting    int
+
+	ways []way         // of calls, the oldest first
+	told chan struct{} // closed and replaced when one comes
 }
 
 // heard is what a node said.
@@ -125,6 +128,7 @@ func (c *Collector) Run(ctx context.Context) error {
 			var both sync.WaitGroup
 			both.Go(func() { c.listen(hearing, slug) })
 			both.Go(func() { c.listenSeen(hearing, slug) })
+			both.Go(func() { c.listenExplained(hearing, slug) })
 			listening[slug] = func() { stop(); both.Wait() }
 			all.Go(func() { <-hearing.Done(); both.Wait() })
 		}
@@ -211,7 +215,7 @@ func (c *Collector) Invalidate(environment string) {
 func (c *Collector) fleet(environment string) *fleet {
 	f := c.fleets[environment]
 	if f == nil {
-		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1)}
+		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1), told: make(chan struct{})}
 		c.fleets[environment] = f
 	}
 	return f

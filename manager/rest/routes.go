@@ -52,6 +52,7 @@ func (e *Edge) routes() []route {
 	const environment = "/environments/{environment}"
 	const certificates, certificate = environment + "/certificates", environment + "/certificates/{certificate}"
 	const values = tenant + "/environments/{environment}/values"
+	const explained = tenant + "/environments/{environment}"
 	const team = tenant + "/teams/{team}"
 	page := []string{"limit", "cursor"}
 	filter := []string{"actor", "action", "object", "from", "to"}
@@ -120,6 +121,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: split + "/switch", needs: "publish api", handle: switchSplit, query: wait},
 		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
+		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
@@ -168,6 +170,10 @@ func (e *Edge) routes() []route {
 		{method: get, path: values, needs: "read api", handle: listValues},
 		{method: put, path: values + "/{value}", needs: "publish api", handle: setValue, query: wait},
 		{method: del, path: values + "/{value}", needs: "publish api", handle: deleteValue},
+
+		{method: post, path: explained + "/explain-tokens", needs: "read api", handle: createExplainToken, secret: true},
+		{method: get, path: explained + "/explanations", needs: "read api", handle: listExplanations, query: []string{"api"}},
+		{method: get, path: explained + "/explanations/{explanation}", needs: "read api", handle: showExplanation, query: []string{"wait_ms"}},
 
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
 		{method: post, path: "/environments", needs: "write environment", handle: createEnvironment},

@@ -24,6 +24,7 @@ type Carrier struct {
 	statuses []entry.Status
 	told     chan entry.Command
 	seen     []entry.Seen
+	ways     []entry.Explanation
 	log      []entry.Item // everything since the connection's version began
 }
 
@@ -93,6 +94,24 @@ func (c *Carrier) Seen() []entry.Seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]entry.Seen{}, c.seen...)
+}
+
+// Explained implements gateway.Carrier.
+func (c *Carrier) Explained(_ context.Context, explanation entry.Explanation) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down {
+		return errors.New("not connected")
+	}
+	c.ways = append(c.ways, explanation)
+	return nil
+}
+
+// Explanations returns what nodes said with Explained.
+func (c *Carrier) Explanations() []entry.Explanation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]entry.Explanation{}, c.ways...)
 }
 
 // Stop cuts all nodes off; Start connects them again.
