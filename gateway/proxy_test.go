@@ -37,7 +37,7 @@ func behind(t *testing.T, required bool, networks []string, trusted []string, fu
 	carrier.Put(demo(t, up.URL)...)
 	config := testConfig(carrier)
 	config.Box, config.FullLane = s.keys.node, full
-	s.running = startOn(t, config, listeners[0], listeners[1])
+	s.running = startOn(t, carrier, config, listeners[0], listeners[1])
 	wait(t, "ready", func() bool { return s.Status().Ready && s.Status().Applied.Sequence == 1 })
 	env := environment()
 	env.TrustedProxies = trusted

@@ -48,7 +48,7 @@ func startWith(t *testing.T, carrier *fake.Carrier, secure []net.Listener, chang
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startOn(t, config, listener, secure...)
+	return startOn(t, carrier, config, listener, secure...)
 }
 
 func testConfig(carrier *fake.Carrier) gateway.Config {
@@ -61,7 +61,7 @@ func testConfig(carrier *fake.Carrier) gateway.Config {
 }
 
 // startOn runs a node on listeners until the test ends.
-func startOn(t *testing.T, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
+func startOn(t *testing.T, carrier *fake.Carrier, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
 	t.Helper()
 	node, err := gateway.New(config)
 	if err != nil {
@@ -89,7 +89,7 @@ func startOn(t *testing.T, config gateway.Config, listener net.Listener, secure 
 			t.Error(err)
 		}
 	})
-	return &running{Node: node, url: "http://" + listener.Addr().String(), address: listener.Addr().String(), carrier: config.Carrier.(*fake.Carrier), stop: stop}
+	return &running{Node: node, url: "http://" + listener.Addr().String(), address: listener.Addr().String(), carrier: carrier, stop: stop}
 }
 
 // startDemo runs a node that serves one API from a fake upstream, to a caller
