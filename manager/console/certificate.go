@@ -199,8 +199,13 @@ func (h *Console) certificatePage(v *visit, status int, f form, c apim.Certifica
 	p := certificatePage{
 		Heading: row.Hosts, Row: row, Form: f, Action: row.Edit, Remove: row.Edit + "/delete", List: v.links.certificates(c.Environment),
 		Facts: []ui.Pair{
-			{Key: "Subject", Value: c.Subject}, {Key: "Issuer", Value: c.Issuer}, {Key: "Key", Value: c.KeyType}, {Key: "Good from", Value: moment(c.NotBefore)}, {Key: "Good until", Value: moment(c.NotAfter)},
-			{Key: "SHA-256", Value: c.Fingerprint, Mono: true}, {Key: "Last changed", Value: c.UpdatedBy + ", " + agoPhrase(v.now, c.UpdatedAt)},
+			{Key: "Subject", Value: c.Subject},
+			{Key: "Issuer", Value: c.Issuer},
+			{Key: "Key", Value: c.KeyType},
+			{Key: "Good from", Value: moment(c.NotBefore)},
+			{Key: "Good until", Value: moment(c.NotAfter)},
+			{Key: "SHA-256", Value: c.Fingerprint, Mono: true},
+			{Key: "Last changed", Value: c.UpdatedBy + ", " + agoPhrase(v.now, c.UpdatedAt)},
 		},
 	}
 	p.shell = v.shell(p.Heading, link{"Settings", v.links.settings()}, link{"Certificates", p.List}, link{p.Heading, ""})

@@ -30,7 +30,7 @@ type environmentPage struct {
 
 // The fields of the form, which are the API's names.
 func environmentFields() []string {
-	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "tls_minimum", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale", "tracing", "trace_per_million"}
+	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "tls_minimum", "unverified_upstreams", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale", "tracing", "trace_per_million"}
 }
 
 func (h *Console) environmentForm(v *visit) error {
@@ -45,6 +45,9 @@ func (h *Console) environmentForm(v *visit) error {
 		"header_timeout_ms", strconv.Itoa(s.HeaderTimeoutMS), "idle_timeout_ms", strconv.Itoa(s.IdleTimeoutMS), "max_stale_ms", strconv.FormatInt(s.MaxStaleMS, 10),
 		"trace_per_million", strconv.Itoa(s.TracePerMillion), "lock", strconv.FormatInt(env.Lock, 10),
 	)
+	if s.UnverifiedUpstreams {
+		f.values.Set("unverified_upstreams", "on")
+	}
 	if s.Tracing {
 		f.values.Set("tracing", "on")
 	}
@@ -100,7 +103,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 	}
 	const most = 24 * 60 * 60 * 1000
 	settings := apim.EnvironmentSettings{
-		TrustedProxies: strings.Fields(f.value("trusted_proxies")), TLSMinimum: f.value("tls_minimum"), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
+		TrustedProxies: strings.Fields(f.value("trusted_proxies")), TLSMinimum: f.value("tls_minimum"), UnverifiedUpstreams: f.checked("unverified_upstreams"), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
 		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
 		Tracing: f.checked("tracing"), TracePerMillion: f.number("trace_per_million", 0, 1_000_000),
