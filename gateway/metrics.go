@@ -226,6 +226,9 @@ func (n *Node) Collector() prometheus.Collector {
 		apis:      desc("apis", "Versions of APIs that are live."),
 		grants:    desc("grants", "Credentials that are known."),
 		evicted:   desc("limiter_evictions_total", "Rate limit states forgotten for want of room."),
+		waiting:   desc("usage_waiting_calls", "Calls that the ledger does not have yet, those under way too."),
+		lost:      desc("usage_lost_calls_total", "Calls that are not counted, for want of room on the disk."),
+		folded:    desc("usage_folded_calls_total", "Calls that were added up by minute, for want of room on the disk."),
 		ready:     desc("ready", "1 when the node takes calls."),
 		explained: desc("explained_calls_total", "Calls whose way was asked for with a token."),
 		buildInfo: desc("build_info", "1, with the program's version and the environment.", "version", "environment"),
@@ -236,14 +239,14 @@ type collector struct {
 	node *Node
 
 	requests, durations, own, upstream, inFlight, bytes, refusals, clients, upstreams, dials, compiles,
-	sequence, refused, apis, grants, evicted, ready, explained, buildInfo *prometheus.Desc
+	sequence, refused, apis, grants, evicted, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.clients, c.upstreams, c.dials, c.compiles,
-		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.ready, c.explained, c.buildInfo,
+		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
 	} {
 		out <- d
 	}
@@ -269,6 +272,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		ready = 1
 	}
 	gauge(c.ready, ready)
+	spool := n.usage.Status()
+	gauge(c.waiting, float64(spool.Waiting))
+	counter(c.lost, spool.Lost)
+	counter(c.folded, spool.Folded)
 	counter(c.evicted, n.tools.Limiter.Evicted())
 	counter(c.explained, n.ways.taken.Load())
 	c.collectMeters(out, gauge, counter)

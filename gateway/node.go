@@ -23,6 +23,7 @@ import (
 	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
+	"portico/gateway/usage"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 )
@@ -42,6 +43,10 @@ type Config struct {
 
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
+
+	UsageDir         string // of the spool of usage; "" keeps none
+	UsageBytes       int64  // that the spool may take on the disk; 0: 1 GiB
+	UsageNoAddresses bool   // leave out where calls came from
 
 	// Box opens what is sealed for this node; nil: nothing is.
 	Box *ecdh.PrivateKey
@@ -76,6 +81,7 @@ type Node struct {
 	upstreams *upstream.Set
 	certs     *certs.Store
 	shed      *shed.Shedder // nil for none
+	usage     *usage.Spool  // nil for none
 	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
@@ -149,7 +155,23 @@ func New(config Config) (*Node, error) {
 	if err := n.openCopy(); err != nil {
 		return nil, err
 	}
+	if err := n.openUsage(); err != nil {
+		return nil, err
+	}
 	return n, nil
+}
+
+// usageFlush is how long a node that has drained goes on sending usage.
+const usageFlush = 5 * time.Second
+
+func (n *Node) openUsage() (err error) {
+	if n.config.UsageDir == "" {
+		return nil
+	}
+	n.usage, err = usage.Open(usage.Options{
+		Dir: n.config.UsageDir, Environment: n.config.Environment, Bytes: n.config.UsageBytes, NoAddresses: n.config.UsageNoAddresses, Log: n.config.Log,
+	})
+	return err
 }
 
 func (n *Node) openCopy() error {
@@ -187,6 +209,10 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 	}
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
+	if n.usage != nil { // after the drain it sends what is left
+		defer func() { _ = n.usage.Close() }() // it holds nothing but a lock
+		group.Go(func() error { return n.usage.Run(following, n.config.Node, n.config.Carrier, usageFlush) })
+	}
 	group.Go(func() error { return n.upstreams.Run(following) })
 	if n.shed != nil {
 		group.Go(func() error { return n.shed.Run(following) })

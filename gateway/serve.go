@@ -68,6 +68,9 @@ func (n *Node) begin(ex *policy.Exchange) {
 	if ex.RequestID == "" {
 		ex.RequestID = newRequestID(ex)
 	}
+	if n.usage != nil {
+		n.takeSlot(ex)
+	}
 	token := ""
 	ex.Header.DelFunc(func(f policy.Field) bool {
 		if !policy.Managed(f.Name) {
@@ -123,7 +126,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats = api.Stats
+		ex.Stats, ex.Usage.Version = api.Stats, api.Version
 	}
 	if ex.Explain != nil {
 		n.explainMatch(ex, route, api, err)
@@ -191,9 +194,7 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 	if ex.Explain != nil {
 		ex.Explain.Denied = denied
 	}
-	if ex.Trace.Sampled {
-		ex.Code = denied.Code
-	}
+	ex.Code = denied.Code
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}
@@ -218,7 +219,11 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	if err != nil && status == 0 {
 		status = statusGone
 	}
-	n.meters.end(ex, n.config.Now().Sub(ex.Now))
+	took := n.config.Now().Sub(ex.Now)
+	n.meters.end(ex, took)
+	if n.usage != nil {
+		n.completeSlot(ex, status, took)
+	}
 	if ex.Stats != nil {
 		ex.Stats.Add(ex.Shard, status)
 	} else {

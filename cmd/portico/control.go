@@ -55,7 +55,9 @@ type controlOptions struct {
 	Guard    *egress.Guard
 	Box      *secret.Box // nil in a portal
 	SignUp   string
-	Log      *slog.Logger
+	// UsageDays is how long usage is kept by the minute.
+	UsageDays int
+	Log       *slog.Logger
 }
 
 // openControl opens the database and wires the use cases. Nothing runs yet.
@@ -65,7 +67,7 @@ func openControl(ctx context.Context, o controlOptions) (*control, error) {
 		return nil, err
 	}
 	c.publisher = publish.New(publish.Options{Store: c.store, Bus: o.Line, Log: o.Log})
-	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, Log: o.Log})
+	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, KeepUsage: time.Duration(o.UsageDays) * 24 * time.Hour, Log: o.Log})
 	core.Nudge = c.publisher.Nudge
 	c.wire(core, c.collector, o)
 	c.catalog.Ways, c.catalog.Try = c.collector, gateways().Client(egress.Upstream)

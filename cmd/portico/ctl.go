@@ -23,6 +23,8 @@ type ctlCommands struct {
 	Explain      ctlExplain      `cmd:"" help:"Call a gateway and show the call's way through it: routes, policies, upstream." group:"Provide APIs:"`
 	Explanations ctlExplanations `cmd:"" help:"Calls that were explained lately." group:"Provide APIs:"`
 
+	Usage ctlUsage `cmd:"" help:"What was called, by whom, and how it ended." group:"Provide APIs:"`
+
 	Requests      ctlRequests      `cmd:"" help:"Requests to the tenant's products." group:"Decide on access:"`
 	Approve       ctlApprove       `cmd:"" help:"Approve requests." group:"Decide on access:"`
 	Reject        ctlReject        `cmd:"" help:"Reject requests." group:"Decide on access:"`

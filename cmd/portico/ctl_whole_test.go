@@ -180,6 +180,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("keys create till first --out "+file("key"), "keys list till", "keys set till/first --address 127.0.0.0/8", "keys rotate till/first -q",
 		"keys end-secret till/first", "keys revoke till/first", "applications delete till")
 	walk("versions take-off orders --environment sandbox", "versions deprecate orders", "versions retire orders", "environments delete sandbox --yes", "plans move orders/trial deprecated", "plans close orders/trial --at 2099-01-01 --yes", "plans keep orders/trial")
+	walk("usage", "usage --mine --by application", "usage --installation --by status")
 	walk("products create Nothing", "products delete nothing")
 	walk("import "+file("orders.yaml")+" --slug gone", "apis delete gone")
 

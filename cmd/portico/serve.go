@@ -76,7 +76,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	plane, err := openControl(ctx, controlOptions{
-		Database: s.databaseAddress(), At: at, Line: line, Guard: guard, Box: box, SignUp: s.SignUp, Log: log,
+		Database: s.databaseAddress(), At: at, Line: line, Guard: guard, Box: box, SignUp: s.SignUp, UsageDays: s.UsageDays, Log: log,
 	})
 	if err != nil {
 		return err
@@ -106,6 +106,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 		Node:  enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
 		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
 		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice, ShedAfter: s.ShedAfter,
+		UsageDir: filepath.Join(s.Data, "usage"), UsageBytes: int64(s.UsageSpoolMB) << 20, UsageNoAddresses: s.UsageAddresses == "drop",
 	})
 	if err != nil {
 		return err

@@ -205,7 +205,7 @@ func (c *conn) shake() error {
 	if !ok {
 		return nil
 	}
-	if err := t.Handshake(); err != nil {
+	if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
 		return err
 	}
 	state := t.ConnectionState()
@@ -268,7 +268,7 @@ func (c *conn) more(fd uintptr) bool {
 	} else {
 		n, err = c.Conn.Read(c.in[c.w:])
 	}
-	if err == socket.ErrAgain {
+	if errors.Is(err, socket.ErrAgain) {
 		c.rest()
 		return false
 	}
@@ -436,7 +436,7 @@ func (c *conn) skip() bool {
 	for n := 0; n < skipBytes; {
 		took, err := c.reader.Read(buf[:], c)
 		n += took
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return true
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"portico/gateway/trace"
+	"portico/gateway/usage"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -51,7 +52,7 @@ type Exchange struct {
 	Caller Caller
 	Limits LimitReports
 
-	// Code is of the refusal that the caller got, in calls that are sampled.
+	// Code is of the refusal that the caller got, "" for none.
 	Code string
 
 	// UpstreamPath is what the destination calls: escaped, without a query.
@@ -78,6 +79,9 @@ type Exchange struct {
 
 	// Trace is where the call stands in its trace; zero where nobody traces.
 	Trace trace.Context
+	// Usage is the call's place in the node's spool, and what only its record
+	// asks for.
+	Usage usage.Kept
 
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain

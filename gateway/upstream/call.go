@@ -158,7 +158,7 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	if err == nil {
 		return outcomeOf(c.head.Status)
 	}
-	why, broken := uint64(busy), (*policy.Broken)(nil)
+	why, broken := busy, (*policy.Broken)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}
@@ -224,7 +224,7 @@ func (c *call) gather() error {
 		return err
 	}
 	if !ex.Body.Ended() { // most say so with their last byte
-		if _, err := ex.Body.Read(c.in[:1]); err != io.EOF {
+		if _, err := ex.Body.Read(c.in[:1]); !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
@@ -498,7 +498,7 @@ func (c *call) told(ctx context.Context, err error) error {
 	if cause := c.ex.Body.Err(); cause != nil {
 		return cause
 	}
-	why, dial, invalid := uint64(busy), (*dialError)(nil), (*http1.Error)(nil)
+	why, dial, invalid := busy, (*dialError)(nil), (*http1.Error)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}

@@ -57,6 +57,7 @@ func (e *Edge) routes() []route {
 	page := []string{"limit", "cursor"}
 	filter := []string{"actor", "action", "object", "from", "to"}
 	wait := []string{"wait", "timeout_ms"}
+	usage := []string{"environment", "version", "application", "status", "from", "to", "limit", "cursor"}
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []route{
 		{method: get, path: "/openapi.yaml", needs: anybody, handle: description},
@@ -68,6 +69,8 @@ func (e *Edge) routes() []route {
 		{method: get, path: "/audit", needs: "read audit", handle: listAudit, query: append(slices.Clone(filter), page...)},
 		{method: get, path: "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
 		{method: get, path: "/audit/verify", needs: "read audit", handle: verifyAudit},
+
+		{method: get, path: "/usage", needs: "read node", handle: listAllUsage, query: usage},
 
 		{method: get, path: "/tenants", needs: signedIn, handle: listTenants},
 		{method: post, path: "/tenants", needs: "write tenant", handle: createTenant},
@@ -151,6 +154,8 @@ func (e *Edge) routes() []route {
 		{method: del, path: tenant + "/credentials/{credential}/secrets/{secret}", needs: "write credential", handle: endSecret, query: wait},
 		{method: post, path: tenant + "/credentials/{credential}/revoke", needs: "write credential", handle: revokeCredential, query: wait},
 
+		{method: get, path: tenant + "/usage", needs: "read api", handle: listUsage, query: append([]string{"api"}, usage...)},
+		{method: get, path: tenant + "/usage/mine", needs: "read application", handle: listOwnUsage, query: usage},
 		{method: get, path: tenant + "/subscriptions", needs: "read subscription", handle: listSubscriptions, query: append([]string{"show", "state", "product", "application"}, page...)},
 		{method: post, path: tenant + "/subscriptions", needs: "write subscription", handle: requestAccess, query: wait},
 		{method: get, path: subscription, needs: "read subscription", handle: showSubscription},

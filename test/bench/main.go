@@ -14,6 +14,10 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"portico/test/bench/load"
+	"portico/test/bench/machine"
+	"portico/test/bench/stand"
 )
 
 // row is a line of the table.
@@ -30,6 +34,13 @@ type part struct {
 }
 
 func main() {
+	if helped, err := help(os.Args[1:]); helped {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	bin := flag.String("portico", "bin/portico", "the binary to measure")
 	quick := flag.Bool("quick", false, "leave out the cold build and the run of all tests")
 	only := flag.String("only", "", "measure only the parts whose name holds this")
@@ -38,6 +49,10 @@ func main() {
 	sizeGrants := flag.Int("size-grants", 10_000, "how many grants it has; the issue says 100,000")
 	changes := flag.Int("changes", 1_000, "how many changes the part \"fleet\" makes")
 	seed := flag.Uint64("seed", 1, "of their order")
+	rounds := flag.Int("rounds", 5, "rounds of each comparison of the part \"requests\"")
+	each := flag.Duration("each", 3*time.Second, "how long each side is called in a round")
+	keys := flag.Int("keys", 100_000, "how many keys the gateway holds meanwhile")
+	rows := flag.String("rows", "", "measure only the rows of it whose name holds this")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -49,11 +64,14 @@ func main() {
 		{"publish", false, func(ctx context.Context, bin string) ([]row, error) { return publishing(ctx, bin, *apis) }},
 		{"import", false, imports},
 		{"fleet", false, func(ctx context.Context, bin string) ([]row, error) { return inForce(ctx, bin, *changes, *seed) }},
+		{"requests", false, func(ctx context.Context, bin string) ([]row, error) {
+			return requests(ctx, bin, requestsOptions{rounds: *rounds, each: *each, apis: *apis, grants: *keys, rows: *rows})
+		}},
 		{"size", false, func(ctx context.Context, bin string) ([]row, error) { return atSize(ctx, bin, *sizeAPIs, *sizeGrants) }},
 		{"build", true, coldBuild},
 		{"tests", true, allTests},
 	}
-	fmt.Printf("Portico, %s, %s/%s, %d cores, load before %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), load())
+	fmt.Printf("Portico, %s, %s/%s, %d cores, load before %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busyness())
 	fmt.Printf("%-68s %20s %10s\n", "", "measured", "wanted")
 	failed := false
 	for _, p := range parts {
@@ -73,14 +91,29 @@ func main() {
 			failed = true
 		}
 	}
-	fmt.Printf("\nload after %s\n", load())
+	fmt.Printf("\nload after %s\n", busyness())
 	if failed {
 		os.Exit(1)
 	}
 }
 
-// load is the machine's load average, so that a reader sees how busy it was.
-func load() string {
+// help does what this program starts itself for: a loader, or what stands
+// around the gateway, in a process of its own.
+func help(args []string) (helped bool, err error) {
+	switch {
+	case len(args) == 2 && args[0] == "worker" && args[1] == "hold":
+		machine.RaiseFiles()
+		return true, load.Holder(os.Stdin, os.Stdout)
+	case len(args) == 1 && args[0] == "worker":
+		return true, load.Worker(os.Stdin, os.Stdout)
+	case len(args) > 1 && args[0] == "part":
+		return true, stand.Work(args[1], args[2:], os.Stdin, os.Stdout)
+	}
+	return false, nil
+}
+
+// busyness is the machine's load average, so that a reader sees how busy it was.
+func busyness() string {
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"

@@ -25,6 +25,7 @@ type Carrier struct {
 	told     chan entry.Command
 	seen     []entry.Seen
 	ways     []entry.Explanation
+	ledger   Ledger
 	log      []entry.Item // everything since the connection's version began
 }
 
@@ -88,6 +89,19 @@ func (c *Carrier) Saw(_ context.Context, seen entry.Seen) error {
 	c.seen = append(c.seen, seen)
 	return nil
 }
+
+// Usage implements gateway.Carrier.
+func (c *Carrier) Usage(ctx context.Context, node string, piece []byte) error {
+	return c.ledger.Usage(ctx, node, piece)
+}
+
+// UsageAcks implements gateway.Carrier.
+func (c *Carrier) UsageAcks(ctx context.Context, node string, each func(entry.UsageAck)) error {
+	return c.ledger.UsageAcks(ctx, node, each)
+}
+
+// Ledger returns what counts the usage that nodes send.
+func (c *Carrier) Ledger() *Ledger { return &c.ledger }
 
 // Seen returns what nodes said with Saw.
 func (c *Carrier) Seen() []entry.Seen {
