@@ -112,6 +112,11 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 			Detail: "This gateway does not switch protocols yet. Send the request without the header Upgrade.", Close: true,
 		}
 	}
+	if n.certs.Asking() {
+		if err := n.askClient(ex); err != nil {
+			return err
+		}
+	}
 	policy.StripHop(&ex.Header)
 	if ex.Trace.Valid() {
 		ex.Header.Set("Traceparent", ex.Keep(ex.Trace.Append(ex.Scratch())))

@@ -34,26 +34,42 @@ type running struct {
 // start runs a node until the test ends.
 func start(t testing.TB, carrier *fake.Carrier, change ...change) *running {
 	t.Helper()
-	config := gateway.Config{
-		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
-		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
-		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
-	}
+	return startWith(t, carrier, nil, change...)
+}
+
+// startWith is start, with listeners for TLS beside the plain one.
+func startWith(t *testing.T, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
+	t.Helper()
+	config := testConfig(carrier)
 	for _, c := range change {
 		c(&config)
-	}
-	node, err := gateway.New(config)
-	if err != nil {
-		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startOn(t, carrier, config, listener, secure...)
+}
+
+func testConfig(carrier *fake.Carrier) gateway.Config {
+	return gateway.Config{
+		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
+		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
+	}
+}
+
+// startOn runs a node on listeners until the test ends.
+func startOn(t *testing.T, carrier *fake.Carrier, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
+	t.Helper()
+	node, err := gateway.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx, listener) }()
+	go func() { done <- node.Run(ctx, listener, secure...) }()
 	stopped := false
 	stop := func() error {
 		if stopped {

@@ -119,8 +119,9 @@ type DraftChange struct {
 	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
 	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
-	Weights      *[]int        // of the addresses, by place; none: all the same
-	Traffic      *apim.Traffic // of it, whole
+	TLS          *apim.UpstreamTLS // of it, whole
+	Weights      *[]int            // of the addresses, by place; none: all the same
+	Traffic      *apim.Traffic     // of it, whole
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit
 	MaxBodyBytes *int64

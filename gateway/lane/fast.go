@@ -30,11 +30,14 @@ import (
 type conn struct {
 	net.Conn
 	lanes  *Lanes
-	raw    syscall.RawConn // of the socket; nil where there is none
-	direct bool            // what is read are the socket's own bytes: no TLS
-	secure bool
-	peer   netip.Addr
-	line   policy.Line
+	raw    syscall.RawConn      // of the socket; nil where there is none
+	direct bool                 // what is read are the socket's own bytes: no TLS
+	tls    *tls.ConnectionState // nil in plain
+	// introduced is nil unless a proxy may say, before anything else, whom it
+	// speaks for.
+	introduced introduced
+	peer       netip.Addr
+	line       policy.Line
 
 	readBy  atomic.Int64 // when a read must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write
@@ -105,13 +108,14 @@ func newConn(l *Lanes, nc net.Conn) *conn {
 	if peer, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		c.peer = peer.Addr().Unmap()
 	}
-	socket := nc
+	socket, direct := nc, true
 	if t, ok := nc.(*tls.Conn); ok {
-		socket = t.NetConn()
+		socket, direct = t.NetConn(), false
 	}
+	c.introduced, _ = socket.(introduced)
 	if tcp, ok := socket.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			c.raw, c.direct = raw, socket == nc
+			c.raw, c.direct = raw, direct
 		}
 	}
 	c.step, c.push = c.turn, c.write
@@ -140,16 +144,14 @@ func (c *conn) run() {
 		_ = c.Conn.Close()
 	}()
 	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Head))
-	if t, ok := c.Conn.(*tls.Conn); ok {
-		if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
-			return
-		}
-		if c.secure = true; t.ConnectionState().NegotiatedProtocol == "h2" {
-			c.readBy.Store(0)
-			handed = true
-			c.lanes.full.take(t, nil)
-			return
-		}
+	if err := c.shake(); err != nil {
+		return
+	}
+	if c.lanes.FullOnly || c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+		c.readBy.Store(0)
+		handed = true
+		c.lanes.full.take(c.Conn, nil)
+		return
 	}
 	for {
 		c.next, c.empty = readOn, false
@@ -200,6 +202,39 @@ func (c *conn) giveUp() {
 }
 
 var errPanicked = errors.New("the call panicked")
+
+// introduced is a connection from a proxy that says, before anything else, whom
+// it speaks for; gateway/proxyproto has it.
+type introduced interface {
+	// Introduction reads what the proxy says. From then on the remote address is
+	// that of whom it speaks for. kept reports whether it said nothing of the
+	// kind and what was read instead waits to be read again.
+	Introduction() (kept bool, err error)
+}
+
+// shake does what comes before the first request.
+func (c *conn) shake() error {
+	if c.introduced != nil {
+		kept, err := c.introduced.Introduction()
+		if err != nil {
+			return err
+		}
+		c.direct = c.direct && !kept
+		if peer, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String()); err == nil {
+			c.peer = peer.Addr().Unmap()
+		}
+	}
+	t, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
+		return err
+	}
+	state := t.ConnectionState()
+	c.tls = &state
+	return nil
+}
 
 // turn serves what has come. It is called when there may be something to read,
 // and returns false to be called again when there is more.
@@ -374,7 +409,7 @@ func (c *conn) look() next {
 
 // refuse answers what is no request, and ends the connection.
 func (c *conn) refuse(ex *policy.Exchange, err *http1.Error) next {
-	ex.Method, ex.Peer, ex.Secure = http.MethodGet, c.peer, c.secure
+	ex.Method, ex.Peer, ex.Secure, ex.TLS = http.MethodGet, c.peer, c.tls != nil, c.tls
 	h := c.lanes.handler
 	h.Refuse(ex, &policy.Denied{Status: err.Status, Code: codeOf(err.Status), Detail: err.Detail, Close: true})
 	_, failed := c.answer(ex)

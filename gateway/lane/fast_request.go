@@ -18,7 +18,7 @@ func (c *conn) fill(ex *policy.Exchange) {
 	} else {
 		ex.Interim = c.interim
 	}
-	ex.Host, ex.Secure, ex.Peer, ex.Line = hostOf(h.Host), c.secure, c.peer, &c.line
+	ex.Host, ex.Secure, ex.TLS, ex.Peer, ex.Line = hostOf(h.Host), c.tls != nil, c.tls, c.peer, &c.line
 	for _, f := range h.Fields[:h.Count] {
 		ex.Header.Add(f.Name, f.Value)
 	}

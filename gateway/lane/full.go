@@ -3,6 +3,7 @@ package lane
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"log/slog"
 	"net"
@@ -60,8 +61,13 @@ func (f *full) run() {
 	}
 }
 
-// take serves a connection of which ahead was read already.
+// take serves a connection of which ahead was read already, and whose TLS
+// handshake is over.
 func (f *full) take(c net.Conn, ahead []byte) {
+	if t, ok := c.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol == "h2" {
+		f.in.hand(t) // net/http knows by its type what to speak
+		return
+	}
 	if len(ahead) > 0 {
 		c = &resumed{Conn: c, ahead: ahead}
 	}

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -15,7 +16,11 @@ import (
 func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *http1.Conn) {
 	ex.Method, ex.Target, ex.Authority, ex.Proto = r.Method, r.RequestURI, r.Host, r.Proto
 	ex.Host = hostOf(r.Host)
-	ex.Secure = r.TLS != nil
+	ex.TLS = r.TLS
+	if conn != nil {
+		ex.TLS = stateOf(conn.Conn)
+	}
+	ex.Secure = ex.TLS != nil
 	fillPeer(ex, r)
 	if r.ProtoAtLeast(1, 1) {
 		ex.Interim = interim(w)
@@ -57,6 +62,18 @@ func interim(w http.ResponseWriter) func(int, []policy.Field) error {
 		clear(h)
 		return nil
 	}
+}
+
+// stateOf returns what a connection that was taken over agreed on; nil in plain.
+func stateOf(c net.Conn) *tls.ConnectionState {
+	if r, ok := c.(*resumed); ok {
+		c = r.Conn
+	}
+	if t, ok := c.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		return &state
+	}
+	return nil
 }
 
 func fillPeer(ex *policy.Exchange, r *http.Request) {

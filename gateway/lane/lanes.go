@@ -134,10 +134,6 @@ func (l *Lanes) begin(listener net.Listener) bool {
 }
 
 func (l *Lanes) accept(nc net.Conn) {
-	if l.FullOnly {
-		l.full.take(nc, nil)
-		return
-	}
 	c := newConn(l, nc)
 	l.mu.Lock()
 	defer l.mu.Unlock()
