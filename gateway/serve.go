@@ -107,6 +107,11 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 		}
 	}
 	readUpgrade(ex)
+	if n.certs.Asking() {
+		if err := n.askClient(ex); err != nil {
+			return err
+		}
+	}
 	policy.StripHop(&ex.Header)
 	if ex.Trace.Valid() {
 		ex.Header.Set("Traceparent", ex.Keep(ex.Trace.Append(ex.Scratch())))

@@ -39,22 +39,38 @@ type running struct {
 }
 
 // start runs a node until the test ends.
-func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
+func start(t testing.TB, carrier *fake.Carrier, change ...change) *running {
 	t.Helper()
-	config := gateway.Config{
+	return startWith(t, carrier, nil, change...)
+}
+
+// startWith is start, with listeners for TLS beside the plain one.
+func startWith(t testing.TB, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
+	t.Helper()
+	config := testConfig(carrier)
+	for _, c := range change {
+		c(&config)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startOn(t, carrier, config, listener, secure...)
+}
+
+func testConfig(carrier *fake.Carrier) gateway.Config {
+	return gateway.Config{
 		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
 		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
 	}
-	for _, c := range change {
-		c(&config)
-	}
+}
+
+// startOn runs a node on listeners until the test ends.
+func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
+	t.Helper()
 	node, err := gateway.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +89,7 @@ func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx, listener) }()
+	go func() { done <- node.Run(ctx, listener, secure...) }()
 	stopped := false
 	stop := func() error {
 		if stopped {
@@ -213,7 +229,7 @@ func demoGrant() entry.Grant {
 	}}
 }
 
-func demo(t *testing.T, upstream string) []entry.Item {
+func demo(t testing.TB, upstream string) []entry.Item {
 	return []entry.Item{
 		item(t, 1, environment()), item(t, 1, demoTerms()), item(t, 1, demoAPI(upstream)),
 		grantItem(t, 1, goodKey, demoGrant()),
@@ -222,7 +238,7 @@ func demo(t *testing.T, upstream string) []entry.Item {
 }
 
 // item encodes a body that names its own key.
-func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
+func item[B entry.Body](t testing.TB, sequence uint64, body B) entry.Item {
 	t.Helper()
 	var key entry.Key
 	var err error
@@ -244,7 +260,7 @@ func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
 	return it
 }
 
-func grantKey(t *testing.T, secret string) entry.Key {
+func grantKey(t testing.TB, secret string) entry.Key {
 	t.Helper()
 	sum := sha256.Sum256([]byte(secret))
 	key, err := entry.GrantKey(hex.EncodeToString(sum[:]))
@@ -254,7 +270,7 @@ func grantKey(t *testing.T, secret string) entry.Key {
 	return key
 }
 
-func grantItem(t *testing.T, sequence uint64, secret string, g entry.Grant) entry.Item {
+func grantItem(t testing.TB, sequence uint64, secret string, g entry.Grant) entry.Item {
 	t.Helper()
 	it, err := entry.Encode(grantKey(t, secret), at(sequence), g)
 	if err != nil {

@@ -44,8 +44,8 @@ func switching(t *testing.T) *fake.Raw {
 	})
 }
 
-// dial connects by HTTP/1.1, also where the node listens by TLS.
-func (r *running) dial(t *testing.T) (net.Conn, *bufio.Reader) {
+// connect makes a connection by HTTP/1.1, also where the node listens by TLS.
+func (r *running) connect(t *testing.T) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.address)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *running) dial(t *testing.T) (net.Conn, *bufio.Reader) {
 // open switches protocols on a new connection, and sends first along.
 func (r *running) open(t *testing.T, first string) (net.Conn, *bufio.Reader) {
 	t.Helper()
-	conn, in := r.dial(t)
+	conn, in := r.connect(t)
 	fmt.Fprint(conn, "GET "+do+"ws HTTP/1.1\r\n"+upgrade+"\r\n"+first)
 	res, err := http.ReadResponse(in, nil)
 	if err != nil {
@@ -147,7 +147,7 @@ func TestWebSocketClientAndServerTalk(t *testing.T) {
 func TestSwitchIsAskedForOnlyByWhoMayCall(t *testing.T) {
 	inHTTP1(t, func(t *testing.T, lane change) {
 		r := onUpstream(t, switching(t).URL, lane)
-		conn, in := r.dial(t)
+		conn, in := r.connect(t)
 		for i, c := range []struct {
 			request string
 			status  int

@@ -95,9 +95,14 @@ func (f *full) run() {
 	}
 }
 
-// take serves a connection of which ahead was read already.
+// take serves a connection of which ahead was read already, and whose TLS
+// handshake is over.
 func (f *full) take(c net.Conn, ahead []byte) {
-	encrypted, protocol := secure(c)
+	state := stateOf(c)
+	protocol := ""
+	if state != nil {
+		protocol = state.NegotiatedProtocol
+	}
 	peer := netip.Addr{}
 	if p, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 		peer = p.Addr().Unmap()
@@ -105,7 +110,7 @@ func (f *full) take(c net.Conn, ahead []byte) {
 	if len(ahead) > 0 {
 		c = &resumed{Conn: c, ahead: ahead}
 	}
-	out := &fullConn{secure: encrypted, peer: peer}
+	out := &fullConn{tls: state, peer: peer}
 	if protocol == "h2" || strings.HasPrefix(string(ahead), http1.Preface) {
 		out.http2 = newHTTP2Conn(c, f.lanes)
 		out.Conn = out.http2
@@ -119,10 +124,10 @@ func (f *full) take(c net.Conn, ahead []byte) {
 // fullConn is a connection as net/http sees it; either http1 or http2 is set.
 type fullConn struct {
 	net.Conn
-	http1  *http1.Conn
-	http2  *http2Conn
-	secure bool
-	peer   netip.Addr
+	http1 *http1.Conn
+	http2 *http2Conn
+	tls   *tls.ConnectionState // nil in plain
+	peer  netip.Addr
 }
 
 // drain waits for the answers under way and closes what is idle.
@@ -143,7 +148,7 @@ func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := f.begin(w, r, conn)
 	defer c.end()
 	if refused := c.fill(ex); refused != nil {
-		ex.Method, ex.Peer, ex.Secure = http.MethodGet, conn.peer, conn.secure
+		ex.Method, ex.Peer, ex.Secure, ex.TLS = http.MethodGet, conn.peer, conn.tls != nil, conn.tls
 		f.lanes.handler.Refuse(ex, &policy.Denied{Status: refused.Status, Code: codeOf(refused.Status), Detail: refused.Detail, Close: true})
 	} else if err := f.lanes.handler.Serve(r.Context(), ex); err != nil {
 		c.stop(ex)
@@ -168,14 +173,4 @@ func codeOf(status int) string {
 		return "request_too_large"
 	}
 	return "request_invalid"
-}
-
-// secure reports whether a connection is encrypted, and by which protocol the
-// client wants to go on.
-func secure(c net.Conn) (yes bool, protocol string) {
-	t, ok := c.(*tls.Conn)
-	if !ok {
-		return false, ""
-	}
-	return true, t.ConnectionState().NegotiatedProtocol
 }

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -23,7 +24,7 @@ func (c *fullCall) fill(ex *policy.Exchange) *http1.Error {
 	}
 	ex.Method, ex.Target, ex.Authority, ex.Proto = r.Method, r.RequestURI, r.Host, r.Proto
 	ex.Host = hostOf(r.Host)
-	ex.Secure, ex.Peer = conn.secure, conn.peer
+	ex.Secure, ex.TLS, ex.Peer = conn.tls != nil, conn.tls, conn.peer
 	if r.ProtoAtLeast(1, 1) {
 		ex.Interim = c.interim
 	}
@@ -49,6 +50,15 @@ func (c *fullCall) fill(ex *policy.Exchange) *http1.Error {
 		// An upstream may answer before it has read everything. A server that does
 		// not know how to do both at once is served one after the other.
 		_ = http.NewResponseController(c.w).EnableFullDuplex()
+	}
+	return nil
+}
+
+// stateOf returns what a connection that was taken over agreed on; nil in plain.
+func stateOf(c net.Conn) *tls.ConnectionState {
+	if t, ok := c.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		return &state
 	}
 	return nil
 }

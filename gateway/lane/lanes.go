@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // Times bound what a client may take. A zero field means its default. They are
@@ -135,10 +136,6 @@ func (l *Lanes) begin(listener net.Listener) bool {
 }
 
 func (l *Lanes) accept(nc net.Conn) {
-	if l.FullOnly {
-		l.full.take(nc, nil)
-		return
-	}
 	c := newConn(l, nc)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -265,8 +262,12 @@ func (l *Lanes) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
-		if by := c.readBy.Load(); by > 0 && now > by {
+		// The poller tells only once of a request and the end behind it, when
+		// they come together. So each wait is looked at once.
+		if by := c.readBy.Load(); by > 0 && (now > by || c.direct && by != c.checked && socket.Ended(c.raw)) {
 			_ = c.SetReadDeadline(past) // its goroutine sees it
+		} else {
+			c.checked = by
 		}
 		if by := c.writeBy.Load(); by > 0 && now > by {
 			_ = c.SetWriteDeadline(past)

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/netip"
 	"strconv"
@@ -19,25 +21,27 @@ import (
 type Exchange struct {
 	// What the lane fills in.
 	Method     string
-	Target     string // the path and query of the request line, as they came
-	Authority  string // host and port, as they came
-	Host       string // of Authority: lower case, without a port
-	Proto      string // "HTTP/1.1"
-	Secure     bool   // the caller's connection is encrypted
-	Header     Header // edits reach the upstream
-	Body       *Body  // nil for none
-	BodyLength int64  // in bytes; 0 none, -1 not known
+	Target     string               // the path and query of the request line, as they came
+	Authority  string               // host and port, as they came
+	Host       string               // of Authority: lower case, without a port
+	Proto      string               // "HTTP/1.1"
+	Secure     bool                 // the caller's connection is encrypted
+	TLS        *tls.ConnectionState // of the connection to this node; nil in plain
+	Header     Header               // edits reach the upstream
+	Body       *Body                // nil for none
+	BodyLength int64                // in bytes; 0 none, -1 not known
 	Peer       netip.Addr
 	Expects    bool   // the caller waits for 100 Continue
 	Upgrade    string // the protocol to which the caller wants to switch; "" for none
 	Line       *Line
 
 	// What the node adds before the chain.
-	Now       time.Time // the one clock reading on entry
-	Mono      int64     // the same in nanoseconds that never run backwards
-	Client    netip.Addr
-	Trusted   bool // the peer is a trusted proxy
-	RequestID string
+	Now               time.Time // the one clock reading on entry
+	Mono              int64     // the same in nanoseconds that never run backwards
+	Client            netip.Addr
+	Trusted           bool              // the peer is a trusted proxy
+	ClientCertificate *x509.Certificate // what the caller has shown, verified for this host; nil for none
+	RequestID         string
 	// MaxBodyBytes is the environment's, for routes that set none.
 	MaxBodyBytes int64
 	Path         Path

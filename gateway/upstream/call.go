@@ -52,17 +52,22 @@ type call struct {
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
-	c.upstream, c.ex, c.times = u, ex, u.timeouts()
+	c.upstream, c.ex = u, ex
+	c.times = u.timeouts()
 	web := c.beginGRPC()
+	answered := false
+	defer func() { // also after a panic
+		if !answered {
+			c.finish(false)
+		}
+	}()
 	if err := c.run(ctx); err != nil {
-		err = c.told(ctx, err)
-		if web != nil {
+		if err = c.told(ctx, err); web != nil {
 			web.undo(ex)
 		}
-		c.finish(false)
 		return err
 	}
-	ex.Answer.Body = c
+	ex.Answer.Body, answered = c, true
 	if web != nil {
 		web.answer(ex)
 	}
@@ -74,6 +79,7 @@ func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
+	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -285,7 +291,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	}
 	c.out = append(c.out, c.body...)
 	c.await()
-	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && !c.repeatable())
+	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && (c.conn.rested || !c.repeatable()))
 	if c.w = n; err == nil {
 		err = c.readHead()
 	}
@@ -398,7 +404,7 @@ func (c *call) interim() error {
 	}
 	var kept []policy.Field
 	for _, f := range c.head.Fields {
-		if !policy.Hop(f.Name) {
+		if !policy.Hop(f.Name) && !policy.FoldEqual(f.Name, "Content-Length") {
 			kept = append(kept, policy.Field(f))
 		}
 	}

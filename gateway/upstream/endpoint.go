@@ -39,8 +39,9 @@ const (
 )
 
 // newEndpoint returns the endpoint of a target's URL. address is where it is,
-// host and port; "" is where the URL says.
-func newEndpoint(target, address, protocol string, set *Set) (*endpoint, bool) {
+// host and port; "" is where the URL says. secure is how it is spoken to when it
+// is https.
+func newEndpoint(target, address, protocol string, set *Set, secure *tls.Config) (*endpoint, bool) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, false
@@ -50,7 +51,14 @@ func newEndpoint(target, address, protocol string, set *Set) (*endpoint, bool) {
 		e.address = addressOf(u)
 	}
 	if u.Scheme == "https" {
-		e.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(64)}
+		if secure == nil {
+			return nil, false
+		}
+		e.tls = secure.Clone()
+		if e.tls.ServerName == "" {
+			e.tls.ServerName = u.Hostname()
+		}
+		e.tls.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 	}
 	e.far = newFar(e, protocol)
 	e.balance = balance.NewEndpoint(nameOf(target, address), e)
@@ -94,6 +102,7 @@ func (e *endpoint) take() *conn {
 	c := e.idle[n-1]
 	e.idle[n-1] = nil
 	e.idle = e.idle[:n-1]
+	c.rested = c.freed != e.set.now.Load()
 	return c
 }
 

@@ -100,6 +100,28 @@ type Upstream struct {
 	// Headers are set on every call, in the place of the caller's.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
 	Traffic Traffic          `json:"traffic,omitzero"`
+	TLS     *UpstreamTLS     `json:"tls,omitempty"` // nil: the system's authorities, no certificate of ours
+}
+
+// UpstreamTLS is how the targets that are https are spoken to.
+type UpstreamTLS struct {
+	ServerName string `json:"server_name,omitempty"` // that their certificate is for; "": the target's host
+	Roots      string `json:"roots,omitempty"`       // PEM, the authorities that sign it; "": the system's
+	// Certificate is what the gateway shows, PEM, and Key its private key, PKCS #8
+	// in DER. Both or neither.
+	Certificate string  `json:"certificate,omitempty"`
+	Key         *Sealed `json:"key,omitempty"`
+	// Unverified takes any certificate of theirs, and so anybody for them.
+	Unverified bool `json:"unverified,omitempty"`
+
+	// Opened is Key once a node has opened it; it never travels.
+	Opened []byte `json:"-"`
+}
+
+// UpstreamKeyInfo names what the key of an upstream's TLS is sealed as, so that
+// it opens as nothing else. version is a uuid.
+func UpstreamKeyInfo(version, upstream string) string {
+	return "upstream_key|" + version + "|" + upstream
 }
 
 // UpstreamHeader is a header that the gateway sets: a Value in clear, or one

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,7 @@ func (h *Console) upstreamForm(v *visit) error {
 			f = filled("urls", addressesText(u), "connect_ms", msText(u.ConnectTimeoutMS),
 				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS), "headers", headersText(u.Headers), "protocol", cmp.Or(u.Protocol, "http1"))
 			f.fillTraffic(u.Traffic)
+			f.fillTLS(u.TLS)
 		}
 	}
 	return v.render(http.StatusOK, upstreamDialog(h.upstreamDialog(v, d, f)))
@@ -126,9 +128,10 @@ func (h *Console) saveUpstream(v *visit) error {
 	headers := f.headers("headers")
 	traffic := f.traffic(d.Version.Runtime)
 	protocol := f.value("protocol")
-	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Protocol: &protocol, Weights: &weights, Headers: &headers, Timeouts: &times, Traffic: &traffic}, draftSave{
-		fields: append([]string{"urls", "protocol", "headers", "connect_ms", "header_ms", "idle_ms"}, trafficNames()...),
-		rename: trafficRenames(map[string]string{"upstream_protocol": "protocol", "upstreams.protocol": "protocol", "upstream_weights": "urls", "upstreams.weights": "urls", "upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"}),
+	secure := f.tls()
+	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Protocol: &protocol, Weights: &weights, Headers: &headers, Timeouts: &times, Traffic: &traffic, TLS: &secure}, draftSave{
+		fields: slices.Concat([]string{"urls", "protocol", "headers", "connect_ms", "header_ms", "idle_ms"}, tlsNames(), trafficNames()),
+		rename: tlsRenames(trafficRenames(map[string]string{"upstream_protocol": "protocol", "upstreams.protocol": "protocol", "upstream_weights": "urls", "upstreams.weights": "urls", "upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"})),
 		done:   "Upstream saved in the draft. Nothing is live until you publish.",
 		again: func(f form) error {
 			return v.again(f, upstreamDialog(h.upstreamDialog(v, d, f)))
