@@ -207,7 +207,7 @@ func (s Selector) String() string {
 type Upstream struct {
 	Name             string   `json:"name"`
 	URLs             []string `json:"urls"`
-	Weights          []int    `json:"weights,omitempty"` // of URLs, by place; none: all the same
+	Weights          []int    `json:"weights,omitempty"`  // of URLs, by place; none: all the same
 	Protocol         string   `json:"protocol,omitempty"` // "http1" (the default), "http2", "h2c" or "auto"
 	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
