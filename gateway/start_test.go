@@ -38,7 +38,7 @@ func start(t testing.TB, carrier *fake.Carrier, change ...change) *running {
 }
 
 // startWith is start, with listeners for TLS beside the plain one.
-func startWith(t *testing.T, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
+func startWith(t testing.TB, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
 	t.Helper()
 	config := testConfig(carrier)
 	for _, c := range change {
@@ -61,7 +61,7 @@ func testConfig(carrier *fake.Carrier) gateway.Config {
 }
 
 // startOn runs a node on listeners until the test ends.
-func startOn(t *testing.T, carrier *fake.Carrier, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
+func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
 	t.Helper()
 	node, err := gateway.New(config)
 	if err != nil {
