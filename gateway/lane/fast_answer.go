@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -124,7 +125,7 @@ func (c *conn) send(b []byte) error {
 func (c *conn) write(fd uintptr) bool {
 	for len(c.unsent) > 0 {
 		n, err := socket.Write(fd, c.unsent)
-		if err == socket.ErrAgain {
+		if errors.Is(err, socket.ErrAgain) {
 			return false
 		}
 		if err != nil {
@@ -173,9 +174,9 @@ func (s *sink) copy() error {
 		switch {
 		case err == nil:
 			continue
-		case err == io.EOF && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
+		case errors.Is(err, io.EOF) && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
 			err = errShort
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			if s.chunked {
 				s.end()
 			}
