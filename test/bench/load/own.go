@@ -1,0 +1,366 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"portico/test/bench/machine"
+)
+
+// Own is our loader, in a process of its own: what it computes must not be
+// taken for anybody else's, nor wait for a collection of the caller's garbage.
+type Own struct {
+	Program string   // that calls Worker
+	Args    []string // that make it do so
+}
+
+// Name implements Loader.
+func (Own) Name() string { return "our loader" }
+
+// Do implements Loader.
+func (o Own) Do(ctx context.Context, j Job) (Result, error) {
+	raw, err := json.Marshal(j)
+	if err != nil {
+		return Result{}, err
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, o.Program, o.Args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(raw), &out, &errs
+	if err := cmd.Run(); err != nil {
+		return Result{}, fmt.Errorf("our loader: %w\n%s", err, errs.String())
+	}
+	var r Result
+	return r, json.Unmarshal(out.Bytes(), &r)
+}
+
+// Worker reads a job, does it in this process, and writes the result.
+func Worker(in io.Reader, out io.Writer) error {
+	var j Job
+	if err := json.NewDecoder(in).Decode(&j); err != nil {
+		return err
+	}
+	do := here
+	if j.HTTP2 {
+		do = here2
+	}
+	r, err := do(j)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(r)
+}
+
+// here has a thread for each connection, which sleeps and reads in the kernel:
+// the runtime's timers are too coarse for a rate, and its poller would add what
+// it takes to the times. So each thread needs a processor of the runtime's to
+// itself.
+//
+// At a rate, the time of a call runs from when it was due, unless the thread
+// only woke late: a server that is slow cannot put off the next call and so hide
+// that it is.
+func here(j Job) (Result, error) {
+	runtime.GOMAXPROCS(j.Connections + 4)
+	debug.SetGCPercent(-1)
+	requests := make([][]byte, len(j.Calls))
+	for i, c := range j.Calls {
+		requests[i] = c.wire(j.Address)
+	}
+	lines := make([]*line, j.Connections)
+	for i := range lines {
+		l, err := open(j)
+		if err != nil {
+			return Result{}, err
+		}
+		defer l.conn.Close()
+		lines[i] = l
+	}
+	began := time.Now()
+	var all sync.WaitGroup
+	for i, l := range lines {
+		all.Go(func() {
+			runtime.LockOSThread()
+			machine.Punctual()
+			l.drive(j, requests, i, began)
+		})
+	}
+	all.Wait()
+	r := Result{Took: time.Since(began)}
+	var times []time.Duration
+	for _, l := range lines {
+		times = append(times, l.times...)
+		r.Failed += l.failed
+		if l.err != nil {
+			r.Failed++
+		}
+	}
+	r.Answered = int64(len(times))
+	r.P50, r.P99 = Quantile(times, 0.50), Quantile(times, 0.99)
+	if r.Answered == 0 {
+		return r, errors.Join(errors.New("no call was answered"), lines[0].err)
+	}
+	return r, nil
+}
+
+// line is one connection.
+type line struct {
+	conn   net.Conn
+	buf    []byte
+	times  []time.Duration
+	failed int64
+	err    error // that ended it early
+}
+
+// blocking is a connection that reads and writes by blocking system calls.
+type blocking struct {
+	net.Conn
+	file *os.File
+}
+
+func (b *blocking) Read(p []byte) (int, error) {
+	n, err := again(func() (int, error) { return syscall.Read(int(b.file.Fd()), p) })
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return max(n, 0), err
+}
+
+func (b *blocking) Write(p []byte) (int, error) {
+	sent := 0
+	for sent < len(p) {
+		n, err := again(func() (int, error) { return syscall.Write(int(b.file.Fd()), p[sent:]) })
+		if err != nil {
+			return sent, err
+		}
+		sent += n
+	}
+	return sent, nil
+}
+
+// Close implements net.Conn.
+func (b *blocking) Close() error { return errors.Join(b.file.Close(), b.Conn.Close()) }
+
+func again(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
+}
+
+func open(j Job) (*line, error) {
+	c, err := net.Dial("tcp", j.Address)
+	if err != nil {
+		return nil, err
+	}
+	file, err := c.(*net.TCPConn).File() // a copy; Fd makes it a blocking one
+	if err != nil {
+		return nil, err
+	}
+	l := &line{conn: &blocking{c, file}, buf: make([]byte, 64<<10), times: make([]time.Duration, 0, 1<<16)}
+	if j.TLS {
+		over := tls.Client(l.conn, &tls.Config{InsecureSkipVerify: true, ServerName: hostOf(j.Address), NextProtos: []string{"http/1.1"}})
+		if err := over.Handshake(); err != nil {
+			return nil, err
+		}
+		l.conn = over
+	}
+	return l, nil
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
+
+// wire is a call as it is sent.
+func (c Call) wire(host string) []byte {
+	method := c.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, c.Path, host)
+	if c.Key != "" {
+		fmt.Fprintf(&b, "X-API-Key: %s\r\n", c.Key)
+	}
+	if c.Body > 0 {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", c.Body)
+	}
+	b.WriteString("\r\n")
+	b.WriteString(strings.Repeat("x", c.Body))
+	return b.Bytes()
+}
+
+// drive makes the calls of connection number first.
+func (l *line) drive(j Job, requests [][]byte, first int, began time.Time) {
+	var every time.Duration
+	due := began
+	if j.Rate > 0 {
+		every = time.Second * time.Duration(j.Connections) / time.Duration(j.Rate)
+		due = began.Add(every * time.Duration(first) / time.Duration(j.Connections))
+	}
+	end := began.Add(j.For)
+	last := began
+	for at := first; due.Before(end); at += j.Connections {
+		now := time.Now()
+		from := now
+		if every > 0 {
+			if now.Before(due) {
+				machine.Sleep(due.Sub(now))
+				from = time.Now()
+			} else if last.After(due) { // the answer before was late
+				from = due
+			}
+		} else if !now.Before(end) {
+			return
+		}
+		if _, l.err = l.conn.Write(requests[at%len(requests)]); l.err != nil {
+			return
+		}
+		var status int
+		if status, l.err = l.answer(); l.err != nil {
+			return
+		}
+		last = time.Now()
+		l.times = append(l.times, last.Sub(from))
+		if status/100 != 2 {
+			l.failed++
+		}
+		due = due.Add(every)
+	}
+}
+
+var errNoLength = errors.New("an answer without a length")
+
+// answer reads an answer to its end.
+func (l *line) answer() (status int, err error) {
+	have, end := 0, -1
+	for end < 0 {
+		if have == len(l.buf) {
+			return 0, errors.New("an answer's head of more than 64 KB")
+		}
+		n, err := l.conn.Read(l.buf[have:])
+		if err != nil {
+			return 0, err
+		}
+		have += n
+		end = bytes.Index(l.buf[:have], []byte("\r\n\r\n"))
+	}
+	head := l.buf[:end+2]
+	if len(head) < 12 {
+		return 0, fmt.Errorf("no status line: %q", head)
+	}
+	if status, err = strconv.Atoi(string(head[9:12])); err != nil {
+		return 0, fmt.Errorf("no status line: %q", head)
+	}
+	left, err := lengthOf(head)
+	if err != nil {
+		return status, err
+	}
+	for left -= have - end - 4; left > 0; {
+		n, err := l.conn.Read(l.buf)
+		if err != nil {
+			return status, err
+		}
+		left -= n
+	}
+	return status, nil
+}
+
+// lengthOf finds the length in an answer's head.
+func lengthOf(head []byte) (int, error) {
+	const name = "content-length:"
+	for len(head) > 0 {
+		var one []byte
+		one, head, _ = bytes.Cut(head, []byte("\r\n"))
+		if len(one) > len(name) && bytes.EqualFold(one[:len(name)], []byte(name)) {
+			return strconv.Atoi(string(bytes.TrimSpace(one[len(name):])))
+		}
+	}
+	return 0, errNoLength
+}
+
+// here2 does an HTTP/2 job with the standard library's client, as fast as calls
+// are answered.
+func here2(j Job) (Result, error) {
+	if j.Rate > 0 {
+		return Result{}, errors.New("our loader keeps to a rate over HTTP/1.1 only")
+	}
+	var mu sync.Mutex // guards r and times
+	var r Result
+	var times []time.Duration
+	began := time.Now()
+	var all sync.WaitGroup
+	for range j.Connections {
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		protocols.SetHTTP2(true)
+		transport := &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+		defer transport.CloseIdleConnections()
+		for range max(1, j.Streams) {
+			all.Go(func() {
+				var own []time.Duration
+				failed := int64(0)
+				for at := 0; time.Since(began) < j.For; at++ {
+					took, err := call2(transport, j, j.Calls[at%len(j.Calls)])
+					if err != nil {
+						failed++
+						continue
+					}
+					own = append(own, took)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				times = append(times, own...)
+				r.Failed += failed
+			})
+		}
+	}
+	all.Wait()
+	r.Answered, r.Took = int64(len(times)), time.Since(began)
+	r.P50, r.P99 = Quantile(times, 0.50), Quantile(times, 0.99)
+	return r, nil
+}
+
+func call2(transport *http.Transport, j Job, c Call) (time.Duration, error) {
+	began := time.Now()
+	req, err := http.NewRequest(c.Method, j.url(c.Path), strings.NewReader(strings.Repeat("x", c.Body)))
+	if err != nil {
+		return 0, err
+	}
+	if c.Key != "" {
+		req.Header.Set("X-API-Key", c.Key)
+	}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return 0, err
+	}
+	if res.StatusCode/100 != 2 {
+		return 0, fmt.Errorf("answered %d", res.StatusCode)
+	}
+	return time.Since(began), nil
+}
