@@ -6,9 +6,11 @@ package figure
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -157,6 +159,18 @@ func Compare(what string, most float64, all []Contender) Row {
 		r.Verdict, r.Reason = Judge(ours.AgainstNginx <= most, busy)
 	}
 	return r
+}
+
+// Print writes the row, and under it its contenders.
+func (r Row) Print(to io.Writer) {
+	line := fmt.Sprintf("%-68s %20s %10s %s", r.What, r.Measured, r.Wanted, r.Verdict)
+	if r.Reason != "" {
+		line += " (" + r.Reason + ")"
+	}
+	fmt.Fprintln(to, strings.TrimRight(line, " "))
+	for _, c := range r.Contenders {
+		fmt.Fprintln(to, c.String())
+	}
 }
 
 // Micros is a time in microseconds.
