@@ -271,6 +271,7 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 		freed = n.index.Remove(it.Key.ID())
 		n.table.Remove(version)
 		n.upstreams.Drop(it.Key.ID())
+		n.splits.Drop(it.Key.ID())
 		n.apis[it.Key] = apiState{it.Position, true}
 		return freed, nil
 	}
@@ -285,7 +286,8 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 		return false, err
 	}
 	ups := n.upstreams.Upstreams(body)
-	api := table.Compile(body, it.Position, n.tools, func(name string) policy.Destination { return ups[name] })
+	destinations := n.splits.Destinations(body, func(name string) policy.Destination { return ups[name] })
+	api := table.Compile(body, it.Position, n.tools, destinations)
 	n.index.Put(body)
 	n.table.Put(api)
 	n.apis[it.Key] = apiState{at: it.Position}
@@ -302,6 +304,7 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 			}
 			freed = n.index.Remove(key.ID()) || freed
 			n.upstreams.Drop(key.ID())
+			n.splits.Drop(key.ID())
 			delete(n.apis, key)
 		}
 	}

@@ -256,14 +256,27 @@ func TestDrainFailsNoCall(t *testing.T) {
 }
 
 func TestDrainGivesUpWhenItsTimeIsOver(t *testing.T) {
-	r := startDemo(t)
-	go http.Get(r.url + do + "slow")
-	wait(t, "the call to arrive", func() bool { return r.upstream.Calls() == 1 })
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if err := r.Drain(ctx); err == nil {
-		t.Error("got no error")
-	}
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		for _, behaviour := range []string{"slow", "sse", "big?n=1000000000000"} {
+			conn, err := net.Dial("tcp", r.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "GET %s%s HTTP/1.1\r\nHost: x\r\n\r\n", do, behaviour)
+		}
+		wait(t, "the calls to arrive", func() bool { return r.upstream.Calls() == 3 })
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		if err := r.Drain(ctx); err == nil {
+			t.Error("got no error")
+		}
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 func TestMetricsCountCalls(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
 	"portico/internal/entry"
@@ -47,6 +48,7 @@ type Config struct {
 	Now func() time.Time // nil: time.Now
 
 	Times        lane.Times    // zero: its defaults
+	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
 	DrainLimit   time.Duration // after which a drain gives up; 0: 30 s
@@ -55,7 +57,7 @@ type Config struct {
 // Node is one gateway process. Make it with New and call Run once.
 type Node struct {
 	config  Config
-	lane    *lane.Full
+	lane    *lane.Lanes
 	started time.Time
 
 	// The path of a request reads only these.
@@ -63,6 +65,7 @@ type Node struct {
 	grants    *table.Grants
 	tools     policy.Tools
 	upstreams *upstream.Set
+	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
@@ -122,7 +125,9 @@ func New(config Config) (*Node, error) {
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
-	n.lane = lane.NewFull(n, config.Times, config.Log)
+	n.splits = split.NewSet(split.Options{Now: config.Now})
+	n.lane = lane.New(n, config.Times, config.Log)
+	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
 		return nil, err
 	}
@@ -160,6 +165,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.lane.Serve(listener) })
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
+	group.Go(func() error { return n.upstreams.Run(following) })
 	var removed error
 	group.Go(func() error { return n.tellSeen(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave
@@ -184,6 +190,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 		return err
 	})
 	err := group.Wait()
+	n.splits.Close()
 	n.upstreams.Close()
 	return errors.Join(removed, err)
 }

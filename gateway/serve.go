@@ -17,17 +17,25 @@ import (
 // of whatever goes wrong.
 func (n *Node) Serve(ctx context.Context, ex *policy.Exchange) error {
 	n.begin(ex)
-	err := n.answer(ctx, ex)
+	if err := n.answer(ctx, ex); err != nil {
+		if err = n.excuse(ctx, ex, err); err != nil {
+			return err
+		}
+	}
+	n.finish(ex)
+	return nil
+}
+
+// excuse answers a call that failed. It returns an error when the caller went
+// away while it waited.
+func (n *Node) excuse(ctx context.Context, ex *policy.Exchange, err error) error {
 	if broken := (*policy.Broken)(nil); errors.As(err, &broken) {
-		if ex.Body.Err() == nil { // the caller went away while it waited
+		if ex.Body.Err() == nil {
 			return err
 		}
 		err = policy.BadRequest("The request's body did not arrive whole. Send it again.")
 	}
-	if err != nil {
-		n.refuse(ctx, ex, err)
-	}
-	n.finish(ex)
+	n.refuse(ctx, ex, err)
 	return nil
 }
 
@@ -90,7 +98,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats, ex.Announced = api.Stats, api.Announced
+		ex.Stats = api.Stats
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ type running struct {
 }
 
 // start runs a node until the test ends.
-func start(t *testing.T, carrier *fake.Carrier, change ...func(*gateway.Config)) *running {
+func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
 	t.Helper()
 	config := gateway.Config{
 		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
@@ -78,7 +78,7 @@ func start(t *testing.T, carrier *fake.Carrier, change ...func(*gateway.Config))
 
 // startDemo runs a node that serves one API from a fake upstream, to a caller
 // with the key goodKey.
-func startDemo(t *testing.T, change ...func(*gateway.Config)) *running {
+func startDemo(t *testing.T, change ...change) *running {
 	t.Helper()
 	up := fake.NewUpstream(t)
 	carrier := fake.NewCarrier()
@@ -87,6 +87,16 @@ func startDemo(t *testing.T, change ...func(*gateway.Config)) *running {
 	r.upstream = up
 	wait(t, "ready", func() bool { return r.Status().Ready && r.Status().Applied.Sequence == 1 })
 	return r
+}
+
+// change is what a test wants to be different.
+type change = func(*gateway.Config)
+
+// inEachLane runs a test by the fast and by the full lane: the same request gets
+// the same decision, headers, errors and record in both.
+func inEachLane(t *testing.T, test func(*testing.T, change)) {
+	t.Run("fast lane", func(t *testing.T) { test(t, func(*gateway.Config) {}) })
+	t.Run("full lane", func(t *testing.T) { test(t, func(c *gateway.Config) { c.FullLane = true }) })
 }
 
 var goodKey = mint(1)

@@ -85,6 +85,7 @@ func (c *Catalog) UpdateAPI(ctx context.Context, actor apim.Actor, tenant, id ap
 		set(&api.Description, in.Description)
 		set(&api.Contact, in.Contact)
 		set(&api.Tags, in.Tags)
+		set(&api.DefaultVersion, in.DefaultVersion)
 		if err := checkAPI(api); err != nil {
 			return err
 		}
@@ -92,13 +93,18 @@ func (c *Catalog) UpdateAPI(ctx context.Context, actor apim.Actor, tenant, id ap
 		if err := t.UpdateAPI(ctx, &api); err != nil {
 			return err
 		}
+		if api.DefaultVersion != before.DefaultVersion {
+			if err := c.changeDefault(ctx, u, before, api); err != nil {
+				return err
+			}
+		}
 		return u.recordChange(ctx, tenant, "api.change", api.ID, apiFacts(before), apiFacts(api), "API %s changed", api.Slug)
 	})
 	return api, err
 }
 
 func apiFacts(a apim.API) any {
-	return map[string]any{"name": a.Name, "description": a.Description, "contact": a.Contact, "tags": a.Tags, "team": a.Team}
+	return map[string]any{"name": a.Name, "description": a.Description, "contact": a.Contact, "tags": a.Tags, "team": a.Team, "default_version": a.DefaultVersion}
 }
 
 func checkAPI(a apim.API) error {

@@ -16,6 +16,8 @@ type Catalog struct {
 	Fetch *http.Client
 	// DefaultUpstreamHeaderTimeout and friends live in the environment.
 	Confirm Confirmations
+	// Counts knows how the sides of a split do; nil where no node is heard.
+	Counts Counts
 
 	wakeOnce sync.Once
 	wake     chan struct{} // to the loader
@@ -108,7 +110,8 @@ type VersionDetail struct {
 
 // DraftChange changes a version's draft. Nil fields stay.
 type DraftChange struct {
-	Mount        *apim.Mount
+	Mount        *apim.Mount // in the place of all
+	Mounts       *[]apim.Mount
 	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
 	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
@@ -136,6 +139,7 @@ type APIChange struct {
 	Name, Description, Contact *string
 	Tags                       *[]string
 	Team                       *apim.ID // that is to own it; "" is nobody in particular
+	DefaultVersion             *string
 	Lock                       int64
 }
 
@@ -160,7 +164,9 @@ type OfferedVersion struct {
 	Revision    int
 	Document    apim.Document
 	Operations  int
-	URL         string // base URL on the gateway of the first of Places
+	URL         string        // base URL on the gateway of the first of Places
+	Asks        apim.Selector // what a call says beside it; zero: nothing
+	Ways        []OfferedWay  // all addresses, of the first of Places
 	Places      []OfferedPlace
 	Credentials apim.CredentialPlaces
 	Siblings    []string // labels of the API's other visible versions, newest first
@@ -170,7 +176,15 @@ type OfferedVersion struct {
 type OfferedPlace struct {
 	Environment, Name string // slug and name
 	Kind              apim.EnvironmentKind
-	URL               string // base URL on its gateway
+	URL               string        // base URL on its gateway
+	Asks              apim.Selector // what a call says beside it; zero: nothing
+	Ways              []OfferedWay  // all addresses, the one above first
+}
+
+// OfferedWay is an address of a version, and what a call says beside it.
+type OfferedWay struct {
+	URL  string
+	Asks apim.Selector
 }
 
 // OfferQuery filters the catalog.

@@ -186,6 +186,12 @@ func (c *Catalog) TakeOff(ctx context.Context, actor apim.Actor, tenant, version
 		case len(live[v.ID]) == 1:
 			return apim.Change{}, apim.Errorf(apim.Conflict, "version %s is live nowhere else than in %s; retire it instead", v.Label, environment).WithCode("last_deployment")
 		}
+		if err := c.makeWay(ctx, u, *v, environment); err != nil {
+			return apim.Change{}, err
+		}
+		if err := t.DeleteSplit(ctx, v.ID, environment); err != nil {
+			return apim.Change{}, err
+		}
 		if err := t.UndeployFrom(ctx, v.ID, environment); err != nil {
 			return apim.Change{}, err
 		}

@@ -2,9 +2,11 @@ package manager
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
+	"portico/manager/store"
 )
 
 // holdMounts makes a version hold the mounts of its draft, of what is live of
@@ -34,34 +36,55 @@ func (c *Catalog) holdMounts(ctx context.Context, u *unit, v apim.Version, field
 	}
 	var check apim.Check
 	for _, m := range mounts {
-		holder, owner, err := u.System().MountHolder(ctx, m)
+		holders, err := u.System().MountHolders(ctx, m)
 		if err != nil {
 			return err
 		}
-		if holder == v.ID {
+		if slices.ContainsFunc(holders, func(h store.MountHolder) bool { return h.Version == v.ID && h.Selector == m.Key() }) {
 			continue // given once is given
 		}
 		if err := mayMount(u.actor, tenant, m); err != nil {
 			check.Fail(field, "mount", "%s", err)
 			continue
 		}
-		if holder == "" {
-			continue
-		}
-		if owner != v.Tenant {
-			check.Fail(field, "taken", "%s is taken; choose another path", m.Host+m.BasePath)
-			continue
-		}
-		names, err := u.System().VersionNames(ctx, []apim.ID{holder})
-		if err != nil {
+		if err := u.shareable(ctx, &check, v, field, m, holders); err != nil {
 			return err
 		}
-		check.Fail(field, "taken", "%s is taken by %s; choose another path", m.Host+m.BasePath, names[holder])
 	}
 	if err := check.Err(); err != nil {
 		return err
 	}
 	return t.SetMounts(ctx, v.ID, mounts)
+}
+
+// shareable refuses a mount at a place that another API holds, and one that
+// another version of the same API could not be told from. Only versions of one
+// API share a place: a header must not lead a consumer to somebody else.
+func (u *unit) shareable(ctx context.Context, check *apim.Check, v apim.Version, field string, m apim.Mount, holders []store.MountHolder) error {
+	for _, h := range holders {
+		if h.API == v.API && (h.Version == v.ID || h.Selector != m.Key()) {
+			continue
+		}
+		at := m.Host + m.BasePath
+		if h.Tenant != v.Tenant {
+			check.Fail(field, "taken", "%s is taken; choose another path", at)
+			return nil
+		}
+		names, err := u.System().VersionNames(ctx, []apim.ID{h.Version})
+		if err != nil {
+			return err
+		}
+		switch name := names[h.Version]; {
+		case h.API != v.API:
+			check.Fail(field, "taken", "%s is taken by %s; choose another path", at, name)
+		case m.Select != (apim.Selector{}):
+			check.Fail(field, "taken", "%s with %s is taken by %s; choose another value", at, m.Select, name)
+		default:
+			check.Fail(field, "taken", "%s is taken by %s; choose another path, or say how a call asks for this version (select)", at, name)
+		}
+		return nil
+	}
+	return nil
 }
 
 // mayMount refuses a mount that is malformed or that the tenant does not hold:

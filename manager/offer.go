@@ -161,13 +161,33 @@ func offered(v store.OfferedVersion) OfferedVersion {
 	}
 	for _, p := range v.Places {
 		if len(p.Mounts) > 0 {
-			out.Places = append(out.Places, OfferedPlace{Environment: p.Environment, Name: p.Name, Kind: p.Kind, URL: p.Mounts[0].URL(p.GatewayURL)})
+			place := OfferedPlace{Environment: p.Environment, Name: p.Name, Kind: p.Kind, Ways: ways(p)}
+			place.URL, place.Asks = place.Ways[0].URL, place.Ways[0].Asks
+			out.Places = append(out.Places, place)
 		}
 	}
 	if len(out.Places) > 0 {
-		out.URL = out.Places[0].URL
+		out.URL, out.Asks, out.Ways = out.Places[0].URL, out.Places[0].Asks, out.Places[0].Ways
 	}
 	return out
+}
+
+// ways returns the addresses of a version in an environment, those first where a
+// call has to say nothing more.
+func ways(p store.OfferedPlace) []OfferedWay {
+	out := make([]OfferedWay, len(p.Mounts))
+	for i, m := range p.Mounts {
+		out[i] = OfferedWay{URL: m.URL(p.GatewayURL), Asks: m.Select}
+	}
+	slices.SortStableFunc(out, func(a, b OfferedWay) int { return asking(a) - asking(b) })
+	return out
+}
+
+func asking(w OfferedWay) int {
+	if w.Asks == (apim.Selector{}) {
+		return 0
+	}
+	return 1
 }
 
 func siblings(ctx context.Context, cat store.Catalog, v OfferedVersion) ([]string, error) {

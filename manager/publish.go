@@ -39,36 +39,39 @@ func (c *Catalog) Publish(ctx context.Context, actor apim.Actor, tenant, version
 		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
 			return err
 		}
-		if v.Revision > 0 && !v.Unpublished && v.State != apim.Retired {
-			rev, err := t.Revision(ctx, v.ID, v.Revision)
-			if err != nil {
-				return err
-			}
-			out, err = c.deploy(ctx, u, v, rev, env, "version.publish")
-			return err
-		}
-		number, err := v.Publish()
+		rev, err := u.revise(ctx, &v, note)
 		if err != nil {
-			return err
-		}
-		if err := checkRuntime(v); err != nil {
-			return err
-		}
-		rev := apim.Revision{
-			ID: apim.NewID(apim.PrefixRevision, u.now), Tenant: tenant, Version: v.ID, Number: number, Document: v.Document,
-			Runtime: v.Runtime, Note: note, By: who(actor), CreatedAt: u.now,
-		}
-		if err := t.InsertRevision(ctx, rev); err != nil {
-			return err
-		}
-		v.UpdatedAt = u.now
-		if err := t.UpdateVersion(ctx, &v, false); err != nil {
 			return err
 		}
 		out, err = c.deploy(ctx, u, v, rev, env, "version.publish")
 		return err
 	})
 	return out, err
+}
+
+// revise makes the draft the next revision, and returns the newest where the
+// draft is that already.
+func (u *unit) revise(ctx context.Context, v *apim.Version, note string) (apim.Revision, error) {
+	t := u.Tenant(v.Tenant)
+	if v.Revision > 0 && !v.Unpublished && v.State != apim.Retired {
+		return t.Revision(ctx, v.ID, v.Revision)
+	}
+	number, err := v.Publish()
+	if err != nil {
+		return apim.Revision{}, err
+	}
+	if err := checkRuntime(*v); err != nil {
+		return apim.Revision{}, err
+	}
+	rev := apim.Revision{
+		ID: apim.NewID(apim.PrefixRevision, u.now), Tenant: v.Tenant, Version: v.ID, Number: number, Document: v.Document,
+		Runtime: v.Runtime, Note: note, By: who(u.actor), CreatedAt: u.now,
+	}
+	if err := t.InsertRevision(ctx, rev); err != nil {
+		return apim.Revision{}, err
+	}
+	v.UpdatedAt = u.now
+	return rev, t.UpdateVersion(ctx, v, false)
 }
 
 // RollBack deploys an earlier revision again.
@@ -123,7 +126,14 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 	if err := c.holdMounts(ctx, u, v, "mount", env.Slug, rev.Runtime.Mounts...); err != nil {
 		return out, err
 	}
-	it, err := u.apiItem(ctx, v, rev, env.Slug)
+	before, after, others, err := c.moves(ctx, u, v, rev, env.Slug)
+	if err != nil {
+		return out, err
+	}
+	if err := u.endTaken(ctx, v, rev, env.Slug); err != nil {
+		return out, err
+	}
+	it, err := u.apiItemAt(ctx, v, rev, env.Slug, after[v.ID])
 	if err != nil {
 		return out, err
 	}
@@ -134,6 +144,12 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 	if err != nil {
 		return out, err
 	}
+	switch change, err := c.regiven(ctx, u, env.Slug, others, before, after, v.ID); {
+	case err != nil:
+		return out, err
+	case change.Environment != "":
+		out.Change = change // all of it
+	}
 	if err := t.SetOperations(ctx, v.ID, rev.Runtime.Routes); err != nil {
 		return out, err
 	}
@@ -141,9 +157,55 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 		"%s r%d made live in %s", v.Label, rev.Number, env.Slug)
 }
 
+// moves returns the default places of an API's versions before and after a
+// revision is live, and what is live of the others.
+func (c *Catalog) moves(ctx context.Context, u *unit, v apim.Version, rev apim.Revision, environment string) (before, after map[apim.ID][]address, others []lived, err error) {
+	api, err := u.Tenant(v.Tenant).API(ctx, string(v.API))
+	if err != nil || api.DefaultVersion == "" {
+		return nil, nil, nil, err
+	}
+	live, err := u.livedIn(ctx, u.Tenant(v.Tenant), api, environment)
+	return defaults(api.DefaultVersion, live), defaults(api.DefaultVersion, with(live, v, rev)), except(live, v.ID), err
+}
+
+// endTaken ends the split of a candidate that is made live.
+func (u *unit) endTaken(ctx context.Context, v apim.Version, rev apim.Revision, environment string) error {
+	t := u.Tenant(v.Tenant)
+	s, err := splitOf(ctx, t, v.ID, environment)
+	if err != nil || s.Candidate.Revision != rev.Number {
+		return err
+	}
+	before := s
+	s.Candidate, s.Run, s.Share, s.Before, s.Steps.On = apim.SplitCandidate{}, "", 0, 0, false
+	s.UpdatedAt, s.UpdatedBy = u.now, who(u.actor)
+	if s.Empty() {
+		err = t.DeleteSplit(ctx, v.ID, environment)
+	} else {
+		err = t.UpdateSplit(ctx, &s)
+	}
+	if err != nil {
+		return err
+	}
+	return u.recordChange(ctx, v.Tenant, "split.end", v.ID, splitFacts(before), splitFacts(s), "split of %s in %s ended: %s is live", v.Label, environment, before.Candidate)
+}
+
 // apiItem compiles a revision for an environment and checks it as the nodes
 // will.
 func (u *unit) apiItem(ctx context.Context, v apim.Version, rev apim.Revision, environment string) (entry.Item, error) {
+	t := u.Tenant(v.Tenant)
+	api, err := t.API(ctx, string(v.API))
+	if err != nil {
+		return entry.Item{}, err
+	}
+	given, err := u.defaultPlaces(ctx, t, api, v, rev, environment)
+	if err != nil {
+		return entry.Item{}, err
+	}
+	return u.apiItemAt(ctx, v, rev, environment, given)
+}
+
+// apiItemAt is apiItem with the places that the API's setting gives.
+func (u *unit) apiItemAt(ctx context.Context, v apim.Version, rev apim.Revision, environment string, given []address) (entry.Item, error) {
 	api, err := u.Tenant(v.Tenant).API(ctx, string(v.API))
 	if err != nil {
 		return entry.Item{}, err
@@ -152,7 +214,11 @@ func (u *unit) apiItem(ctx context.Context, v apim.Version, rev apim.Revision, e
 	if err != nil {
 		return entry.Item{}, err
 	}
-	runtime, values, err := u.resolved(ctx, v.Tenant, environment, rev.Runtime)
+	branched, split, err := u.branched(ctx, v, rev.Runtime, environment)
+	if err != nil {
+		return entry.Item{}, err
+	}
+	runtime, values, err := u.resolved(ctx, v.Tenant, environment, branched)
 	if err != nil {
 		return entry.Item{}, err
 	}
@@ -163,6 +229,10 @@ func (u *unit) apiItem(ctx context.Context, v apim.Version, rev apim.Revision, e
 			return entry.Item{}, err
 		}
 	}
+	for _, at := range given {
+		body.Mounts = append(body.Mounts, entry.Mount{Host: at.host, BasePath: at.path, Default: true})
+	}
+	compile.Split(split, &body)
 	if err := servable(rev.Runtime, check.API(body)); err != nil {
 		return entry.Item{}, err
 	}
@@ -317,11 +387,16 @@ func (c *Catalog) takeOff(ctx context.Context, u *unit, v apim.Version) (apim.Ch
 	if err != nil {
 		return apim.Change{}, err
 	}
-	change, err := c.inEach(ctx, u, v, func(apim.Deployment) (entry.Item, error) { return entry.Tombstone(key, entry.Position{}), nil })
+	change, err := c.inEach(ctx, u, v, func(d apim.Deployment) (entry.Item, error) {
+		return entry.Tombstone(key, entry.Position{}), c.makeWay(ctx, u, v, d.Environment)
+	})
 	if err != nil {
 		return change, err
 	}
 	if err := u.Tenant(v.Tenant).Undeploy(ctx, v.ID); err != nil {
+		return change, err
+	}
+	if err := u.Tenant(v.Tenant).DeleteSplits(ctx, v.ID); err != nil {
 		return change, err
 	}
 	return change, u.Tenant(v.Tenant).SetMounts(ctx, v.ID, nil)

@@ -25,6 +25,7 @@ func openToAll() map[string]string {
 		"Catalog.OfferedSchema":        "as above",
 		"Catalog.OfferedDocument":      "as above",
 		"Catalog.RunLoader":            "a part of the program, with no actor",
+		"Catalog.RunSplits":            "a part of the program, with no actor",
 		"Access.RunExpiry":             "a part of the program, with no actor",
 		"Tenants.FirstRunLink":         "printed by the program at start",
 		"Tenants.CheckFirstRun":        "the link's token is the permission",

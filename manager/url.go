@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/entry/check"
 )
 
@@ -26,6 +27,9 @@ func targetURL(s string) error { return check.TargetURL(s) }
 // checkMount says why a mount is malformed.
 func checkMount(m apim.Mount) error {
 	if err := check.BasePath(m.BasePath); err != nil {
+		return err
+	}
+	if err := check.Selector(entry.Selector(m.Select)); err != nil {
 		return err
 	}
 	if m.Host == "" {

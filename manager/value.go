@@ -209,7 +209,11 @@ func (c *Catalog) users(ctx context.Context, u *unit, tenant apim.ID, environmen
 		if err != nil {
 			return nil, err
 		}
-		if !fits(rev.Runtime) {
+		branched, _, err := u.branched(ctx, apim.Version{ID: d.Version, Tenant: tenant}, rev.Runtime, environment)
+		if err != nil {
+			return nil, err
+		}
+		if !fits(branched) {
 			continue
 		}
 		v, err := t.Version(ctx, d.Version)

@@ -142,8 +142,12 @@ func (c *Catalog) UpdateDraft(ctx context.Context, actor apim.Actor, tenant, ver
 		if reflect.DeepEqual(before, v.Runtime) {
 			return nil
 		}
-		if in.Mount != nil {
-			if err := c.holdMounts(ctx, u, v, "mount.base_path", ""); err != nil {
+		if in.Mount != nil || in.Mounts != nil {
+			field := "mount.base_path"
+			if in.Mounts != nil {
+				field = "mounts"
+			}
+			if err := c.holdMounts(ctx, u, v, field, ""); err != nil {
 				return err
 			}
 		}
@@ -165,6 +169,9 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	var check apim.Check
 	if in.Mount != nil {
 		rt.Mounts = []apim.Mount{*in.Mount}
+	}
+	if in.Mounts != nil {
+		rt.Mounts = changeMounts(&check, *in.Mounts)
 	}
 	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil {
 		upstreams := append([]apim.Upstream(nil), rt.Upstreams...)
@@ -197,6 +204,25 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	}
 	rt.Routes = changeRoutes(&check, rt.Routes, in)
 	return rt, check.Err()
+}
+
+// changeMounts checks what only all mounts of a version together can get wrong.
+func changeMounts(check *apim.Check, mounts []apim.Mount) []apim.Mount {
+	if len(mounts) == 0 || len(mounts) > 20 {
+		check.Fail("mounts", "range", "has %d mounts; use 1 to 20", len(mounts))
+	}
+	seen := map[string]bool{}
+	for i, m := range mounts {
+		if err := checkMount(m); err != nil {
+			check.Fail(fmt.Sprintf("mounts[%d]", i), "mount", "%s", err)
+		}
+		key := m.Host + " " + m.BasePath + " " + m.Key()
+		if seen[key] {
+			check.Fail(fmt.Sprintf("mounts[%d]", i), "twice", "stands there twice")
+		}
+		seen[key] = true
+	}
+	return append([]apim.Mount(nil), mounts...)
 }
 
 func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim.Route {

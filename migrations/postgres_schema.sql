@@ -24,6 +24,7 @@ CREATE TABLE api (
   updated_at bigint NOT NULL,
   lock bigint NOT NULL,
   team_id text COLLATE "C",
+  default_version text COLLATE "C" NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
   UNIQUE (tenant_id, slug),
@@ -507,7 +508,8 @@ CREATE TABLE mount (
   base_path text COLLATE "C" NOT NULL,
   tenant_id text COLLATE "C" NOT NULL,
   version_id text COLLATE "C" NOT NULL,
-  PRIMARY KEY (host, base_path),
+  selector text COLLATE "C" NOT NULL,
+  PRIMARY KEY (host, base_path, selector),
   FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id) ON DELETE CASCADE
 );
 
@@ -808,6 +810,28 @@ CREATE TABLE session (
 CREATE INDEX session_expiry ON public.session USING btree (expires_at);
 
 CREATE INDEX session_person ON public.session USING btree (person_id) WHERE (person_id <> ''::text);
+
+CREATE TABLE split (
+  tenant_id text COLLATE "C" NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  environment text COLLATE "C" NOT NULL,
+  stepping boolean NOT NULL,
+  body jsonb NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (version_id, environment),
+  FOREIGN KEY (environment) REFERENCES environment(slug),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version(tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX split_stepping ON public.split USING btree (environment) WHERE stepping;
+
+ALTER TABLE split ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON split AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON split AS PERMISSIVE FOR ALL
+  USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
 CREATE TABLE subscription (
   id text COLLATE "C" NOT NULL,

@@ -12,7 +12,7 @@ CREATE TABLE api (
   tags        TEXT NOT NULL, -- JSON
   created_at  BIGINT NOT NULL,
   updated_at  BIGINT NOT NULL,
-  lock        BIGINT NOT NULL, team_id TEXT,
+  lock        BIGINT NOT NULL, team_id TEXT, default_version TEXT NOT NULL DEFAULT '',
   UNIQUE (tenant_id, id),
   UNIQUE (tenant_id, slug)
 );
@@ -336,12 +336,13 @@ CREATE TABLE member_role (
   FOREIGN KEY (tenant_id, person_id) REFERENCES member (tenant_id, person_id) ON DELETE CASCADE
 );
 
-CREATE TABLE mount (
+CREATE TABLE "mount" (
   host       TEXT NOT NULL,
   base_path  TEXT NOT NULL,
+  selector   TEXT NOT NULL DEFAULT '',
   tenant_id  TEXT NOT NULL,
   version_id TEXT NOT NULL,
-  PRIMARY KEY (host, base_path),
+  PRIMARY KEY (host, base_path, selector),
   FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id) ON DELETE CASCADE
 );
 
@@ -525,6 +526,19 @@ CREATE TABLE session (
 CREATE INDEX session_expiry ON session (expires_at);
 
 CREATE INDEX session_person ON session (person_id) WHERE person_id <> '';
+
+CREATE TABLE split (
+  tenant_id   TEXT NOT NULL,
+  version_id  TEXT NOT NULL,
+  environment TEXT NOT NULL REFERENCES environment (slug),
+  stepping    BOOLEAN NOT NULL,
+  body        TEXT NOT NULL, -- JSON
+  lock        BIGINT NOT NULL,
+  PRIMARY KEY (version_id, environment),
+  FOREIGN KEY (tenant_id, version_id) REFERENCES version (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX split_stepping ON split (environment) WHERE stepping;
 
 CREATE TABLE subscription (
   id                    TEXT PRIMARY KEY,

@@ -46,7 +46,8 @@ func newCall(ref Reference, target SampleTarget) *call {
 		c.auth.Name = "api_key"
 	}
 	path, query := ref.Path, []string{}
-	for _, p := range ref.Predicates {
+	says := slices.Concat(target.Says, ref.Predicates)
+	for _, p := range says {
 		if p.In == "header" {
 			c.headers = append(c.headers, pair{name: p.Name, value: p.Value})
 		} else if p.Value == "" {
@@ -62,7 +63,7 @@ func newCall(ref Reference, target SampleTarget) *call {
 			case g.In == "path":
 				path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
 				path = strings.ReplaceAll(path, "{"+p.Name+"...}", url.PathEscape(value))
-			case !p.Required || c.has(p.Name) || predicated(ref.Predicates, p.Name):
+			case !p.Required || c.has(p.Name) || predicated(says, p.Name):
 			case g.In == "query":
 				query = append(query, url.QueryEscape(p.Name)+"="+url.QueryEscape(value))
 			case g.In == "header" && !managed(p.Name):

@@ -6,6 +6,9 @@ import "strings"
 type SampleTarget struct {
 	BaseURL string     // where the API is mounted: https://gateway.example/demo/orders/v1
 	Auth    SampleAuth // how the credential is sent; the zero value sends none
+	// Says is what every call has to say beside the path, by which the API is
+	// found at BaseURL.
+	Says []Predicate
 
 	// Key is the credential as the sample shows it. With a dollar sign in
 	// front it names an environment variable, which the sample reads; "" is

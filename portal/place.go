@@ -55,7 +55,7 @@ func preferred(v manager.OfferedVersion, only []string) string {
 func in(v manager.OfferedVersion, environment string) manager.OfferedVersion {
 	for _, p := range v.Places {
 		if p.Environment == environment {
-			v.URL = p.URL
+			v.URL, v.Asks, v.Ways = p.URL, p.Asks, p.Ways
 		}
 	}
 	return v

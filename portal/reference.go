@@ -64,6 +64,9 @@ func (p *portal) reference(c *gin.Context, r *reader) error {
 	view.versionHead.Places = placeChoices(v, operationLink(provider, v.API.Slug, v.Label, slug(line)))
 	view.Nav = newNav(provider, v, lines, id, c.Query("filter"), "")
 	view.Operation = p.schemaLinks(provider, v).operation(ref, partial, line, v.URL)
+	if asks := v.Asks.String(); asks != "" {
+		view.Operation.Notes = append(view.Operation.Notes, v.Label+" is asked for by "+asks)
+	}
 	if at > 0 {
 		view.Operation.Previous, view.Operation.PreviousName = operationLink(provider, v.API.Slug, v.Label, slug(lines[at-1])), title(lines[at-1])
 	}
@@ -89,7 +92,7 @@ func operationSample(c *gin.Context, ref openapi.Reference, v manager.OfferedVer
 	}
 	chosen := language(c)
 	s := &sampleView{Title: title(line), URL: page}
-	for _, sample := range openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Auth: sampleAuth(v.Credentials, line.Public)}) {
+	for _, sample := range openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Says: says(v.Asks), Auth: sampleAuth(v.Credentials, line.Public)}) {
 		s.Languages = append(s.Languages, languageTab{Name: sample.Language, Title: sample.Title, URL: with(page, "lang", sample.Language), Current: sample.Language == chosen})
 		if sample.Language == chosen {
 			s.Tokens = sample.Tokens

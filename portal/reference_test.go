@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 func TestReferenceShowsAnOperationWhole(t *testing.T) {
@@ -113,4 +114,34 @@ func TestNamedSchemasHavePages(t *testing.T) {
 	if p := b.get("/apis/meridian/parcels/v1/schemas/Nothing"); p.status != http.StatusNotFound {
 		t.Errorf("a schema that is not: got %d, want 404", p.status)
 	}
+}
+
+func TestReferenceSaysHowAVersionIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	w.load(o.version)
+	b := w.anonymous()
+	b.get("/apis/meridian/parcels/v1").lacks(t, "Asked for by")
+	again := func(mounts ...apim.Mount) {
+		t.Helper()
+		must[apim.Version](t)(w.catalog.UpdateDraft(t.Context(), w.provider, w.providerTenant.ID, o.version.ID, manager.DraftChange{Mounts: &mounts}))
+		must[manager.PublishResult](t)(w.catalog.Publish(t.Context(), w.provider, w.providerTenant.ID, o.version.ID, "production", ""))
+	}
+	by := func(in, name, value string) apim.Mount {
+		return apim.Mount{BasePath: "/meridian/parcels", Select: apim.Selector{In: in, Name: name, Value: value}}
+	}
+	again(by("header", "X-Version", "1"), by("query", "v", "1"))
+	b.get("/apis/meridian/parcels/v1").wants(t, http.StatusOK, "Asked for by", "header X-Version: 1", "or by", "query v=1")
+	b.get("/apis/meridian/parcels/v1/reference/list_parcels").wants(t, http.StatusOK,
+		"v1 is asked for by header X-Version: 1", "curl http://localhost:8080/meridian/parcels/parcels", "X-Version: 1")
+	again(by("media_type", "", "application/vnd.parcels.v1+json"))
+	b.get("/apis/meridian/parcels/v1/reference/list_parcels").wants(t, http.StatusOK, "Accept: application/vnd.parcels.v1+json")
+	again(by("query", "v", "one two"))
+	b.get("/apis/meridian/parcels/v1/reference/list_parcels").wants(t, http.StatusOK, "?v=one+two")
+	// Where the path alone is enough, that is what the page and the samples show.
+	again(by("header", "X-Version", "1"), apim.Mount{BasePath: "/meridian/parcels/v1"})
+	p := b.get("/apis/meridian/parcels/v1/reference/list_parcels")
+	p.wants(t, http.StatusOK, "curl http://localhost:8080/meridian/parcels/v1/parcels")
+	p.lacks(t, "X-Version")
+	b.get("/apis/meridian/parcels/v1").wants(t, http.StatusOK, "Also at", "http://localhost:8080/meridian/parcels by header X-Version: 1")
 }

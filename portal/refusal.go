@@ -60,6 +60,27 @@ func requestRefusals() []refusal {
 			Retry: retryNever,
 		},
 		{
+			Code: "version_missing", Status: 400, Title: "The call asks for no version", Group: groupRequest,
+			Happened: "Several versions of the API share this address, and none of them answers calls that ask for none.",
+			Means:    "The request was not forwarded. The answer's `detail` names the versions, and how to ask for each.",
+			Do:       []string{"Send the header, query parameter or media type that `detail` gives for the version you want.", "The version's page in the catalog says it too, and its samples hold it."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "version_unknown", Status: 400, Title: "There is no such version", Group: groupRequest,
+			Happened: "The call asks for a version, by a header, a query parameter or a media type, that is not published at this address.",
+			Means:    "The request was not forwarded: another version than the one you mean could do something else with it.",
+			Do:       []string{"Compare the value with those in `detail`. Upper and lower case count.", "If it worked before, the version may have retired: its page names the one that follows."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "version_ambiguous", Status: 400, Title: "The call asks for two versions", Group: groupRequest,
+			Happened: "The call asks for more than one version, such as one by a header and another by its media type, or says one of them twice.",
+			Means:    "The request was not forwarded, since it is not clear which version you mean.",
+			Do:       []string{"Ask in one way alone, or for the same version in all of them.", "Look for a default header or parameter that your client library adds."},
+			Retry:    retryNever,
+		},
+		{
 			Code: "method_not_allowed", Status: 405, Title: "This path does not take this method", Group: groupRequest,
 			Happened: "The path exists, but not with the method of the request.",
 			Means:    "The request was not forwarded. The answer's `Allow` header lists the methods that the path takes.",
@@ -239,6 +260,20 @@ func upstreamRefusals() []refusal {
 			Means:    "The API may still be working on it. Repeating a call that changes something may do it twice.",
 			Do:       []string{"Ask for less at once: a smaller page, a shorter period.", "Before repeating a call that changes something, look whether it took effect.", "If it lasts, tell the provider the request id from the answer."},
 			Retry:    "Yes, for calls that only read.",
+		},
+		{
+			Code: "upstream_busy", Status: 503, Title: "The API is as busy as it may be", Group: groupUpstream,
+			Happened: "As many calls as the provider allows at once are under way on the API behind the gateway.",
+			Means:    "The request was not forwarded. Your key and plan are fine.",
+			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause.", "Send fewer calls at the same time."},
+			Retry:    "Yes, after `Retry-After`.",
+		},
+		{
+			Code: "upstream_unavailable", Status: 503, Title: "The API gets no calls at the moment", Group: groupUpstream,
+			Happened: "The API behind the gateway has failed so many calls that the gateway lets it rest, or no address of it is known.",
+			Means:    "The request was not forwarded. Your key and plan are fine.",
+			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause.", "If it lasts, tell the provider the request id from the answer."},
+			Retry:    "Yes, after `Retry-After`.",
 		},
 	}
 }

@@ -74,7 +74,7 @@ func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v ma
 	if err != nil {
 		return nil // the page is whole without it
 	}
-	samples := openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Auth: sampleAuth(v.Credentials, line.Public), Key: key})
+	samples := openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Says: says(v.Asks), Auth: sampleAuth(v.Credentials, line.Public), Key: key})
 	s := &sampleView{
 		Title: title(line), Tokens: samples[0].Tokens,
 		URL: operationLink(provider, v.API.Slug, v.Label, slug(line)),

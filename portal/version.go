@@ -13,6 +13,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/web"
 	"portico/manager"
+	"portico/openapi"
 )
 
 // versionHead is what all pages of an API version have on top.
@@ -177,6 +178,7 @@ func (p *portal) facts(v manager.OfferedVersion, offers []manager.Offer) []fact 
 	if place, ok := placeOf(v); ok && len(v.Places) > 1 {
 		facts[0].Label = "Base URL, " + place.Name
 	}
+	facts = append(facts, wayFacts(v)...)
 	if len(offers) > 0 {
 		facts = append(facts, fact{Label: "Provider", Value: offers[0].Provider.Name})
 	}
@@ -196,6 +198,38 @@ func (p *portal) facts(v manager.OfferedVersion, offers []manager.Offer) []fact 
 		facts = append(facts, fact{Label: "Updated", Value: shortDay(v.Document.CreatedAt)})
 	}
 	return append(facts, fact{Label: "Operations", Value: number(v.Operations)})
+}
+
+// wayFacts say how a call asks for this version, where the path alone does not,
+// and the other ways that work too.
+func wayFacts(v manager.OfferedVersion) []fact {
+	var facts []fact
+	for i, w := range v.Ways {
+		switch asks := w.Asks.String(); {
+		case i == 0 && asks != "":
+			facts = append(facts, fact{Label: "Asked for by", Value: asks, Mono: true})
+		case i > 0 && asks != "" && w.URL == v.URL:
+			facts = append(facts, fact{Label: "or by", Value: asks, Mono: true})
+		case i > 0 && asks != "":
+			facts = append(facts, fact{Label: "Also at", Value: w.URL + " by " + asks, Mono: true})
+		case i > 0:
+			facts = append(facts, fact{Label: "Also at", Value: w.URL, Mono: true})
+		}
+	}
+	return facts
+}
+
+// says is what a call has to say beside the path, as samples write it.
+func says(s apim.Selector) []openapi.Predicate {
+	switch {
+	case s.In == "header", s.In == "query":
+		return []openapi.Predicate{{In: s.In, Name: s.Name, Value: s.Value}}
+	case s.In == "media_type" && s.Name == "":
+		return []openapi.Predicate{{In: "header", Name: "Accept", Value: s.Value}}
+	case s.In == "media_type":
+		return []openapi.Predicate{{In: "header", Name: "Accept", Value: "application/json; " + s.Name + "=" + s.Value}}
+	}
+	return nil
 }
 
 // credentialWays says where an API looks for a key, the best place first.

@@ -103,6 +103,9 @@ func openCore(ctx context.Context, o controlOptions) (*control, manager.Core, er
 
 func (c *control) wire(core manager.Core, confirm manager.Confirmations, o controlOptions) {
 	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm}
+	if c.collector != nil {
+		c.catalog.Counts = c.collector
+	}
 	c.access = &manager.Access{Core: core}
 	c.tenants = &manager.Tenants{Core: core, OpenSignUp: o.SignUp == "open"}
 	c.fleet = &manager.Fleet{Core: core, Confirm: confirm, Commands: commands{o.Line}}
@@ -175,7 +178,7 @@ func nodeName(host string, known []apim.Node) string {
 func (c *control) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		c.publisher.Run, c.collector.Run, c.collector.Serve, c.catalog.RunLoader, c.access.RunExpiry, c.follow,
+		c.publisher.Run, c.collector.Run, c.collector.Serve, c.catalog.RunLoader, c.catalog.RunSplits, c.access.RunExpiry, c.follow,
 	} {
 		group.Go(func() error {
 			if err := part(ctx); err != nil && ctx.Err() == nil {

@@ -141,6 +141,7 @@ type ctlAPISet struct {
 	Contact     *string  `help:"Whom to ask about it."`
 	Tag         []string `help:"All of its tags. Give it again for more."`
 	NoTags      bool     `help:"Take all tags away."`
+	Default     *string  `name:"default-version" placeholder:"LABEL" help:"Which version takes calls that ask for none where several share an address: a label, newest, oldest, or empty for none."`
 }
 
 // Run changes an API.
@@ -149,11 +150,12 @@ func (c *ctlAPISet) Run(ctx context.Context, io *ctlIO) error {
 	put(body, "name", c.Name)
 	put(body, "description", c.Description)
 	put(body, "contact", c.Contact)
+	put(body, "default_version", c.Default)
 	if err := putList(body, "tags", c.Tag, "tag", "no-tags", c.NoTags); err != nil {
 		return err
 	}
 	var a apiAnswer
-	return c.set(ctx, io, anAPI(), c.API, c.ctlOwner, nil, body, &a, "--name, --description, --contact, --tag or --team", func() string {
+	return c.set(ctx, io, anAPI(), c.API, c.ctlOwner, nil, body, &a, "--name, --description, --contact, --tag, --default-version or --team", func() string {
 		return "Changed API " + a.Slug + "."
 	})
 }

@@ -47,6 +47,7 @@ type draftAnswer struct {
 	Mounts []struct {
 		Host     string
 		BasePath string `json:"base_path"`
+		Select   struct{ In, Name, Value string }
 	}
 	Upstreams []struct {
 		Name             string
@@ -112,6 +113,9 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 	}
 	for _, m := range d.Draft.Mounts {
 		s.say("Draft: mounted at %s%s", m.Host, m.BasePath)
+		if m.Select.In != "" {
+			s.say("       where a call says %s %s", strings.ReplaceAll(m.Select.In, "_", " "), strings.TrimSpace(m.Select.Name+" "+m.Select.Value))
+		}
 	}
 	for _, u := range d.Draft.Upstreams {
 		s.say("Draft: upstream %s %s", u.Name, strings.Join(u.URLs, ", "))
@@ -134,6 +138,7 @@ type ctlVersionSet struct {
 	ctlVersion
 	Mount          *string        `placeholder:"PATH" help:"Base path on the gateway."`
 	Host           *string        `help:"With --mount: only for this host."`
+	Place          []string       `sep:"none" placeholder:"PATH[ ASK]" help:"All places where it answers, each with how a call asks for it: '/acme/orders header X-Version: 2', '… query v=2', '… media type application/vnd.acme.v2+json', '… media type parameter version=2'. Give it again for more."`
 	Upstream       []string       `placeholder:"URL" help:"All addresses of the backend; $${NAME} is a value of the environment. Give it again for more."`
 	Header         []string       `sep:"none" placeholder:"NAME=VALUE" help:"A header that the gateway sets for the backend; others stay. $${NAME} in it is a value of the environment. Give it again for more."`
 	NoHeader       []string       `placeholder:"NAME" help:"Set this header no more. Give it again for more."`
@@ -174,7 +179,7 @@ func (c *ctlVersionSet) Run(ctx context.Context, io *ctlIO) error {
 		return err
 	}
 	if len(body) == 0 {
-		return usagef("nothing to change; give --upstream, --mount, --header, --limit, --public or another setting")
+		return usagef("nothing to change; give --upstream, --mount, --place, --header, --limit, --public or another setting")
 	}
 	answer, err := s.call(ctx, http.MethodPatch, path+"/draft", nil, body, &v)
 	if err != nil {
@@ -187,6 +192,18 @@ func (c *ctlVersionSet) Run(ctx context.Context, io *ctlIO) error {
 func (c *ctlVersionSet) body() (map[string]any, error) {
 	body := map[string]any{}
 	switch {
+	case len(c.Place) > 0 && (c.Mount != nil || c.Host != nil):
+		return nil, usagef("--place and --mount do not go together")
+	case len(c.Place) > 0:
+		mounts := []map[string]any{}
+		for _, text := range c.Place {
+			mount, err := placeOf(text)
+			if err != nil {
+				return nil, err
+			}
+			mounts = append(mounts, mount)
+		}
+		body["mounts"] = mounts
 	case c.Mount != nil:
 		mount := map[string]any{"base_path": *c.Mount}
 		put(mount, "host", c.Host)
@@ -220,6 +237,39 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 		}
 	}
 	return body, nil
+}
+
+// placeOf reads a path with how a call asks for the version there.
+func placeOf(text string) (map[string]any, error) {
+	at, ask, _ := strings.Cut(strings.TrimSpace(text), " ")
+	i := strings.IndexByte(at, '/')
+	if i < 0 {
+		return nil, usagef("--place %s: its path does not begin with a slash", text)
+	}
+	mount := map[string]any{"base_path": at[i:]}
+	if i > 0 {
+		mount["host"] = at[:i]
+	}
+	if ask = strings.TrimSpace(ask); ask == "" {
+		return mount, nil
+	}
+	for _, way := range []struct{ prefix, in, sep string }{
+		{"header ", "header", ":"}, {"query ", "query", "="}, {"media type parameter ", "media_type", "="}, {"media type ", "media_type", ""},
+	} {
+		rest, ok := strings.CutPrefix(ask, way.prefix)
+		if !ok {
+			continue
+		}
+		if way.sep == "" {
+			mount["select"] = map[string]string{"in": way.in, "value": strings.TrimSpace(rest)}
+			return mount, nil
+		}
+		if name, value, ok := strings.Cut(rest, way.sep); ok {
+			mount["select"] = map[string]string{"in": way.in, "name": strings.TrimSpace(name), "value": strings.TrimSpace(value)}
+			return mount, nil
+		}
+	}
+	return nil, usagef("--place %s cannot be read; after the path write header NAME: VALUE, query NAME=VALUE, media type TYPE, or media type parameter NAME=VALUE", text)
 }
 
 // limits sets the limits of the version itself, each with what it counts apart.

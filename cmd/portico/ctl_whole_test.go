@@ -115,6 +115,9 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 		"versions list orders", "versions show orders", "versions set orders --limit 600/1m", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
 		"versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
+	walk("split orders --environment sandbox", "split set orders --environment sandbox --upstream https://next.example --share 5 --sticky cookie --step 10 --every 5m --mirror https://mirror.example",
+		"split show orders --environment sandbox", "split switch orders --environment sandbox --to candidate", "split end orders --environment sandbox",
+		"versions set orders --limit 60/1m", "split offer orders --environment sandbox --share 1", "split take orders --environment sandbox")
 	walk("products create Orders --version orders/v1 --public", "products", "products show orders", "products set orders --summary Orders.",
 		"plans create orders Trial", "plans create orders Business --approval manual", "plans list orders", "plans show orders/trial",
 		"plans set orders/trial --price 1", "offers", "offers show orders")

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -103,7 +104,7 @@ func (c *Conn) inPlace(b []byte) (n int) {
 			c.held = append(c.held, b...)
 			return 0
 		}
-		end, err := scan(b, 0)
+		end, err := EndOfHead(b, 0)
 		if err == nil && end == 0 && len(b) <= MaxHeadBytes {
 			c.held, c.looked = append(c.held, b...), len(b)
 			return 0
@@ -133,7 +134,7 @@ func (c *Conn) release() bool {
 		for len(c.held) > 1 && c.looked < 2 && c.held[0] == '\r' && c.held[1] == '\n' {
 			c.held, c.looked = c.held[2:], 0 // an empty line before a request line is ignored (RFC 9112 section 2.2)
 		}
-		end, err := scan(c.held, c.looked)
+		end, err := EndOfHead(c.held, c.looked)
 		c.looked = len(c.held)
 		if err == nil && end == 0 && len(c.held) <= MaxHeadBytes {
 			return false
@@ -161,7 +162,7 @@ func (c *Conn) release() bool {
 
 func (c *Conn) begin(b []byte, end int) *Error {
 	if end == 0 || end > MaxHeadBytes {
-		return &Error{431, "The request's head is larger than 32 KiB. Send less."}
+		return HeadTooLarge()
 	}
 	c.slow = false
 	return c.stream.Begin(b[:end])
@@ -185,25 +186,23 @@ func (c *Conn) setRefused(err *Error) {
 	c.refused = err
 }
 
-// scan finds the end of a head, 0 when it is not there yet. Line ends that are
-// not CR LF are found at once, or a client that uses them would wait in vain.
-func scan(b []byte, from int) (end int, err *Error) {
-	for i := from; i < len(b); i++ {
-		switch b[i] {
-		case '\n':
-			if i == 0 || b[i-1] != '\r' {
-				return 0, bad("A line of the request's head ends with LF alone. End each with CR LF.")
-			}
-			if i >= 3 && b[i-2] == '\n' {
-				return i + 1, nil
-			}
-		default:
-			if i > 0 && b[i-1] == '\r' {
-				return 0, bad("The request's head holds a CR without LF.")
-			}
+// EndOfHead finds the byte after a head's blank line, 0 when it is not there
+// yet; bytes before from were searched already. A line that ends with LF alone
+// is an error at once, or a client that uses them would wait in vain.
+func EndOfHead(b []byte, from int) (end int, err *Error) {
+	for i := from; ; i++ {
+		j := bytes.IndexByte(b[i:], '\n')
+		if j < 0 {
+			return 0, nil
+		}
+		i += j
+		if i == 0 || b[i-1] != '\r' {
+			return 0, bad("A line of the request's head ends with LF alone. End each with CR LF.")
+		}
+		if i >= 3 && b[i-2] == '\n' {
+			return i + 1, nil
 		}
 	}
-	return 0, nil
 }
 
 // patience sets our own deadline for the read that follows.

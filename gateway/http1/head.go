@@ -30,6 +30,15 @@ func (e *Error) Error() string { return e.Detail }
 
 func bad(detail string) *Error { return &Error{400, detail} }
 
+// HeadTooLarge is the refusal of a head above MaxHeadBytes.
+func HeadTooLarge() *Error {
+	return &Error{431, "The request's head is larger than 32 KiB. Send less."}
+}
+
+// Preface is what a client that speaks HTTP/2 without being asked sends in the
+// place of a head (RFC 9113 section 3.4).
+const Preface = "PRI * HTTP/2.0\r\n\r\n"
+
 // Head is a request's head as it was parsed. Its strings are views into the
 // bytes that Parse was given.
 type Head struct {

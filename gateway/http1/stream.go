@@ -112,17 +112,26 @@ func (s *Stream) endLine() *Error {
 			s.state = atHead
 			return nil
 		}
-		f, err := ParseField(line)
-		if err != nil {
+		if _, err := parseTrailer(line); err != nil {
 			return err
-		}
-		for _, name := range [...]string{"Content-Length", "Transfer-Encoding", "Host", "Authorization", "Trailer", "Connection"} {
-			if fold(f.Name, name) {
-				return bad("The trailer " + name + " is not allowed.")
-			}
 		}
 	}
 	return nil
+}
+
+// parseTrailer reads a line of the trailers. Fields that would change what was
+// decided by the head are refused.
+func parseTrailer(line string) (Field, *Error) {
+	f, err := ParseField(line)
+	if err != nil {
+		return f, err
+	}
+	for _, name := range [...]string{"Content-Length", "Transfer-Encoding", "Host", "Authorization", "Trailer", "Connection"} {
+		if fold(f.Name, name) {
+			return f, bad("The trailer " + name + " is not allowed.")
+		}
+	}
+	return f, nil
 }
 
 // chunkSize reads the line before a chunk. Extensions are accepted, as far as

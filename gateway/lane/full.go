@@ -4,63 +4,37 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
 )
 
-// Times bound what a client may take. A zero field means its default.
-type Times struct {
-	Head  time.Duration // a request's head; 10 s
-	Body  time.Duration // between two reads of its body; 30 s
-	Write time.Duration // each write to it; 30 s
-	Idle  time.Duration // between two requests; 90 s
+// full is the lane over net/http. Every byte of HTTP/1.1 passes the strict
+// parser of package http1 before net/http sees it.
+type full struct {
+	lanes   *Lanes
+	pool    policy.Pool // not the fast lane's: net/http reads what these hold when they are given back
+	buffers sync.Pool
+	server  *http.Server
+	refusal string
+	in      *handed
 }
 
-func (t Times) orDefault() Times {
-	set := func(d *time.Duration, value time.Duration) {
-		if *d <= 0 {
-			*d = value
-		}
-	}
-	set(&t.Head, 10*time.Second)
-	set(&t.Body, 30*time.Second)
-	set(&t.Write, 30*time.Second)
-	set(&t.Idle, 90*time.Second)
-	return t
-}
-
-// Full is the lane over net/http. Make one with NewFull.
-type Full struct {
-	handler  Handler
-	times    Times
-	log      *slog.Logger
-	pool     policy.Pool
-	buffers  sync.Pool
-	server   *http.Server
-	refusal  string
-	draining atomic.Bool
-}
-
-// NewFull returns a lane that passes its requests to handler.
-func NewFull(handler Handler, times Times, log *slog.Logger) *Full {
+func newFull(l *Lanes) *full {
 	var secret [16]byte
 	rand.Read(secret[:]) // never fails: crypto/rand
-	f := &Full{handler: handler, times: times.orDefault(), log: log, refusal: "/" + hex.EncodeToString(secret[:])}
+	f := &full{lanes: l, refusal: "/" + hex.EncodeToString(secret[:]), in: newHanded()}
 	f.buffers.New = func() any { return new([buffer]byte) }
 	f.server = &http.Server{
 		Handler:           f,
-		ReadHeaderTimeout: f.times.Head,
-		IdleTimeout:       f.times.Idle,
+		ReadHeaderTimeout: l.times.Head,
+		IdleTimeout:       l.times.Idle,
 		MaxHeaderBytes:    2 * http1.MaxHeadBytes, // http1 enforces the limit
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -69,53 +43,30 @@ func NewFull(handler Handler, times Times, log *slog.Logger) *Full {
 	return f
 }
 
+// run serves what is handed over until the lane is closed.
+func (f *full) run() {
+	if err := f.server.Serve(f.in); err != http.ErrServerClosed {
+		f.lanes.log.Error("the full lane ended", "error", err)
+	}
+}
+
+// take serves a connection of which ahead was read already.
+func (f *full) take(c net.Conn, ahead []byte) {
+	if len(ahead) > 0 {
+		c = &resumed{Conn: c, ahead: ahead}
+	}
+	f.in.hand(http1.NewConn(c, f.refusal, http1.Times{Head: f.lanes.times.Head, Body: f.lanes.times.Body}))
+}
+
+// drain waits for the answers under way and closes what is idle.
+func (f *full) drain(ctx context.Context) error { return f.server.Shutdown(ctx) }
+
+func (f *full) close() error { return f.server.Close() }
+
 type connKey struct{}
 
-// Serve accepts connections until the listener is closed or Drain is called;
-// then it returns nil. The lane owns the listener from here on.
-func (f *Full) Serve(listener net.Listener) error {
-	err := f.server.Serve(&strictListener{listener, f})
-	if err == http.ErrServerClosed {
-		return nil
-	}
-	return fmt.Errorf("serve %s: %w", listener.Addr(), err)
-}
-
-// Close gives every connection up at once.
-func (f *Full) Close() error { return f.server.Close() }
-
-// KeepConnections says whether connections stay open after an answer. With
-// false every answer is the last of its connection, so that clients move on by
-// themselves.
-func (f *Full) KeepConnections(keep bool) { f.draining.Store(!keep) }
-
-// Drain stops accepting, waits for the answers under way, and closes what is
-// idle. When ctx ends first it gives up what is left and says so.
-func (f *Full) Drain(ctx context.Context) error {
-	f.KeepConnections(false)
-	if err := f.server.Shutdown(ctx); err != nil {
-		_ = f.server.Close() // it closes what it can
-		return fmt.Errorf("drain gateway: %w", err)
-	}
-	return nil
-}
-
-type strictListener struct {
-	net.Listener
-	lane *Full
-}
-
-// Accept implements net.Listener.
-func (l *strictListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return http1.NewConn(c, l.lane.refusal, http1.Times{Head: l.lane.times.Head, Body: l.lane.times.Body}), nil
-}
-
 // ServeHTTP implements http.Handler for the lane's own server.
-func (f *Full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*http1.Conn)
 	ex := f.pool.Take()
 	defer f.pool.Give(ex)
@@ -129,16 +80,16 @@ func (f *Full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused != nil {
 		ex.Method = http.MethodGet
 		fillPeer(ex, r)
-		f.handler.Refuse(ex, &policy.Denied{Status: refused.Status, Code: codeOf(refused.Status), Detail: refused.Detail, Close: true})
+		f.lanes.handler.Refuse(ex, &policy.Denied{Status: refused.Status, Code: codeOf(refused.Status), Detail: refused.Detail, Close: true})
 	} else {
 		fill(ex, w, r, conn)
-		if err := f.handler.Serve(r.Context(), ex); err != nil {
-			f.handler.Done(ex, err)
+		if err := f.lanes.handler.Serve(r.Context(), ex); err != nil {
+			f.lanes.handler.Done(ex, err)
 			panic(http.ErrAbortHandler) // net/http's way to close the connection
 		}
 	}
 	err := f.write(w, r, ex)
-	f.handler.Done(ex, err)
+	f.lanes.handler.Done(ex, err)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}

@@ -1,9 +1,12 @@
 // Package lane is where connections come in. A lane reads requests into a
 // policy.Exchange, hands it to a Handler, and writes the answer that it finds
-// there. This is the full lane, over net/http; every byte passes the strict
-// parser of package http1 before net/http sees it.
+// there. The fast lane speaks HTTP/1.1 over its own code; what it does not speak
+// (other protocols, connections that switch) it hands to the full lane, over
+// net/http, with the bytes already read. Both go by the strict parser of
+// package http1: what is malformed is refused before it is handed to anybody.
 //
-// A lane decides nothing: it does not match, authenticate, or word an error.
+// A lane decides nothing: it does not match, authenticate, or word an error. The
+// same request gets the same answer in both.
 package lane
 
 import (

@@ -3,28 +3,62 @@ package policy
 import (
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
-// Body is a request's body as it streams in; nil is an empty one. Its reader
-// side may run beside the rest of the exchange, and outlive it, as it does when
-// an upstream answers before it has read everything.
+// Body is a request's body as it streams in; nil is an empty one. It may be read
+// beside the rest of the exchange, and by somebody who outlives that, as happens
+// when an upstream answers before it has read everything: who wants to do so
+// calls Share first.
 type Body struct {
 	// Trailer holds the names of announced trailers when the head was read, and
 	// their values when Read has returned io.EOF.
 	Trailer Header
 
-	source io.Reader
-	limit  int64 // in bytes; 0 none
-	read   atomic.Int64
-	ended  atomic.Bool
-	failed atomic.Pointer[failure]
+	mu      sync.Mutex // held while source is read
+	stopped bool       // guarded by mu
+	shared  bool
+	source  io.Reader
+	limit   int64 // in bytes; 0 none
+	read    atomic.Int64
+	ended   atomic.Bool
+	failed  atomic.Pointer[failure]
 }
 
 type failure struct{ error }
 
 // NewBody returns a body that is read from source.
 func NewBody(source io.Reader) *Body { return &Body{source: source} }
+
+// Share says that another goroutine will read the body. Call it in the
+// exchange's own.
+func (b *Body) Share() { b.shared = true }
+
+// Shared reports whether somebody may still hold the body after Stop. Then it
+// must not be used again for another request.
+func (b *Body) Shared() bool { return b.shared }
+
+// Reset makes the body one that is read from source, and forgets the one
+// before, which must not have been shared.
+func (b *Body) Reset(source io.Reader) {
+	b.Trailer.Reset()
+	b.stopped, b.shared, b.source, b.limit = false, false, source, 0
+	b.read.Store(0)
+	b.ended.Store(false)
+	b.failed.Store(nil)
+}
+
+// Stop ends all reading, and returns when nobody reads any more. interrupt must
+// make a read that waits for the caller fail.
+func (b *Body) Stop(interrupt func()) {
+	if !b.mu.TryLock() {
+		interrupt()
+		b.mu.Lock()
+	}
+	b.stopped = true
+	b.mu.Unlock()
+}
 
 // Limit bounds the body to n bytes; reading more fails with a *Denied.
 func (b *Body) Limit(n int64) { b.limit = n }
@@ -57,6 +91,11 @@ func (b *Body) Read(p []byte) (int, error) {
 	if err := b.Err(); err != nil {
 		return 0, err
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return 0, errStopped
+	}
 	n, err := b.source.Read(p)
 	switch total := b.read.Add(int64(n)); {
 	case b.limit > 0 && total > b.limit:
@@ -74,6 +113,8 @@ func (b *Body) Read(p []byte) (int, error) {
 	b.failed.Store(&failure{err})
 	return n, err
 }
+
+var errStopped = errors.New("the request's body is not read any more")
 
 // Broken is the failure of the caller's side: it went away or stalled. It
 // is not the upstream's fault.

@@ -26,6 +26,7 @@ type Exchange struct {
 	BodyLength int64  // in bytes; 0 none, -1 not known
 	Peer       netip.Addr
 	Expects    bool // the caller waits for 100 Continue
+	Line       *Line
 
 	// What the node adds before the chain.
 	Now       time.Time // the one clock reading on entry
@@ -48,6 +49,15 @@ type Exchange struct {
 	UpstreamPath string
 
 	Answer Answer
+
+	// Tries is how often an upstream was tried; Attempts is how each try went,
+	// where Explain is set.
+	Tries    int
+	Attempts []Attempt
+
+	// Interim sends an answer before the answer, such as 103 Early Hints, at
+	// once; nil where the caller cannot read one.
+	Interim func(status int, fields []Field) error
 
 	// Stats and Announced belong to the API, once it is known: what counts the
 	// answer, and what every answer says.
@@ -75,6 +85,21 @@ type Answer struct {
 	Local bool
 	// Close says that the connection ends with this answer.
 	Close bool
+}
+
+// Attempt is one try of a call on one target.
+type Attempt struct {
+	Target  string // its URL, and its address where that was found
+	Outcome string // in words
+	Took    time.Duration
+}
+
+// Line is the caller's connection, as far as a destination may ask for it; nil
+// where the context tells.
+type Line struct {
+	// Gone reports whether the caller has hung up. It may be called at any
+	// time, from another goroutine, and costs a system call.
+	Gone func() bool
 }
 
 // Caller is the authenticated application of a request. Both are nil for a

@@ -17,27 +17,30 @@ func StripHop(h *Header) {
 			}
 		}
 	}
-	h.DelFunc(func(f Field) bool {
-		switch len(f.Name) {
-		case 2:
-			return FoldEqual(f.Name, "TE")
-		case 6:
-			return FoldEqual(f.Name, "Expect")
-		case 7:
-			return FoldEqual(f.Name, "Upgrade") || FoldEqual(f.Name, "Trailer")
-		case 10:
-			return FoldEqual(f.Name, "Keep-Alive")
-		case 16:
-			return FoldEqual(f.Name, "Proxy-Connection")
-		case 17:
-			return FoldEqual(f.Name, "Transfer-Encoding")
-		case 18:
-			return FoldEqual(f.Name, "Proxy-Authenticate")
-		case 19:
-			return FoldEqual(f.Name, "Proxy-Authorization")
-		}
-		return false
-	})
+	h.DelFunc(func(f Field) bool { return Hop(f.Name) })
+}
+
+// Hop reports whether a field is known to concern one connection only.
+func Hop(name string) bool {
+	switch len(name) {
+	case 2:
+		return FoldEqual(name, "TE")
+	case 6:
+		return FoldEqual(name, "Expect")
+	case 7:
+		return FoldEqual(name, "Upgrade") || FoldEqual(name, "Trailer")
+	case 10:
+		return FoldEqual(name, "Keep-Alive") || FoldEqual(name, "Connection")
+	case 16:
+		return FoldEqual(name, "Proxy-Connection")
+	case 17:
+		return FoldEqual(name, "Transfer-Encoding")
+	case 18:
+		return FoldEqual(name, "Proxy-Authenticate")
+	case 19:
+		return FoldEqual(name, "Proxy-Authorization")
+	}
+	return false
 }
 
 func delFirst(h *Header, name string) {

@@ -84,4 +84,8 @@ func announced(a entry.API) (fields []policy.Field) {
 	return fields
 }
 
-func (a *API) has(m entry.Mount) bool { return a != nil && slices.Contains(a.mounts, m) }
+func (a *API) has(m entry.Mount) bool {
+	return a != nil && slices.ContainsFunc(a.mounts, func(own entry.Mount) bool {
+		return own.Host == m.Host && own.BasePath == m.BasePath && own.Select.Folded() == m.Select.Folded()
+	})
+}

@@ -10,12 +10,21 @@ import (
 )
 
 // Match finds a request's route and writes it into the exchange: scope,
-// parameters and the path for the upstream. A *policy.Denied says that there is
+// parameters, the path for the upstream, and what the answer announces. A *policy.Denied says that there is
 // none, or none for the method; the API is returned even then, once it is known.
 func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
 	path := ex.Path.Decoded
-	api, base := t.find(ex.Host, path)
-	if api == nil {
+	there, base := t.find(ex.Host, path)
+	api := there.api
+	switch {
+	case there.choices != nil:
+		var err error
+		if api, err = there.choose(ex); err != nil {
+			return nil, nil, err
+		}
+	case api != nil:
+		ex.Announced = api.Announced
+	default:
 		return nil, nil, noRoute("No API is published under this address. Compare the host and the path with those in the API's reference.")
 	}
 	below := path[base:]
@@ -58,7 +67,7 @@ type search struct {
 
 // walk searches below a node; at is the slash before the next segment.
 func (s *search) walk(n *node, at int) {
-	if n.best >= s.rank {
+	if n.best > s.rank {
 		return
 	}
 	end := strings.IndexByte(s.path[at+1:], '/')
@@ -73,7 +82,7 @@ func (s *search) walk(n *node, at int) {
 		s.step(next, end, last)
 	}
 	for i := range n.partials {
-		if e := &n.partials[i]; e.node.best < s.rank && matchPartial(e.segment.Literals, segment, nil) {
+		if e := &n.partials[i]; e.node.best <= s.rank && matchPartial(e.segment.Literals, segment, nil) {
 			s.step(e.node, end, last)
 		}
 	}
@@ -94,7 +103,7 @@ func (s *search) step(n *node, end int, last bool) {
 }
 
 func (s *search) try(l *leaf) {
-	if l.rank >= s.rank {
+	if l.rank > s.rank {
 		return
 	}
 	for i := range l.methods {
@@ -104,7 +113,9 @@ func (s *search) try(l *leaf) {
 			continue
 		}
 		if mr.bit == s.method {
-			s.route, s.rank = r, l.rank
+			if l.rank < s.rank || len(r.predicates) > len(s.route.predicates) {
+				s.route, s.rank = r, l.rank
+			}
 			return
 		}
 		s.others |= mr.bit

@@ -337,6 +337,22 @@ func TestMatchAgreesWithTryingEveryRoute(t *testing.T) {
 	})
 }
 
+// TestPredicatesDecideBetweenTemplatesThatNothingElseTellsApart was found by
+// the test above.
+func TestPredicatesDecideBetweenTemplatesThatNothingElseTellsApart(t *testing.T) {
+	special := get("/{x}a")
+	special.Operation, special.Predicates = "special", []entry.Predicate{{In: "header", Name: "X-P", Value: "2"}}
+	general := get("/b{x}")
+	general.Operation = "general"
+	tab := table.New()
+	tab.Put(compile(api(1, "/m", general, special)))
+	for header, want := range map[string]string{"2": "special", "1": "general"} {
+		if ex, code := ask(t, tab, "GET", "x", "/m/ba", "X-P: "+header); ex.Scope == nil || ex.Scope.Operation != want {
+			t.Errorf("X-P: %s: got %v %s, want %s", header, ex.Scope, code, want)
+		}
+	}
+}
+
 func FuzzMatch(f *testing.F) {
 	f.Add("/users/{id}.json", "/users/a.json")
 	f.Add("/a{x}b{y}/{r...}", "/aXbY/z")

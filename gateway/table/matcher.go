@@ -36,7 +36,7 @@ type edge struct {
 // leaf holds the routes of one template, or of several that differ in nothing
 // but the names of their parameters.
 type leaf struct {
-	rank    int32
+	rank    int32 // the same for templates that predicates alone may tell apart
 	methods []methodRoutes
 }
 
@@ -57,11 +57,17 @@ func newMatcher(routes []Route) matcher {
 		}
 		byShape[shape] = append(byShape[shape], &routes[i])
 	}
-	slices.SortFunc(shapes, func(a, b string) int {
-		return cmp.Or(byShape[a][0].path.Compare(byShape[b][0].path), cmp.Compare(a, b))
-	})
-	for rank, shape := range shapes {
-		m.add(byShape[shape], int32(rank))
+	path := func(shape string) template.Path { return byShape[shape][0].path }
+	order := func(a, b string) int { // 0 for those that predicates alone may tell apart
+		return cmp.Or(path(a).Compare(path(b)), cmp.Compare(path(a).Rank(), path(b).Rank()))
+	}
+	slices.SortFunc(shapes, func(a, b string) int { return cmp.Or(order(a, b), cmp.Compare(a, b)) })
+	rank := int32(0)
+	for i, shape := range shapes {
+		if i > 0 && order(shapes[i-1], shape) != 0 {
+			rank++
+		}
+		m.add(byShape[shape], rank)
 	}
 	m.root.sort()
 	m.root.pack(new(slab).sized(&m.root))

@@ -1,8 +1,8 @@
 // Package table is what a node serves from: entries compiled into immutable
 // handlers, and the search that finds a request's route among them.
 //
-// It has two levels. A mount (host and base path) leads to an API; within the
-// API a matcher of its own finds the route. APIs are replaced one by one, so
+// It has two levels. A mount (host, base path and version selector) leads to an
+// API; within the API a matcher of its own finds the route. APIs are replaced one by one, so
 // that publishing one of ten thousand costs what publishing one of ten does,
 // and a request sees either the old one or the new one, whole.
 //
@@ -28,7 +28,7 @@ import (
 // Table leads from requests to routes. Any number of goroutines may match;
 // changes are for one at a time.
 type Table struct {
-	mounts    *shards[entry.Mount, *API]
+	seats     *shards[place, seat]
 	hosts     *shards[string, int] // how many mounts name a host
 	hostCount atomic.Int64
 	depths    [check.MaxBaseSegments + 1]atomic.Int32 // mounts by segments of their base path
@@ -38,7 +38,7 @@ type Table struct {
 // New returns a table that serves nothing.
 func New() *Table {
 	return &Table{
-		mounts:   newShards[entry.Mount, *API](1024, func(m entry.Mount) uint32 { return fnv(fnv(2166136261, m.Host), m.BasePath) }),
+		seats:    newShards[place, seat](1024, func(p place) uint32 { return fnv(fnv(2166136261, p.Host), p.BasePath) }),
 		hosts:    newShards[string, int](64, func(s string) uint32 { return fnv(2166136261, s) }),
 		versions: map[policy.ID]*API{},
 	}
@@ -56,7 +56,9 @@ func (t *Table) Put(api *API) {
 		if !old.has(m) {
 			t.count(m, +1)
 		}
-		t.mounts.store(m, api)
+		at := place{m.Host, m.BasePath}
+		there, _ := t.seats.load(at)
+		t.seats.store(at, there.with(m.Select, api))
 	}
 	if old != nil {
 		t.unmount(old, api)
@@ -90,7 +92,13 @@ func (t *Table) Len() int { return len(t.versions) }
 func (t *Table) unmount(old, next *API) {
 	for _, m := range old.mounts {
 		if !next.has(m) {
-			t.mounts.remove(m)
+			at := place{m.Host, m.BasePath}
+			there, _ := t.seats.load(at)
+			if there = there.without(m.Select, old); there.empty() {
+				t.seats.remove(at)
+			} else {
+				t.seats.store(at, there)
+			}
 			t.count(m, -1)
 		}
 	}
@@ -110,10 +118,10 @@ func (t *Table) count(m entry.Mount, by int) {
 	t.hostCount.Store(int64(t.hosts.count))
 }
 
-// find returns the API of the longest base path that holds the path, and how
+// find returns the seat of the longest base path that holds the path, and how
 // many bytes of the path that is.
-func (t *Table) find(host, path string) (*API, int) {
-	m := entry.Mount{}
+func (t *Table) find(host, path string) (seat, int) {
+	m := place{}
 	if t.hostCount.Load() > 0 {
 		if _, named := t.hosts.load(host); named {
 			m.Host = host
@@ -132,11 +140,11 @@ func (t *Table) find(host, path string) (*API, int) {
 			continue
 		}
 		m.BasePath = path[:ends[depth]]
-		if api, ok := t.mounts.load(m); ok {
-			return api, ends[depth]
+		if there, ok := t.seats.load(m); ok {
+			return there, ends[depth]
 		}
 	}
-	return nil, 0
+	return seat{}, 0
 }
 
 func segments(basePath string) int {

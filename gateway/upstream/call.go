@@ -4,210 +4,515 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"sync"
 	"time"
 
+	"portico/gateway/http1"
 	"portico/gateway/policy"
+	"portico/gateway/upstream/balance"
 )
+
+const (
+	readBuffer   = 16 << 10
+	uploadBuffer = 64 << 10
+	maxWhole     = 8 << 10 // bodies up to this are read whole before an upstream is chosen
+	maxInterim   = 32      // answers before the answer
+	maxStale     = 2       // connections to one endpoint that had gone stale
+)
+
+// call is one call under way, and the body of its answer. The set keeps it for
+// the next one, buffers included.
+type call struct {
+	upstream *Upstream
+	ex       *policy.Exchange
+	conn     *conn
+	state    uint64 // of conn, while it is ours
+	times    Timeouts
+	at       *balance.Endpoint   // where the call is under way; nil for nowhere
+	tried    []*balance.Endpoint // and where it was before
+	entered  bool                // the group let it in, and waits for it to leave
+
+	out   []byte // the request: its head, and its body where that is whole
+	body  []byte // the request's body, where it is whole
+	whole bool   // there is no other body to send
+
+	in     []byte
+	r, w   int // what of in was read and not used
+	head   http1.AnswerHead
+	reader http1.Body
+	up     *upload
+	unhook func() bool // ends the watch over the context
+}
 
 // Call implements policy.Destination. It returns when the answer's head is
 // there; the body streams as the lane reads it. Its errors are *policy.Denied,
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	timeouts := u.timeouts()
-	w := &watch{cancel: cancel, patience: timeouts.Connect + timeouts.Header}
-	req := u.request(ctx, ex, w, timeouts)
-	w.start()
-	res, err := u.transport.RoundTrip(req)
-	w.answered()
-	if err != nil {
-		err = failed(ctx, ex, err)
-		cancel(nil)
+	c := u.set.calls.Get().(*call)
+	c.upstream, c.ex, c.times = u, ex, u.timeouts()
+	if err := c.run(ctx); err != nil {
+		err = c.told(ctx, err)
+		c.finish(false)
 		return err
 	}
-	if res.StatusCode < 200 || res.StatusCode > 599 {
-		cancel(nil)
-		res.Body.Close()
-		return &policy.Denied{
-			Status: http.StatusBadGateway, Code: "upstream_invalid",
-			Detail: "The service behind this API gave an answer that is not valid HTTP. Tell the API's provider.",
-			Cause:  errors.New("status " + res.Status),
-		}
-	}
-	answer(ex, res)
-	ex.Answer.Body = &body{res: res, ex: ex, watch: w, idle: timeouts.Idle}
+	ex.Answer.Body = c
 	return nil
 }
 
-func (u *Upstream) request(ctx context.Context, ex *policy.Exchange, w *watch, timeouts Timeouts) *http.Request {
-	t := u.pick()
-	req := (&http.Request{
-		Method: ex.Method, URL: t.url(ex.UpstreamPath, ex.Query), Host: t.host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header, len(ex.Header.Fields())+8), ContentLength: ex.BodyLength,
-	}).WithContext(ctx)
-	for _, f := range ex.Header.Fields() {
-		switch {
-		case policy.FoldEqual(f.Name, "Content-Length"), policy.FoldEqual(f.Name, "Host"):
-		default:
-			req.Header.Add(f.Name, f.Value)
+// run tries until there is an answer, or no use in trying.
+func (c *call) run(ctx context.Context) error {
+	if err := c.gather(); err != nil {
+		return err
+	}
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		c.ex.Tries++
+		began, timed := c.begin()
+		err := c.reach(ctx)
+		outcome := c.outcome(ctx, err)
+		took := time.Duration(0)
+		if timed {
+			took = time.Since(began)
+		}
+		now := c.upstream.set.now.Load()
+		c.upstream.group.Done(c.at, now, outcome, took)
+		if c.ex.Explain != nil {
+			c.ex.Attempts = append(c.ex.Attempts, policy.Attempt{Target: c.at.Name, Outcome: outcome.String(), Took: took})
+		}
+		if outcome == balance.Answered || !c.mayRepeat(outcome, attempt, now) || !c.move(now) {
+			if err != nil {
+				return err
+			}
+			return c.answer()
 		}
 	}
-	if _, named := req.Header["User-Agent"]; !named {
-		req.Header["User-Agent"] = []string{""} // say nothing rather than Go's own
-	}
-	for _, h := range u.config.Headers {
-		req.Header.Set(h.Name, h.Value)
-	}
-	forwarded(ex, req.Header)
-	if ex.Body == nil {
-		return req
-	}
-	up := &upload{body: ex.Body, watch: w, patience: timeouts.Header}
-	req.Body = up
-	for _, f := range ex.Body.Trailer.Fields() {
-		if req.Trailer == nil {
-			req.Trailer = http.Header{}
-			up.trailer = req.Trailer
-		}
-		req.Trailer[http.CanonicalHeaderKey(f.Name)] = nil
-	}
-	if ex.Expects {
-		req.Header.Set("Expect", "100-continue")
-	}
-	return req
 }
 
-// failed turns an error of a call into what the caller is told.
-func failed(ctx context.Context, ex *policy.Exchange, err error) error {
-	if cause := ex.Body.Err(); cause != nil {
+// enter asks the group to let the call in, and for its first endpoint.
+func (c *call) enter(ctx context.Context) error {
+	u := c.upstream
+	now := u.set.now.Load()
+	if u.guarded {
+		after, err := u.group.Enter(ctx, now)
+		if err != nil {
+			return turnedAway(err, after)
+		}
+		c.entered = true
+	}
+	at, err := u.group.Pick(now, c.key(), nil)
+	if err != nil {
+		return turnedAway(err, time.Second)
+	}
+	c.at = at
+	return nil
+}
+
+func (c *call) key() uint64 {
+	if !c.upstream.group.Keyed() {
+		return 0
+	}
+	return c.upstream.hashBy.key(c.ex)
+}
+
+// begin reads the clock where somebody wants to know how long a try takes.
+func (c *call) begin() (began time.Time, timed bool) {
+	if timed = c.upstream.group.Timed() || c.ex.Explain != nil; timed {
+		began = time.Now()
+	}
+	return began, timed
+}
+
+// turnedAway is what a caller is told whose call no endpoint gets.
+func turnedAway(err error, after time.Duration) error {
+	d := &policy.Denied{Status: http.StatusServiceUnavailable, RetryAfter: max(after.Round(time.Second), time.Second), Cause: err}
+	switch {
+	case errors.Is(err, balance.ErrBusy), errors.Is(err, balance.ErrFull):
+		d.Code, d.Detail = "upstream_busy", "The service behind this API has as many calls under way as it takes at once. Call again in a moment."
+	case errors.Is(err, balance.ErrOpen):
+		d.Code, d.Detail = "upstream_unavailable", "The service behind this API has failed too many calls, and gets none for a while. Call again later."
+	default:
+		d.Code, d.Detail = "upstream_unavailable", "No address of the service behind this API is known at the moment. Call again later."
+	}
+	return d
+}
+
+// reach makes one attempt on an endpoint, until the answer's head is there. A
+// connection that had gone stale is no attempt: it is made up for by a new one.
+func (c *call) reach(ctx context.Context) error {
+	for try := 0; ; try++ {
+		sent, err := c.try(ctx, try == 0)
+		if err == nil || try == maxStale || !c.wasStale(err, sent) {
+			return err
+		}
+		c.drop()
+	}
+}
+
+// outcome says what the end of an attempt tells of the endpoint.
+func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
+	if err == nil {
+		return outcomeOf(c.head.Status)
+	}
+	why, broken := uint64(busy), (*policy.Broken)(nil)
+	if c.conn != nil {
+		why = c.conn.why()
+	}
+	switch {
+	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
+		return balance.Abandoned
+	case c.conn == nil:
+		return balance.Unreachable
+	case why == timedOut:
+		return balance.Late
+	}
+	return balance.Broken
+}
+
+// mayRepeat reports whether an attempt that failed may be followed by another:
+// where nothing was sent, or all that was sent is at hand and may be sent twice.
+func (c *call) mayRepeat(o balance.Outcome, attempt int, now int64) bool {
+	r := &c.upstream.retries
+	if attempt >= r.attempts || !r.covers(o, c.head.Status) || c.times.until > 0 && now >= c.times.until {
+		return false
+	}
+	return o == balance.Unreachable || c.whole && repeatable(c.ex.Method)
+}
+
+// move gives the endpoint up for another one, if there is one and the budget
+// allows it.
+func (c *call) move(now int64) bool {
+	group := c.upstream.group
+	tried := append(c.tried, c.at)
+	next, err := group.Pick(now, c.key(), tried)
+	if err != nil && c.upstream.retries.same {
+		next, err = group.Pick(now, c.key(), nil)
+	}
+	if err != nil {
+		return false
+	}
+	if !group.MayRetry(now) {
+		group.End(next)
+		return false
+	}
+	if c.conn != nil {
+		c.drop()
+	}
+	group.End(c.at)
+	c.tried, c.at, c.head.Status = tried, next, 0
+	return true
+}
+
+// gather reads a small body whole, so that it goes out with the head, and a
+// client that is slow to send it keeps no upstream busy.
+func (c *call) gather() error {
+	ex := c.ex
+	c.whole = ex.Body == nil
+	if c.whole || ex.Expects || ex.BodyLength < 0 || ex.BodyLength > maxWhole {
+		return nil
+	}
+	n := int(ex.BodyLength)
+	if cap(c.body) < n {
+		c.body = make([]byte, 0, maxWhole)
+	}
+	c.body = c.body[:n]
+	if _, err := io.ReadFull(ex.Body, c.body); err != nil {
+		return err
+	}
+	if !ex.Body.Ended() { // most say so with their last byte
+		if _, err := ex.Body.Read(c.in[:1]); err != io.EOF {
+			return err
+		}
+	}
+	c.whole = true
+	return nil
+}
+
+// try makes one attempt, until the answer's head is there. sent reports whether
+// any of the request may have reached an upstream.
+func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
+	home := c.at.Data.(*endpoint)
+	if reuse {
+		c.conn = home.take()
+	}
+	if c.conn != nil && !c.whole && !c.conn.silent() { // there is no second try
+		c.upstream.set.close(c.conn)
+		c.conn = nil
+	}
+	if c.conn == nil {
+		if c.conn, err = home.dial(ctx, c.connectTime()); err != nil {
+			return false, err
+		}
+	}
+	c.state = c.conn.begin()
+	c.conn.line.Store(c.ex.Line)
+	if ctx.Done() != nil {
+		conn, state := c.conn, c.state
+		c.unhook = context.AfterFunc(ctx, func() { conn.abort(state, abandoned) })
+	}
+	c.r, c.w = 0, 0
+	c.out = c.appendHead(c.out[:0], home)
+	if !c.whole {
+		return true, c.stream()
+	}
+	c.out = append(c.out, c.body...)
+	c.await()
+	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && !repeatable(c.ex.Method))
+	if c.w = n; err == nil {
+		err = c.readHead()
+	}
+	return wrote > 0, err
+}
+
+// await begins the wait for the answer's head.
+func (c *call) await() {
+	c.conn.head.Store(true)
+	c.conn.readBy.Store(c.times.headBy(c.upstream.set.now.Load()))
+}
+
+// connectTime is how long connecting may take.
+func (c *call) connectTime() time.Duration {
+	if c.times.until == 0 {
+		return c.times.Connect
+	}
+	return min(c.times.Connect, max(time.Duration(c.times.until-c.upstream.set.now.Load()), time.Millisecond))
+}
+
+// repeatable tells the methods that may be sent twice (RFC 9110 section 9.2.2).
+func repeatable(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// wasStale reports whether an attempt failed because its connection had been
+// used before and broke without a byte of an answer, and either nothing was
+// sent or it may be sent twice.
+func (c *call) wasStale(err error, sent bool) bool {
+	if c.conn == nil || !c.conn.used || c.w > 0 || !c.whole {
+		return false
+	}
+	if why := c.conn.why(); why != busy && why != stale {
+		return false
+	}
+	return errors.Is(err, errStale) || (!sent || repeatable(c.ex.Method)) && !errors.As(err, new(*http1.Error))
+}
+
+// drop gives the connection up.
+func (c *call) drop() {
+	if c.unhook != nil {
+		c.unhook()
+		c.unhook = nil
+	}
+	c.conn.end(c.state)
+	c.upstream.set.close(c.conn)
+	c.conn = nil
+}
+
+// readHead reads until the final answer's head is whole. Interim answers are
+// passed on.
+func (c *call) readHead() error {
+	searched := 0
+	for interim := 0; ; {
+		end := http1.EndOfAnswerHead(c.in[c.r:c.w], searched)
+		if end == 0 {
+			searched = c.w - c.r
+			if err := c.Fill(); err != nil {
+				return err
+			}
+			continue
+		}
+		searched = 0
+		// The exchange keeps the head: the buffer is used again for the body.
+		grown := append(c.ex.Scratch(), c.in[c.r:c.r+end]...)
+		head := grown[len(grown)-end:]
+		if err := c.head.Parse(head, c.ex.Method); err != nil {
+			return err
+		}
+		c.r += end
+		switch {
+		case c.head.Status >= 200 && c.head.Status <= 599:
+			c.ex.Grow(grown)
+			c.conn.head.Store(false)
+			c.conn.readBy.Store(0)
+			c.conn.used = true
+			return nil
+		case c.head.Status < 100 || c.head.Status > 599 || c.head.Status == http.StatusSwitchingProtocols:
+			return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
+		}
+		if interim++; interim > maxInterim {
+			return &http1.Error{Status: http.StatusBadGateway, Detail: "There is no end of interim answers."}
+		}
+		if err := c.interim(); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *call) interim() error {
+	if c.head.Status == http.StatusContinue {
+		if c.up != nil {
+			c.up.begin()
+		}
+		return nil
+	}
+	if c.ex.Interim == nil {
+		return nil
+	}
+	var kept []policy.Field
+	for _, f := range c.head.Fields {
+		if !policy.Hop(f.Name) {
+			kept = append(kept, policy.Field(f))
+		}
+	}
+	if err := c.ex.Interim(c.head.Status, kept); err != nil {
+		return &policy.Broken{Cause: err}
+	}
+	return nil
+}
+
+// answer writes the head into the exchange, without what concerned only the
+// connection to the upstream.
+func (c *call) answer() error {
+	a := &c.ex.Answer
+	a.Status, a.Length = c.head.Status, c.head.Length
+	if a.Length < 0 {
+		a.Length = -1
+	}
+	if c.ex.Method == http.MethodHead {
+		a.Length = c.head.Said
+	}
+	for _, f := range c.head.Fields {
+		a.Header.Add(f.Name, f.Value)
+	}
+	policy.StripHop(&a.Header)
+	a.Header.Del("Content-Length")
+	c.reader.Begin(c.head.Length, false)
+	return nil
+}
+
+// Read implements io.Reader: the body of the answer.
+func (c *call) Read(p []byte) (int, error) {
+	n, err := c.reader.Read(p, c)
+	switch {
+	case err == io.EOF:
+		for _, f := range c.reader.Trailers {
+			if !policy.Managed(f.Name) {
+				c.ex.Answer.Trailer.Add(f.Name, f.Value)
+			}
+		}
+		c.reader.Trailers = nil
+	case err != nil:
+		err = c.told(context.Background(), err)
+	}
+	return n, err
+}
+
+// Ready reports whether the next Read need not wait for the upstream.
+func (c *call) Ready() bool { return c.reader.Ready(c.in[c.r:c.w]) }
+
+// Close implements io.Closer. It ends the call, whatever is left of it. Nobody
+// may use the call after it.
+func (c *call) Close() error {
+	c.finish(c.reader.Ended() && !c.head.Close && c.r == c.w && (c.up == nil || c.up.ended.Load()))
+	return nil
+}
+
+// finish gives the connection back, or up, and the call to the next.
+func (c *call) finish(reusable bool) {
+	set := c.upstream.set
+	if c.conn != nil {
+		if c.unhook != nil {
+			c.unhook()
+		}
+		if c.conn.end(c.state) && reusable {
+			c.conn.home.put(c.conn)
+		} else {
+			set.close(c.conn)
+		}
+	}
+	if c.at != nil {
+		c.upstream.group.End(c.at)
+	}
+	if c.entered {
+		c.upstream.group.Leave()
+	}
+	clear(c.tried[:cap(c.tried)])
+	clear(c.head.Fields[:cap(c.head.Fields)])
+	in, out, body, fields, tried := c.in, c.out[:0], c.body[:0], c.head.Fields[:0], c.tried[:0]
+	if len(in) > readBuffer {
+		in = make([]byte, readBuffer)
+	}
+	*c = call{in: in, out: out, body: body, tried: tried}
+	c.head.Fields = fields
+	set.calls.Put(c)
+}
+
+// Buffered implements http1.Source.
+func (c *call) Buffered() []byte { return c.in[c.r:c.w] }
+
+// Discard implements http1.Source.
+func (c *call) Discard(n int) { c.r += n }
+
+// Fill implements http1.Source.
+func (c *call) Fill() error {
+	if c.r > 0 {
+		c.w = copy(c.in, c.in[c.r:c.w])
+		c.r = 0
+	}
+	if c.w == len(c.in) {
+		if len(c.in) >= http1.MaxAnswerHeadBytes {
+			return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's head is larger than 256 KiB."}
+		}
+		c.in = append(c.in, make([]byte, len(c.in))...)
+	}
+	n, err := c.Direct(c.in[c.w:])
+	c.w += n
+	return err
+}
+
+// Direct implements http1.Source. It waits for a head as long as await or the
+// upload says, and for each part of a body for Timeouts.Idle.
+func (c *call) Direct(p []byte) (int, error) {
+	if c.conn.head.Load() {
+		return c.conn.Read(p)
+	}
+	c.conn.readBy.Store(c.upstream.set.now.Load() + int64(c.times.Idle))
+	n, err := c.conn.Read(p)
+	c.conn.readBy.Store(0)
+	return n, err
+}
+
+// told turns an error of a call into what the caller is told.
+func (c *call) told(ctx context.Context, err error) error {
+	if cause := c.ex.Body.Err(); cause != nil {
 		return cause
 	}
-	dial := (*dialError)(nil)
-	timeout := net.Error(nil)
-	switch {
-	case errors.As(err, &dial) && !dial.timeout, errors.As(err, &dial) && errors.Is(err, context.Canceled):
-		if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errPatience) {
-			return &policy.Broken{Cause: context.Cause(ctx)}
-		}
-		return unreachable(err)
-	case errors.As(err, &dial), errors.Is(context.Cause(ctx), errPatience):
+	why, dial, invalid := uint64(busy), (*dialError)(nil), (*http1.Error)(nil)
+	if c.conn != nil {
+		why = c.conn.why()
+	}
+	switch broken, denied := (*policy.Broken)(nil), (*policy.Denied)(nil); {
+	case errors.As(err, &broken), errors.As(err, &denied):
+		return err
+	case why == abandoned, ctx.Err() != nil:
+		return &policy.Broken{Cause: err}
+	case why == timedOut, errors.As(err, &dial) && dial.timeout:
 		return &policy.Denied{
 			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
 			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,
 		}
-	case ctx.Err() != nil:
-		return &policy.Broken{Cause: context.Cause(ctx)}
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &invalid):
 		return &policy.Denied{
-			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
-			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,
+			Status: http.StatusBadGateway, Code: "upstream_invalid",
+			Detail: "The service behind this API gave an answer that is not valid HTTP. Tell the API's provider.", Cause: err,
 		}
 	}
-	return unreachable(err)
-}
-
-func unreachable(err error) error {
 	return &policy.Denied{
 		Status: http.StatusBadGateway, Code: "upstream_unreachable",
 		Detail: "The service behind this API cannot be reached, or broke off without an answer. Call again later.", Cause: err,
 	}
-}
-
-var errPatience = errors.New("upstream took too long")
-
-// watch ends a call whose upstream keeps it waiting. It does not run while the
-// caller keeps the upstream waiting.
-type watch struct {
-	cancel   context.CancelCauseFunc
-	patience time.Duration
-
-	mu    sync.Mutex
-	timer *time.Timer // guarded by mu
-	head  bool        // the answer's head is there; guarded by mu
-}
-
-func (w *watch) start() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(w.patience, func() { w.cancel(errPatience) })
-}
-
-func (w *watch) answered() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.head = true
-	w.timer.Stop()
-}
-
-// uploading starts and stops the wait for the head around reads of the request.
-func (w *watch) uploading(waiting bool, patience time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.head || w.timer == nil:
-	case waiting:
-		w.timer.Stop()
-	default:
-		w.timer.Reset(patience)
-	}
-}
-
-// upload is the request's body on its way up.
-type upload struct {
-	body     *policy.Body
-	watch    *watch
-	patience time.Duration
-	trailer  http.Header
-}
-
-func (u *upload) Read(p []byte) (int, error) {
-	u.watch.uploading(true, u.patience)
-	n, err := u.body.Read(p)
-	u.watch.uploading(false, u.patience)
-	if errors.Is(err, io.EOF) {
-		for _, f := range u.body.Trailer.Fields() {
-			name := http.CanonicalHeaderKey(f.Name)
-			if _, announced := u.trailer[name]; announced && f.Value != "" {
-				u.trailer[name] = append(u.trailer[name], f.Value)
-			}
-		}
-	}
-	return n, err
-}
-
-// Close implements io.Closer. The lane owns the body.
-func (u *upload) Close() error { return nil }
-
-// body is the answer's body on its way down.
-type body struct {
-	res   *http.Response
-	ex    *policy.Exchange
-	watch *watch
-	idle  time.Duration
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	b.watch.timer.Reset(b.idle)
-	n, err := b.res.Body.Read(p)
-	b.watch.timer.Stop()
-	if errors.Is(err, io.EOF) {
-		for name, values := range b.res.Trailer {
-			for _, v := range values {
-				b.ex.Answer.Trailer.Add(name, v)
-			}
-		}
-	}
-	return n, err
-}
-
-// Close ends the call, whatever is left of it.
-func (b *body) Close() error {
-	b.watch.timer.Stop()
-	err := b.res.Body.Close()
-	b.watch.cancel(nil)
-	return err
 }

@@ -1,47 +1,69 @@
 // Package upstream calls the backends of APIs: one Upstream for each that an
 // API names, with its own connections, so that a bad one harms only itself.
 //
-// It is a policy.Destination over net/http's Transport. It decides nothing
-// about who may call; it makes no connection but by the dialler it is given,
-// which is where the egress guard stands; and it never follows a redirect.
+// It is an HTTP/1.1 client made for a gateway: a request is written from the
+// exchange and the answer's head read into it without a copy of either, in the
+// goroutine of the call; bodies stream. It decides nothing about who may call;
+// it makes no connection but by the dialler it is given, which is where the
+// egress guard stands; and it never follows a redirect.
 package upstream
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
-	"net/http"
-	"net/url"
-	"slices"
-	"strings"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"portico/gateway/upstream/balance"
 	"portico/internal/entry"
 )
 
-// Timeouts bound a call. Each must be above zero.
+// Timeouts bound a call. Each must be above zero. They are kept to within
+// about 50 ms.
 type Timeouts struct {
 	Connect time.Duration // name, connection and TLS
 	Header  time.Duration // from the last byte of the request to the answer's head
 	Idle    time.Duration // between two reads of the answer's body
+
+	until int64 // by when an answer must begin, however many tries it takes; 0: no bound
+}
+
+// headBy is when the head of an answer that is waited for from now on must be
+// there.
+func (t Timeouts) headBy(now int64) int64 {
+	by := now + int64(t.Header)
+	if t.until > 0 {
+		by = min(by, max(t.until, 1))
+	}
+	return by
 }
 
 // Set makes and keeps upstreams, so that those which a new revision leaves as
-// they are keep their connections. It is safe for concurrent use.
+// they are keep their connections. It is safe for concurrent use. Run must run
+// for its timeouts to be kept.
 type Set struct {
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	defaults atomic.Pointer[Timeouts]
+	now      atomic.Int64 // nanoseconds, as coarse as the sweeper; never 0
+	calls    sync.Pool    // of *call
+	buffers  sync.Pool    // of *[uploadBuffer]byte
+
+	restless restless // groups that wait for time to pass
 
 	mu        sync.Mutex
 	byVersion map[string]map[string]*Upstream // guarded by mu; then by name
+	conns     map[*conn]struct{}              // all that are open; guarded by mu
 }
 
 // NewSet returns an empty set that connects with dial. TLS trusts the system's
 // roots.
 func NewSet(dial func(ctx context.Context, network, address string) (net.Conn, error), defaults Timeouts) *Set {
-	s := &Set{dial: dial, byVersion: map[string]map[string]*Upstream{}}
+	s := &Set{dial: dial, byVersion: map[string]map[string]*Upstream{}, conns: map[*conn]struct{}{}}
+	s.calls.New = func() any { return &call{in: make([]byte, readBuffer)} }
+	s.buffers.New = func() any { return new([uploadBuffer]byte) }
+	s.now.Store(1)
 	s.SetDefaults(defaults)
 	return s
 }
@@ -53,95 +75,180 @@ func (s *Set) SetDefaults(t Timeouts) { s.defaults.Store(&t) }
 // that it no longer names. Calls under way on them finish.
 func (s *Set) Upstreams(api entry.API) map[string]*Upstream {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	old := s.byVersion[api.Version]
 	next := make(map[string]*Upstream, len(api.Upstreams))
 	for _, config := range api.Upstreams {
 		if have := old[config.Name]; have != nil && have.same(config) {
 			next[config.Name] = have
 		} else {
-			next[config.Name] = s.open(config)
+			next[config.Name] = s.make(config, have)
 		}
 	}
 	s.byVersion[api.Version] = next
-	closeIdle(old, next)
+	s.mu.Unlock()
+	shut(old, next)
 	return next
 }
 
 // Drop forgets a version's upstreams.
 func (s *Set) Drop(version string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	closeIdle(s.byVersion[version], nil)
+	old := s.byVersion[version]
 	delete(s.byVersion, version)
+	s.mu.Unlock()
+	shut(old, nil)
 }
 
-// Close gives up all connections that no call uses.
+// Close gives up all connections that no call uses, and those in use when
+// their calls end.
 func (s *Set) Close() {
+	for _, u := range s.all() {
+		u.shut()
+	}
+}
+
+func (s *Set) all() []*Upstream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, list := range s.byVersion {
-		closeIdle(list, nil)
+	var list []*Upstream
+	for _, byName := range s.byVersion {
+		for _, u := range byName {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+func shut(old, kept map[string]*Upstream) {
+	for name, u := range old {
+		if next := kept[name]; next == nil {
+			u.shut()
+		} else if next != u {
+			u.yield(next)
+		}
 	}
 }
 
-func closeIdle(old, kept map[string]*Upstream) {
-	for name, u := range old {
-		if kept[name] != u {
-			u.transport.CloseIdleConnections()
-		}
-	}
+// open and close keep the list of what is open.
+func (s *Set) open(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+}
+
+func (s *Set) close(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	_ = c.Conn.Close() // nobody is left to tell
 }
 
 // Upstream is one backend. It is safe for concurrent use.
 type Upstream struct {
-	config    entry.Upstream
-	targets   []target
-	next      atomic.Uint32
-	set       *Set
-	transport *http.Transport
+	config  entry.Upstream
+	set     *Set
+	group   *balance.Group
+	guarded bool // calls must Enter the group
+	retries retries
+	hashBy  hashBy
+
+	mu        sync.Mutex
+	endpoints map[string]*endpoint // by name; guarded by mu
 }
 
-type target struct {
-	scheme, host string
-	path         string // decoded prefix, without a trailing slash
-	rawPath      string // the same as it is written
-}
-
-func (s *Set) open(config entry.Upstream) *Upstream {
-	u := &Upstream{config: config, set: s}
+// make returns an upstream. Endpoints that the one before it has already, which
+// may be nil, keep their connections and what is known of them.
+func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
+	u := &Upstream{config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+	var group *balance.Group
+	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
+	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
+	var list []found
 	for _, t := range config.Targets {
-		if parsed, err := url.Parse(t.URL); err == nil {
-			u.targets = append(u.targets, target{parsed.Scheme, parsed.Host, parsed.Path, parsed.EscapedPath()})
-		}
+		list = append(list, found{t.URL, "", t.Weight})
 	}
-	u.transport = &http.Transport{
-		DialContext:            u.dialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		MaxIdleConns:           0,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        60 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 256 << 10,
-		WriteBufferSize:        16 << 10,
-		ReadBufferSize:         32 << 10,
-		Protocols:              http1Only(),
-	}
+	u.take(list, before)
 	return u
 }
 
-func http1Only() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	return p
+// found is one endpoint that an upstream is to have. Its address is "" where
+// the URL says it.
+type found struct {
+	url, address string
+	weight       int
 }
 
-func (u *Upstream) same(config entry.Upstream) bool {
-	return u.config.Name == config.Name && slices.Equal(u.config.Targets, config.Targets) && slices.Equal(u.config.Headers, config.Headers) &&
-		u.config.ConnectTimeoutMS == config.ConnectTimeoutMS &&
-		u.config.HeaderTimeoutMS == config.HeaderTimeoutMS && u.config.IdleTimeoutMS == config.IdleTimeoutMS
+// take makes the endpoints those of the list. Those that it had, or that the
+// upstream before it has, stay; what is in it no more is shut.
+func (u *Upstream) take(list []found, before *Upstream) {
+	var old map[string]*endpoint
+	if before != nil {
+		before.mu.Lock()
+		old = before.endpoints
+		before.mu.Unlock()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	next := make(map[string]*endpoint, len(list))
+	members := make([]balance.Member, 0, len(list))
+	for _, f := range list {
+		name := nameOf(f.url, f.address)
+		if next[name] != nil {
+			continue
+		}
+		e := u.endpoints[name]
+		if e == nil {
+			e = old[name]
+		}
+		if e == nil {
+			var ok bool
+			if e, ok = newEndpoint(f.url, f.address, u.set); !ok {
+				continue
+			}
+		}
+		next[name] = e
+		members = append(members, balance.Member{Endpoint: e.balance, Weight: max(f.weight, 1)})
+	}
+	gone := u.endpoints
+	u.endpoints = next
+	u.group.Set(u.set.now.Load(), members)
+	for name, e := range gone {
+		if next[name] != e {
+			e.shut()
+		}
+	}
 }
+
+// all returns the endpoints.
+func (u *Upstream) all() []*endpoint {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := make([]*endpoint, 0, len(u.endpoints))
+	for _, e := range u.endpoints {
+		out = append(out, e)
+	}
+	return out
+}
+
+func (u *Upstream) shut() {
+	for _, e := range u.all() {
+		e.shut()
+	}
+}
+
+// yield shuts what the upstream that takes its place does not have.
+func (u *Upstream) yield(next *Upstream) {
+	next.mu.Lock()
+	kept := next.endpoints
+	next.mu.Unlock()
+	for _, e := range u.all() {
+		if kept[e.balance.Name] != e {
+			e.shut()
+		}
+	}
+}
+
+func (u *Upstream) same(config entry.Upstream) bool { return reflect.DeepEqual(u.config, config) }
 
 func (u *Upstream) timeouts() Timeouts {
 	t := *u.set.defaults.Load()
@@ -153,60 +260,39 @@ func (u *Upstream) timeouts() Timeouts {
 	own(u.config.ConnectTimeoutMS, &t.Connect)
 	own(u.config.HeaderTimeoutMS, &t.Header)
 	own(u.config.IdleTimeoutMS, &t.Idle)
+	if u.retries.try > 0 {
+		t.Header = min(t.Header, u.retries.try)
+	}
+	if u.retries.total > 0 {
+		t.until = u.set.now.Load() + int64(u.retries.total)
+	}
 	return t
 }
 
-// dialContext bounds connecting and marks its failures, so that they are told
-// from those of a call.
-func (u *Upstream) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	t := u.timeouts()
-	ctx, cancel := context.WithTimeout(ctx, t.Connect)
-	defer cancel()
-	conn, err := u.set.dial(ctx, network, address)
-	if err != nil {
-		return nil, &dialError{err, ctx.Err() != nil}
+// restless is a set of groups.
+type restless struct {
+	mu     sync.Mutex
+	groups map[*balance.Group]struct{} // guarded by mu
+}
+
+func (r *restless) add(g *balance.Group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.groups == nil {
+		r.groups = map[*balance.Group]struct{}{}
 	}
-	return &steady{Conn: conn, write: t.Header}, nil
+	r.groups[g] = struct{}{}
 }
 
-type dialError struct {
-	cause   error
-	timeout bool
-}
-
-func (e *dialError) Error() string { return "connect: " + e.cause.Error() }
-func (e *dialError) Unwrap() error { return e.cause }
-
-// steady gives up on an upstream that does not take what is sent to it.
-type steady struct {
-	net.Conn
-	write time.Duration
-}
-
-func (c *steady) Write(p []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
-		return 0, err
+// settle settles those that are in the set, and keeps those that go on waiting.
+func (r *restless) settle(now int64) {
+	r.mu.Lock()
+	groups := r.groups
+	r.groups = nil
+	r.mu.Unlock()
+	for g := range groups {
+		if g.Settle(now) {
+			r.add(g)
+		}
 	}
-	return c.Conn.Write(p)
-}
-
-func (u *Upstream) pick() *target {
-	if len(u.targets) == 1 {
-		return &u.targets[0]
-	}
-	return &u.targets[int(u.next.Add(1)-1)%len(u.targets)]
-}
-
-// url joins a target with the exchange's path. Both are escaped already, and
-// stay byte for byte as they are.
-func (t *target) url(path, query string) *url.URL {
-	u := &url.URL{Scheme: t.scheme, Host: t.host, RawQuery: query}
-	if t.path == t.rawPath && strings.IndexByte(path, '%') < 0 {
-		u.Path = t.path + path
-		u.RawPath = u.Path
-		return u
-	}
-	u.RawPath = t.rawPath + path
-	u.Path, _ = url.PathUnescape(u.RawPath)
-	return u
 }

@@ -15,10 +15,19 @@ type API struct {
 	Description string // Markdown
 	Contact     string
 	Tags        []string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Lock        int64
+	// DefaultVersion takes the calls that ask for no version where several share
+	// an address: a label, DefaultNewest, DefaultOldest, or "" for none.
+	DefaultVersion string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	Lock           int64
 }
+
+// Defaults that follow what is live.
+const (
+	DefaultNewest = "newest"
+	DefaultOldest = "oldest"
+)
 
 // VersionState is a version's place in its lifecycle.
 type VersionState string
@@ -147,21 +156,64 @@ type Runtime struct {
 	Security     []SecurityMapping `json:"security,omitempty"`
 }
 
-// Mount is where a version is found on the gateway.
+// Mount is where a version is found on the gateway. Versions of an API may share
+// host and path where Select tells them apart.
 type Mount struct {
-	Host     string `json:"host,omitempty"`
-	BasePath string `json:"base_path"`
+	Host     string   `json:"host,omitempty"`
+	BasePath string   `json:"base_path"`
+	Select   Selector `json:"select,omitzero"`
+}
+
+// Selector is what a call has to say beside the path. The zero value is
+// nothing.
+type Selector struct {
+	In    string `json:"in"`             // "header", "query" or "media_type"
+	Name  string `json:"name,omitempty"` // "" of a media type: Value is the type itself
+	Value string `json:"value"`
+}
+
+// Key is a mount's selector as it is compared with others, "" for none: names
+// of headers and media types do not know case.
+func (m Mount) Key() string {
+	s := m.Select
+	if s.In != "query" {
+		s.Name = strings.ToLower(s.Name)
+	}
+	if s.In == "media_type" && s.Name == "" {
+		s.Value = strings.ToLower(s.Value)
+	}
+	if s == (Selector{}) {
+		return ""
+	}
+	return s.In + "|" + s.Name + "|" + s.Value
+}
+
+// String says what a call has to send: "header X-Version: 2", "" for nothing.
+func (s Selector) String() string {
+	switch {
+	case s.In == "header":
+		return "header " + s.Name + ": " + s.Value
+	case s.In == "query":
+		return "query " + s.Name + "=" + s.Value
+	case s.In == "media_type" && s.Name == "":
+		return "media type " + s.Value
+	case s.In == "media_type":
+		return "media type parameter " + s.Name + "=" + s.Value
+	}
+	return ""
 }
 
 // Upstream is a backend. Times are milliseconds; 0 is the environment's.
 type Upstream struct {
 	Name             string   `json:"name"`
 	URLs             []string `json:"urls"`
+	Weights          []int    `json:"weights,omitempty"` // of URLs, by place; none: all the same
 	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`
 	// Headers are sent with every call: what the backend asks of Portico.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
+	Traffic Traffic          `json:"traffic,omitzero"`
 }
 
 // UpstreamHeader is a header that the gateway sets. Value and an upstream's URLs

@@ -1,5 +1,7 @@
 package entry
 
+import "strings"
+
 // API is one version's live revision, ready to be compiled into a table.
 type API struct {
 	Version  string `json:"version"`  // uuid of the version, as in the key
@@ -20,14 +22,68 @@ type API struct {
 	DeprecatedAt int64  `json:"deprecated_at,omitempty"`
 	SunsetAt     int64  `json:"sunset_at,omitempty"`
 	SuccessorURL string `json:"successor_url,omitempty"`
+
+	Split  *Split  `json:"split,omitempty"`  // nil: every call goes to its route's upstream
+	Mirror *Mirror `json:"mirror,omitempty"` // nil: no call is copied
 }
 
 // Mount is where an API is found. An empty Host is any host that no other
 // mount names. BasePath begins with a slash, ends without one, and is matched
 // by whole segments; "" mounts at the root.
+//
+// Versions that share a host and base path are told apart by Select. The mount
+// of the place that selects nothing is its default: it takes the calls that ask
+// for no version. Where there is none, these are refused.
 type Mount struct {
-	Host     string `json:"host,omitempty"`
-	BasePath string `json:"base_path"`
+	Host     string   `json:"host,omitempty"`
+	BasePath string   `json:"base_path"`
+	Select   Selector `json:"select,omitzero"`
+	// Default says that the API's setting made this version the place's default.
+	// Another version of the same API may take it over before this one has let
+	// go of it, so that no call falls in between.
+	Default bool `json:"default,omitempty"`
+}
+
+// Selector says how a call asks for a version beside the path. The zero value
+// selects nothing.
+type Selector struct {
+	// In is "header", "query" or "media_type": a type in Accept or Content-Type.
+	In string `json:"in"`
+	// Name is the header's, the query parameter's, or that of a media type's
+	// parameter; "" of a media type: Value is the type itself.
+	Name string `json:"name,omitempty"`
+	// Value is what the call must say there: "2", "application/vnd.acme.v2+json".
+	Value string `json:"value"`
+}
+
+// Folded returns the selector as calls are compared with it: names of headers
+// and media types do not know case.
+func (s Selector) Folded() Selector {
+	switch s.In {
+	case "header":
+		s.Name = strings.ToLower(s.Name)
+	case "media_type":
+		if s.Name == "" {
+			s.Value = strings.ToLower(s.Value)
+		}
+		s.Name = strings.ToLower(s.Name)
+	}
+	return s
+}
+
+// String says what a call has to send: "header X-Version: 2".
+func (s Selector) String() string {
+	switch {
+	case s.In == "header":
+		return "header " + s.Name + ": " + s.Value
+	case s.In == "query":
+		return "query " + s.Name + "=" + s.Value
+	case s.In == "media_type" && s.Name == "":
+		return "media type " + s.Value
+	case s.In == "media_type":
+		return "media type parameter " + s.Name + "=" + s.Value
+	}
+	return "path alone"
 }
 
 // Upstream is a backend of an API. Times are milliseconds; 0 is the default
@@ -40,6 +96,7 @@ type Upstream struct {
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
 	// Headers are set on every call, in the place of the caller's.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
+	Traffic Traffic          `json:"traffic,omitzero"`
 }
 
 // UpstreamHeader is a header that the gateway sets: a Value in clear, or one
@@ -63,9 +120,11 @@ func HeaderInfo(version, upstream, header string) string {
 }
 
 // Target is one address of an upstream: scheme, host, optional port and an
-// optional path prefix without trailing slash.
+// optional path prefix without trailing slash. Weight is its share beside the
+// others; 0 is 1.
 type Target struct {
-	URL string `json:"url"`
+	URL    string `json:"url"`
+	Weight int    `json:"weight,omitempty"`
 }
 
 // Route is one operation as the gateway matches it. Path is a template under

@@ -15,6 +15,13 @@ type Status struct {
 	Refused []Refusal `json:"refused,omitempty"`
 	APIs    int       `json:"apis"`
 	Grants  int       `json:"grants"`
+	// Splits is what was counted of traffic splits and mirrors.
+	Splits []SplitReport `json:"splits,omitempty"`
+
+	// Upstreams are those where something is amiss or whose targets are found,
+	// MaxUpstreamHealth at most; MoreUpstreams counts the others.
+	Upstreams     []UpstreamHealth `json:"upstreams,omitempty"`
+	MoreUpstreams int              `json:"more_upstreams,omitempty"`
 
 	StartedAt int64 `json:"started_at"`
 	SentAt    int64 `json:"sent_at"`
@@ -34,6 +41,35 @@ type Refusal struct {
 	Key    Key      `json:"key"`
 	At     Position `json:"at"`
 	Reason string   `json:"reason"`
+}
+
+// What a status holds of upstreams at most.
+const (
+	MaxUpstreamHealth = 100
+	MaxTargetHealth   = 10 // of one upstream
+)
+
+// UpstreamHealth is how an upstream is, as one node sees it.
+type UpstreamHealth struct {
+	Version  string         `json:"version"` // uuid
+	Upstream string         `json:"upstream"`
+	Targets  int            `json:"targets"`
+	Unfit    int            `json:"unfit,omitempty"`  // of them that get no calls
+	Panic    bool           `json:"panic,omitempty"`  // so many are unfit that all get calls
+	Open     bool           `json:"open,omitempty"`   // the breaker lets nobody through
+	Source   string         `json:"source,omitempty"` // why targets cannot be looked for
+	Found    []string       `json:"found,omitempty"`  // addresses, where they are looked for; MaxTargetHealth at most
+	Worst    []TargetHealth `json:"worst,omitempty"`  // of the unfit, MaxTargetHealth at most
+}
+
+// TargetHealth is a target that gets no calls. Until is 0 where only a check
+// can tell.
+type TargetHealth struct {
+	URL     string `json:"url"`
+	Address string `json:"address,omitempty"` // where it was found
+	Why     string `json:"why"`
+	Since   int64  `json:"since"`
+	Until   int64  `json:"until,omitempty"`
 }
 
 // Command is what a node is told, beside its configuration.

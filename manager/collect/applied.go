@@ -192,3 +192,22 @@ func (c *Collector) node(n apim.Node, h *heard, newest uint64) apim.Node {
 	}
 	return n
 }
+
+// Statuses returns the last word of each of an environment's nodes that was
+// heard of late.
+func (c *Collector) Statuses(environment string) []entry.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fleets[environment]
+	if f == nil {
+		return nil
+	}
+	var out []entry.Status
+	for _, h := range f.heard {
+		if !h.Left {
+			out = append(out, h.Status)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Node < out[j].Node })
+	return out
+}

@@ -38,7 +38,7 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 		DeprecatedAt: unix(v.DeprecatedAt), SunsetAt: unix(v.SunsetAt),
 	}
 	for _, m := range rt.Mounts {
-		out.Mounts = append(out.Mounts, entry.Mount{Host: m.Host, BasePath: m.BasePath})
+		out.Mounts = append(out.Mounts, entry.Mount{Host: m.Host, BasePath: m.BasePath, Select: entry.Selector(m.Select)})
 	}
 	for _, u := range rt.Upstreams {
 		up := entry.Upstream{

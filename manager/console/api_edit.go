@@ -11,7 +11,8 @@ import (
 // apiFormPage changes what an API says of itself, and whose it is.
 type apiFormPage struct {
 	dialogPage
-	Owner ownerField
+	Owner    ownerField
+	Defaults []choice // of the version that takes calls which ask for none
 }
 
 // apiForm asks what an API says of itself.
@@ -21,7 +22,7 @@ func (h *Console) apiForm(v *visit) error {
 		return err
 	}
 	a := d.API
-	f := filled("name", a.Name, "description", a.Description, "contact", a.Contact, "tags", strings.Join(a.Tags, ", "), "team", string(a.Team), "lock", lockText(a.Lock))
+	f := filled("name", a.Name, "description", a.Description, "contact", a.Contact, "tags", strings.Join(a.Tags, ", "), "team", string(a.Team), "default_version", a.DefaultVersion, "lock", lockText(a.Lock))
 	return h.apiPage(v, http.StatusOK, d, f)
 }
 
@@ -31,6 +32,10 @@ func (h *Console) apiPage(v *visit, status int, d manager.VersionDetail, f form)
 		return err
 	}
 	p := apiFormPage{dialogPage: h.dialog(v, d, f), Owner: owner}
+	p.Defaults = []choice{{"", "are refused, with the versions named"}, {apim.DefaultNewest, "go to the newest"}, {apim.DefaultOldest, "go to the oldest"}}
+	for _, s := range d.Siblings {
+		p.Defaults = append(p.Defaults, choice{s.Label, "go to " + s.Label})
+	}
 	p.Heading, p.Submit, p.Lock = "Edit "+d.API.Name, "Save API", f.value("lock")
 	p.Intro = "What the catalog says about it, for all its versions. It is seen at once."
 	p.Action = v.links.version(d.API.Slug, d.Version.Label, "about")
@@ -58,14 +63,16 @@ func (h *Console) saveAPI(v *visit) error {
 	}
 	v.confirmOwner(&f, apim.ObjectAPI, d.API.ID, d.API.Team)
 	if !f.failed() {
-		_, err = h.Catalog.UpdateAPI(v.ctx(), v.actor, v.tenant.ID, d.API.ID, manager.APIChange{
-			Name: &name, Description: &description, Contact: &contact, Tags: &tags, Team: f.owner(), Lock: lockOf(f),
-		})
+		change := manager.APIChange{Name: &name, Description: &description, Contact: &contact, Tags: &tags, Team: f.owner(), Lock: lockOf(f)}
+		if asks := f.text("default_version"); f.has("default_version") && asks != d.API.DefaultVersion {
+			change.DefaultVersion = &asks
+		}
+		_, err = h.Catalog.UpdateAPI(v.ctx(), v.actor, v.tenant.ID, d.API.ID, change)
 		if err == nil {
 			v.flash(toneOK, name+" is saved.")
 			return v.redirect(v.links.version(d.API.Slug, d.Version.Label))
 		}
-		if !f.refuse(err, []string{"name", "description", "contact", "tags", "team"}, nil) {
+		if !f.refuse(err, []string{"name", "description", "contact", "tags", "team", "default_version"}, nil) {
 			return err
 		}
 	}

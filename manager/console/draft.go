@@ -128,7 +128,7 @@ func (h *Console) mountForm(v *visit) error {
 	}
 	f := form{}
 	if mounts := d.Version.Runtime.Mounts; len(mounts) > 0 {
-		f = filled("base_path", mounts[0].BasePath, "host", mounts[0].Host)
+		f = filled("base_path", mounts[0].BasePath, "host", mounts[0].Host, "select", selectorText(mounts[0].Select), "more", mountsText(mounts[1:]))
 	}
 	return v.render(http.StatusOK, mountDialog(h.mountDialog(v, d, f)))
 }
@@ -141,6 +141,68 @@ func (h *Console) mountDialog(v *visit, d manager.VersionDetail, f form) dialogP
 	return p
 }
 
+// selectorText writes a selector as the form does: "header X-Version: 2".
+func selectorText(s apim.Selector) string { return s.String() }
+
+// selector reads what selectorText writes.
+func (f *form) selector(name, text string) apim.Selector {
+	if text = strings.TrimSpace(text); text == "" {
+		return apim.Selector{}
+	}
+	bad := func() apim.Selector {
+		f.fail(name, "write it as header X-Version: 2, query v=2, media type application/vnd.acme.v2+json, or media type parameter version=2; "+clip(text, 40)+" is none of these")
+		return apim.Selector{}
+	}
+	pair := func(in, rest, sep string) apim.Selector {
+		name, value, ok := strings.Cut(rest, sep)
+		if !ok {
+			return bad()
+		}
+		return apim.Selector{In: in, Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+	}
+	if rest, ok := strings.CutPrefix(text, "header "); ok {
+		return pair("header", rest, ":")
+	}
+	if rest, ok := strings.CutPrefix(text, "query "); ok {
+		return pair("query", rest, "=")
+	}
+	if rest, ok := strings.CutPrefix(text, "media type parameter "); ok {
+		return pair("media_type", rest, "=")
+	}
+	if rest, ok := strings.CutPrefix(text, "media type "); ok {
+		return apim.Selector{In: "media_type", Value: strings.TrimSpace(rest)}
+	}
+	return bad()
+}
+
+// mountsText writes mounts as the form does, one in each line: a path, and what
+// a call says beside it.
+func mountsText(mounts []apim.Mount) string {
+	lines := make([]string, len(mounts))
+	for i, m := range mounts {
+		lines[i] = strings.TrimSpace(m.Host + m.BasePath + " " + selectorText(m.Select))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mounts reads what mountsText writes. A line without a host has that of the
+// first mount.
+func (f *form) mounts(name, host string) []apim.Mount {
+	var out []apim.Mount
+	for line := range strings.Lines(f.value(name)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		at, rest, _ := strings.Cut(line, " ")
+		m := apim.Mount{Host: host, BasePath: at, Select: f.selector(name, rest)}
+		if i := strings.IndexByte(at, '/'); i > 0 {
+			m.Host, m.BasePath = at[:i], at[i:]
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
 func (h *Console) saveMount(v *visit) error {
 	f, err := v.form()
 	if err != nil {
@@ -150,13 +212,14 @@ func (h *Console) saveMount(v *visit) error {
 	if err != nil {
 		return err
 	}
-	mount := apim.Mount{BasePath: f.text("base_path")}
+	mount := apim.Mount{BasePath: f.text("base_path"), Select: f.selector("select", f.text("select"))}
 	if mounts := d.Version.Runtime.Mounts; len(mounts) > 0 {
 		mount.Host = mounts[0].Host
 	}
-	return h.saveDraft(v, d, f, manager.DraftChange{Mount: &mount}, draftSave{
-		fields: []string{"base_path"},
-		rename: map[string]string{"mount": "base_path", "mount.base_path": "base_path", "mount_path": "base_path"},
+	mounts := append([]apim.Mount{mount}, f.mounts("more", mount.Host)...)
+	return h.saveDraft(v, d, f, manager.DraftChange{Mounts: &mounts}, draftSave{
+		fields: []string{"base_path", "select", "more"},
+		rename: map[string]string{"mount": "base_path", "mount.base_path": "base_path", "mount_path": "base_path", "mounts": "base_path"},
 		done:   "Mount saved in the draft. Callers keep the old address until you publish.",
 		again: func(f form) error {
 			return v.again(f, mountDialog(h.mountDialog(v, d, f)))

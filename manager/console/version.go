@@ -97,6 +97,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 	}
 	out.Tabs = []tabLink{
 		{"Routes & policies", l.version(api, label), -1, tab == "routes"},
+		{"Traffic", l.version(api, label, "traffic"), -1, tab == "traffic"},
 		{"Versions", l.version(api, label, "versions"), len(d.Siblings), tab == "versions"},
 		{"Definition", l.version(api, label, "definition"), -1, tab == "definition"},
 		{"Products", l.version(api, label, "products"), len(d.Products), tab == "products"},
@@ -194,6 +195,7 @@ type routesPage struct {
 	Upstream  string // edit
 	Mounts    []mountView
 	Mount     string // edit
+	Split     splitView
 	Form      form
 	here      string
 }
@@ -212,6 +214,7 @@ type stepView struct {
 type routeView struct {
 	Operation, Method, Path, Summary, Upstream string
 	Public, Off, Deprecated                    bool
+	Yields                                     string // to which routes some of its calls go
 }
 
 type upstreamView struct {
@@ -221,7 +224,7 @@ type upstreamView struct {
 	Used  int // routes
 }
 
-type mountView struct{ Path, URL string }
+type mountView struct{ Path, URL, Select string }
 
 type productLink struct {
 	Name, Href, Note string
@@ -235,7 +238,16 @@ func (h *Console) versionRoutes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.render(http.StatusOK, routesTab(h.routesPage(v, d, form{}, form{})))
+	p := h.routesPage(v, d, form{}, form{})
+	if v.environment.Slug != "" {
+		s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+		if err != nil {
+			return err
+		}
+		p.Split = v.splitOf(d, s)
+		p.Split.CanMove = p.CanMove
+	}
+	return v.render(http.StatusOK, routesTab(p))
 }
 
 func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) routesPage {
@@ -256,7 +268,7 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 		out.Upstreams = append(out.Upstreams, upstreamView{u.Name, u.URLs, timesText(u), used[u.Name]})
 	}
 	for _, m := range rt.Mounts {
-		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m)})
+		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})
 	}
 	out.Steps = steps(v, d)
 	for i, s := range out.Steps {
@@ -289,8 +301,9 @@ func (p *routesPage) page(v *visit, routes []apim.Route) {
 	}
 	end := min(at+routesPerPage, len(match))
 	for _, r := range match[at:end] {
-		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated})
+		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, ""})
 	}
+	yields(p.Routes, routes)
 	if len(match) > 0 {
 		p.Shown = number(at+1) + "–" + number(end) + " of " + number(len(match))
 	}

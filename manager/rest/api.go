@@ -17,6 +17,7 @@ type api struct {
 	Description string           `json:"description"`
 	Contact     string           `json:"contact"`
 	Tags        []string         `json:"tags"`
+	Default     string           `json:"default_version"`
 	Versions    []versionSummary `json:"versions"`
 	CreatedAt   time.Time        `json:"created_at"`
 	UpdatedAt   time.Time        `json:"updated_at"`
@@ -25,7 +26,7 @@ type api struct {
 func apiOf(s manager.APISummary) api {
 	a := s.API
 	return api{
-		ID: a.ID, Slug: a.Slug, Name: a.Name, Team: a.Team, Description: a.Description, Contact: a.Contact, Tags: orEmpty(a.Tags),
+		ID: a.ID, Slug: a.Slug, Name: a.Name, Team: a.Team, Description: a.Description, Contact: a.Contact, Tags: orEmpty(a.Tags), Default: a.DefaultVersion,
 		Versions: each(s.Versions, versionSummaryOf), CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
 }
@@ -80,6 +81,7 @@ func updateAPI(r *request) error {
 		Contact     *string   `json:"contact"`
 		Tags        *[]string `json:"tags"`
 		Team        *apim.ID  `json:"team"`
+		Default     *string   `json:"default_version"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -88,7 +90,7 @@ func updateAPI(r *request) error {
 	if err != nil {
 		return err
 	}
-	change := manager.APIChange{Name: in.Name, Description: in.Description, Contact: in.Contact, Tags: in.Tags, Team: in.Team, Lock: r.lock}
+	change := manager.APIChange{Name: in.Name, Description: in.Description, Contact: in.Contact, Tags: in.Tags, Team: in.Team, DefaultVersion: in.Default, Lock: r.lock}
 	if _, err := r.Catalog.UpdateAPI(r.ctx, r.actor, r.tenant.ID, id, change); err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type route struct {
 func (e *Edge) routes() []route {
 	const tenant = "/tenants/{tenant}"
 	const api, version = tenant + "/apis/{api}", tenant + "/versions/{version}"
+	const split = version + "/environments/{environment}/split"
 	const product, application = tenant + "/products/{product}", tenant + "/applications/{application}"
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
@@ -111,6 +112,12 @@ func (e *Edge) routes() []route {
 		{method: post, path: version + "/take-off", needs: "publish api", handle: takeOff, query: wait},
 		{method: post, path: version + "/deprecate", needs: "publish api", handle: deprecate, query: wait},
 		{method: post, path: version + "/retire", needs: "publish api", handle: retire, query: wait},
+		{method: get, path: split, needs: "read api", handle: showSplit},
+		{method: patch, path: split, needs: "publish api", handle: changeSplit, query: wait, matches: true},
+		{method: del, path: split, needs: "publish api", handle: endSplit, query: wait},
+		{method: post, path: split + "/offer", needs: "publish api", handle: offerCandidate, query: wait},
+		{method: post, path: split + "/switch", needs: "publish api", handle: switchSplit, query: wait},
+		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},

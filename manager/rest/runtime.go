@@ -19,8 +19,20 @@ type runtime struct {
 }
 
 type mount struct {
-	Host     string `json:"host,omitempty"`
-	BasePath string `json:"base_path"`
+	Host     string   `json:"host,omitempty"`
+	BasePath string   `json:"base_path"`
+	Select   selector `json:"select,omitzero"`
+}
+
+// selector is what a call has to say beside the path.
+type selector struct {
+	In    string `json:"in"`
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value"`
+}
+
+func (m mount) domain() apim.Mount {
+	return apim.Mount{Host: m.Host, BasePath: m.BasePath, Select: apim.Selector(m.Select)}
 }
 
 type upstream struct {
@@ -86,7 +98,9 @@ func runtimeOf(rt apim.Runtime) runtime {
 	}
 }
 
-func mountOf(m apim.Mount) mount                               { return mount(m) }
+func mountOf(m apim.Mount) mount {
+	return mount{Host: m.Host, BasePath: m.BasePath, Select: selector(m.Select)}
+}
 func predicateOf(p apim.RoutePredicate) predicate              { return predicate(p) }
 func securityMappingOf(m apim.SecurityMapping) securityMapping { return securityMapping(m) }
 

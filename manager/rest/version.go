@@ -114,6 +114,7 @@ func updateDraft(r *request) error {
 	}
 	var in struct {
 		Mount    *mount            `json:"mount"`
+		Mounts   *[]mount          `json:"mounts"`
 		Upstream *[]string         `json:"upstream_urls"`
 		Headers  *[]upstreamHeader `json:"upstream_headers"`
 		Timeouts *struct {
@@ -135,8 +136,16 @@ func updateDraft(r *request) error {
 		return err
 	}
 	change := manager.DraftChange{
-		Mount: (*apim.Mount)(in.Mount), UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
+		UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
 		Limits: limits, MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
+	}
+	if in.Mount != nil {
+		m := in.Mount.domain()
+		change.Mount = &m
+	}
+	if in.Mounts != nil {
+		mounts := each(*in.Mounts, mount.domain)
+		change.Mounts = &mounts
 	}
 	if in.Headers != nil {
 		headers := each(*in.Headers, func(h upstreamHeader) apim.UpstreamHeader { return apim.UpstreamHeader(h) })

@@ -20,8 +20,9 @@ type apiRow struct {
 	Description string
 	Contact     string
 	Tags        jsonOf[[]string]
-	Created     int64 `gorm:"column:created_at"`
-	Updated     int64 `gorm:"column:updated_at"`
+	Default     string `gorm:"column:default_version"`
+	Created     int64  `gorm:"column:created_at"`
+	Updated     int64  `gorm:"column:updated_at"`
 	Lock        int64
 }
 
@@ -31,14 +32,14 @@ func newAPIRow(a apim.API) apiRow {
 	return apiRow{
 		ID: a.ID, TenantID: a.Tenant, TeamID: optional(a.Team), Slug: a.Slug, Name: a.Name, NameKey: strings.ToLower(a.Name),
 		SearchKey: strings.ToLower(a.Name + "\n" + a.Slug + "\n" + strings.Join(a.Tags, "\n")), Description: a.Description,
-		Contact: a.Contact, Tags: jsonOf[[]string]{a.Tags}, Created: micros(a.CreatedAt), Updated: micros(a.UpdatedAt), Lock: a.Lock,
+		Contact: a.Contact, Tags: jsonOf[[]string]{a.Tags}, Default: a.DefaultVersion, Created: micros(a.CreatedAt), Updated: micros(a.UpdatedAt), Lock: a.Lock,
 	}
 }
 
 func (r apiRow) domain() apim.API {
 	return apim.API{
 		ID: r.ID, Tenant: r.TenantID, Team: required(r.TeamID), Slug: r.Slug, Name: r.Name, Description: r.Description, Contact: r.Contact,
-		Tags: r.Tags.V, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
+		Tags: r.Tags.V, DefaultVersion: r.Default, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
 	}
 }
 
@@ -52,7 +53,7 @@ func (t Tenant) InsertAPI(ctx context.Context, a apim.API) error {
 func (t Tenant) UpdateAPI(ctx context.Context, a *apim.API) error {
 	row := newAPIRow(*a)
 	row.Lock++
-	err := update(t.own(ctx).Where("id = ?", a.ID), "API", &row, a.Lock, "team_id", "name", "name_key", "search_key", "description", "contact", "tags", "updated_at")
+	err := update(t.own(ctx).Where("id = ?", a.ID), "API", &row, a.Lock, "team_id", "name", "name_key", "search_key", "description", "contact", "tags", "default_version", "updated_at")
 	if err == nil {
 		a.Lock++
 	}

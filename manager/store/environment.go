@@ -85,6 +85,7 @@ func (s System) DeleteEnvironment(ctx context.Context, e apim.Environment, at ti
 	in := func() *gorm.DB { return s.in(ctx).Where("environment = ?", e.Slug) }
 	for _, gone := range []func() (int64, error){
 		func() (int64, error) { return remove[credentialRow](in(), "keys") },
+		func() (int64, error) { return remove[splitRow](in(), "splits") },
 		func() (int64, error) { return remove[environmentValueRow](in(), "values") },
 		func() (int64, error) { return remove[enrolmentRow](in(), "enrolments") },
 		func() (int64, error) { return remove[environmentKeyRow](in(), "environment key") },

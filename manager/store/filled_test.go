@@ -86,6 +86,7 @@ type full struct {
 	version      apim.Version
 	revision     apim.Revision
 	deployment   apim.Deployment
+	split        apim.Split
 	product      apim.Product
 	plan         apim.Plan
 	application  apim.Application
@@ -133,6 +134,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 		v.ID, v.Tenant, v.Version, v.Document, v.Number = id(apim.PrefixRevision), own, f.version.ID, f.document.ID, 3
 	})
 	f.deployment = filled(&n, func(v *apim.Deployment) { v.Version, v.Environment, v.Revision = f.version.ID, "production", 3 })
+	f.split = filled(&n, func(v *apim.Split) { v.Tenant, v.Version, v.Environment = own, f.version.ID, "production" })
 	f.product = filled(&n, func(v *apim.Product) {
 		v.ID, v.Tenant, v.Team, v.Versions, v.Visibility = id(apim.PrefixProduct), own, f.team.ID, []apim.ID{f.version.ID}, apim.VisiblePrivate
 		v.SharedWith = []apim.ID{own}
@@ -186,6 +188,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 			func() error { return ten.InsertVersion(ctx, f.version) },
 			func() error { return ten.InsertRevision(ctx, f.revision) },
 			func() error { return ten.Deploy(ctx, f.deployment) },
+			func() error { return ten.InsertSplit(ctx, f.split) },
 			func() error { return ten.SetMounts(ctx, f.version.ID, []apim.Mount{{BasePath: "/" + slug + "/a"}}) },
 			func() error { return ten.SetOperations(ctx, f.version.ID, f.version.Runtime.Routes) },
 			func() error { return ten.InsertProduct(ctx, f.product) },

@@ -69,7 +69,7 @@ func tenantColumns(table string) []string {
 	switch table {
 	case "subscription":
 		return []string{"tenant_id", "application_tenant_id"}
-	case "api", "version", "revision", "deployment", "mount", "operation", "product", "product_version", "product_share", "plan",
+	case "api", "version", "revision", "deployment", "mount", "split", "operation", "product", "product_version", "product_share", "plan",
 		"application", "credential", "secret", "document", "blob", "finding", "reference", "import",
 		"member", "member_role", "team", "team_member", "team_role", "invitation", "idempotency", "token", "audit", "environment_value", "event":
 		return []string{"tenant_id"}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return p
 	}
 	for _, own := range []any{
-		a.member, a.team, a.teamMember, a.invitation, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.product, a.plan, a.application, a.credential, a.subscription, a.value,
+		a.member, a.team, a.teamMember, a.invitation, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.split, a.product, a.plan, a.application, a.credential, a.subscription, a.value,
 	} {
 		if reflect.TypeOf(own) != typ {
 			continue
@@ -164,6 +165,15 @@ func leaked(out, args []reflect.Value) string {
 	return ""
 }
 
+// holder returns the version that holds a mount.
+func holder(ctx context.Context, tx *store.Tx, m apim.Mount) (apim.ID, error) {
+	holders, err := tx.System().MountHolders(ctx, m)
+	if err != nil || len(holders) == 0 {
+		return "", err
+	}
+	return holders[0].Version, nil
+}
+
 func show(args []reflect.Value) string {
 	var b strings.Builder
 	for _, a := range args {
@@ -196,12 +206,13 @@ func inTransaction(t *testing.T, tx *store.Tx, a full) string {
 			v, err := ten.Deployments(ctx, []apim.ID{a.version.ID})
 			return []apim.Deployment{a.deployment}, v[a.version.ID], err
 		},
+		"split": func() (any, any, error) { v, err := ten.Split(ctx, a.version.ID, "production"); return a.split, v, err },
 		"value": func() (any, any, error) {
 			v, err := ten.Values(ctx, "production")
 			return []apim.EnvironmentValue{a.value}, v, err
 		},
 		"mount": func() (any, any, error) {
-			v, _, err := tx.System().MountHolder(ctx, apim.Mount{BasePath: "/a/a"})
+			v, err := holder(ctx, tx, apim.Mount{BasePath: "/a/a"})
 			return a.version.ID, v, err
 		},
 	} {

@@ -95,6 +95,8 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 			m, err := ten.Deployments(ctx, []apim.ID{f.version.ID})
 			return first(m[f.version.ID], err)
 		}},
+		{"split", f.split, false, func() (any, error) { return ten.Split(ctx, f.version.ID, "production") }},
+		{"stepping splits", f.split, false, func() (any, error) { l, err := sys.SteppingSplits(ctx); return first(l, err) }},
 		{"event", f.event, false, func() (any, error) {
 			l, err := sys.DueEvents(ctx, f.event.DueAt, 1)
 			return first(l, err)
@@ -153,11 +155,12 @@ func testUpdatesWriteEmptyValues(t *testing.T, place postgres.Place) {
 	sub.Stopped, sub.Note, sub.DecidedBy, sub.Decider = false, "", "", ""
 	version := f.version
 	version.Unpublished, version.StateReason, version.Document, version.Runtime = false, "", "", apim.Runtime{}
+	split := apim.Split{Tenant: f.tenant.ID, Version: f.version.ID, Environment: "production", Lock: f.split.Lock}
 	write(t, s, func(tx *store.Tx) error {
 		ten := tx.Tenant(f.tenant.ID)
 		for _, err := range []error{
 			ten.UpdateAPI(ctx, &api), ten.UpdateProduct(ctx, &product), ten.UpdatePlan(ctx, &plan),
-			ten.UpdateSubscription(ctx, &sub), ten.UpdateVersion(ctx, &version, true),
+			ten.UpdateSubscription(ctx, &sub), ten.UpdateVersion(ctx, &version, true), ten.UpdateSplit(ctx, &split),
 		} {
 			if err != nil {
 				return err
@@ -174,6 +177,7 @@ func testUpdatesWriteEmptyValues(t *testing.T, place postgres.Place) {
 		"product":      {product, func() (any, error) { return ten.Product(ctx, string(f.product.ID)) }},
 		"plan":         {plan, func() (any, error) { return ten.Plan(ctx, f.plan.ID) }},
 		"subscription": {sub, func() (any, error) { return ten.SubscriptionTo(ctx, f.subscription.ID) }},
+		"split":        {split, func() (any, error) { return ten.Split(ctx, f.version.ID, "production") }},
 		"version":      {version, func() (any, error) { return ten.Version(ctx, f.version.ID) }},
 	} {
 		got, err := c.load()

@@ -209,20 +209,38 @@ func (t Tenant) Deployments(ctx context.Context, versions []apim.ID) (map[apim.I
 type mountRow struct {
 	Host      string `gorm:"primaryKey"`
 	BasePath  string `gorm:"primaryKey"`
+	Selector  string `gorm:"primaryKey"`
 	TenantID  apim.ID
 	VersionID apim.ID
 }
 
 func (mountRow) TableName() string { return "mount" }
 
-// MountHolder returns the version that holds a mount, "" for none, and its
-// tenant. A version of any tenant may, so it is the system's to ask.
-func (s System) MountHolder(ctx context.Context, m apim.Mount) (version, tenant apim.ID, err error) {
-	rows, err := many[mountRow](s.in(ctx).Where("host = ? AND base_path = ?", m.Host, m.BasePath), "mounts")
+// MountHolder is a version that holds a mount.
+type MountHolder struct {
+	Version, Tenant apim.ID
+	API             apim.ID
+	Selector        string // as apim.Mount.Key has it
+}
+
+// MountHolders returns the versions that hold mounts at a mount's host and path,
+// whatever they select. They may be any tenant's, so it is the system's to ask.
+func (s System) MountHolders(ctx context.Context, m apim.Mount) ([]MountHolder, error) {
+	rows, err := many[mountRow](s.in(ctx).Where("host = ? AND base_path = ?", m.Host, m.BasePath).Order("selector"), "mounts")
 	if err != nil || len(rows) == 0 {
-		return "", "", err
+		return nil, err
 	}
-	return rows[0].VersionID, rows[0].TenantID, nil
+	versions, err := many[versionRow](s.in(ctx).Select("id", "api_id").Where("id IN ?", sliceOf(rows, func(r mountRow) apim.ID { return r.VersionID })), "versions")
+	if err != nil {
+		return nil, err
+	}
+	apis := map[apim.ID]apim.ID{}
+	for _, v := range versions {
+		apis[v.ID] = v.APIID
+	}
+	return sliceOf(rows, func(r mountRow) MountHolder {
+		return MountHolder{r.VersionID, r.TenantID, apis[r.VersionID], r.Selector}
+	}), nil
 }
 
 // MountedBelow reports whether a mount for every host begins with a slug.
@@ -239,9 +257,11 @@ func (t Tenant) SetMounts(ctx context.Context, version apim.ID, mounts []apim.Mo
 		return err
 	}
 	rows := sliceOf(mounts, func(m apim.Mount) mountRow {
-		return mountRow{Host: m.Host, BasePath: m.BasePath, TenantID: t.id, VersionID: version}
+		return mountRow{Host: m.Host, BasePath: m.BasePath, Selector: m.Key(), TenantID: t.id, VersionID: version}
 	})
-	slices.SortFunc(rows, func(a, b mountRow) int { return strings.Compare(a.Host+"\x00"+a.BasePath, b.Host+"\x00"+b.BasePath) })
+	slices.SortFunc(rows, func(a, b mountRow) int {
+		return strings.Compare(a.Host+"\x00"+a.BasePath+"\x00"+a.Selector, b.Host+"\x00"+b.BasePath+"\x00"+b.Selector)
+	})
 	return insert(t.in(ctx), "mount", slices.Compact(rows))
 }
 

@@ -51,6 +51,16 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/apis/museum/v1?policy=key"},
 		{path: "/t/demo/apis/museum/v1?policy=grant"},
 		{path: "/t/demo/apis/museum/v1?policy=limit"},
+		{path: "/t/demo/apis/museum/v1/traffic"},
+		{path: "/t/demo/apis/museum/2024-06/traffic?split", prepare: func(b *tab) {
+			b.visit("/t/demo/apis/museum/2024-06/traffic")
+			b.fill("or addresses", "http://127.0.0.1:9")
+			b.fill("Rules before the share", "candidate: header X-Beta = yes")
+			b.follow("Save split")
+			b.sees("Traffic split saved", "All to the candidate")
+		}},
+		{path: "/t/demo/apis/museum/2024-06?split"},
+		{path: "/t/demo/apis/parcels/v2/traffic"},
 		{path: "/t/demo/apis/museum/v1/versions"},
 		{path: "/t/demo/apis/museum/v1/definition"},
 		{path: "/t/demo/apis/museum/v1/products"},

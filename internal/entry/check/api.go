@@ -45,6 +45,8 @@ func API(a entry.API) []Problem {
 	known := p.upstreams(a.Upstreams)
 	identifies := p.policies("policies", a.Policies)
 	p.routes(a, known, identifies)
+	p.split(a, known)
+	p.mirror(a.Mirror, known)
 	return p.list
 }
 
@@ -56,6 +58,11 @@ func (p *problems) mounts(mounts []entry.Mount) {
 	for i, m := range mounts {
 		p.addErr(fmt.Sprintf("mounts[%d].host", i), Host(m.Host))
 		p.addErr(fmt.Sprintf("mounts[%d].base_path", i), BasePath(m.BasePath))
+		p.addErr(fmt.Sprintf("mounts[%d].select", i), Selector(m.Select))
+		if m.Default && m.Select != (entry.Selector{}) {
+			p.add(fmt.Sprintf("mounts[%d].default", i), "is set, but the mount selects")
+		}
+		m = folded(m)
 		if seen[m] {
 			p.add(fmt.Sprintf("mounts[%d]", i), "stands there twice")
 		}
@@ -130,6 +137,7 @@ func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), TargetURL(t.URL))
 		}
 		p.headers(at+".headers", u.Headers)
+		p.traffic(at, u)
 		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".header_timeout_ms", int64(u.HeaderTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".idle_timeout_ms", int64(u.IdleTimeoutMS), 0, MaxTimeoutMS)

@@ -14,7 +14,10 @@ type Index struct {
 	byVersion map[string][]entry.Mount
 }
 
-type holder struct{ version, name string }
+type holder struct {
+	version, api, name string
+	byDefault          bool
+}
 
 // NewIndex returns an index that holds nothing.
 func NewIndex() *Index {
@@ -26,7 +29,7 @@ func NewIndex() *Index {
 func (x *Index) Conflicts(a entry.API) []Problem {
 	p := problems{key: entry.Key("api." + a.Version)}
 	for i, m := range a.Mounts {
-		if by, taken := x.byMount[m]; taken && by.version != a.Version {
+		if by, taken := x.byMount[folded(m)]; taken && by.version != a.Version && !by.yields(a, m) {
 			p.add(fmt.Sprintf("mounts[%d]", i), "%s is taken by %s", mountText(m), by.name)
 		}
 	}
@@ -34,13 +37,15 @@ func (x *Index) Conflicts(a entry.API) []Problem {
 }
 
 // Put records an API's mounts in place of those it had. A mount that another
-// version holds stays with that version.
+// version holds stays with that version, but for a default that moves on.
 func (x *Index) Put(a entry.API) {
 	x.Remove(a.Version)
 	var held []entry.Mount
 	for _, m := range a.Mounts {
-		if _, taken := x.byMount[m]; !taken {
-			x.byMount[m] = holder{a.Version, a.Name}
+		byDefault := m.Default
+		if by, taken := x.byMount[folded(m)]; !taken || by.yields(a, m) {
+			m = folded(m)
+			x.byMount[m] = holder{a.Version, a.API, a.Name, byDefault}
 			held = append(held, m)
 		}
 	}
@@ -53,16 +58,33 @@ func (x *Index) Put(a entry.API) {
 func (x *Index) Remove(version string) bool {
 	held := x.byVersion[version]
 	for _, m := range held {
-		delete(x.byMount, m)
+		if x.byMount[m].version == version {
+			delete(x.byMount, m)
+		}
 	}
 	delete(x.byVersion, version)
 	return len(held) > 0
+}
+
+// yields reports whether the mount may go to another version: both have it by
+// the setting of their API.
+func (h holder) yields(to entry.API, m entry.Mount) bool {
+	return h.byDefault && m.Default && h.api == to.API
+}
+
+// folded returns a mount as it is compared.
+func folded(m entry.Mount) entry.Mount {
+	m.Select, m.Default = m.Select.Folded(), false
+	return m
 }
 
 func mountText(m entry.Mount) string {
 	path := m.BasePath
 	if path == "" {
 		path = "/"
+	}
+	if m.Select != (entry.Selector{}) {
+		return m.Host + path + " with " + m.Select.String()
 	}
 	return m.Host + path
 }

@@ -17,6 +17,9 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 	ex.Host = hostOf(r.Host)
 	ex.Secure = r.TLS != nil
 	fillPeer(ex, r)
+	if r.ProtoAtLeast(1, 1) {
+		ex.Interim = interim(w)
+	}
 	for name, values := range r.Header {
 		for _, v := range values {
 			ex.Header.Add(name, v)
@@ -28,7 +31,7 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 	if ex.BodyLength = r.ContentLength; ex.BodyLength == 0 {
 		return
 	}
-	source := &bodySource{r: r, conn: conn}
+	source := &fullBody{r: r, conn: conn}
 	source.body = policy.NewBody(source)
 	ex.Body = source.body
 	for name := range r.Trailer {
@@ -40,6 +43,19 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 	_ = rc.EnableFullDuplex()
 	if ex.Expects { // the deadline of the answer before must not end "100 Continue"
 		_ = rc.SetWriteDeadline(time.Time{})
+	}
+}
+
+// interim sends answers before the answer.
+func interim(w http.ResponseWriter) func(int, []policy.Field) error {
+	return func(status int, fields []policy.Field) error {
+		h := w.Header()
+		for _, f := range fields {
+			h.Add(f.Name, f.Value)
+		}
+		w.WriteHeader(status)
+		clear(h)
+		return nil
 	}
 }
 
@@ -85,14 +101,14 @@ func lowerASCII(s string) string {
 	return string(b)
 }
 
-// bodySource reads the request's body and, at its end, its trailers.
-type bodySource struct {
+// fullBody reads the request's body and, at its end, its trailers.
+type fullBody struct {
 	r    *http.Request
 	conn *http1.Conn
 	body *policy.Body
 }
 
-func (s *bodySource) Read(p []byte) (int, error) {
+func (s *fullBody) Read(p []byte) (int, error) {
 	n, err := s.r.Body.Read(p)
 	switch {
 	case err == io.EOF:

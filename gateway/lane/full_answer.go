@@ -12,7 +12,7 @@ import (
 
 // write sends the exchange's answer. An error means that the client did not get
 // all of it, and the connection must end.
-func (f *Full) write(w http.ResponseWriter, r *http.Request, ex *policy.Exchange) error {
+func (f *full) write(w http.ResponseWriter, r *http.Request, ex *policy.Exchange) error {
 	if ex.Answer.Body != nil {
 		defer ex.Answer.Body.Close()
 	}
@@ -28,7 +28,7 @@ func (f *Full) write(w http.ResponseWriter, r *http.Request, ex *policy.Exchange
 		h["Content-Length"] = []string{strconv.FormatInt(ex.Answer.Length, 10)}
 	}
 	unread := !ex.Body.Ended()
-	if f.draining.Load() || ex.Answer.Close || unread && !ex.Answer.Local {
+	if f.lanes.draining.Load() || ex.Answer.Close || unread && !ex.Answer.Local {
 		h["Connection"] = []string{"close"}
 	}
 	if unread {
@@ -36,7 +36,7 @@ func (f *Full) write(w http.ResponseWriter, r *http.Request, ex *policy.Exchange
 		// answer rather than a reset, and no longer: it must not hold us.
 		defer func() { _ = rc.SetReadDeadline(time.Now().Add(lingerTime)) }()
 	}
-	if err := rc.SetWriteDeadline(time.Now().Add(f.times.Write)); err != nil {
+	if err := rc.SetWriteDeadline(time.Now().Add(f.lanes.times.Write)); err != nil {
 		return err
 	}
 	w.WriteHeader(ex.Answer.Status)
@@ -57,8 +57,6 @@ func (f *Full) write(w http.ResponseWriter, r *http.Request, ex *policy.Exchange
 	return nil
 }
 
-const lingerTime = 500 * time.Millisecond
-
 // mayHaveLength tells the statuses whose answers say how long they are.
 func mayHaveLength(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
@@ -68,14 +66,14 @@ var errShort = errors.New("upstream: answer shorter than it said")
 
 // stream copies the body and flushes whatever has come when the upstream
 // pauses.
-func (f *Full) stream(w http.ResponseWriter, rc *http.ResponseController, ex *policy.Exchange) error {
+func (f *full) stream(w http.ResponseWriter, rc *http.ResponseController, ex *policy.Exchange) error {
 	buf := f.buffers.Get().(*[buffer]byte)
 	defer f.buffers.Put(buf)
 	sent := int64(0)
 	for {
 		n, err := ex.Answer.Body.Read(buf[:])
 		if n > 0 {
-			if err := rc.SetWriteDeadline(time.Now().Add(f.times.Write)); err != nil {
+			if err := rc.SetWriteDeadline(time.Now().Add(f.lanes.times.Write)); err != nil {
 				return err
 			}
 			if _, err := w.Write(buf[:n]); err != nil {

@@ -1,0 +1,469 @@
+package lane
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"portico/gateway/http1"
+	"portico/gateway/policy"
+	"portico/gateway/socket"
+)
+
+// conn is a client's connection on the fast lane. One goroutine serves it.
+//
+// Why it lives inside a callback: RawConn.Read forgets what the poller told
+// before the callback began, and remembers what it tells from then on. So a
+// connection that never leaves the callback may wait for the next request
+// without a read that finds nothing, and holds no buffer while it waits. It
+// leaves for what must wait in between, such as a body.
+type conn struct {
+	net.Conn
+	lanes  *Lanes
+	raw    syscall.RawConn // of the socket; nil where there is none
+	direct bool            // what is read are the socket's own bytes: no TLS
+	secure bool
+	peer   netip.Addr
+	line   policy.Line
+
+	readBy  atomic.Int64 // when a read must be done; 0 no matter when
+	writeBy atomic.Int64 // the same of a write
+	phase   atomic.Uint32
+
+	*work          // nil while nothing has come
+	step           func(uintptr) bool
+	push           func(uintptr) bool
+	unsent         []byte // what push writes
+	unsendable     error
+	source         io.Reader // of bodies
+	next           next
+	one            [1]byte
+	empty          bool // the socket was: a wait cannot miss anything
+	lingers        bool // once it is over, the client may still be sending
+	served         bool // a request was
+	headIn         bool // a part of a head has come
+	interim        func(int, []policy.Field) error
+	interruptReads func()
+}
+
+// The phases of a connection, as a drain sees them.
+const (
+	waiting uint32 = iota // for a request of which nothing has come
+	serving
+	closing // because it was waiting
+)
+
+// next is why the loop left the callback.
+type next uint8
+
+const (
+	readOn   next = iota
+	serveIt       // a request that may have to wait
+	handOver      // to the full lane
+	hangUp        // the connection is over
+)
+
+const (
+	headBuffer  = 8 << 10
+	outBuffer   = 16 << 10
+	largeBuffer = 128 << 10
+)
+
+// work is what a connection has while a request is under way.
+type work struct {
+	in     []byte
+	r, w   int // what of in was read and not used
+	looked int // how much of it was searched for the end of a head
+	out    []byte
+	ex     *policy.Exchange
+	head   http1.Head
+	body   *policy.Body
+	reader http1.Body
+	asked  bool // 100 Continue was sent
+
+	sending   sync.Mutex // held while something goes out before the answer
+	answering bool       // the answer goes out; guarded by sending
+}
+
+func newWork() *work {
+	return &work{in: make([]byte, headBuffer), out: make([]byte, 0, outBuffer), body: new(policy.Body)}
+}
+
+func newConn(l *Lanes, nc net.Conn) *conn {
+	c := &conn{Conn: nc, lanes: l}
+	if peer, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+		c.peer = peer.Addr().Unmap()
+	}
+	socket := nc
+	if t, ok := nc.(*tls.Conn); ok {
+		socket = t.NetConn()
+	}
+	if tcp, ok := socket.(syscall.Conn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			c.raw, c.direct = raw, socket == nc
+		}
+	}
+	c.step, c.push = c.turn, c.write
+	c.source = (*bodySource)(c)
+	c.interim = c.writeInterim
+	c.line.Gone = c.gone
+	c.interruptReads = func() { _ = c.SetReadDeadline(time.Unix(1, 0)) }
+	return c
+}
+
+// run serves the connection to its end.
+func (c *conn) run() {
+	defer c.lanes.forget(c)
+	handed := false
+	defer func() {
+		if r := recover(); r != nil { // one call must not take the others down
+			c.lanes.log.Error("a call panicked", "panic", r, "stack", string(debug.Stack()))
+		}
+		if handed {
+			return
+		}
+		if c.lingers && !c.lanes.ended.Load() {
+			c.linger()
+		}
+		_ = c.Conn.Close()
+	}()
+	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Head))
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		if err := t.Handshake(); err != nil {
+			return
+		}
+		if c.secure = true; t.ConnectionState().NegotiatedProtocol == "h2" {
+			c.readBy.Store(0)
+			handed = true
+			c.lanes.full.take(t, nil)
+			return
+		}
+	}
+	for {
+		c.next, c.empty = readOn, false
+		if c.direct {
+			if err := c.raw.Read(c.step); err != nil {
+				return
+			}
+		} else {
+			for !c.turn(0) {
+			}
+		}
+		switch c.next {
+		case serveIt:
+			if !c.serve() {
+				c.release()
+				return
+			}
+		case handOver:
+			handed = true
+			c.readBy.Store(0)
+			ahead := append([]byte(nil), c.in[c.r:c.w]...)
+			c.release()
+			c.lanes.full.take(c.Conn, ahead)
+			return
+		default:
+			return
+		}
+	}
+}
+
+// turn serves what has come. It is called when there may be something to read,
+// and returns false to be called again when there is more.
+func (c *conn) turn(fd uintptr) bool {
+	for {
+		for c.work != nil && c.r < c.w {
+			if c.next = c.look(); c.next == readOn {
+				break
+			}
+			if c.next != serveIt || !c.whole() {
+				return true
+			}
+			if !c.serve() {
+				c.release()
+				c.next = hangUp
+				return true
+			}
+			c.next = readOn
+		}
+		if c.rest(); c.empty {
+			c.empty = false
+			return false
+		}
+		if !c.more(fd) {
+			return c.next == hangUp
+		}
+	}
+}
+
+// rest gives the buffers back while nothing has come.
+func (c *conn) rest() {
+	if c.work == nil || c.r < c.w {
+		return
+	}
+	c.release()
+	if c.served {
+		c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Idle))
+	}
+	c.phase.CompareAndSwap(serving, waiting)
+}
+
+// more reads into the buffer. It returns false when there is nothing to read
+// now, or nothing any more.
+func (c *conn) more(fd uintptr) bool {
+	if !c.direct && c.work == nil {
+		return c.moreSecure()
+	}
+	c.hold()
+	c.room()
+	var n int
+	var err error
+	if c.direct {
+		n, err = socket.Read(fd, c.in[c.w:])
+	} else {
+		n, err = c.Conn.Read(c.in[c.w:])
+	}
+	if err == socket.ErrAgain {
+		c.rest()
+		return false
+	}
+	if n <= 0 {
+		c.next = hangUp
+		c.release()
+		return false
+	}
+	c.empty = c.direct && n < len(c.in)-c.w
+	c.w += n
+	return c.arrived()
+}
+
+// moreSecure waits for the next request under TLS with one byte in hand rather
+// than with a buffer.
+func (c *conn) moreSecure() bool {
+	if n, _ := c.Conn.Read(c.one[:]); n == 0 { // why does not matter: the connection is over
+		c.next = hangUp
+		return false
+	}
+	c.hold()
+	c.w = copy(c.in, c.one[:])
+	return c.arrived()
+}
+
+// arrived notes that a part of a request is there.
+func (c *conn) arrived() bool {
+	if c.phase.Load() != serving && !c.phase.CompareAndSwap(waiting, serving) {
+		c.next = hangUp
+		c.release()
+		return false
+	}
+	return true
+}
+
+// hold takes buffers for a request.
+func (c *conn) hold() {
+	if c.work == nil {
+		c.work = c.lanes.works.Get().(*work)
+	}
+}
+
+// release gives the buffers back, and forgets what is in them.
+func (c *conn) release() {
+	w := c.work
+	if w == nil {
+		return
+	}
+	c.work = nil
+	w.r, w.w, w.looked = 0, 0, 0
+	if len(w.in) > headBuffer {
+		w.in = w.in[:headBuffer:headBuffer]
+	}
+	c.lanes.works.Put(w)
+}
+
+// room makes some at the buffer's end.
+func (c *conn) room() {
+	if c.r > 0 {
+		c.w = copy(c.in, c.in[c.r:c.w])
+		c.r = 0
+	}
+	if c.w == len(c.in) {
+		c.in = append(c.in, make([]byte, len(c.in))...)
+	}
+}
+
+// look reads the head that has come into an exchange, and says what is to be
+// done with it: serve it, hand it over, or read on.
+func (c *conn) look() next {
+	b := c.in[c.r:c.w]
+	for c.looked < 2 && len(b) > 1 && b[0] == '\r' && b[1] == '\n' { // RFC 9112 section 2.2
+		c.r += 2
+		b = b[2:]
+	}
+	end, err := http1.EndOfHead(b, c.looked)
+	if err == nil && end == 0 {
+		if c.looked = len(b); c.looked <= http1.MaxHeadBytes {
+			if !c.headIn && c.looked > 0 {
+				c.headIn = true
+				c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Head))
+			}
+			return readOn
+		}
+	}
+	c.looked, c.headIn = 0, false
+	c.readBy.Store(0)
+	ex := c.lanes.pool.Take()
+	c.ex = ex
+	if err == nil && (end == 0 || end > http1.MaxHeadBytes) {
+		err = http1.HeadTooLarge()
+	}
+	if err == nil {
+		// The exchange keeps the head: the buffer is used again for a body.
+		grown := append(ex.Scratch(), b[:end]...)
+		if err = c.head.Parse(grown[len(grown)-end:]); err == nil && !c.head.Upgrade {
+			c.r += end
+			ex.Grow(grown)
+			c.fill(ex)
+			return serveIt
+		}
+		if err == nil || string(b[:end]) == http1.Preface {
+			c.lanes.pool.Give(ex)
+			return handOver
+		}
+	}
+	return c.refuse(ex, err)
+}
+
+// refuse answers what is no request, and ends the connection.
+func (c *conn) refuse(ex *policy.Exchange, err *http1.Error) next {
+	ex.Method, ex.Peer, ex.Secure = http.MethodGet, c.peer, c.secure
+	h := c.lanes.handler
+	h.Refuse(ex, &policy.Denied{Status: err.Status, Code: codeOf(err.Status), Detail: err.Detail, Close: true})
+	_, failed := c.answer(ex)
+	h.Done(ex, failed)
+	c.lanes.pool.Give(ex)
+	c.ex = nil
+	c.release()
+	c.lingers = true
+	return hangUp
+}
+
+// whole reports whether all of the request is in the buffer, so that serving
+// it waits for nothing from the client.
+func (c *conn) whole() bool { return c.head.Length >= 0 && c.head.Length <= int64(c.w-c.r) && c.direct }
+
+// serve passes the request in hand to the handler and sends the answer. It
+// reports whether the connection goes on.
+func (c *conn) serve() bool {
+	ex, h := c.ex, c.lanes.handler
+	c.served = true
+	err := h.Serve(context.Background(), ex)
+	keep := false
+	if err == nil {
+		keep, err = c.answer(ex)
+	}
+	unread := !ex.Body.Ended()
+	if ex.Body != nil {
+		if ex.Body.Stop(c.interruptReads); ex.Body.Shared() {
+			c.body = new(policy.Body)
+		}
+	}
+	h.Done(ex, err)
+	local := ex.Answer.Local
+	c.lanes.pool.Give(ex)
+	c.ex = nil
+	if err == nil && unread {
+		keep = keep && local && c.skip()
+		c.lingers = !keep
+	}
+	return keep && err == nil
+}
+
+// skipBytes is how much of a body that nobody wants is read so that the
+// connection can go on.
+const skipBytes = 256 << 10
+
+// skip reads what is left of a body that nobody wanted.
+func (c *conn) skip() bool {
+	if c.head.Expects && !c.asked || c.head.Length > skipBytes {
+		return false
+	}
+	var buf [4 << 10]byte
+	for n := 0; n < skipBytes; {
+		took, err := c.reader.Read(buf[:], c)
+		n += took
+		if err == io.EOF {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// linger takes in for a moment what the client still sends, or the kernel would
+// discard the answer before the client has read it.
+func (c *conn) linger() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, c.Conn)
+}
+
+const lingerTime = 500 * time.Millisecond
+
+// closeIdle closes the connection when nothing of a request has come, and
+// reports whether it did. The connection's own goroutine sees it.
+func (c *conn) closeIdle() bool {
+	if c.phase.Load() != waiting || c.raw != nil && c.direct && !socket.IsQuiet(c.raw) && !socket.Ended(c.raw) {
+		return false
+	}
+	if !c.phase.CompareAndSwap(waiting, closing) {
+		return false
+	}
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+	return true
+}
+
+// gone implements policy.Line.
+func (c *conn) gone() bool {
+	return c.lanes.ended.Load() || c.raw != nil && socket.Ended(c.raw)
+}
+
+// Buffered implements http1.Source.
+func (c *conn) Buffered() []byte { return c.in[c.r:c.w] }
+
+// Discard implements http1.Source.
+func (c *conn) Discard(n int) { c.r += n }
+
+// Fill implements http1.Source.
+func (c *conn) Fill() error {
+	c.room()
+	n, err := c.Direct(c.in[c.w:])
+	c.w += n
+	return err
+}
+
+// Direct implements http1.Source.
+func (c *conn) Direct(p []byte) (int, error) {
+	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Body))
+	n, err := c.Conn.Read(p)
+	c.readBy.Store(0)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, errSlow
+	}
+	return n, err
+}
+
+var errSlow = errors.New("client too slow")

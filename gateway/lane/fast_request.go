@@ -1,0 +1,82 @@
+package lane
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"portico/gateway/http1"
+	"portico/gateway/policy"
+)
+
+// fill writes the request whose head was read into an exchange.
+func (c *conn) fill(ex *policy.Exchange) {
+	h := &c.head
+	ex.Method, ex.Target, ex.Authority, ex.Proto = h.Method, h.Target, h.Host, "HTTP/1.1"
+	if h.Minor == 0 {
+		ex.Proto = "HTTP/1.0"
+	} else {
+		ex.Interim = c.interim
+	}
+	ex.Host, ex.Secure, ex.Peer, ex.Line = hostOf(h.Host), c.secure, c.peer, &c.line
+	for _, f := range h.Fields[:h.Count] {
+		ex.Header.Add(f.Name, f.Value)
+	}
+	if ex.BodyLength = h.Length; h.Length == 0 {
+		return
+	}
+	ex.Expects, c.asked, c.answering = h.Expects, false, false
+	c.reader.Begin(h.Length, true)
+	c.body.Reset(c.source)
+	ex.Body = c.body
+	if h.Length < 0 {
+		announced(ex)
+	}
+}
+
+// announced notes the trailers that a head says will follow its body.
+func announced(ex *policy.Exchange) {
+	for _, f := range ex.Header.Fields() {
+		if !policy.FoldEqual(f.Name, "Trailer") {
+			continue
+		}
+		for name := range strings.SplitSeq(f.Value, ",") {
+			if name = strings.Trim(name, " \t"); http1.IsToken(name) && !policy.Hop(name) && !policy.Managed(name) {
+				ex.Body.Trailer.Add(name, "")
+			}
+		}
+	}
+}
+
+// bodySource reads the request's body and, at its end, its trailers.
+type bodySource conn
+
+// Read implements io.Reader.
+func (s *bodySource) Read(p []byte) (int, error) {
+	c := (*conn)(s)
+	if c.head.Expects && !c.asked {
+		c.asked = true
+		if c.r == c.w { // else the client did not wait
+			if err := c.sendContinue(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	n, err := c.reader.Read(p, c)
+	if err == nil {
+		return n, nil
+	}
+	if err == io.EOF {
+		trailer := &c.body.Trailer
+		trailer.Reset()
+		for _, f := range c.reader.Trailers {
+			if !policy.Managed(f.Name) {
+				trailer.Add(f.Name, f.Value)
+			}
+		}
+		c.reader.Trailers = nil
+	} else if malformed := (*http1.Error)(nil); errors.As(err, &malformed) {
+		err = policy.BadRequest(malformed.Detail)
+	}
+	return n, err
+}

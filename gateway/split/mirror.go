@@ -1,0 +1,167 @@
+package split
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"portico/gateway/policy"
+	"portico/internal/entry"
+)
+
+// mirror calls a destination, and copies a share of its calls to another whose
+// answers are thrown away. A copy is made of what the call's own destination
+// has read, and begins when that has answered: nothing of it is waited for.
+type mirror struct {
+	entry.Mirror
+	set    *Set
+	inner  policy.Destination
+	to     policy.Destination
+	counts *branch
+	missed *skipped
+	busy   atomic.Int64 // copies under way
+}
+
+// What a copy may cost.
+const (
+	mirrorTime   = 15 * time.Second
+	mirrorAnswer = 1 << 20 // bytes of the answer that are read, so that its connection can be used again
+)
+
+// mirrorHeader marks a copy for the upstream that gets it.
+const mirrorHeader = "X-Portico-Mirror"
+
+func (s *Set) newMirror(m entry.Mirror, k kept, inner, to policy.Destination) *mirror {
+	return &mirror{Mirror: m, set: s, inner: inner, to: to, counts: k.mirrored, missed: k.skipped}
+}
+
+// Call implements policy.Destination.
+func (m *mirror) Call(ctx context.Context, ex *policy.Exchange) error {
+	if !m.drawn(ex) {
+		return m.inner.Call(ctx, ex)
+	}
+	if ex.Body != nil && (ex.BodyLength < 0 || ex.BodyLength > m.MaxBodyBytes || len(ex.Body.Trailer.Fields()) > 0) {
+		m.missed.body.Add(1)
+		return m.inner.Call(ctx, ex)
+	}
+	if m.busy.Add(1) > int64(m.Concurrency) {
+		m.busy.Add(-1)
+		m.missed.busy.Add(1)
+		return m.inner.Call(ctx, ex)
+	}
+	twin := copied(ex)
+	body, read := ex.Body, (*reading)(nil)
+	if body != nil {
+		body.Share() // what is read of the copy may outlive the call
+		read = &reading{from: body, length: int(ex.BodyLength), kept: make([]byte, 0, ex.BodyLength)}
+		body.Share() // whoever reads the copy, reads it
+		ex.Body = policy.NewBody(read)
+	}
+	err := m.inner.Call(ctx, ex)
+	ex.Body = body
+	if read != nil {
+		kept, whole := read.whole()
+		if !whole {
+			m.busy.Add(-1)
+			m.missed.body.Add(1)
+			return err
+		}
+		twin.Body, twin.BodyLength = policy.NewBody(bytes.NewReader(kept)), ex.BodyLength
+	}
+	m.begin(twin)
+	return err
+}
+
+func (m *mirror) drawn(ex *policy.Exchange) bool {
+	if !m.AllMethods {
+		switch ex.Method {
+		case http.MethodGet, http.MethodHead, http.MethodOptions:
+		default:
+			return false
+		}
+	}
+	return m.PerMille >= 1000 || int(m.set.random()%lots) < m.PerMille
+}
+
+// begin sends a copy, unless the set is closed.
+func (m *mirror) begin(twin *policy.Exchange) {
+	m.set.mu.Lock()
+	closed := m.set.ctx.Err() != nil
+	if !closed {
+		m.set.copying.Add(1)
+	}
+	m.set.mu.Unlock()
+	if closed {
+		m.busy.Add(-1)
+		return
+	}
+	go m.send(twin)
+}
+
+func (m *mirror) send(twin *policy.Exchange) {
+	defer m.set.copying.Done()
+	defer m.busy.Add(-1)
+	ctx, cancel := context.WithTimeout(m.set.ctx, mirrorTime)
+	defer cancel()
+	start := m.set.now()
+	err := m.to.Call(ctx, twin)
+	status, took := statusOf(twin, err), m.set.now().Sub(start)
+	if status == statusGone { // no caller is here: it is the mirror that was too slow
+		status = http.StatusGatewayTimeout
+	}
+	m.counts.add(twin.Shard, status, took)
+	if twin.Answer.Body != nil {
+		_, _ = io.CopyN(io.Discard, twin.Answer.Body, mirrorAnswer)
+		_ = twin.Answer.Body.Close()
+	}
+}
+
+// copied returns a request that shares no memory with the exchange, which
+// belongs to another call soon.
+func copied(ex *policy.Exchange) *policy.Exchange {
+	twin := &policy.Exchange{
+		Method: strings.Clone(ex.Method), Target: strings.Clone(ex.Target), Authority: strings.Clone(ex.Authority), Host: strings.Clone(ex.Host),
+		Proto: ex.Proto, Secure: ex.Secure, Peer: ex.Peer, Client: ex.Client, Trusted: ex.Trusted,
+		Now: ex.Now, Mono: ex.Mono, RequestID: strings.Clone(ex.RequestID),
+		Query: strings.Clone(ex.Query), UpstreamPath: strings.Clone(ex.UpstreamPath),
+		Scope: ex.Scope, Caller: ex.Caller, Shard: ex.Shard,
+	}
+	for _, f := range ex.Header.Fields() {
+		twin.Header.Add(strings.Clone(f.Name), strings.Clone(f.Value))
+	}
+	twin.Header.Add(mirrorHeader, "1")
+	return twin
+}
+
+// reading keeps what is read of a body on its way to the call's own upstream.
+type reading struct {
+	from   *policy.Body
+	length int
+	kept   []byte
+	ended  atomic.Bool // everything was read: kept does not change any more
+}
+
+// Read implements io.Reader.
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if room := r.length - len(r.kept); room > 0 && !r.ended.Load() {
+		r.kept = append(r.kept, p[:min(n, room)]...)
+		if len(r.kept) == r.length {
+			r.ended.Store(true)
+		}
+	}
+	return n, err
+}
+
+// whole returns the body once all of it was read. Whoever still reads it then
+// finds its end alone.
+func (r *reading) whole() ([]byte, bool) {
+	if !r.ended.Load() {
+		return nil, false
+	}
+	return r.kept, true
+}

@@ -1,0 +1,182 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"portico/gateway/policy"
+	"portico/gateway/socket"
+)
+
+// conn is one connection to an endpoint. One call uses it at a time, and with
+// it at most two goroutines: one that writes, one that reads.
+type conn struct {
+	net.Conn
+	raw    syscall.RawConn // of the socket; nil where there is none
+	direct bool            // what is read and written are the socket's own bytes: no TLS
+	home   *endpoint
+
+	// state is a generation, counted up with each call, above a phase. Whoever
+	// moves it away from a call's own value has ended that call's connection
+	// for good: so a late watchman never hits the next call.
+	state   atomic.Uint64
+	readBy  atomic.Int64 // when a read must be done; 0 no matter when, uploading: when the upload is
+	writeBy atomic.Int64 // the same of a write
+	head    atomic.Bool  // the wait is for an answer's head
+	line    atomic.Pointer[policy.Line]
+
+	used  bool  // it has answered before
+	freed int64 // when it became idle; guarded by home.mu
+	turn  turn  // of exchange
+	step  func(uintptr) bool
+}
+
+// The phases of a connection.
+const (
+	idle      uint64 = iota
+	busy             // a call has it
+	timedOut         // given up: the upstream took too long
+	abandoned        // given up: the caller has gone
+	stale            // given up: the upstream had hung up before the call
+	phases    = 7
+)
+
+// uploading is what readBy holds while the wait for the answer has not begun.
+const uploading = -1
+
+func newConn(c net.Conn, home *endpoint) *conn {
+	out := &conn{Conn: c, home: home}
+	socket := c
+	if t, ok := c.(*tls.Conn); ok {
+		socket = t.NetConn()
+	}
+	if tcp, ok := socket.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			out.raw, out.direct = raw, socket == c
+		}
+	}
+	out.step = out.turn.step
+	return out
+}
+
+// begin makes the connection a call's own, and returns the state by which the
+// call knows it again.
+func (c *conn) begin() uint64 {
+	s := c.state.Load()&^phases + phases + 1 | busy
+	c.state.Store(s)
+	return s
+}
+
+// abort ends the call that has the connection in state s, and does nothing
+// when that call has ended.
+func (c *conn) abort(s, why uint64) {
+	if c.state.CompareAndSwap(s, s&^phases|why) {
+		_ = c.SetDeadline(time.Unix(1, 0)) // wakes whoever reads or writes
+	}
+}
+
+// end gives the connection back and reports whether it may serve again.
+func (c *conn) end(s uint64) bool {
+	c.readBy.Store(0)
+	c.writeBy.Store(0)
+	c.head.Store(false)
+	c.line.Store(nil)
+	return c.state.CompareAndSwap(s, s&^phases|idle)
+}
+
+// why tells the phase in which the connection is.
+func (c *conn) why() uint64 { return c.state.Load() & phases }
+
+// errStale says that an upstream had hung up, or was talking, before a request
+// was sent to it.
+var errStale = errors.New("the upstream closed the connection before the request")
+
+// exchange writes out and reads what comes back into in: where the socket is
+// ours with one wait of the scheduler, and no read that finds nothing. It
+// returns how much was written even when it fails. probe looks first whether
+// the upstream is still there.
+func (c *conn) exchange(out, in []byte, probe bool) (wrote, n int, err error) {
+	if !c.direct {
+		if wrote, err = c.Conn.Write(out); err != nil {
+			return wrote, 0, err
+		}
+		n, err = c.Conn.Read(in)
+		return wrote, n, err
+	}
+	c.turn = turn{out: out, in: in, probe: probe}
+	err = c.raw.Read(c.step)
+	t := c.turn
+	c.turn = turn{}
+	if err == nil {
+		err = t.err
+	}
+	if err != nil || t.wrote == len(out) {
+		return t.wrote, t.n, err
+	}
+	more, err := c.Conn.Write(out[t.wrote:]) // the socket's buffer was full
+	if wrote = t.wrote + more; err != nil {
+		return wrote, 0, err
+	}
+	n, err = c.Conn.Read(in)
+	return wrote, n, err
+}
+
+// turn is one write and the read that follows it.
+type turn struct {
+	out, in  []byte
+	wrote, n int
+	err      error
+	probe    bool
+}
+
+// step is called once to write, and then whenever there may be something to
+// read. The wait was prepared before the write, so no answer slips through.
+func (t *turn) step(fd uintptr) bool {
+	if t.wrote < len(t.out) {
+		if t.probe && !socket.Quiet(fd) {
+			t.err = errStale
+			return true
+		}
+		n, err := socket.Write(fd, t.out[t.wrote:])
+		if err == socket.ErrAgain {
+			return true // exchange goes on
+		}
+		if err != nil {
+			t.err = err
+			return true
+		}
+		t.wrote += n
+		return t.wrote < len(t.out)
+	}
+	n, err := socket.Read(fd, t.in)
+	switch {
+	case err == socket.ErrAgain:
+		return false
+	case err != nil:
+		t.err = err
+	case n == 0:
+		t.err = errEnd
+	default:
+		t.n = n
+	}
+	return true
+}
+
+// errEnd is the end of a connection before an answer.
+var errEnd = errors.New("the upstream closed the connection")
+
+// silent reports whether an idle connection is fit for a call, as far as can
+// be seen without one. Under TLS the other side may have something to say.
+func (c *conn) silent() bool {
+	if c.raw == nil {
+		return true
+	}
+	if !c.direct {
+		return !socket.Ended(c.raw)
+	}
+	return socket.IsQuiet(c.raw)
+}

@@ -1,0 +1,110 @@
+package upstream
+
+import (
+	"net/netip"
+	"strconv"
+
+	"portico/gateway/policy"
+)
+
+// appendHead writes the request's head as this endpoint is to read it.
+func (c *call) appendHead(b []byte, to *endpoint) []byte {
+	ex := c.ex
+	b = append(append(b, ex.Method...), ' ')
+	b = append(append(b, to.path...), ex.UpstreamPath...)
+	if ex.Query != "" {
+		b = append(append(b, '?'), ex.Query...)
+	}
+	b = append(append(b, " HTTP/1.1\r\nHost: "...), to.host...)
+	b = append(b, '\r', '\n')
+	for _, f := range ex.Header.Fields() {
+		switch len(f.Name) {
+		case 4:
+			if policy.FoldEqual(f.Name, "Host") {
+				continue
+			}
+		case 14:
+			if policy.FoldEqual(f.Name, "Content-Length") {
+				continue
+			}
+		}
+		if !c.upstream.sets(f.Name) {
+			b = appendField(b, f.Name, f.Value)
+		}
+	}
+	for _, h := range c.upstream.config.Headers {
+		b = appendField(b, h.Name, h.Value)
+	}
+	b = appendForwarded(b, ex)
+	switch {
+	case ex.Body == nil:
+		if writes(ex.Method) {
+			b = append(b, "Content-Length: 0\r\n"...)
+		}
+	case ex.BodyLength >= 0:
+		b = append(strconv.AppendInt(append(b, "Content-Length: "...), ex.BodyLength, 10), '\r', '\n')
+	default:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		for i, f := range ex.Body.Trailer.Fields() {
+			if i == 0 {
+				b = append(b, "Trailer: "...)
+			} else {
+				b = append(b, ", "...)
+			}
+			if b = append(b, f.Name...); i == len(ex.Body.Trailer.Fields())-1 {
+				b = append(b, '\r', '\n')
+			}
+		}
+	}
+	if ex.Expects && !c.whole {
+		b = append(b, "Expect: 100-continue\r\n"...)
+	}
+	return append(b, '\r', '\n')
+}
+
+// writes tells the methods whose requests say that they have no body (RFC 9110
+// section 8.6).
+func writes(method string) bool { return method == "POST" || method == "PUT" || method == "PATCH" }
+
+func (u *Upstream) sets(name string) bool {
+	for i := range u.config.Headers {
+		if policy.FoldEqual(u.config.Headers[i].Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), '\r', '\n')
+}
+
+// appendForwarded writes the headers by which an upstream learns who called.
+// The node has removed whatever the caller sent under these names.
+func appendForwarded(b []byte, ex *policy.Exchange) []byte {
+	proto := "http"
+	if ex.Secure {
+		proto = "https"
+	}
+	client := ex.Client.Unmap()
+	b = client.AppendTo(append(b, "X-Forwarded-For: "...))
+	if ex.Trusted && ex.Client != ex.Peer {
+		b = ex.Peer.Unmap().AppendTo(append(b, ", "...))
+	}
+	b = append(append(b, "\r\nX-Forwarded-Host: "...), ex.Authority...)
+	b = append(append(b, "\r\nX-Forwarded-Proto: "...), proto...)
+	b = client.AppendTo(append(b, "\r\nX-Real-Ip: "...))
+	b = appendNode(append(b, "\r\nForwarded: for="...), client)
+	b = append(append(append(b, `;host="`...), ex.Authority...), `";proto=`...)
+	b = append(append(b, proto...), "\r\nX-Request-Id: "...)
+	return append(append(b, ex.RequestID...), '\r', '\n')
+}
+
+// appendNode writes an address as RFC 7239 wants it.
+func appendNode(b []byte, a netip.Addr) []byte {
+	if a.Is6() {
+		return append(a.AppendTo(append(b, `"[`...)), `]"`...)
+	}
+	return a.AppendTo(b)
+}

@@ -1,0 +1,129 @@
+package console_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/manager"
+)
+
+// counted is what nodes say.
+type counted struct{ statuses []entry.Status }
+
+func (c *counted) Statuses(string) []entry.Status { return c.statuses }
+
+func TestTrafficIsSplitWithoutAScript(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const at = "/t/acme/apis/orders/v1/traffic"
+	b.get(at).shows(http.StatusOK, "Traffic split", "All calls go to what is live", "Mirror").hides("Try the draft", "All to the candidate")
+	b.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Routes").hides("Traffic split")
+
+	settings := []string{
+		"revision", "", "urls", "https://next.internal.example", "sticky", "cookie", "rules", "candidate: header X-Beta = yes\nlive: cookie old",
+		"steps", "on", "by", "10", "every", "15", "until", "50", "slack", "0.5", "calls", "20",
+	}
+	b.post(at+"/settings", settings...).shows(http.StatusOK, "Traffic split saved", "https://next.internal.example", "Goes to 10 % at", "candidate: header X-Beta = yes", "live: cookie old")
+	a := b.post(at+"/share", "share", "12.5").shows(http.StatusOK, "12.5 % of the calls go to the candidate", "No node has counted")
+	a.has(`value="12.5"`)
+	b.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Traffic split", "r1 → https://next.internal.example")
+	detail, err := s.catalog.Split(t.Context(), system(), acme, version, "production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := detail.Split; got.Share != 125 || got.Sticky != "cookie" || len(got.Rules) != 2 || !got.Steps.On || got.Steps.Until != 500 || got.Steps.Slack != 5 {
+		t.Errorf("got %+v", got)
+	}
+	for _, to := range []string{"candidate", "live", "back"} {
+		b.post(at+"/switch", "to", to).shows(http.StatusOK, "Switched")
+	}
+	if detail, _ = s.catalog.Split(t.Context(), system(), acme, version, "production"); detail.Split.Share != 1000 || detail.Split.Steps.On {
+		t.Errorf("got %+v after candidate, live and back", detail.Split)
+	}
+	s.catalog.Counts = &counted{[]entry.Status{{Node: "a", Splits: []entry.SplitReport{{
+		Version: version.UUID(), Run: detail.Split.Run, Live: &entry.BranchCounts{Classes: [6]uint64{0, 0, 990, 0, 0, 10}, Times: make([]uint64, 5)},
+		Candidate: &entry.BranchCounts{Classes: [6]uint64{0, 0, 180, 0, 0, 20}},
+	}}}}}
+	counts := b.get(at+"/counts").shows(http.StatusOK, "1,000", "1.00 %", "200", "10.00 %", "As counted by 1 node")
+	counts.has(`class="num badc"`)
+	b.post(at+"/mirror", "urls", "https://mirror.internal.example", "share", "5", "body", "64", "concurrency", "8", "all", "on").shows(http.StatusOK, "5 % of the calls are mirrored")
+	b.post(at+"/end").shows(http.StatusOK, "The split is over", "All calls go to what is live")
+
+	for field, form := range map[string][]string{
+		"urls":  {"urls", "ftp://x", "by", "10", "every", "15", "until", "50", "slack", "0", "calls", "20"},
+		"rules": {"urls", "https://x", "rules", "header X", "by", "10", "every", "15", "until", "50", "slack", "0", "calls", "20"},
+		"by":    {"urls", "https://x", "by", "200", "every", "15", "until", "50", "slack", "0", "calls", "20"},
+	} {
+		b.post(at+"/settings", form...).shows(http.StatusUnprocessableEntity).fieldError(field)
+	}
+	b.post(at+"/share", "share", "lots").shows(http.StatusUnprocessableEntity)
+	b.post(at+"/mirror", "urls", "x", "share", "5", "body", "64", "concurrency", "8").shows(http.StatusUnprocessableEntity)
+	b.post(at + "/nonsense").shows(http.StatusNotFound)
+}
+
+func TestDraftIsTriedBeforeItIsLive(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const at = "/t/acme/apis/orders/v1/traffic"
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://next.internal.example").shows(http.StatusOK, "Upstream saved")
+	b.get(at).shows(http.StatusOK, "Try the draft", "Try r2")
+	b.post(at+"/offer", "share", "5", "note", "new backend").shows(http.StatusOK, "The draft is the candidate now", "r1 → r2", "Make r2 live")
+	b.post(at+"/take").shows(http.StatusOK, "The candidate is live")
+	detail, err := s.catalog.Split(t.Context(), system(), acme, version, "production")
+	if err != nil || detail.Live != 2 || !detail.Split.Empty() {
+		t.Errorf("got %+v, %v", detail, err)
+	}
+	auditor, person, _ := s.consumer("audit")
+	s.join(acme, person.Person, apim.RoleAuditor)
+	auditor.get(at).shows(http.StatusOK, "Traffic split").hides("Save split", "Save mirror")
+	auditor.post(at+"/switch", "to", "candidate").shows(http.StatusForbidden)
+}
+
+func TestMountsSayHowAVersionIsAskedFor(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	const at = "/t/acme/apis/orders/v1"
+	b.post(at+"/mount", "base_path", "/acme/orders", "select", "header X-Version: 1", "more", "/acme/orders query v=1\n/acme/orders/v1\n/acme/orders media type application/vnd.acme.v1+json").
+		shows(http.StatusOK, "Mount saved", "asked for by header X-Version: 1", "asked for by query v=1", "asked for by media type application/vnd.acme.v1+json")
+	form := b.get(at + "/mount").shows(http.StatusOK)
+	form.has(`value="header X-Version: 1"`)
+	if !strings.Contains(form.body, "/acme/orders query v=1") {
+		t.Error("the further places are not in the form")
+	}
+	b.post(at+"/mount", "base_path", "/acme/orders", "select", "moon v=2").shows(http.StatusUnprocessableEntity).fieldError("select")
+	b.post(at+"/mount", "base_path", "/acme/orders", "more", "/acme/orders query v").shows(http.StatusUnprocessableEntity).fieldError("more")
+	about := b.get(at+"/about").shows(http.StatusOK, "Calls that ask for no version")
+	b.post(at+"/about", "lock", about.hidden("lock"), "name", "Orders", "default_version", "newest").shows(http.StatusOK, "Orders is saved")
+	b.get(at + "/about").has(`value="newest" selected`)
+}
+
+func TestRoutesSayWhichOthersComeFirst(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	staged, err := s.catalog.StageImport(t.Context(), system(), acme, manager.Upload{FileName: "users.yaml", Body: strings.NewReader(`openapi: 3.1.0
+info: {title: Users, version: "1"}
+servers: [{url: "https://users.internal.example"}]
+paths:
+  /users/me: {get: {operationId: me, responses: {"200": {description: OK}}}}
+  /users/{id}: {get: {operationId: one, responses: {"200": {description: OK}}}, delete: {operationId: gone, responses: {"204": {description: Gone}}}}
+  /{any}/me: {get: {operationId: any, responses: {"200": {description: OK}}}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.AcceptImport(t.Context(), system(), acme, staged.ID, manager.AcceptImport{Name: "Users", Slug: "users", Label: "v1"}); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/t/acme/apis/users/v1?q=one").shows(http.StatusOK, "after /users/me")
+	b.get("/t/acme/apis/users/v1?q=any").shows(http.StatusOK, "after /users/me")
+	b.get("/t/acme/apis/users/v1?q=gone").shows(http.StatusOK, "DEL").hides("after /")
+}
