@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"portico/test/bench/figure"
@@ -146,6 +148,11 @@ func (g *rig) rounds(ctx context.Context, w work, all []contender) ([]figure.Con
 	for i, c := range all {
 		out[i].Name = c.name
 		j := g.job(w, c.address)
+		if !w.http2 {
+			if err := answers(ctx, j); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
 		j.For = time.Second
 		if _, err := load.For(j, g.own).Do(ctx, j); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -162,6 +169,35 @@ func (g *rig) rounds(ctx context.Context, w work, all []contender) ([]figure.Con
 		}
 	}
 	return out, nil
+}
+
+// answers makes a job's first call and says what is wrong with the answer:
+// loaders only count.
+func answers(ctx context.Context, j load.Job) error {
+	scheme := "http"
+	if j.TLS {
+		scheme = "https"
+	}
+	call := j.Calls[0]
+	req, err := http.NewRequestWithContext(ctx, call.Method, scheme+"://"+j.Address+call.Path, strings.NewReader(strings.Repeat("x", call.Body)))
+	if err != nil {
+		return err
+	}
+	if call.Key != "" {
+		req.Header.Set("X-API-Key", call.Key)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: stand.Host}}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s answered %d: %.300s", req.URL, res.StatusCode, body)
+	}
+	return err
 }
 
 // sample measures a contender once. What it still computes afterwards, such as

@@ -306,7 +306,7 @@ func plainDocument(upstream string) string {
 	const body = `"requestBody":{"content":{"application/octet-stream":{}}},`
 	few := `"/small":{"get":{"operationId":"small","summary":"Small",` + answers + `},"post":{"operationId":"post","summary":"Post",` + body + answers + `}},` +
 		`"/large":{"get":{"operationId":"large","summary":"Large",` + answers + `}},`
-	return strings.Replace(process.MinimalDocument("Plain", upstream, routesFor-3), `"paths":{`, `"paths":{`+few, 1)
+	return strings.Replace(process.MinimalDocument("Plain", upstream, routesFor-3), `"paths":{`, `"security":[],"paths":{`+few, 1)
 }
 
 // plainPath is a path of the plain API.
