@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"portico/gateway"
 	"portico/internal/entry"
 	"portico/test/fake"
 )
@@ -41,7 +42,9 @@ func TestCallAllocatesNothing(t *testing.T) {
 		"POST": "POST /demo/orders/v1/orders HTTP/1.1\r\nHost: example.com\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nX-API-Key: " + goodKey + "\r\n\r\nbody!",
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := onUpstream(t, up.URL)
+			r := onUpstream(t, up.URL, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
+			r.carrier.Ledger().Down(true) // it would read in this process what is sent
+			defer r.carrier.Ledger().Down(false)
 			terms := demoTerms()
 			terms.Limits = []entry.RateLimit{{Requests: 1_000_000, PeriodMS: 1000}}
 			key, _ := entry.TermsKey(uuid(200))

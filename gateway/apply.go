@@ -269,6 +269,7 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 	}
 	if it.Ended {
 		freed = n.index.Remove(it.Key.ID())
+		n.dropSeries(n.table.API(version))
 		n.table.Remove(version)
 		n.upstreams.Drop(it.Key.ID())
 		n.splits.Drop(it.Key.ID())
@@ -286,10 +287,12 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 		return false, err
 	}
 	ups := n.upstreams.Upstreams(body)
+	began := time.Now()
 	destinations := n.splits.Destinations(body, func(name string) policy.Destination { return ups[name] })
 	api := table.Compile(body, it.Position, n.tools, destinations)
 	n.index.Put(body)
 	n.table.Put(api)
+	n.meters.compiles.add(time.Since(began))
 	n.apis[it.Key] = apiState{at: it.Position}
 	return true, nil
 }
@@ -300,6 +303,7 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 	for key, state := range n.apis {
 		if state.at.Epoch < epoch {
 			if version, ok := policy.ParseID(key.ID()); ok {
+				n.dropSeries(n.table.API(version))
 				n.table.Remove(version)
 			}
 			freed = n.index.Remove(key.ID()) || freed

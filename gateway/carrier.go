@@ -21,6 +21,12 @@ type Carrier interface {
 	Report(ctx context.Context, status entry.Status) error
 	// Saw sends which secrets the node has taken, as Report sends.
 	Saw(ctx context.Context, seen entry.Seen) error
+	// Explained sends the way of a call, as Report sends.
+	Explained(ctx context.Context, explanation entry.Explanation) error
+	// Usage sends a piece of the spool, and UsageAcks hears what the ledger has:
+	// see usage.Carrier.
+	Usage(ctx context.Context, node string, piece []byte) error
+	UsageAcks(ctx context.Context, node string, each func(entry.UsageAck)) error
 	// Commands calls each with what the node is told, until ctx ends.
 	Commands(ctx context.Context, node string, each func(entry.Command)) error
 	// Connected says whether the bus is there now, and since when it is or is

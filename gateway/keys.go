@@ -36,6 +36,13 @@ func (n *Node) applyKeys(it entry.Item) error {
 		if next.box, err = secret.NewBox([32]byte(raw)); err != nil {
 			return err
 		}
+		signs, err := secret.Derive([32]byte(raw), entry.ExplainKeyUse)
+		if err != nil {
+			return err
+		}
+		n.ways.key.Store(&signs)
+	} else {
+		n.ways.key.Store(nil)
 	}
 	n.keys = next
 	return nil

@@ -17,9 +17,11 @@ import (
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/shed"
 	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/upstream"
+	"portico/gateway/usage"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 )
@@ -35,8 +37,14 @@ type Config struct {
 	Carrier     Carrier
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
+	Sources upstream.Sources // of targets that are looked for
+
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
+
+	UsageDir         string // of the spool of usage; "" keeps none
+	UsageBytes       int64  // that the spool may take on the disk; 0: 1 GiB
+	UsageNoAddresses bool   // leave out where calls came from
 
 	// Box opens what is sealed for this node; nil: nothing is.
 	Box *ecdh.PrivateKey
@@ -44,12 +52,16 @@ type Config struct {
 	// back.
 	Leaves bool
 
+	// Spans takes calls that are sampled; nil: nobody does.
+	Spans Spans
+
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 
 	Times        lane.Times    // zero: its defaults
 	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
+	ShedAfter    time.Duration // that goroutines wait for a processor, before calls are refused; 0: never
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
 	DrainLimit   time.Duration // after which a drain gives up; 0: 30 s
 }
@@ -65,13 +77,16 @@ type Node struct {
 	grants    *table.Grants
 	tools     policy.Tools
 	upstreams *upstream.Set
+	shed      *shed.Shedder // nil for none
+	usage     *usage.Spool  // nil for none
 	splits    *split.Set
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
 	draining  atomic.Bool // for good: the process ends
 	drained   atomic.Bool // until told otherwise
-	durations durations
+	meters    meters
+	ways      ways
 	unmatched policy.Stats // calls that reached no API
 
 	copy    *diskcopy.Copy // nil for none
@@ -79,6 +94,7 @@ type Node struct {
 
 	mu       sync.Mutex // guards what follows
 	index    *check.Index
+	series   series
 	terms    map[string]*termsState
 	apis     map[entry.Key]apiState
 	keys     keys
@@ -120,18 +136,38 @@ func New(config Config) (*Node, error) {
 	}
 	n := &Node{
 		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
-		changed: make(chan struct{}, 1), index: check.NewIndex(), terms: map[string]*termsState{},
+		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, refused: map[entry.Key]refusal{},
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
-	n.upstreams = upstream.NewSet(config.DialContext, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
+	n.upstreams.SetSources(config.Sources)
+	if config.ShedAfter > 0 {
+		n.shed = shed.New(config.ShedAfter, nil)
+	}
 	n.splits = split.NewSet(split.Options{Now: config.Now})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {
 		return nil, err
 	}
+	if err := n.openUsage(); err != nil {
+		return nil, err
+	}
 	return n, nil
+}
+
+// usageFlush is how long a node that has drained goes on sending usage.
+const usageFlush = 5 * time.Second
+
+func (n *Node) openUsage() (err error) {
+	if n.config.UsageDir == "" {
+		return nil
+	}
+	n.usage, err = usage.Open(usage.Options{
+		Dir: n.config.UsageDir, Environment: n.config.Environment, Bytes: n.config.UsageBytes, NoAddresses: n.config.UsageNoAddresses, Log: n.config.Log,
+	})
+	return err
 }
 
 func (n *Node) openCopy() error {
@@ -165,9 +201,17 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return n.lane.Serve(listener) })
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
+	if n.usage != nil { // after the drain it sends what is left
+		defer func() { _ = n.usage.Close() }() // it holds nothing but a lock
+		group.Go(func() error { return n.usage.Run(following, n.config.Node, n.config.Carrier, usageFlush) })
+	}
 	group.Go(func() error { return n.upstreams.Run(following) })
+	if n.shed != nil {
+		group.Go(func() error { return n.shed.Run(following) })
+	}
 	var removed error
 	group.Go(func() error { return n.tellSeen(following) })
+	group.Go(func() error { return n.tellExplained(following) })
 	leave := make(chan struct{}) // closed when the node is told to leave
 	group.Go(func() error { return n.obey(following, sync.OnceFunc(func() { close(leave) })) })
 	if n.copy != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"portico/gateway/policy"
+	"portico/internal/entry"
 )
 
 // Serve implements lane.Handler: match, chain, destination, and one rendering
@@ -49,6 +50,7 @@ func (n *Node) Refuse(ex *policy.Exchange, denied *policy.Denied) {
 // begin reads the clock and settles who is calling.
 func (n *Node) begin(ex *policy.Exchange) {
 	ex.Now = n.config.Now()
+	n.meters.shard(ex).begun.Add(1)
 	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
 	ex.Client = ex.Peer
 	if env := n.env.Load(); env != nil {
@@ -66,7 +68,25 @@ func (n *Node) begin(ex *policy.Exchange) {
 	if ex.RequestID == "" {
 		ex.RequestID = newRequestID(ex)
 	}
-	ex.Header.DelFunc(func(f policy.Field) bool { return policy.Managed(f.Name) })
+	if n.usage != nil {
+		n.takeSlot(ex)
+	}
+	token := ""
+	ex.Header.DelFunc(func(f policy.Field) bool {
+		if !policy.Managed(f.Name) {
+			return false
+		}
+		if policy.FoldEqual(f.Name, entry.ExplainHeader) {
+			token = f.Value
+		}
+		return true
+	})
+	if token != "" {
+		n.beginExplain(ex, token)
+	}
+	if env := n.env.Load(); env != nil && env.Tracing {
+		n.beginTrace(ex, env.TracePerMillion)
+	}
 }
 
 // monoStart keeps the monotonic clock above zero, which limiters take for "at
@@ -93,12 +113,18 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 		}
 	}
 	policy.StripHop(&ex.Header)
+	if ex.Trace.Valid() {
+		ex.Header.Set("Traceparent", ex.Keep(ex.Trace.Append(ex.Scratch())))
+	}
 	if err := canonical(ex); err != nil {
 		return err
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {
-		ex.Stats = api.Stats
+		ex.Stats, ex.Usage.Version = api.Stats, api.Version
+	}
+	if ex.Explain != nil {
+		n.explainMatch(ex, route, api, err)
 	}
 	if err != nil {
 		return err
@@ -106,7 +132,21 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		return err
 	}
-	return route.Destination.Call(ctx, ex)
+	if n.shed.Sheds() { // here, since what was refused until now cost next to nothing
+		return &policy.Denied{
+			Status: http.StatusServiceUnavailable, Code: "overloaded",
+			Detail: "This gateway node has more calls than it can carry. Call again in a moment.", RetryAfter: second,
+		}
+	}
+	began := n.config.Now()
+	ex.Own = began.Sub(ex.Now)
+	if ex.Explain != nil {
+		err = explainCall(ctx, ex, route)
+	} else {
+		err = route.Destination.Call(ctx, ex)
+	}
+	ex.Waited = max(n.config.Now().Sub(began), 1)
+	return err
 }
 
 // canonical reads the target into its one form.
@@ -145,6 +185,11 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 		url = env.ProblemURL
 	}
 	denied := render(ex, url, err)
+	n.meters.refusals.add(ex.Shard, denied.Code)
+	if ex.Explain != nil {
+		ex.Explain.Denied = denied
+	}
+	ex.Code = denied.Code
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}
@@ -154,6 +199,9 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 func (n *Node) finish(ex *policy.Exchange) {
 	h := &ex.Answer.Header
 	h.Set("X-Request-Id", ex.RequestID)
+	if ex.Explain != nil {
+		h.Set(entry.ExplainIDHeader, ex.Explain.ID)
+	}
 	ex.Limits.SetHeaders(ex)
 	for _, f := range ex.Announced {
 		h.Add(f.Name, f.Value)
@@ -166,11 +214,21 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	if err != nil && status == 0 {
 		status = statusGone
 	}
-	n.durations.add(ex.Shard, n.config.Now().Sub(ex.Now))
+	took := n.config.Now().Sub(ex.Now)
+	n.meters.end(ex, took)
+	if n.usage != nil {
+		n.completeSlot(ex, status, took)
+	}
 	if ex.Stats != nil {
 		ex.Stats.Add(ex.Shard, status)
 	} else {
 		n.unmatched.Add(ex.Shard, status)
+	}
+	if ex.Explain != nil {
+		n.endExplain(ex, status, err)
+	}
+	if ex.Trace.Sampled && n.config.Spans != nil {
+		n.endTrace(ex, status, err)
 	}
 }
 

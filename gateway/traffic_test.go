@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"portico/gateway"
+	"portico/gateway/upstream/discover"
 	"portico/internal/entry"
 	"portico/test/fake"
 )
@@ -281,4 +283,98 @@ func TestTargetsThatStayKeepTheirConnections(t *testing.T) {
 			t.Errorf("%s was connected to %d times, want once", o.name, n)
 		}
 	}
+}
+
+func TestUnhealthyTargetGetsNoCalls(t *testing.T) {
+	s := startSpread(t, 3, entry.Traffic{Health: entry.HealthCheck{Kind: "http", Path: "/healthz", IntervalMS: 100, Healthy: 1, Unhealthy: 2}})
+	s.targets[1].status.Store(500)
+	wait(t, "the check to fail", func() bool { return s.gets(t, 6)["t1"]+s.gets(t, 6)["500 "] == 0 })
+	h := s.Status().Upstreams
+	if len(h) != 1 || h[0].Unfit != 1 || h[0].Worst[0].URL != s.targets[1].URL || h[0].Worst[0].Why != "check: status 500" {
+		t.Errorf("the status says %+v", h)
+	}
+	// A new revision does not forget it, and one without a check does.
+	s.api.Upstreams[0].Targets[0].Weight = 2
+	s.publish(t)
+	if got := s.gets(t, 12); got["500 "] > 0 {
+		t.Errorf("after a new revision: %v", got)
+	}
+	s.targets[1].status.Store(0)
+	wait(t, "it to be well again", func() bool { return s.gets(t, 8)["t1"] == 2 })
+	s.targets[1].status.Store(500)
+	wait(t, "the check to fail again", func() bool { return s.gets(t, 6)["500 "] == 0 })
+	s.targets[1].status.Store(0)
+	s.api.Upstreams[0].Traffic.Health = entry.HealthCheck{}
+	s.publish(t)
+	if got := s.gets(t, 8); got["t1"] != 2 {
+		t.Errorf("without a check: %v", got)
+	}
+}
+
+func TestTargetsAreFoundAndKept(t *testing.T) {
+	dns := fake.NewDNS(t)
+	port := func(o *target) uint16 { return uint16(o.Listener.Addr().(*net.TCPAddr).Port) }
+	s := startSpread(t, 2, entry.Traffic{}, func(c *gateway.Config) {
+		c.Sources.Resolver = &discover.Resolver{Servers: []string{dns.Address}, Dial: (&net.Dialer{}).DialContext}
+	})
+	s.api.Upstreams[0].Targets = []entry.Target{{URL: "http://orders.test"}}
+	s.api.Upstreams[0].Traffic.Discovery = entry.Discovery{Kind: "srv", Service: "_http._tcp.orders.test"}
+	s.publish(t)
+	if got := s.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 503 || got.code() != "upstream_unavailable" {
+		t.Errorf("nothing is found yet: %d %s", got.status, got.code())
+	}
+	wait(t, "the status to say why", func() bool {
+		h := s.Status().Upstreams
+		return len(h) == 1 && strings.Contains(h[0].Source, "no such name")
+	})
+	dns.Set("_http._tcp.orders.test.", 1, fake.SRV(1, 1, port(s.targets[0]), "a.orders.test."))
+	dns.Set("a.orders.test.", 1, fake.A(127, 0, 0, 1))
+	wait(t, "the first to be found", func() bool { return s.gets(t, 1)["t0"] == 1 })
+	dns.Set("_http._tcp.orders.test.", 1, fake.SRV(1, 1, port(s.targets[0]), "a.orders.test."), fake.SRV(1, 1, port(s.targets[1]), "a.orders.test."))
+	wait(t, "the second to be found", func() bool { return s.gets(t, 4)["t1"] == 2 })
+	if n := s.targets[0].opened.Load(); n > 1 {
+		t.Errorf("the first was connected to %d times, want once", n)
+	}
+	h := s.Status().Upstreams
+	if len(h) != 1 || h[0].Targets != 2 || len(h[0].Found) != 2 || h[0].Source != "" {
+		t.Errorf("the status says %+v", h)
+	}
+	// The source is away, and a new revision comes: what was found holds.
+	dns.Silence(true)
+	s.api.Upstreams[0].Traffic.Balance.Algorithm = "least_requests"
+	s.publish(t)
+	if got := s.gets(t, 20); got["t0"]+got["t1"] != 20 {
+		t.Errorf("without the source: %v", got)
+	}
+	// One that says where its targets are is another again.
+	s.api.Upstreams[0].Targets = []entry.Target{{URL: s.targets[1].URL}}
+	s.api.Upstreams[0].Traffic = entry.Traffic{}
+	s.publish(t)
+	if got := s.gets(t, 4); got["t1"] != 4 {
+		t.Errorf("by its address: %v", got)
+	}
+}
+
+func TestOverloadedNodeRefusesAPart(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		s := startSpread(t, 1, entry.Traffic{}, lane, func(c *gateway.Config) { c.ShedAfter = time.Nanosecond })
+		var got reply
+		wait(t, "a call to be refused", func() bool {
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() { s.call(t, "GET", "/demo/orders/v1/open", "") })
+			}
+			all.Wait()
+			got = s.call(t, "GET", "/demo/orders/v1/open", "")
+			return got.status != 200
+		})
+		if got.status != 503 || got.code() != "overloaded" || got.header.Get("Retry-After") == "" {
+			t.Errorf("got %d %s, Retry-After %q", got.status, got.code(), got.header.Get("Retry-After"))
+		}
+		for range 20 { // what costs nothing is told as ever
+			if got := s.call(t, "GET", "/demo/orders/v1/orders", ""); got.status != 401 {
+				t.Fatalf("without a key: %d %s", got.status, got.code())
+			}
+		}
+	})
 }

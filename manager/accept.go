@@ -247,5 +247,8 @@ func acceptedUpstream(check *apim.Check, m *merge, typed string) apim.Upstream {
 	if out.URLs = m.upstream(typed); len(out.URLs) == 0 {
 		check.Fail("upstream", "required", "the document gives no address that can be called; give the one of the service behind this API, such as https://orders.internal:8443")
 	}
+	if len(out.Weights) != len(out.URLs) {
+		out.Weights = nil // they were those of other addresses
+	}
 	return out
 }

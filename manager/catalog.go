@@ -16,6 +16,10 @@ type Catalog struct {
 	Fetch *http.Client
 	// DefaultUpstreamHeaderTimeout and friends live in the environment.
 	Confirm Confirmations
+	Health  UpstreamHealths // nil: no node is heard
+	// Ways tells the ways of calls, and Try calls gateways; nil in a portal.
+	Ways Explanations
+	Try  *http.Client
 	// Counts knows how the sides of a split do; nil where no node is heard.
 	Counts Counts
 
@@ -115,6 +119,8 @@ type DraftChange struct {
 	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
 	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
+	Weights      *[]int        // of the addresses, by place; none: all the same
+	Traffic      *apim.Traffic // of it, whole
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit
 	MaxBodyBytes *int64

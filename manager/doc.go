@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/secret"
 	"portico/manager/authz"
 	"portico/manager/store"
@@ -50,4 +51,21 @@ type Confirmations interface {
 	Wait(ctx context.Context, c apim.Change) (apim.Applied, error)
 	// Nodes returns the environment's nodes with what they last said.
 	Nodes(ctx context.Context, environment string) ([]apim.Node, error)
+}
+
+// UpstreamHealths tells how gateway nodes find upstreams. manager/collect
+// implements it.
+type UpstreamHealths interface {
+	// Upstreams returns what each enrolled node of an environment says of the
+	// upstreams of a version, which is a uuid.
+	Upstreams(ctx context.Context, environment, version string) ([]apim.NodeUpstreams, error)
+}
+
+// Explanations tells the ways of calls that gateway nodes were asked for lately.
+// manager/collect implements it. Tenants are uuids.
+type Explanations interface {
+	// Explanation returns one, and waits for it until ctx ends.
+	Explanation(ctx context.Context, environment, tenant, id string) (x entry.Explanation, ok bool)
+	// Explanations returns all of a tenant, the newest first.
+	Explanations(environment, tenant string) []entry.Explanation
 }

@@ -280,6 +280,7 @@ func servable(rt apim.Runtime, problems []check.Problem) error {
 var (
 	routeIndex  = regexp.MustCompile(`^routes\[(\d+)\]`)
 	targetIndex = regexp.MustCompile(`\.targets(\[\d+\])\.url$`)
+	weightIndex = regexp.MustCompile(`\.targets(\[\d+\])\.weight$`)
 )
 
 // draftField returns the draft's name of a field of its entry.
@@ -290,6 +291,7 @@ func draftField(field string, served []string, limits int) string {
 		}
 	}
 	field = targetIndex.ReplaceAllString(field, ".urls$1")
+	field = weightIndex.ReplaceAllString(field, ".weights$1")
 	// What an API has after its limits is the key's policy: compile.API.
 	if rest, ok := strings.CutPrefix(field, "policies["+strconv.Itoa(limits)+"]"); ok {
 		field = "credentials" + rest

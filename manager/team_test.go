@@ -88,6 +88,9 @@ func testProviderOfATeamChangesWhatTheTeamOwnsAlone(t *testing.T, place postgres
 		"read the findings": func(o offer) error {
 			return last(y.catalog.Findings(ctx, y.works, shop, o.version.Document, apim.Page{}))
 		},
+		"read the upstreams": func(o offer) error {
+			return last(y.catalog.Upstreams(ctx, y.works, shop, o.version.ID, ""))
+		},
 		"change the API": func(o offer) error {
 			return last(y.catalog.UpdateAPI(ctx, y.works, shop, o.version.API, manager.APIChange{Contact: new("x")}))
 		},

@@ -173,13 +173,21 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	if in.Mounts != nil {
 		rt.Mounts = changeMounts(&check, *in.Mounts)
 	}
-	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil {
+	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil || in.Weights != nil || in.Traffic != nil {
 		upstreams := append([]apim.Upstream(nil), rt.Upstreams...)
 		if len(upstreams) == 0 {
 			upstreams = []apim.Upstream{{Name: mainUpstream}}
 		}
 		set(&upstreams[0].URLs, in.UpstreamURLs)
 		set(&upstreams[0].Headers, in.Headers)
+		if in.UpstreamURLs != nil && in.Weights == nil {
+			upstreams[0].Weights = nil // they were those of other addresses
+		}
+		set(&upstreams[0].Weights, in.Weights)
+		set(&upstreams[0].Traffic, in.Traffic)
+		if n := len(upstreams[0].Weights); n > 0 && n != len(upstreams[0].URLs) {
+			check.Fail("upstream_weights", "count", "has %d weights for %d addresses; give one for each, or none", n, len(upstreams[0].URLs))
+		}
 		if in.Timeouts != nil {
 			upstreams[0].ConnectTimeoutMS, upstreams[0].HeaderTimeoutMS, upstreams[0].IdleTimeoutMS = in.Timeouts.ConnectMS, in.Timeouts.HeaderMS, in.Timeouts.IdleMS
 		}

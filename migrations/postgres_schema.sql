@@ -999,6 +999,66 @@ CREATE POLICY system ON token AS PERMISSIVE FOR ALL
 CREATE POLICY tenant ON token AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
+CREATE TABLE usage_minute (
+  id text COLLATE "C" NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  application_tenant_id text COLLATE "C" NOT NULL,
+  environment text COLLATE "C" NOT NULL,
+  minute bigint NOT NULL,
+  version_id text COLLATE "C" NOT NULL,
+  operation text COLLATE "C" NOT NULL,
+  application_id text COLLATE "C" NOT NULL,
+  subscription_id text COLLATE "C" NOT NULL,
+  plan_id text COLLATE "C" NOT NULL,
+  status bigint NOT NULL,
+  code text COLLATE "C" NOT NULL,
+  calls bigint NOT NULL,
+  bytes_in bigint NOT NULL,
+  bytes_out bigint NOT NULL,
+  took_us bigint NOT NULL,
+  upstream_us bigint NOT NULL,
+  took_0 bigint NOT NULL,
+  took_1 bigint NOT NULL,
+  took_2 bigint NOT NULL,
+  took_3 bigint NOT NULL,
+  took_4 bigint NOT NULL,
+  took_5 bigint NOT NULL,
+  took_6 bigint NOT NULL,
+  took_7 bigint NOT NULL,
+  took_8 bigint NOT NULL,
+  took_9 bigint NOT NULL,
+  took_10 bigint NOT NULL,
+  took_11 bigint NOT NULL,
+  took_12 bigint NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE INDEX usage_minute_age ON public.usage_minute USING btree (minute);
+
+CREATE INDEX usage_minute_offered ON public.usage_minute USING btree (tenant_id, minute, id);
+
+CREATE INDEX usage_minute_used ON public.usage_minute USING btree (application_tenant_id, minute, id);
+
+ALTER TABLE usage_minute ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY system ON usage_minute AS PERMISSIVE FOR ALL
+  USING (( SELECT current_setting('portico.scope'::text, true) AS current_setting) = 'system'::text);
+
+CREATE POLICY tenant ON usage_minute AS PERMISSIVE FOR ALL
+  USING ((tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif")) OR (application_tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif")));
+
+CREATE TABLE usage_segment (
+  spool text COLLATE "C" NOT NULL,
+  segment bigint NOT NULL,
+  next bigint NOT NULL,
+  environment text COLLATE "C" NOT NULL,
+  node text COLLATE "C" NOT NULL,
+  counted_at bigint NOT NULL,
+  PRIMARY KEY (spool, segment)
+);
+
+CREATE INDEX usage_segment_age ON public.usage_segment USING btree (counted_at);
+
 CREATE TABLE version (
   id text COLLATE "C" NOT NULL,
   tenant_id text COLLATE "C" NOT NULL,

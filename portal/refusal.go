@@ -288,6 +288,13 @@ func gatewayRefusals() []refusal {
 			Retry:    "Yes, after a second.",
 		},
 		{
+			Code: "overloaded", Status: 503, Title: "The gateway is overloaded", Group: groupGateway,
+			Happened: "This gateway node has more calls than it can carry and answers a part of them at once, so that the others are answered in time.",
+			Means:    "The request was not forwarded. Which calls are refused is chance.",
+			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause."},
+			Retry:    "Yes, after `Retry-After`.",
+		},
+		{
 			Code: "internal", Status: 500, Title: "Something failed inside the gateway", Group: groupGateway,
 			Happened: "The gateway met a fault of its own while it handled the request.",
 			Means:    "It is not your request's fault. The fault is in the operator's log under the request id.",

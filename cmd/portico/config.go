@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"portico/gateway/trace/export"
 	"portico/internal/secret"
 	"portico/internal/telemetry"
 )
@@ -61,6 +62,7 @@ type ConsoleSettings struct {
 	ConsoleAddr    string      `env:"PORTICO_CONSOLE_ADDR" default:":8082" help:"Where the console and the management API listen."`
 	GatewayURL     string      `env:"PORTICO_GATEWAY_URL" help:"The gateway's address as consumers write it. Default: from its listener."`
 	BootstrapToken secret.Text `env:"PORTICO_BOOTSTRAP_TOKEN" help:"Makes an operator's API token of this text at first start (32 characters or more)."`
+	UsageDays      int         `env:"PORTICO_USAGE_DAYS" default:"90" help:"For how many days usage is kept by the minute."`
 	SignUp         string      `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
 }
 
@@ -69,6 +71,9 @@ func (c ConsoleSettings) check(w *wrongs) {
 	w.url("gateway-url", c.GatewayURL)
 	if t := c.BootstrapToken.Reveal(); t != "" && len(t) < 32 {
 		w.add("bootstrap-token", "has %d characters, it needs at least 32", len(t))
+	}
+	if c.UsageDays < 1 {
+		w.add("usage-days", "is %d; it needs at least 1", c.UsageDays)
 	}
 }
 
@@ -81,12 +86,42 @@ func (p PortalSettings) check(w *wrongs) { w.address("portal-addr", p.PortalAddr
 
 // GatewaySettings are those of a gateway node.
 type GatewaySettings struct {
-	Data        string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
-	GatewayAddr string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
-	DrainNotice time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	Data           string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
+	GatewayAddr    string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
+	DrainNotice    time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
+	ShedAfter      time.Duration `env:"PORTICO_SHED_AFTER" default:"250ms" help:"How long work that is ready may wait for a processor, for a second, before a part of the calls is answered 503; 0 is never."`
+	OTLPEndpoint   string        `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
+	UsageSpoolMB   int           `name:"usage-spool-mb" env:"PORTICO_USAGE_SPOOL_MB" default:"1024" help:"How much of the disk usage may take that the manager does not have yet, in MiB. A full spool adds up what waits, and then counts what it gives up."`
+	UsageAddresses string        `env:"PORTICO_USAGE_ADDRESSES" enum:"keep,drop" default:"keep" help:"Whether usage holds the address that a call came from: keep or drop."`
+
+	KubernetesURL       string `name:"kubernetes-url" env:"PORTICO_KUBERNETES_URL" placeholder:"URL" help:"Kubernetes API server that upstreams' targets may be looked for at; in-cluster is the one that this process runs in."`
+	KubernetesTokenFile string `env:"PORTICO_KUBERNETES_TOKEN_FILE" help:"File with the token for it, read anew each time. Default in-cluster: the service account's."`
+	KubernetesCAFile    string `name:"kubernetes-ca-file" env:"PORTICO_KUBERNETES_CA_FILE" help:"PEM file with the certificates that it is trusted by. Default: the system's; in-cluster, the service account's."`
+	ConsulURL           string `name:"consul-url" env:"PORTICO_CONSUL_URL" placeholder:"URL" help:"Consul agent that upstreams' targets may be looked for at."`
+	ConsulTokenFile     string `env:"PORTICO_CONSUL_TOKEN_FILE" help:"File with the token for it, read anew each time."`
 }
 
-func (c GatewaySettings) check(w *wrongs) { w.address("gateway-addr", c.GatewayAddr) }
+func (c GatewaySettings) check(w *wrongs) {
+	w.address("gateway-addr", c.GatewayAddr)
+	if c.KubernetesURL != "" && c.KubernetesURL != inCluster {
+		w.url("kubernetes-url", c.KubernetesURL)
+	}
+	if c.ConsulURL != "" {
+		w.url("consul-url", c.ConsulURL)
+	}
+	w.url("otlp-endpoint", c.OTLPEndpoint)
+	if c.UsageSpoolMB < 16 {
+		w.add("usage-spool-mb", "is %d; it needs at least 16", c.UsageSpoolMB)
+	}
+}
+
+// spans sends spans of sampled calls; nil where none are to be sent.
+func (c GatewaySettings) spans(node, environment string, log *slog.Logger) (*export.Exporter, error) {
+	if c.OTLPEndpoint == "" {
+		return nil, nil
+	}
+	return export.New(c.OTLPEndpoint, node, environment, version, log)
+}
 
 // EgressSettings bound what calls may go out to.
 type EgressSettings struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -54,7 +55,9 @@ type controlOptions struct {
 	Guard    *egress.Guard
 	Box      *secret.Box // nil in a portal
 	SignUp   string
-	Log      *slog.Logger
+	// UsageDays is how long usage is kept by the minute.
+	UsageDays int
+	Log       *slog.Logger
 }
 
 // openControl opens the database and wires the use cases. Nothing runs yet.
@@ -64,9 +67,10 @@ func openControl(ctx context.Context, o controlOptions) (*control, error) {
 		return nil, err
 	}
 	c.publisher = publish.New(publish.Options{Store: c.store, Bus: o.Line, Log: o.Log})
-	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, Log: o.Log})
+	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, KeepUsage: time.Duration(o.UsageDays) * 24 * time.Hour, Log: o.Log})
 	core.Nudge = c.publisher.Nudge
 	c.wire(core, c.collector, o)
+	c.catalog.Ways, c.catalog.Try = c.collector, gateways().Client(egress.Upstream)
 	if o.Operator != nil {
 		c.fleet.Users = o.Operator
 	}
@@ -103,12 +107,19 @@ func openCore(ctx context.Context, o controlOptions) (*control, manager.Core, er
 
 func (c *control) wire(core manager.Core, confirm manager.Confirmations, o controlOptions) {
 	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm}
+	c.catalog.Health, _ = confirm.(manager.UpstreamHealths) // a portal asks a manager, and shows none
 	if c.collector != nil {
 		c.catalog.Counts = c.collector
 	}
 	c.access = &manager.Access{Core: core}
 	c.tenants = &manager.Tenants{Core: core, OpenSignUp: o.SignUp == "open"}
 	c.fleet = &manager.Fleet{Core: core, Confirm: confirm, Commands: commands{o.Line}}
+}
+
+// gateways is the way out to environments' own gateways, whose addresses the
+// operator gave: they may be private ones. Metadata addresses stay closed.
+func gateways() *egress.Guard {
+	return &egress.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
 }
 
 // commands tells nodes what to do, over the bus.

@@ -12,14 +12,18 @@ import (
 // management API. They exit with 0 when all is done, 1 when it was refused,
 // 2 when the command line is wrong, 3 when the manager cannot be reached.
 type ctlCommands struct {
-	Import   ctlImport   `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input." group:"Provide APIs:"`
-	Publish  ctlPublish  `cmd:"" help:"Publish a version's draft." group:"Provide APIs:"`
-	APIs     ctlAPIs     `cmd:"" name:"apis" help:"APIs and their versions." group:"Provide APIs:"`
-	Versions ctlVersions `cmd:"" help:"Versions of APIs: drafts, revisions, and where they are live." group:"Provide APIs:"`
-	Split    ctlSplit    `cmd:"" help:"Share a version's calls with a candidate: canary, blue and green, mirror." group:"Provide APIs:"`
-	Products ctlProducts `cmd:"" help:"What is offered in the catalog." group:"Provide APIs:"`
-	Plans    ctlPlans    `cmd:"" help:"Terms of products." group:"Provide APIs:"`
-	Values   ctlValues   `cmd:"" help:"Values of environments, which upstreams refer to." group:"Provide APIs:"`
+	Import       ctlImport       `cmd:"" help:"Make a version of an OpenAPI document, from a file, an address or - for standard input." group:"Provide APIs:"`
+	Publish      ctlPublish      `cmd:"" help:"Publish a version's draft." group:"Provide APIs:"`
+	APIs         ctlAPIs         `cmd:"" name:"apis" help:"APIs and their versions." group:"Provide APIs:"`
+	Versions     ctlVersions     `cmd:"" help:"Versions of APIs: drafts, revisions, and where they are live." group:"Provide APIs:"`
+	Split        ctlSplit        `cmd:"" help:"Share a version's calls with a candidate: canary, blue and green, mirror." group:"Provide APIs:"`
+	Products     ctlProducts     `cmd:"" help:"What is offered in the catalog." group:"Provide APIs:"`
+	Plans        ctlPlans        `cmd:"" help:"Terms of products." group:"Provide APIs:"`
+	Values       ctlValues       `cmd:"" help:"Values of environments, which upstreams refer to." group:"Provide APIs:"`
+	Explain      ctlExplain      `cmd:"" help:"Call a gateway and show the call's way through it: routes, policies, upstream." group:"Provide APIs:"`
+	Explanations ctlExplanations `cmd:"" help:"Calls that were explained lately." group:"Provide APIs:"`
+
+	Usage ctlUsage `cmd:"" help:"What was called, by whom, and how it ended." group:"Provide APIs:"`
 
 	Requests      ctlRequests      `cmd:"" help:"Requests to the tenant's products." group:"Decide on access:"`
 	Approve       ctlApprove       `cmd:"" help:"Approve requests." group:"Decide on access:"`

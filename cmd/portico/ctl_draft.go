@@ -56,6 +56,8 @@ type draftAnswer struct {
 		HeaderTimeoutMS  int64 `json:"header_timeout_ms"`
 		IdleTimeoutMS    int64 `json:"idle_timeout_ms"`
 		Headers          []headerAnswer
+		Weights          []int
+		Traffic          map[string]any
 	}
 	Routes []struct {
 		Operation, Method, Path, Summary string
@@ -119,6 +121,9 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 	}
 	for _, u := range d.Draft.Upstreams {
 		s.say("Draft: upstream %s %s", u.Name, strings.Join(u.URLs, ", "))
+		for _, setting := range trafficLines(u.Traffic) {
+			s.say("Draft: %s", setting)
+		}
 		for _, h := range u.Headers {
 			s.say("Draft: sends %s: %s", h.Name, h.Value)
 		}
@@ -140,6 +145,8 @@ type ctlVersionSet struct {
 	Host           *string        `help:"With --mount: only for this host."`
 	Place          []string       `sep:"none" placeholder:"PATH[ ASK]" help:"All places where it answers, each with how a call asks for it: '/acme/orders header X-Version: 2', '… query v=2', '… media type application/vnd.acme.v2+json', '… media type parameter version=2'. Give it again for more."`
 	Upstream       []string       `placeholder:"URL" help:"All addresses of the backend; $${NAME} is a value of the environment. Give it again for more."`
+	Weight         []int          `placeholder:"N" help:"Share of each address, in the order of --upstream; give it as often."`
+	Traffic        []string       `sep:"none" placeholder:"KEY=VALUE" help:"How calls are spread and what becomes of those that fail, like balance.algorithm=ewma, health.kind=http, retry.on=connect,503; an empty value is the default. Others stay. Give it again for more."`
 	Header         []string       `sep:"none" placeholder:"NAME=VALUE" help:"A header that the gateway sets for the backend; others stay. $${NAME} in it is a value of the environment. Give it again for more."`
 	NoHeader       []string       `placeholder:"NAME" help:"Set this header no more. Give it again for more."`
 	ConnectTimeout *time.Duration `placeholder:"5s" help:"To the backend: name, connection and TLS; 0 is the environment's."`
@@ -213,6 +220,9 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 	}
 	if len(c.Upstream) > 0 {
 		body["upstream_urls"] = c.Upstream
+	}
+	if len(c.Weight) > 0 {
+		body["upstream_weights"] = c.Weight
 	}
 	put(body, "max_body_bytes", c.MaxBodyBytes)
 	if err := c.limits(body); err != nil {
@@ -300,7 +310,7 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 	}{{"connect-timeout", "connect_timeout_ms", c.ConnectTimeout}, {"header-timeout", "header_timeout_ms", c.HeaderTimeout}, {"idle-timeout", "idle_timeout_ms", c.IdleTimeout}}
 	headers, places := len(c.Header)+len(c.NoHeader) > 0, c.Bearer != nil || c.KeyHeader != nil || c.KeyQuery != nil
 	timed := c.ConnectTimeout != nil || c.HeaderTimeout != nil || c.IdleTimeout != nil
-	if !headers && !places && !timed {
+	if !headers && !places && !timed && len(c.Traffic) == 0 {
 		return nil
 	}
 	var now struct {
@@ -319,13 +329,20 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 		put(now.Draft.Credentials, "header", c.KeyHeader)
 		put(now.Draft.Credentials, "query", c.KeyQuery)
 	}
-	if !headers && !timed {
+	if !headers && !timed && len(c.Traffic) == 0 {
 		return nil
 	}
 	if len(now.Draft.Upstreams) == 0 {
 		return fmt.Errorf("the version has no upstream yet; give --upstream first")
 	}
 	main := now.Draft.Upstreams[0]
+	if len(c.Traffic) > 0 {
+		traffic, err := mergeTraffic(main.Traffic, c.Traffic)
+		if err != nil {
+			return err
+		}
+		body["traffic"] = traffic
+	}
 	if timed {
 		spans := map[string]any{"connect_timeout_ms": main.ConnectTimeoutMS, "header_timeout_ms": main.HeaderTimeoutMS, "idle_timeout_ms": main.IdleTimeoutMS}
 		for _, t := range times {

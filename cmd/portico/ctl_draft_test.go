@@ -17,12 +17,21 @@ func TestDraftIsChangedByCommand(t *testing.T) {
 	if strings.Contains(shown, "X-Two") {
 		t.Errorf("the header is there twice:\n%s", shown)
 	}
+	tm.ok("versions", "set", "orders", "--weight", "3", "--weight", "1", "--traffic", "balance.algorithm=hash", "--traffic", "balance.hash_by=header:X-Tenant",
+		"--traffic", "health.kind=http", "--traffic", "health.status=200,204", "--traffic", "retry.on=connect,503", "--traffic", "ejection.any_5xx=true", "--traffic", "total_timeout_ms=9000")
+	tm.ok("versions", "set", "orders", "--traffic", "balance.algorithm=ewma", "--traffic", "balance.hash_by=")
+	wants(t, "versions show, traffic", tm.ok("versions", "show", "orders"), "balance.algorithm=ewma", "health.kind=http", "health.status=200,204", "retry.on=connect,503", "ejection.any_5xx=true", "total_timeout_ms=9000")
+	wants(t, "versions upstreams", tm.ok("versions", "upstreams", "orders", "--environment", "production"), "NODE", "GETS NO CALLS BECAUSE")
+	wants(t, "versions upstreams --json", tm.ok("versions", "upstreams", "orders", "--json"), `"items"`)
 	whole := tm.ok("versions", "show", "orders", "--json")
 	wants(t, "versions show --json", whole, `"connect_timeout_ms": 2000`, `"idle_timeout_ms": 60000`, `"bearer": false`, `"header": "X-API-Key"`, `"query": ""`, `"max_body_bytes": 2048`)
 	tm.refused([]refusedCommand{
 		{[]string{"versions", "set", "orders"}, exitUsage, "--upstream"},
 		{[]string{"versions", "set", "orders", "--host", "x.example"}, exitUsage, "--mount"},
 		{[]string{"versions", "set", "orders", "--header", "X-One"}, exitUsage, "NAME=VALUE"},
+		{[]string{"versions", "set", "orders", "--traffic", "balance"}, exitUsage, "KEY=VALUE"},
+		{[]string{"versions", "set", "orders", "--traffic", "balance.algorithm=dice"}, exitRefused, "balance.algorithm"},
+		{[]string{"versions", "set", "orders", "--weight", "3"}, exitRefused, "upstream_weights"},
 		{[]string{"versions", "set", "orders", "--public", "odd", "--private", "odd"}, exitUsage, "both --public and --private"},
 		{[]string{"versions", "set", "orders", "--limit", "1/1s@moon"}, exitRefused, "limits[0].by"},
 		{[]string{"versions", "promote", "orders"}, exitRefused, "orders v1 is not live in sandbox; it is live in: production r1"},

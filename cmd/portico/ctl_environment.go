@@ -30,6 +30,8 @@ type environmentAnswer struct {
 		IdleTimeoutMS    int64    `json:"idle_timeout_ms"`
 		MaxStaleMS       int64    `json:"max_stale_ms"`
 		RefuseStale      bool     `json:"refuse_stale"`
+		Tracing          bool     `json:"tracing"`
+		TracePerMillion  int      `json:"trace_per_million"`
 	}
 }
 
@@ -103,6 +105,10 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 	if e.Settings.RefuseStale {
 		stale = "refuses calls"
 	}
+	traces := "passed on as they come"
+	if e.Settings.Tracing {
+		traces = fmt.Sprintf("taken part in, %d of a million calls sampled", e.Settings.TracePerMillion)
+	}
 	span := func(ms int64) string {
 		if ms == 0 {
 			return ""
@@ -118,6 +124,7 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 		{"Between two parts of an answer", span(e.Settings.IdleTimeoutMS)},
 		{"A node is stale after", span(e.Settings.MaxStaleMS)},
 		{"A stale node", stale},
+		{"Callers' traces", traces},
 	}
 	return s.table(rows)
 }
@@ -132,6 +139,8 @@ type ctlSettings struct {
 	IdleTimeout      *time.Duration `placeholder:"1m" help:"Between two parts of an answer."`
 	MaxStale         *time.Duration `placeholder:"24h" help:"How long a node may serve without hearing from the bus."`
 	RefuseStale      *bool          `negatable:"" help:"Past that it refuses calls, or serves on and says so in its health."`
+	Tracing          *bool          `negatable:"" help:"Take part in callers' traces (W3C trace context), or pass them on as they come."`
+	TracePerMillion  *int           `placeholder:"10000" help:"How many calls of a million are sampled, where no trusted proxy has decided."`
 }
 
 func (c ctlSettings) body() (map[string]any, error) {
@@ -141,6 +150,8 @@ func (c ctlSettings) body() (map[string]any, error) {
 	}
 	put(out, "max_body_bytes", c.MaxBodyBytes)
 	put(out, "refuse_stale", c.RefuseStale)
+	put(out, "tracing", c.Tracing)
+	put(out, "trace_per_million", c.TracePerMillion)
 	for _, t := range []struct {
 		flag, field string
 		span        *time.Duration

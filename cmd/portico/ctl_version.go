@@ -12,6 +12,7 @@ import (
 type ctlVersions struct {
 	List      ctlVersionList     `cmd:"" help:"List an API's versions."`
 	Show      ctlVersionShow     `cmd:"" help:"Show a version: where it is live, and its draft."`
+	Upstreams ctlVersionUpstream `cmd:"" help:"Show how gateway nodes find a version's upstreams: addresses that get no calls, and why."`
 	Set       ctlVersionSet      `cmd:"" help:"Change a version's draft: upstream, mount, headers, limits, operations."`
 	Publish   ctlPublish         `cmd:"" help:"Publish a version's draft."`
 	Promote   ctlPromote         `cmd:"" help:"Make the revision that is live in one environment live in another."`

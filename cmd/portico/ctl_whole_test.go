@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/bus"
+	"portico/internal/entry"
 	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
@@ -91,6 +94,49 @@ func (tm *terminal) node(name, tokenFile string) {
 	}
 }
 
+// explained is the id of the one call that the gateway of the walk explains.
+const explained = "0190b7e5a1c27d3e8f4a5b6c7d8e9f00"
+
+// explaining puts a gateway in production that answers nothing and explains
+// everything in the same way.
+func (tm *terminal) explaining() {
+	tm.t.Helper()
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(entry.ExplainHeader) != "" {
+			w.Header().Set(entry.ExplainIDHeader, explained)
+		}
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	tm.t.Cleanup(gateway.Close)
+	ctx, system := tm.t.Context(), apim.Actor{System: true}
+	shop, err := tm.edge.Tenants.Tenant(ctx, system, "shop")
+	if err == nil {
+		_, _, err = tm.edge.Fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{GatewayURL: &gateway.URL})
+	}
+	if err != nil {
+		tm.t.Fatal(err)
+	}
+	tm.edge.Catalog.Ways = oneWay{entry.Explanation{
+		ID: explained, Token: explained, Environment: "production", Tenant: shop.ID.UUID(), NodeName: "gw-2", Method: "GET", Path: "/shop/orders/v1/orders",
+		Status: 404, Code: "no_route", Detail: "Nothing is here.", Steps: []entry.ExplainedStep{{Step: "route", Outcome: entry.ExplainRefused, Code: "no_route"}},
+		Candidates: []entry.ExplainedRoute{{API: "shop/orders v1", Reason: "base_path", Detail: "it is mounted elsewhere"}},
+	}}
+}
+
+// oneWay is the only way that a node has told.
+type oneWay struct{ told entry.Explanation }
+
+func (w oneWay) Explanation(_ context.Context, environment, tenant, id string) (entry.Explanation, bool) {
+	return w.told, environment == w.told.Environment && tenant == w.told.Tenant && id == w.told.ID
+}
+
+func (w oneWay) Explanations(environment, tenant string) []entry.Explanation {
+	if environment != w.told.Environment || tenant != w.told.Tenant {
+		return nil
+	}
+	return []entry.Explanation{w.told}
+}
+
 // TestEveryOperationIsReachedByACommand walks through all commands, each of
 // whose calls is held to the management API's document, and asks which
 // operations of it were carried out.
@@ -109,12 +155,14 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 		"values set backend=https://a.example", "values", "values unset backend")
 	walk("nodes enrol gw-2 --out "+file("enrol"), "nodes enrol gw-3", "nodes enrolments", "nodes enrolments revoke gw-3")
 	tm.node("gw-2", file("enrol"))
+	tm.explaining()
+	walk("explain GET /shop/orders/v1/orders", "explanations", "explanations show "+explained)
 	walk("nodes", "nodes drain gw-2", "nodes resume gw-2", "nodes remove gw-2")
 
 	walk("import "+tm.file("orders.yaml", ordersYAML), "apis", "apis show orders", "apis set orders --tag shop --contact us",
 		"versions list orders", "versions show orders", "versions set orders --limit 600/1m", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
-		"versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
+		"versions upstreams orders", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
 	walk("split orders --environment sandbox", "split set orders --environment sandbox --upstream https://next.example --share 5 --sticky cookie --step 10 --every 5m --mirror https://mirror.example",
 		"split show orders --environment sandbox", "split switch orders --environment sandbox --to candidate", "split end orders --environment sandbox",
 		"versions set orders --limit 60/1m", "split offer orders --environment sandbox --share 1", "split take orders --environment sandbox")
@@ -132,6 +180,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("keys create till first --out "+file("key"), "keys list till", "keys set till/first --address 127.0.0.0/8", "keys rotate till/first -q",
 		"keys end-secret till/first", "keys revoke till/first", "applications delete till")
 	walk("versions take-off orders --environment sandbox", "versions deprecate orders", "versions retire orders", "environments delete sandbox --yes", "plans move orders/trial deprecated", "plans close orders/trial --at 2099-01-01 --yes", "plans keep orders/trial")
+	walk("usage", "usage --mine --by application", "usage --installation --by status")
 	walk("products create Nothing", "products delete nothing")
 	walk("import "+file("orders.yaml")+" --slug gone", "apis delete gone")
 

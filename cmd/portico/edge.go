@@ -14,6 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
+
+	"portico/gateway"
+	"portico/gateway/trace/export"
 )
 
 // stopLine ends what a role prints when it has started.
@@ -56,6 +59,23 @@ func operators(live, ready http.Handler, more ...prometheus.Collector) http.Hand
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
+}
+
+// nodeMetrics are a node's metrics, and those of what sends its spans; nil: nothing does.
+func nodeMetrics(node *gateway.Node, spans *export.Exporter) []prometheus.Collector {
+	list := []prometheus.Collector{node.Collector()}
+	if spans != nil {
+		list = append(list, spans)
+	}
+	return list
+}
+
+// spansOf keeps no exporter from being one.
+func spansOf(spans *export.Exporter) gateway.Spans {
+	if spans == nil {
+		return nil
+	}
+	return spans
 }
 
 // alive answers /livez: the process runs.

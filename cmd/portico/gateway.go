@@ -108,16 +108,31 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		return err
 	}
 	guard := &egress.Guard{Allow: allow}
+	sources, err := c.sources(log)
+	if err != nil {
+		return err
+	}
+	spans, err := c.spans(enrolled.Name, enrolled.Environment, log)
+	if err != nil {
+		return err
+	}
 	node, err := gateway.New(gateway.Config{
-		Node: enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
-		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext,
-		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice,
+		Spans: spansOf(spans),
+		Node:  enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
+		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
+		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice, ShedAfter: c.ShedAfter,
+		UsageDir: filepath.Join(c.Data, "usage"), UsageBytes: int64(c.UsageSpoolMB) << 20, UsageNoAddresses: c.UsageAddresses == "drop",
 	})
 	if err != nil {
 		return err
 	}
 	background, behind := errgroup.WithContext(context.WithoutCancel(ctx))
-	health := edge(ops, operators(node.Live(), node.Ready(), node.Collector()), background, log)
+	health := edge(ops, operators(node.Live(), node.Ready(), nodeMetrics(node, spans)...), background, log)
+	sending, endSending := context.WithCancel(behind)
+	defer endSending()
+	if spans != nil {
+		background.Go(func() error { return spans.Run(sending) })
+	}
 	fmt.Fprintf(os.Stdout, "\nPortico gateway %s, node %s of %s, is started.\n\n  Gateway   %-34s what programs call\n  Health    %s/readyz\n",
 		version, enrolled.Name, enrolled.Environment, urlOf("", listener), urlOf("", ops))
 	fmt.Fprint(os.Stdout, stopLine)
@@ -125,6 +140,7 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	closing, stop := context.WithTimeout(context.WithoutCancel(behind), time.Second)
 	defer stop()
 	_ = health.Shutdown(closing)
+	endSending()
 	if bg := background.Wait(); bg != nil && !errors.Is(bg, http.ErrServerClosed) {
 		err = errors.Join(err, bg)
 	}

@@ -85,7 +85,7 @@ func (c *managerCommand) Run(ctx context.Context) error {
 		at.nats = c.NATSURL
 	}
 	plane, err := openControl(ctx, controlOptions{
-		Database: c.DatabaseURL.Reveal(), At: at, Line: line, Operator: operator, Guard: &egress.Guard{Allow: allow}, Box: box, SignUp: c.SignUp, Log: log,
+		Database: c.DatabaseURL.Reveal(), At: at, Line: line, Operator: operator, Guard: &egress.Guard{Allow: allow}, Box: box, SignUp: c.SignUp, UsageDays: c.UsageDays, Log: log,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"portico/cmd/portico/demo"
 	"portico/gateway"
+	"portico/gateway/trace/export"
 	"portico/internal/bus"
 	"portico/internal/egress"
 	"portico/internal/secret"
@@ -75,7 +76,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	plane, err := openControl(ctx, controlOptions{
-		Database: s.databaseAddress(), At: at, Line: line, Guard: guard, Box: box, SignUp: s.SignUp, Log: log,
+		Database: s.databaseAddress(), At: at, Line: line, Guard: guard, Box: box, SignUp: s.SignUp, UsageDays: s.UsageDays, Log: log,
 	})
 	if err != nil {
 		return err
@@ -92,28 +93,41 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sources, err := s.sources(log)
+	if err != nil {
+		return err
+	}
+	spans, err := s.spans(enrolled.Name, "production", log)
+	if err != nil {
+		return err
+	}
 	node, err := gateway.New(gateway.Config{
-		Node: enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
-		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext,
-		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice,
+		Spans: spansOf(spans),
+		Node:  enrolled.ID.UUID(), Name: enrolled.Name, Environment: "production", Build: version,
+		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
+		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice, ShedAfter: s.ShedAfter,
+		UsageDir: filepath.Join(s.Data, "usage"), UsageBytes: int64(s.UsageSpoolMB) << 20, UsageNoAddresses: s.UsageAddresses == "drop",
 	})
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, began, open, at, plane, node, log)
+	return s.run(ctx, began, open, at, plane, node, spans, log)
 }
 
 // run starts the parts in the order in which they need one another, and ends
 // them in the reverse.
-func (s *serveCommand) run(ctx context.Context, began time.Time, open *listeners, at addresses, plane *control, node *gateway.Node, log *slog.Logger) error {
+func (s *serveCommand) run(ctx context.Context, began time.Time, open *listeners, at addresses, plane *control, node *gateway.Node, spans *export.Exporter, log *slog.Logger) error {
 	behind, endBehind := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBehind()
 	background, behind := errgroup.WithContext(behind)
 	background.Go(func() error { return plane.run(behind) })
+	if spans != nil {
+		background.Go(func() error { return spans.Run(behind) })
+	}
 	edges := []*http.Server{
 		edge(open.console, plane.consoleHandler(at, log), background, log),
 		edge(open.portal, plane.portalHandler(at, log), background, log),
-		edge(open.ops, operators(node.Live(), node.Ready(), node.Collector()), background, log),
+		edge(open.ops, operators(node.Live(), node.Ready(), nodeMetrics(node, spans)...), background, log),
 	}
 	if open.demo != nil {
 		edges = append(edges, edge(open.demo, demo.New(time.Now, time.Second), background, log))

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"unsafe"
@@ -123,7 +124,7 @@ func (b *Body) data(p []byte, found bool, from Source) (n int, err error) {
 		n, err = from.Direct(p)
 	}
 	if b.state == bodyClose {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			b.state = bodyEnded
 		}
 		return n, err
@@ -136,7 +137,7 @@ func (b *Body) data(p []byte, found bool, from Source) (n int, err error) {
 		}
 		return n, nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
@@ -150,7 +151,7 @@ func (b *Body) line(from Source) error {
 		if len(ahead) >= MaxLine {
 			return bad("A line of the chunked body is too long.")
 		}
-		if err := from.Fill(); err == io.EOF {
+		if err := from.Fill(); errors.Is(err, io.EOF) {
 			return io.ErrUnexpectedEOF
 		} else if err != nil {
 			return err

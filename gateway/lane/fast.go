@@ -139,7 +139,7 @@ func (c *conn) run() {
 	}()
 	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Head))
 	if t, ok := c.Conn.(*tls.Conn); ok {
-		if err := t.Handshake(); err != nil {
+		if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
 			return
 		}
 		if c.secure = true; t.ConnectionState().NegotiatedProtocol == "h2" {

@@ -37,6 +37,7 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 		s.grow()
 	}
 	err = s.copy()
+	ex.Sent = s.sent
 	if s.large != nil {
 		c.lanes.large.Put(s.large)
 	}

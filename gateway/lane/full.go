@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
@@ -22,6 +23,7 @@ type full struct {
 	server  *http.Server
 	refusal string
 	in      *handed
+	open    atomic.Int64 // connections
 }
 
 func newFull(l *Lanes) *full {
@@ -37,6 +39,14 @@ func newFull(l *Lanes) *full {
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
+		},
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				f.open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				f.open.Add(-1)
+			}
 		},
 		DisableGeneralOptionsHandler: true,
 	}

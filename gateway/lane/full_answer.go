@@ -80,6 +80,7 @@ func (f *full) stream(w http.ResponseWriter, rc *http.ResponseController, ex *po
 				return &policy.Broken{Cause: err}
 			}
 			sent += int64(n)
+			ex.Sent = sent
 			if err == nil && sent != ex.Answer.Length && n < len(buf) {
 				if err := rc.Flush(); err != nil {
 					return &policy.Broken{Cause: err}

@@ -2,7 +2,6 @@ package lane
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -107,6 +106,13 @@ func (l *Lanes) Serve(listener net.Listener) error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// Connections counts the open connections of clients, by lane.
+func (l *Lanes) Connections() (fast, full int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns), int(l.full.open.Load())
 }
 
 // begin notes a listener and starts what every listener needs.
@@ -260,14 +266,4 @@ func (l *Lanes) expire() {
 			_ = c.SetWriteDeadline(past)
 		}
 	}
-}
-
-// secure reports whether a connection is encrypted, and by which protocol the
-// client wants to go on.
-func secure(c net.Conn) (yes bool, protocol string) {
-	t, ok := c.(*tls.Conn)
-	if !ok {
-		return false, ""
-	}
-	return true, t.ConnectionState().NegotiatedProtocol
 }

@@ -2,9 +2,7 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"time"
 
 	"portico/internal/entry"
 )
@@ -51,24 +49,6 @@ func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
 	}
 	for i := range c.steps {
 		if err := c.steps[i].Run(ctx, ex); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Chain) explain(ctx context.Context, ex *Exchange) error {
-	for i := range c.steps {
-		start := time.Now()
-		err := c.steps[i].Run(ctx, ex)
-		outcome := "ok"
-		if denied := (*Denied)(nil); errors.As(err, &denied) {
-			outcome = denied.Code
-		} else if err != nil {
-			outcome = "error"
-		}
-		ex.Explain.add(c.steps[i].kind, outcome, time.Since(start))
-		if err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"time"
 	"unsafe"
+
+	"portico/gateway/trace"
+	"portico/gateway/usage"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -45,15 +48,21 @@ type Exchange struct {
 	Caller Caller
 	Limits LimitReports
 
+	// Code is of the refusal that the caller got, "" for none.
+	Code string
+
 	// UpstreamPath is what the destination calls: escaped, without a query.
 	UpstreamPath string
 
 	Answer Answer
 
-	// Tries is how often an upstream was tried; Attempts is how each try went,
-	// where Explain is set.
-	Tries    int
-	Attempts []Attempt
+	Tries int // how often an upstream was tried
+
+	// Own is how long the call was with the gateway before an upstream was
+	// called, Waited how long that took until its answer began; 0 without one.
+	// Sent is how many bytes of the answer's body went out.
+	Own, Waited time.Duration
+	Sent        int64
 
 	// Interim sends an answer before the answer, such as 103 Early Hints, at
 	// once; nil where the caller cannot read one.
@@ -64,8 +73,17 @@ type Exchange struct {
 	Stats     *Stats
 	Announced []Field
 
+	// Trace is where the call stands in its trace; zero where nobody traces.
+	Trace trace.Context
+	// Usage is the call's place in the node's spool, and what only its record
+	// asks for.
+	Usage usage.Kept
+
 	// Explain is nil unless the request's way is to be recorded.
 	Explain *Explain
+
+	// Trail is nil unless somebody looks at how the upstream was called.
+	Trail *Trail
 
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
@@ -85,13 +103,6 @@ type Answer struct {
 	Local bool
 	// Close says that the connection ends with this answer.
 	Close bool
-}
-
-// Attempt is one try of a call on one target.
-type Attempt struct {
-	Target  string // its URL, and its address where that was found
-	Outcome string // in words
-	Took    time.Duration
 }
 
 // Line is the caller's connection, as far as a destination may ask for it; nil

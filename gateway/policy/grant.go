@@ -55,6 +55,7 @@ func (g *Grant) Used() *Use { return g.used.Load() }
 // Subscription ties a grant to a plan's terms.
 type Subscription struct {
 	ID       ID
+	Plan     ID
 	Terms    *TermsSlot
 	State    entry.SubscriptionState
 	StartsAt int64
@@ -122,6 +123,7 @@ func NewGrant(at entry.Position, g entry.Grant, slot func(plan string) *TermsSlo
 	for i, s := range g.Subscriptions {
 		sub := &out.Subscriptions[i]
 		sub.ID, _ = ParseID(s.ID)
+		sub.Plan, _ = ParseID(s.Terms)
 		sub.Terms, sub.State = slot(s.Terms), state(s.State)
 		sub.StartsAt, sub.EndsAt = s.StartsAt, s.EndsAt
 		if len(s.Limits) > 0 {

@@ -148,11 +148,11 @@ func TestStagesRunInTheirOrderHoweverDeclared(t *testing.T) {
 	chain := chainOf(policy.Tools{Grants: known{}, Limiter: limiter},
 		entry.Policy{RateLimit: &entry.RateLimit{Requests: 1, PeriodMS: 60_000, By: "address"}}, everywhere)
 	for range 5 { // a call without a key must not use up the limit
-		ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: 1, Client: netip.MustParseAddr("192.0.2.1"), Explain: &policy.Explain{}}
+		ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: 1, Client: netip.MustParseAddr("192.0.2.1"), Explain: &policy.Explain{Began: time.Now()}}
 		if got := code(chain.Run(context.Background(), ex)); got != "credential_missing" {
 			t.Fatalf("got %s", got)
 		}
-		if s := ex.Explain.Steps[:ex.Explain.Count]; len(s) != 2 || s[0].Step != "size" || s[1].Outcome != "credential_missing" {
+		if s := ex.Explain.Steps[:ex.Explain.Count]; len(s) != 5 || s[0].Step != "size" || s[1].Code != "credential_missing" || s[2].Outcome != entry.ExplainSkipped {
 			t.Errorf("explained as %+v", s)
 		}
 	}

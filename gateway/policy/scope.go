@@ -24,6 +24,7 @@ type Scope struct {
 	Tenant    ID // that offers the API
 	Name      string
 	Operation string
+	Path      string // template, as it is declared
 
 	// MaxBodyBytes bounds the request's body; 0 leaves it to the environment.
 	MaxBodyBytes int64

@@ -25,7 +25,13 @@ func Quiet(fd uintptr) bool {
 func Ended(raw syscall.RawConn) (ended bool) {
 	err := raw.Control(func(fd uintptr) {
 		n, err := peek(fd)
-		ended = err == nil && n == 0 || err != nil && err != ErrAgain && err != syscall.EINTR
+		switch err {
+		case nil:
+			ended = n == 0
+		case ErrAgain, syscall.EINTR:
+		default:
+			ended = true
+		}
 	})
 	return ended || err != nil
 }

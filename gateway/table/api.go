@@ -15,6 +15,8 @@ import (
 // counters.
 type API struct {
 	Version  policy.ID
+	API      policy.ID // it belongs to
+	Tenant   policy.ID // that offers it
 	Name     string
 	Revision int
 	At       entry.Position
@@ -51,7 +53,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 	scope.Version, _ = policy.ParseID(a.Version)
 	scope.API, _ = policy.ParseID(a.API)
 	scope.Tenant, _ = policy.ParseID(a.Tenant)
-	out.Version = scope.Version
+	out.Version, out.API, out.Tenant = scope.Version, scope.API, scope.Tenant
 	chains := policy.NewCompiler(a, tools)
 	routes := make([]Route, len(a.Routes))
 	for i, r := range a.Routes {
@@ -60,7 +62,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 			Scope: scope, Chain: chains.Route(r), Destination: destination(r.Upstream),
 			path: path, method: r.Method, predicates: r.Predicates,
 		}
-		routes[i].Scope.Operation = r.Operation
+		routes[i].Scope.Operation, routes[i].Scope.Path = r.Operation, path.Source
 		if r.UpstreamPath != "" {
 			if up, err := template.Parse(r.UpstreamPath); err == nil {
 				routes[i].upstream = &up

@@ -78,8 +78,8 @@ func (c *call) run(ctx context.Context) error {
 		}
 		now := c.upstream.set.now.Load()
 		c.upstream.group.Done(c.at, now, outcome, took)
-		if c.ex.Explain != nil {
-			c.ex.Attempts = append(c.ex.Attempts, policy.Attempt{Target: c.at.Name, Outcome: outcome.String(), Took: took})
+		if c.ex.Trail != nil {
+			c.ex.Trail.End(outcome.String(), c.head.Status)
 		}
 		if outcome == balance.Answered || !c.mayRepeat(outcome, attempt, now) || !c.move(now) {
 			if err != nil {
@@ -118,7 +118,7 @@ func (c *call) key() uint64 {
 
 // begin reads the clock where somebody wants to know how long a try takes.
 func (c *call) begin() (began time.Time, timed bool) {
-	if timed = c.upstream.group.Timed() || c.ex.Explain != nil; timed {
+	if timed = c.upstream.group.Timed(); timed {
 		began = time.Now()
 	}
 	return began, timed
@@ -146,6 +146,9 @@ func (c *call) reach(ctx context.Context) error {
 		if err == nil || try == maxStale || !c.wasStale(err, sent) {
 			return err
 		}
+		if c.ex.Trail != nil {
+			c.ex.Trail.End("had closed the connection", 0)
+		}
 		c.drop()
 	}
 }
@@ -155,7 +158,7 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	if err == nil {
 		return outcomeOf(c.head.Status)
 	}
-	why, broken := uint64(busy), (*policy.Broken)(nil)
+	why, broken := busy, (*policy.Broken)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}
@@ -221,7 +224,7 @@ func (c *call) gather() error {
 		return err
 	}
 	if !ex.Body.Ended() { // most say so with their last byte
-		if _, err := ex.Body.Read(c.in[:1]); err != io.EOF {
+		if _, err := ex.Body.Read(c.in[:1]); !errors.Is(err, io.EOF) {
 			return err
 		}
 	}
@@ -239,6 +242,10 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	if c.conn != nil && !c.whole && !c.conn.silent() { // there is no second try
 		c.upstream.set.close(c.conn)
 		c.conn = nil
+	}
+	if c.ex.Trail != nil {
+		c.head.Status = 0
+		c.ex.Trail.Begin(home.host, c.conn != nil)
 	}
 	if c.conn == nil {
 		if c.conn, err = home.dial(ctx, c.connectTime()); err != nil {
@@ -491,7 +498,7 @@ func (c *call) told(ctx context.Context, err error) error {
 	if cause := c.ex.Body.Err(); cause != nil {
 		return cause
 	}
-	why, dial, invalid := uint64(busy), (*dialError)(nil), (*http1.Error)(nil)
+	why, dial, invalid := busy, (*dialError)(nil), (*http1.Error)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}

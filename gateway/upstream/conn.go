@@ -37,11 +37,11 @@ type conn struct {
 
 // The phases of a connection.
 const (
-	idle      uint64 = iota
-	busy             // a call has it
-	timedOut         // given up: the upstream took too long
-	abandoned        // given up: the caller has gone
-	stale            // given up: the upstream had hung up before the call
+	idle      uint64 = iota // must be 0
+	busy                    // a call has it
+	timedOut                // given up: the upstream took too long
+	abandoned               // given up: the caller has gone
+	stale                   // given up: the upstream had hung up before the call
 	phases    = 7
 )
 
@@ -85,7 +85,7 @@ func (c *conn) end(s uint64) bool {
 	c.writeBy.Store(0)
 	c.head.Store(false)
 	c.line.Store(nil)
-	return c.state.CompareAndSwap(s, s&^phases|idle)
+	return c.state.CompareAndSwap(s, s&^phases) // idle
 }
 
 // why tells the phase in which the connection is.

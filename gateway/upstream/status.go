@@ -55,7 +55,8 @@ func (u *Upstream) health(version string, now int64, at func(int64) int64) entry
 		}
 		out.Worst = append(out.Worst, t)
 	}
-	if u.config.Traffic.Discovery.Kind != "" {
+	if u.search != nil {
+		out.Source = u.search.astray()
 		for _, e := range u.all() {
 			out.Found = append(out.Found, e.address)
 		}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"portico/gateway/socket"
@@ -14,9 +15,14 @@ const (
 )
 
 // Run keeps the timeouts of all calls, and looks after idle connections, until
-// ctx ends; then it returns nil. One look at a clock and two loads for each
+// ctx ends; then it returns nil. It asks those targets how they are that are to
+// be asked. One look at a clock and two loads for each
 // connection in use take the place of timers.
 func (s *Set) Run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { _ = s.checks.Run(ctx) }) // it ends with ctx alone
+	beside.Go(func() { s.finder.run(ctx) })
 	start, swept, asked := time.Now(), time.Duration(0), time.Duration(0)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

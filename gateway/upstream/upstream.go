@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"portico/gateway/upstream/balance"
+	"portico/gateway/upstream/health"
 	"portico/internal/entry"
 )
 
@@ -51,6 +52,9 @@ type Set struct {
 	buffers  sync.Pool    // of *[uploadBuffer]byte
 
 	restless restless // groups that wait for time to pass
+	checks   *health.Scheduler
+	sources  Sources
+	finder   finder
 
 	mu        sync.Mutex
 	byVersion map[string]map[string]*Upstream // guarded by mu; then by name
@@ -60,13 +64,17 @@ type Set struct {
 // NewSet returns an empty set that connects with dial. TLS trusts the system's
 // roots.
 func NewSet(dial func(ctx context.Context, network, address string) (net.Conn, error), defaults Timeouts) *Set {
-	s := &Set{dial: dial, byVersion: map[string]map[string]*Upstream{}, conns: map[*conn]struct{}{}}
+	s := &Set{dial: dial, byVersion: map[string]map[string]*Upstream{}, conns: map[*conn]struct{}{}, checks: health.New(dial)}
 	s.calls.New = func() any { return &call{in: make([]byte, readBuffer)} }
 	s.buffers.New = func() any { return new([uploadBuffer]byte) }
 	s.now.Store(1)
 	s.SetDefaults(defaults)
 	return s
 }
+
+// SetSources says where targets may be looked for. It is to be called before
+// the first upstream is made.
+func (s *Set) SetSources(sources Sources) { s.sources = sources }
 
 // SetDefaults changes the timeouts of upstreams that set none of their own.
 func (s *Set) SetDefaults(t Timeouts) { s.defaults.Store(&t) }
@@ -129,6 +137,13 @@ func shut(old, kept map[string]*Upstream) {
 	}
 }
 
+// Connections counts the open connections.
+func (s *Set) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
 // open and close keep the list of what is open.
 func (s *Set) open(c *conn) {
 	s.mu.Lock()
@@ -151,9 +166,12 @@ type Upstream struct {
 	guarded bool // calls must Enter the group
 	retries retries
 	hashBy  hashBy
+	search  *search // nil for targets that are where they say
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by name; guarded by mu
+	watched   map[string]func()    // what ends the checks of each; guarded by mu
+	over      bool                 // another took its place, or none; guarded by mu
 }
 
 // make returns an upstream. Endpoints that the one before it has already, which
@@ -163,6 +181,10 @@ func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
 	var group *balance.Group
 	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
 	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
+	if config.Traffic.Discovery.Kind != "" {
+		u.find(before)
+		return u
+	}
 	var list []found
 	for _, t := range config.Targets {
 		list = append(list, found{t.URL, "", t.Weight})
@@ -183,12 +205,21 @@ type found struct {
 func (u *Upstream) take(list []found, before *Upstream) {
 	var old map[string]*endpoint
 	if before != nil {
-		before.mu.Lock()
-		old = before.endpoints
-		before.mu.Unlock()
+		before.end() // or it might shut what is taken over
+		old = before.byName()
 	}
+	for _, e := range u.replace(list, old) {
+		e.shut() // which waits for the set, as others do that wait for this upstream
+	}
+}
+
+// replace returns the endpoints that are not there any more.
+func (u *Upstream) replace(list []found, old map[string]*endpoint) (gone []*endpoint) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.over {
+		return nil
+	}
 	next := make(map[string]*endpoint, len(list))
 	members := make([]balance.Member, 0, len(list))
 	for _, f := range list {
@@ -209,14 +240,21 @@ func (u *Upstream) take(list []found, before *Upstream) {
 		next[name] = e
 		members = append(members, balance.Member{Endpoint: e.balance, Weight: max(f.weight, 1)})
 	}
-	gone := u.endpoints
-	u.endpoints = next
-	u.group.Set(u.set.now.Load(), members)
-	for name, e := range gone {
+	for name, e := range u.endpoints {
 		if next[name] != e {
-			e.shut()
+			gone = append(gone, e)
 		}
 	}
+	u.endpoints = next
+	u.group.Set(u.set.now.Load(), members)
+	u.watch()
+	return gone
+}
+
+func (u *Upstream) byName() map[string]*endpoint {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.endpoints
 }
 
 // all returns the endpoints.
@@ -231,6 +269,7 @@ func (u *Upstream) all() []*endpoint {
 }
 
 func (u *Upstream) shut() {
+	u.end()
 	for _, e := range u.all() {
 		e.shut()
 	}
@@ -238,9 +277,8 @@ func (u *Upstream) shut() {
 
 // yield shuts what the upstream that takes its place does not have.
 func (u *Upstream) yield(next *Upstream) {
-	next.mu.Lock()
-	kept := next.endpoints
-	next.mu.Unlock()
+	u.end()
+	kept := next.byName()
 	for _, e := range u.all() {
 		if kept[e.balance.Name] != e {
 			e.shut()

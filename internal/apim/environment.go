@@ -40,6 +40,11 @@ type EnvironmentSettings struct {
 	// before it alarms, or, with RefuseStale, refuses calls.
 	MaxStaleMS  int64 `json:"max_stale_ms"`
 	RefuseStale bool  `json:"refuse_stale,omitempty"`
+	// Tracing makes nodes a part of callers' traces (W3C trace context), and
+	// TracePerMillion is how many calls of a million are sampled, of those for
+	// which no trusted proxy has decided.
+	Tracing         bool `json:"tracing,omitempty"`
+	TracePerMillion int  `json:"trace_per_million,omitempty"`
 }
 
 // DefaultEnvironmentSettings returns what an environment starts with.

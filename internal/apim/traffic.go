@@ -1,5 +1,7 @@
 package apim
 
+import "time"
+
 // Traffic says how calls are spread over an upstream's targets and what becomes
 // of those that fail. The zero value is round robin, a second try of calls
 // that could not connect, and a rest for targets that fail again and again.
@@ -86,4 +88,35 @@ type Discovery struct {
 	Port       string `json:"port,omitempty"`       // of kubernetes: its name or number; "" is the first
 	Tag        string `json:"tag,omitempty"`        // of consul: only instances that have it
 	Datacenter string `json:"datacenter,omitempty"` // of consul; "" is the agent's
+}
+
+// NodeUpstreams is how a version's upstreams are, as one gateway node sees them.
+type NodeUpstreams struct {
+	Node      string // its name
+	Reachable bool
+	HeardAt   time.Time
+	// Upstreams are those where something is amiss, and those whose targets are
+	// looked for; of the others all targets get calls. Partial says that the
+	// node had more to tell than a status holds.
+	Upstreams []UpstreamHealth
+	Partial   bool
+}
+
+// UpstreamHealth is how an upstream is.
+type UpstreamHealth struct {
+	Name    string
+	Targets int
+	Unfit   int            // of them that get no calls
+	Panic   bool           // so many are unfit that all get calls
+	Open    bool           // the circuit breaker lets nobody through
+	Source  string         // why targets cannot be looked for; "" when they can
+	Found   []string       // some of the addresses, where they are looked for
+	Worst   []TargetHealth // some of the unfit
+}
+
+// TargetHealth is a target that gets no calls. Until is zero where only a check
+// can tell.
+type TargetHealth struct {
+	URL, Address, Why string
+	Since, Until      time.Time
 }

@@ -99,7 +99,7 @@ func (e *Environment) config() jetstream.StreamConfig {
 	}
 }
 
-// Drop deletes the environment's bucket and object store, where they are.
+// Drop deletes the environment's bucket, object store and usage, where they are.
 func (e *Environment) Drop(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -107,6 +107,9 @@ func (e *Environment) Drop(ctx context.Context) error {
 	return e.bus.connected(ctx, func(ctx context.Context) error {
 		if err := e.bus.js.DeleteStream(ctx, e.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("delete the bucket of %s: %w", e.slug, err)
+		}
+		if err := e.bus.js.DeleteStream(ctx, entry.UsageStream(e.slug)); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("delete the usage of %s: %w", e.slug, err)
 		}
 		err := e.bus.js.DeleteObjectStore(ctx, entry.Objects(e.slug))
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrBucketNotFound) {

@@ -197,8 +197,11 @@ func nodePermissions(environment, node string) *jwt.Permissions {
 			"$JS.FC."+stream+".>",
 		)
 	}
-	may.Pub.Allow.Add(entry.StatusSubject(environment, node), entry.SeenSubject(environment, node))
-	may.Sub.Allow.Add(NodeInbox(node)+".>", entry.CommandSubject(environment, node), entry.CommandSubject(environment, entry.EveryNode))
+	may.Pub.Allow.Add(
+		entry.StatusSubject(environment, node), entry.SeenSubject(environment, node),
+		entry.ExplainSubject(environment, node), entry.UsageSubject(environment, node),
+	)
+	may.Sub.Allow.Add(NodeInbox(node)+".>", entry.AckSubject(environment, node), entry.CommandSubject(environment, node), entry.CommandSubject(environment, entry.EveryNode))
 	return &may
 }
 

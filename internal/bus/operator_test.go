@@ -137,7 +137,7 @@ func TestNodesCanChangeNothingAndReachNoOtherEnvironment(t *testing.T) {
 	}
 	defer conn.Close()
 	for _, subject := range []string{
-		"$KV.portico-production.env", "$KV.portico-sandbox.env", "status.production.another", "status.sandbox." + nodeID,
+		"$KV.portico-production.env", "$KV.portico-sandbox.env", "status.production.another", "usage.production.another", "usage.sandbox." + nodeID, "ack.production." + nodeID, "status.sandbox." + nodeID, "explain.production.another", "explain.sandbox." + nodeID,
 		"command.production.all", "nudge.production", "head.production", "question", "members", "$SYS.REQ.CLAIMS.UPDATE",
 		"$JS.API.STREAM.DELETE.KV_portico-production", "$JS.API.STREAM.PURGE.KV_portico-production", "$JS.API.STREAM.CREATE.X",
 		"$JS.API.STREAM.INFO.KV_portico-sandbox", "$JS.API.STREAM.MSG.DELETE.KV_portico-production", "$O.portico-objects-production.C.x",
@@ -154,7 +154,7 @@ func TestNodesCanChangeNothingAndReachNoOtherEnvironment(t *testing.T) {
 			t.Errorf("publishing to %s is not refused", subject)
 		}
 	}
-	for _, subject := range []string{">", "status.>", "$KV.>", "command.>", "_INBOX.>", "_INBOX_another.>", "command.sandbox.all"} {
+	for _, subject := range []string{">", "status.>", "$KV.>", "command.>", "_INBOX.>", "_INBOX_another.>", "command.sandbox.all", "usage.>", "ack.production.another", "ack.sandbox." + nodeID} {
 		if _, err := conn.SubscribeSync(subject); err != nil {
 			t.Fatal(err)
 		}

@@ -73,6 +73,40 @@ func (e *Environment) Seen(ctx context.Context, each func(entry.Seen)) error {
 	})
 }
 
+// Explained sends the way of a call. It does not wait for anybody to read it,
+// and fails at once while the bus is away.
+func (e *Environment) Explained(_ context.Context, explanation entry.Explanation) error {
+	raw, err := json.Marshal(explanation)
+	if err == nil {
+		err = e.bus.conn.Publish(entry.ExplainSubject(e.slug, explanation.Node), raw)
+	}
+	if err != nil {
+		return fmt.Errorf("report the way of a call: %w", err)
+	}
+	return nil
+}
+
+// maxExplanation bounds what one explanation may take, in bytes.
+const maxExplanation = 64 << 10
+
+// Explanations calls each with the ways of calls that the environment's nodes
+// report, until ctx ends. One under the name of another node or environment is
+// dropped and logged.
+func (e *Environment) Explanations(ctx context.Context, each func(entry.Explanation)) error {
+	return e.bus.listen(ctx, entry.ExplainSubject(e.slug, "*"), func(msg *nats.Msg) {
+		var x entry.Explanation
+		err := entry.Strict(msg.Data, &x)
+		if err == nil && (msg.Subject != entry.ExplainSubject(x.Environment, x.Node) || len(msg.Data) > maxExplanation) {
+			err = fmt.Errorf("is of node %q in environment %q, with %d bytes", x.Node, x.Environment, len(msg.Data))
+		}
+		if err != nil {
+			e.bus.log.WarnContext(ctx, "way of a call dropped", "subject", msg.Subject, "error", err)
+			return
+		}
+		each(x)
+	})
+}
+
 // Command tells a node, or every node with entry.EveryNode, to do something. It
 // does not wait: what came of it stands in the statuses.
 func (e *Environment) Command(_ context.Context, node string, command entry.Command) error {

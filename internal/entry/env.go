@@ -12,6 +12,11 @@ type Env struct {
 
 	TrustedProxies []string `json:"trusted_proxies,omitempty"` // CIDR prefixes
 
+	// Tracing makes nodes a part of callers' traces. TracePerMillion is how many
+	// calls of a million are sampled, of those whose caller did not decide.
+	Tracing         bool `json:"tracing,omitempty"`
+	TracePerMillion int  `json:"trace_per_million,omitempty"`
+
 	MaxBodyBytes     int64 `json:"max_body_bytes"`
 	ConnectTimeoutMS int   `json:"connect_timeout_ms"`
 	HeaderTimeoutMS  int   `json:"header_timeout_ms"`

@@ -15,6 +15,19 @@ func StatusSubject(env, node string) string { return "status." + env + "." + nod
 // SeenSubject returns where a node reports which secrets it has taken.
 func SeenSubject(env, node string) string { return "seen." + env + "." + node }
 
+// ExplainSubject returns where a node reports an Explanation.
+func ExplainSubject(env, node string) string { return "explain." + env + "." + node }
+
+// UsageStream returns the name of the stream that holds what an environment's
+// nodes have sent of their usage and the ledger does not have yet.
+func UsageStream(env string) string { return "portico-usage-" + env }
+
+// UsageSubject returns where a node sends its Usage.
+func UsageSubject(env, node string) string { return "usage." + env + "." + node }
+
+// AckSubject returns where a node hears a UsageAck.
+func AckSubject(env, node string) string { return "ack." + env + "." + node }
+
 // EveryNode stands for a node's uuid where all of an environment are meant.
 const EveryNode = "all"
 

@@ -39,6 +39,9 @@ type nodes struct {
 	heard   []apim.Node
 	asked   int
 	uses    []apim.SecretUse
+	pieces  []apim.UsagePiece
+	twice   int
+	swept   time.Time
 	failure error
 }
 
@@ -65,6 +68,30 @@ func (n *nodes) SecretsUsed(_ context.Context, uses []apim.SecretUse) error {
 	defer n.mu.Unlock()
 	n.uses = append(n.uses, uses...)
 	return nil
+}
+
+// CountUsage counts each piece once, as manager/store does.
+func (n *nodes) CountUsage(_ context.Context, p apim.UsagePiece, _ time.Time) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.failure != nil {
+		return false, n.failure
+	}
+	for _, other := range n.pieces {
+		if other.Spool == p.Spool && other.Segment == p.Segment && other.From == p.From {
+			n.twice++
+			return false, nil
+		}
+	}
+	n.pieces = append(n.pieces, p)
+	return true, nil
+}
+
+func (n *nodes) SweepUsage(_ context.Context, before time.Time, _ int) (int64, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.swept = before
+	return 0, nil
 }
 
 func (n *nodes) with(do func()) {

@@ -37,6 +37,11 @@ type Store interface {
 	NodeHeard(ctx context.Context, n apim.Node) error
 	// SecretsUsed keeps when secrets were last used.
 	SecretsUsed(ctx context.Context, uses []apim.SecretUse) error
+	// CountUsage adds a piece of usage to what was counted, and notes in the same
+	// transaction that it did; it reports false for one that was counted before.
+	CountUsage(ctx context.Context, p apim.UsagePiece, now time.Time) (fresh bool, err error)
+	// SweepUsage forgets some usage of before a time, and returns how many rows.
+	SweepUsage(ctx context.Context, before time.Time, limit int) (int64, error)
 }
 
 // Options are the parts a collector works with.
@@ -49,8 +54,10 @@ type Options struct {
 	// Head returns the newest head on the bus, 0 while none is known; nil: what
 	// the nodes say.
 	Head func(environment string) uint64
-	Log  *slog.Logger     // nil: none
-	Now  func() time.Time // nil: time.Now
+	// KeepUsage is how long minutes of usage are kept; 0: 90 days.
+	KeepUsage time.Duration
+	Log       *slog.Logger     // nil: none
+	Now       func() time.Time // nil: time.Now
 }
 
 // Collector answers what nodes confirm. Make one with New; it is safe for
@@ -74,6 +81,9 @@ type fleet struct {
 	enrolled   []apim.Node
 	enrolledAt time.Time // zero: never asked
 	waiting    int
+
+	ways []way         // of calls, the oldest first
+	told chan struct{} // closed and replaced when one comes
 }
 
 // heard is what a node said.
@@ -101,6 +111,9 @@ func New(o Options) *Collector {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.KeepUsage == 0 {
+		o.KeepUsage = usageKept
+	}
 	return &Collector{Options: o, started: o.Now(), look: make(chan struct{}, 1), fleets: map[string]*fleet{}}
 }
 
@@ -111,6 +124,7 @@ func (c *Collector) Run(ctx context.Context) error {
 	defer all.Wait()
 	defer cancel()
 	all.Go(func() { c.tend(ctx) })
+	all.Go(func() { c.sweep(ctx) })
 	listening := map[string]func(){} // what ends it, by environment
 	for {
 		slugs, err := c.Store.EnvironmentSlugs(ctx)
@@ -125,6 +139,8 @@ func (c *Collector) Run(ctx context.Context) error {
 			var both sync.WaitGroup
 			both.Go(func() { c.listen(hearing, slug) })
 			both.Go(func() { c.listenSeen(hearing, slug) })
+			both.Go(func() { c.listenExplained(hearing, slug) })
+			both.Go(func() { c.count(hearing, slug) })
 			listening[slug] = func() { stop(); both.Wait() }
 			all.Go(func() { <-hearing.Done(); both.Wait() })
 		}
@@ -211,7 +227,7 @@ func (c *Collector) Invalidate(environment string) {
 func (c *Collector) fleet(environment string) *fleet {
 	f := c.fleets[environment]
 	if f == nil {
-		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1)}
+		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1), told: make(chan struct{})}
 		c.fleets[environment] = f
 	}
 	return f

@@ -6,4 +6,8 @@
 // unreachable and is named. The package keeps the newest status of each node in
 // memory and deliberately no history; that a node was heard is kept in the
 // store from time to time, so that it survives a restart.
+//
+// It also counts what the nodes say was called. A piece of usage and the note
+// that it was counted are one transaction; only after it the node is told, and
+// gives up what it kept.
 package collect

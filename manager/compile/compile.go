@@ -23,6 +23,7 @@ func Env(e apim.Environment, problemURL string) entry.Env {
 		TrustedProxies: s.TrustedProxies, MaxBodyBytes: s.MaxBodyBytes,
 		ConnectTimeoutMS: s.ConnectTimeoutMS, HeaderTimeoutMS: s.HeaderTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
 		MaxStaleMS: s.MaxStaleMS, RefuseStale: s.RefuseStale,
+		Tracing: s.Tracing, TracePerMillion: s.TracePerMillion,
 	}
 }
 
@@ -43,10 +44,14 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 	for _, u := range rt.Upstreams {
 		up := entry.Upstream{
 			Name: u.Name, ConnectTimeoutMS: u.ConnectTimeoutMS,
-			HeaderTimeoutMS: u.HeaderTimeoutMS, IdleTimeoutMS: u.IdleTimeoutMS,
+			HeaderTimeoutMS: u.HeaderTimeoutMS, IdleTimeoutMS: u.IdleTimeoutMS, Traffic: traffic(u.Traffic),
 		}
-		for _, url := range u.URLs {
-			up.Targets = append(up.Targets, entry.Target{URL: url})
+		for i, url := range u.URLs {
+			t := entry.Target{URL: url}
+			if i < len(u.Weights) {
+				t.Weight = u.Weights[i]
+			}
+			up.Targets = append(up.Targets, t)
 		}
 		out.Upstreams = append(out.Upstreams, up)
 	}
@@ -62,6 +67,14 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 		}
 	}
 	return out
+}
+
+func traffic(t apim.Traffic) entry.Traffic {
+	return entry.Traffic{
+		Balance: entry.Balance(t.Balance), Health: entry.HealthCheck(t.Health), Ejection: entry.Ejection(t.Ejection),
+		Breaker: entry.Breaker(t.Breaker), Concurrency: entry.Concurrency(t.Concurrency), Retry: entry.Retry(t.Retry),
+		Discovery: entry.Discovery(t.Discovery), TotalTimeoutMS: t.TotalTimeoutMS,
+	}
 }
 
 // Limits compiles an API's own limits, which its routes share.

@@ -132,6 +132,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	post("/subscriptions/:subscription/:verb", h.moveSubscription)
 
 	get("/applications", h.applications)
+	both("/explain", h.explain, h.tryCall)
 	get("/nodes", h.nodes)
 	post("/nodes/:node/:verb", h.moveNode)
 	both("/add-node", h.addNode, h.createEnrolment)

@@ -42,8 +42,9 @@ func (h *Console) upstreamForm(v *visit) error {
 	f := form{}
 	for _, u := range d.Version.Runtime.Upstreams {
 		if u.Name == "main" {
-			f = filled("urls", strings.Join(u.URLs, "\n"), "connect_ms", msText(u.ConnectTimeoutMS),
+			f = filled("urls", addressesText(u), "connect_ms", msText(u.ConnectTimeoutMS),
 				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS), "headers", headersText(u.Headers))
+			f.fillTraffic(u.Traffic)
 		}
 	}
 	return v.render(http.StatusOK, upstreamDialog(h.upstreamDialog(v, d, f)))
@@ -101,7 +102,7 @@ func (h *Console) saveUpstream(v *visit) error {
 	if err != nil {
 		return err
 	}
-	urls := strings.Fields(f.value("urls"))
+	urls, weights := f.addresses("urls")
 	if len(urls) == 0 {
 		f.fail("urls", "needs at least one address, such as https://orders.internal:8443")
 	}
@@ -111,9 +112,10 @@ func (h *Console) saveUpstream(v *visit) error {
 		IdleMS:    f.number("idle_ms", 1, mostTimeoutMS),
 	}
 	headers := f.headers("headers")
-	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Headers: &headers, Timeouts: &times}, draftSave{
-		fields: []string{"urls", "headers", "connect_ms", "header_ms", "idle_ms"},
-		rename: map[string]string{"upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"},
+	traffic := f.traffic(d.Version.Runtime)
+	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Weights: &weights, Headers: &headers, Timeouts: &times, Traffic: &traffic}, draftSave{
+		fields: append([]string{"urls", "headers", "connect_ms", "header_ms", "idle_ms"}, trafficNames()...),
+		rename: trafficRenames(map[string]string{"upstream_weights": "urls", "upstreams.weights": "urls", "upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"}),
 		done:   "Upstream saved in the draft. Nothing is live until you publish.",
 		again: func(f form) error {
 			return v.again(f, upstreamDialog(h.upstreamDialog(v, d, f)))

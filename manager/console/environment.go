@@ -28,7 +28,7 @@ type environmentPage struct {
 
 // The fields of the form, which are the API's names.
 func environmentFields() []string {
-	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale"}
+	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale", "tracing", "trace_per_million"}
 }
 
 func (h *Console) environmentForm(v *visit) error {
@@ -41,8 +41,11 @@ func (h *Console) environmentForm(v *visit) error {
 		"slug", env.Slug, "name", env.Name, "kind", string(env.Kind), "gateway_url", env.GatewayURL, "trusted_proxies", strings.Join(s.TrustedProxies, "\n"),
 		"max_body_bytes", strconv.FormatInt(s.MaxBodyBytes, 10), "connect_timeout_ms", strconv.Itoa(s.ConnectTimeoutMS),
 		"header_timeout_ms", strconv.Itoa(s.HeaderTimeoutMS), "idle_timeout_ms", strconv.Itoa(s.IdleTimeoutMS), "max_stale_ms", strconv.FormatInt(s.MaxStaleMS, 10),
-		"lock", strconv.FormatInt(env.Lock, 10),
+		"trace_per_million", strconv.Itoa(s.TracePerMillion), "lock", strconv.FormatInt(env.Lock, 10),
 	)
+	if s.Tracing {
+		f.values.Set("tracing", "on")
+	}
 	if s.RefuseStale {
 		f.values.Set("refuse_stale", "on")
 	}
@@ -97,6 +100,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 		TrustedProxies: strings.Fields(f.value("trusted_proxies")), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
 		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
+		Tracing: f.checked("tracing"), TracePerMillion: f.number("trace_per_million", 0, 1_000_000),
 	}
 	name, url := f.text("name"), f.text("gateway_url")
 	var change apim.Change

@@ -48,6 +48,7 @@ func (l links) bulk() string         { return l.at("approvals") }
 func (l links) applications() string { return l.at("applications") }
 func (l links) nodes() string        { return l.at("nodes") }
 func (l links) addNode() string      { return l.at("add-node") }
+func (l links) explain() string      { return l.at("explain") }
 func (l links) values() string       { return l.at("values") }
 func (l links) members() string      { return l.at("members") }
 func (l links) invite() string       { return l.at("invite") }

@@ -90,7 +90,8 @@ func (v *visit) nav() []ui.NavGroup {
 		people.Current = people.Current || item("", href, icon.Users()).Current
 	}
 	return []ui.NavGroup{
-		{Label: "Operate", Items: []ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard()), nodes}},
+		{Label: "Operate", Items: append(append([]ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard())},
+			v.readable([]ui.NavItem{item("Explain", l.explain(), icon.Route())}, apim.ObjectAPI)...), nodes)},
 		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products, item("Values", l.values(), icon.Braces())}, apim.ObjectAPI, apim.ObjectProduct, apim.ObjectAPI)},
 		{Label: "Consumers", Items: v.consumersNav(inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()))},
 		{Label: "Organisation", Items: v.readable([]ui.NavItem{

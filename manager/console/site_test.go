@@ -62,6 +62,7 @@ type nodes struct {
 	mu     sync.Mutex
 	names  []string
 	behind map[string]string // state by name: "waiting", "unreachable", "refused"
+	sees   []apim.UpstreamHealth
 }
 
 func (n *nodes) Applied(_ context.Context, c apim.Change) (apim.Applied, error) {
@@ -100,6 +101,23 @@ func (n *nodes) Nodes(_ context.Context, environment string) ([]apim.Node, error
 		out = append(out, node)
 	}
 	return out, nil
+}
+
+// Upstreams says what sees makes each node say; without it all is well.
+func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []apim.NodeUpstreams
+	for _, name := range n.names {
+		out = append(out, apim.NodeUpstreams{Node: name, Reachable: n.behind[name] != "unreachable", Upstreams: n.sees})
+	}
+	return out, nil
+}
+
+func (n *nodes) see(upstreams ...apim.UpstreamHealth) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sees = upstreams
 }
 
 func (n *nodes) set(name, state string) {
@@ -142,7 +160,7 @@ func newSite(t *testing.T) *site {
 		Store: db, Authz: allow, Now: s.clock.Now, Log: log, Nudge: func(string) {},
 		PortalURL: "http://portal.example", ConsoleURL: url,
 	}
-	s.catalog = &manager.Catalog{Core: s.core, Fetch: http.DefaultClient, Confirm: s.nodes}
+	s.catalog = &manager.Catalog{Core: s.core, Fetch: http.DefaultClient, Confirm: s.nodes, Health: s.nodes}
 	s.access = &manager.Access{Core: s.core}
 	s.tenants = &manager.Tenants{Core: s.core}
 	s.fleet = &manager.Fleet{Core: s.core, Confirm: s.nodes}

@@ -36,6 +36,7 @@ type versionHead struct {
 	About     string
 	Delete    string
 	Import    string
+	Explain   string // where its calls are explained; "" while none is live
 	Docs      string // its page in the portal, once it is offered there
 }
 
@@ -76,6 +77,9 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		Served:    len(d.Deployments) > 0,
 		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
 		Load:      v.load(d),
+	}
+	if out.Served {
+		out.Explain = with(l.explain(), "version", api+"/"+label)
 	}
 	for _, p := range d.Products {
 		if p.Listed && out.Served {
@@ -218,10 +222,20 @@ type routeView struct {
 }
 
 type upstreamView struct {
-	Name  string
-	URLs  []string
-	Times string
-	Used  int // routes
+	Name    string
+	Targets []targetView
+	Spread  string // how calls are spread: "least requests · checked by HTTP"
+	Times   string
+	Wrong   []string // what is amiss with all of it
+	Used    int      // routes
+}
+
+// targetView is an address with what the nodes say of it.
+type targetView struct {
+	URL   string
+	Tone  string // of its dot: "ok", "bad", "" where nobody has said
+	State string
+	Note  string
 }
 
 type mountView struct{ Path, URL, Select string }
@@ -264,8 +278,9 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 	for _, r := range rt.Routes {
 		used[r.Upstream]++
 	}
+	seen := h.healthOf(v, d)
 	for _, u := range rt.Upstreams {
-		out.Upstreams = append(out.Upstreams, upstreamView{u.Name, u.URLs, timesText(u), used[u.Name]})
+		out.Upstreams = append(out.Upstreams, seen.view(v, u, used[u.Name]))
 	}
 	for _, m := range rt.Mounts {
 		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})

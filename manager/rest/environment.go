@@ -30,6 +30,8 @@ type environmentSettings struct {
 	IdleTimeoutMS    *int      `json:"idle_timeout_ms,omitempty"`
 	MaxStaleMS       *int64    `json:"max_stale_ms,omitempty"`
 	RefuseStale      *bool     `json:"refuse_stale,omitempty"`
+	Tracing          *bool     `json:"tracing,omitempty"`
+	TracePerMillion  *int      `json:"trace_per_million,omitempty"`
 }
 
 func environmentOf(e apim.Environment) environment {
@@ -38,7 +40,7 @@ func environmentOf(e apim.Environment) environment {
 	return environment{
 		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind, GatewayURL: e.GatewayURL, Sequence: e.Sequence, CreatedAt: e.CreatedAt.UTC(),
 		Settings: environmentSettings{
-			&s.TrustedProxies, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale,
+			&s.TrustedProxies, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale, &s.Tracing, &s.TracePerMillion,
 		},
 	}
 }
@@ -52,6 +54,8 @@ func (in environmentSettings) on(s apim.EnvironmentSettings) apim.EnvironmentSet
 	assign(&s.IdleTimeoutMS, in.IdleTimeoutMS)
 	assign(&s.MaxStaleMS, in.MaxStaleMS)
 	assign(&s.RefuseStale, in.RefuseStale)
+	assign(&s.Tracing, in.Tracing)
+	assign(&s.TracePerMillion, in.TracePerMillion)
 	return s
 }
 

@@ -51,10 +51,12 @@ func (e *Edge) routes() []route {
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
 	const values = tenant + "/environments/{environment}/values"
+	const explained = tenant + "/environments/{environment}"
 	const team = tenant + "/teams/{team}"
 	page := []string{"limit", "cursor"}
 	filter := []string{"actor", "action", "object", "from", "to"}
 	wait := []string{"wait", "timeout_ms"}
+	usage := []string{"environment", "version", "application", "status", "from", "to", "limit", "cursor"}
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []route{
 		{method: get, path: "/openapi.yaml", needs: anybody, handle: description},
@@ -66,6 +68,8 @@ func (e *Edge) routes() []route {
 		{method: get, path: "/audit", needs: "read audit", handle: listAudit, query: append(slices.Clone(filter), page...)},
 		{method: get, path: "/audit/export", needs: "read audit", handle: exportAudit, query: append([]string{"format"}, filter...)},
 		{method: get, path: "/audit/verify", needs: "read audit", handle: verifyAudit},
+
+		{method: get, path: "/usage", needs: "read node", handle: listAllUsage, query: usage},
 
 		{method: get, path: "/tenants", needs: signedIn, handle: listTenants},
 		{method: post, path: "/tenants", needs: "write tenant", handle: createTenant},
@@ -119,6 +123,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: split + "/switch", needs: "publish api", handle: switchSplit, query: wait},
 		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
+		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 
@@ -148,6 +153,8 @@ func (e *Edge) routes() []route {
 		{method: del, path: tenant + "/credentials/{credential}/secrets/{secret}", needs: "write credential", handle: endSecret, query: wait},
 		{method: post, path: tenant + "/credentials/{credential}/revoke", needs: "write credential", handle: revokeCredential, query: wait},
 
+		{method: get, path: tenant + "/usage", needs: "read api", handle: listUsage, query: append([]string{"api"}, usage...)},
+		{method: get, path: tenant + "/usage/mine", needs: "read application", handle: listOwnUsage, query: usage},
 		{method: get, path: tenant + "/subscriptions", needs: "read subscription", handle: listSubscriptions, query: append([]string{"show", "state", "product", "application"}, page...)},
 		{method: post, path: tenant + "/subscriptions", needs: "write subscription", handle: requestAccess, query: wait},
 		{method: get, path: subscription, needs: "read subscription", handle: showSubscription},
@@ -167,6 +174,10 @@ func (e *Edge) routes() []route {
 		{method: get, path: values, needs: "read api", handle: listValues},
 		{method: put, path: values + "/{value}", needs: "publish api", handle: setValue, query: wait},
 		{method: del, path: values + "/{value}", needs: "publish api", handle: deleteValue},
+
+		{method: post, path: explained + "/explain-tokens", needs: "read api", handle: createExplainToken, secret: true},
+		{method: get, path: explained + "/explanations", needs: "read api", handle: listExplanations, query: []string{"api"}},
+		{method: get, path: explained + "/explanations/{explanation}", needs: "read api", handle: showExplanation, query: []string{"wait_ms"}},
 
 		{method: get, path: "/environments", needs: signedIn, handle: listEnvironments},
 		{method: post, path: "/environments", needs: "write environment", handle: createEnvironment},

@@ -38,10 +38,12 @@ func (m mount) domain() apim.Mount {
 type upstream struct {
 	Name             string           `json:"name"`
 	URLs             []string         `json:"urls"`
+	Weights          []int            `json:"weights,omitempty"`
 	ConnectTimeoutMS int              `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int              `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int              `json:"idle_timeout_ms,omitempty"`
 	Headers          []upstreamHeader `json:"headers,omitempty"`
+	Traffic          traffic          `json:"traffic,omitzero"`
 }
 
 // upstreamHeader is a header that the gateway sets on calls to an upstream.
@@ -106,7 +108,7 @@ func securityMappingOf(m apim.SecurityMapping) securityMapping { return security
 
 func upstreamOf(u apim.Upstream) upstream {
 	return upstream{
-		Name: u.Name, URLs: orEmpty(u.URLs), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
+		Name: u.Name, URLs: orEmpty(u.URLs), Weights: u.Weights, Traffic: trafficOf(u.Traffic), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
 		IdleTimeoutMS: u.IdleTimeoutMS, Headers: each(u.Headers, func(h apim.UpstreamHeader) upstreamHeader { return upstreamHeader(h) }),
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"portico/internal/apim"
 	"portico/manager/rest"
 	"portico/test/postgres"
@@ -111,6 +113,65 @@ func testVersionGoesThroughItsLife(t *testing.T, place postgres.Place) {
 		t.Errorf("retired %v", got)
 	}
 	s.call(s.ada, "POST", at+"/publish", `{"environment":"production"}`).refused(409, "version_retired")
+}
+
+func TestTrafficOfAnUpstreamIsSetAndSeen(t *testing.T) {
+	postgres.Both(t, testTrafficOfAnUpstreamIsSetAndSeen)
+}
+
+func testTrafficOfAnUpstreamIsSetAndSeen(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	at := "/tenants/shop/versions/" + s.version
+	traffic := `{"balance":{"algorithm":"hash","hash_by":"caller","bound_percent":150,"slow_start_ms":1000,"panic_percent":20},` +
+		`"health":{"kind":"http","method":"HEAD","path":"/healthz","status":"200-204","body":"ok","interval_ms":1000,"timeout_ms":500,"healthy":1,"unhealthy":2},` +
+		`"ejection":{"failures":2,"any_5xx":true,"for_ms":100,"longest_ms":1000,"most_percent":40},` +
+		`"breaker":{"error_percent":30,"window_ms":1000,"min_requests":5,"open_ms":700,"probes":2},` +
+		`"concurrency":{"max_requests":10,"queue":5,"queue_ms":100,"max_connections":4},` +
+		`"retry":{"attempts":2,"on":["connect","503"],"try_timeout_ms":300,"budget_percent":5,"budget_min":1},` +
+		`"discovery":{"kind":"dns"},"total_timeout_ms":5000}`
+	changed := s.call(s.ada, "PATCH", at+"/draft", `{"upstream_urls":["https://one.example","https://two.example"],"upstream_weights":[3,1],"traffic":`+traffic+`}`).ok(200)
+	up := changed["draft"].(map[string]any)["upstreams"].([]any)[0].(map[string]any)
+	var want any
+	if err := json.Unmarshal([]byte(traffic), &want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, up["traffic"]); d != "" {
+		t.Errorf("the traffic came back otherwise:\n%s", d)
+	}
+	if d := cmp.Diff([]any{3.0, 1.0}, up["weights"]); d != "" {
+		t.Errorf("weights:\n%s", d)
+	}
+	s.call(s.ada, "POST", at+"/publish?wait=applied", `{}`).ok(200)
+	// Something else is changed, and all of this stays; new addresses have no weights.
+	s.call(s.ada, "PATCH", at+"/draft", `{"max_body_bytes":5}`).ok(200)
+	kept := s.call(s.ada, "PATCH", at+"/draft", `{"upstream_urls":["https://three.example"]}`).ok(200)
+	up = kept["draft"].(map[string]any)["upstreams"].([]any)[0].(map[string]any)
+	if up["weights"] != nil || cmp.Diff(want, up["traffic"]) != "" {
+		t.Errorf("after new addresses: %v", up)
+	}
+	for body, field := range map[string]string{
+		`{"upstream_weights":[1,2]}`:                             "upstream_weights",
+		`{"upstream_weights":[1001]}`:                            "upstreams[0].weights[0]",
+		`{"traffic":{"balance":{"algorithm":"dice"}}}`:           "upstreams[0].traffic.balance.algorithm",
+		`{"traffic":{"health":{"kind":"http","path":"x"}}}`:      "upstreams[0].traffic.health.path",
+		`{"traffic":{"breaker":{"open_ms":5}}}`:                  "upstreams[0].traffic.breaker.error_percent",
+		`{"traffic":{"retry":{"on":["418"]}}}`:                   "upstreams[0].traffic.retry.on[0]",
+		`{"traffic":{"discovery":{"kind":"srv"}}}`:               "upstreams[0].traffic.discovery.service",
+		`{"traffic":{"balance":{"algorithm":"ewma","speed":1}}}`: "",
+	} {
+		got := s.call(s.ada, "PATCH", at+"/draft", body)
+		if got.Status != 422 && got.Status != 400 {
+			t.Errorf("%s: status %d", body, got.Status)
+		} else if !bytes.Contains(got.Body, []byte(field)) {
+			t.Errorf("%s: %s, want %s named", body, got.Body, field)
+		}
+	}
+	nodes := items(s.call(s.ada, "GET", at+"/upstreams", nil).ok(200))
+	if len(nodes) != 2 || nodes[0]["upstreams"].([]any)[0].(map[string]any)["unfit"] != 1.0 || nodes[1]["reachable"] != false {
+		t.Errorf("nodes say %v", nodes)
+	}
+	s.call(s.ada, "GET", at+"/upstreams?environment=moon", nil).refused(404, "not_found")
+	s.call(s.cem, "GET", "/tenants/client/versions/"+s.version+"/upstreams", nil).refused(404, "not_found")
 }
 
 func TestSubscriptionGoesThroughItsLife(t *testing.T) {

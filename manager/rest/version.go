@@ -122,6 +122,8 @@ func updateDraft(r *request) error {
 			HeaderMS  int `json:"header_timeout_ms"`
 			IdleMS    int `json:"idle_timeout_ms"`
 		} `json:"timeouts"`
+		Weights      *[]int            `json:"upstream_weights"`
+		Traffic      *traffic          `json:"traffic"`
 		Credentials  *credentialPlaces `json:"credentials"`
 		Limits       *[]rateLimit      `json:"limits"`
 		MaxBodyBytes *int64            `json:"max_body_bytes"`
@@ -150,6 +152,11 @@ func updateDraft(r *request) error {
 	if in.Headers != nil {
 		headers := each(*in.Headers, func(h upstreamHeader) apim.UpstreamHeader { return apim.UpstreamHeader(h) })
 		change.Headers = &headers
+	}
+	change.Weights = in.Weights
+	if in.Traffic != nil {
+		traffic := in.Traffic.domain()
+		change.Traffic = &traffic
 	}
 	if t := in.Timeouts; t != nil {
 		change.Timeouts = &manager.UpstreamTimeouts{ConnectMS: t.ConnectMS, HeaderMS: t.HeaderMS, IdleMS: t.IdleMS}

@@ -71,7 +71,7 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 	}
 	w.sessions = web.NewSessions("console", core.ConsoleURL, w.store.Sessions("console", w.clock), w.clock)
 	w.edge = &rest.Edge{
-		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{Timeout: 10 * time.Second}, Confirm: w.nodes},
+		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{Timeout: 10 * time.Second}, Confirm: w.nodes, Health: w.nodes},
 		Access:  &manager.Access{Core: core}, Tenants: &manager.Tenants{Core: core, OpenSignUp: true},
 		Fleet: &manager.Fleet{Core: core, Confirm: w.nodes}, Sessions: w.sessions, Log: log,
 	}
@@ -295,4 +295,15 @@ func (n *nodes) Nodes(_ context.Context, environment string) ([]apim.Node, error
 		out = append(out, node)
 	}
 	return out, nil
+}
+
+// Upstreams is manager.UpstreamHealths'. The first node finds one address of
+// two unfit, and the second says nothing.
+func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams, error) {
+	return []apim.NodeUpstreams{
+		{Node: "gw-1", Reachable: true, HeardAt: time.Unix(1_700_000_100, 0).UTC(), Upstreams: []apim.UpstreamHealth{{
+			Name: "main", Targets: 2, Unfit: 1, Worst: []apim.TargetHealth{{URL: "https://two.example", Why: "check: status 503", Since: time.Unix(1_700_000_000, 0).UTC(), Until: time.Unix(1_700_000_200, 0).UTC()}},
+		}}},
+		{Node: "gw-2"},
+	}, nil
 }

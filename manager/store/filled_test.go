@@ -95,6 +95,7 @@ type full struct {
 	audit        apim.Audit
 	value        apim.EnvironmentValue
 	event        apim.Event
+	usage        apim.Usage
 }
 
 // populate stores one of everything for a new tenant. Its subscription is of
@@ -164,6 +165,15 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 	f.value = filled(&n, func(v *apim.EnvironmentValue) { v.Tenant, v.Environment = own, "production" })
 	f.event = filled(&n, func(v *apim.Event) { v.ID, v.Tenant = id(apim.PrefixEvent), own })
 
+	f.usage = filled(&n, func(v *apim.Usage) {
+		v.Tenant, v.ApplicationTenant, v.Environment, v.Minute = own, own, "production", start.Truncate(time.Minute)
+		v.Version, v.Application, v.Status = f.version.ID, f.application.ID, 200
+		v.Took = make([]int64, apim.UsageBuckets)
+		for i := range v.Took {
+			v.Took[i] = int64(i + 1)
+		}
+	})
+
 	body, err := store.Compress([]byte("document of " + slug))
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +216,15 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 		}
 		return nil
 	})
+	piece := apim.UsagePiece{Environment: f.usage.Environment, Node: "node", Spool: "spool of " + slug, Segment: 1, From: 0, To: 2, Lines: []apim.Usage{f.usage}}
+	if fresh, err := s.CountUsage(ctx, piece, start); err != nil || !fresh {
+		t.Fatal(fresh, err)
+	}
+	counted, err := s.System().Usage(ctx, apim.UsageFilter{Version: f.version.ID}, apim.Page{})
+	if err != nil || len(counted.Items) != 1 {
+		t.Fatal(counted, err)
+	}
+	f.usage.ID = counted.Items[0].ID // it is made of the rest
 	sessions := s.Sessions("console", func() time.Time { return start })
 	if err := sessions.CommitSession(ctx, "token of "+slug, []byte("data"), f.session.ExpiresAt, f.session); err != nil {
 		t.Fatal(err)

@@ -64,10 +64,10 @@ func (s System) in(ctx context.Context) *gorm.DB {
 }
 
 // tenantColumns names, for each table that tenants' rows lie in, the columns
-// by which a tenant may reach one. subscription has two sides.
+// by which a tenant may reach one. Some have two sides.
 func tenantColumns(table string) []string {
 	switch table {
-	case "subscription":
+	case "subscription", "usage_minute":
 		return []string{"tenant_id", "application_tenant_id"}
 	case "api", "version", "revision", "deployment", "mount", "split", "operation", "product", "product_version", "product_share", "plan",
 		"application", "credential", "secret", "document", "blob", "finding", "reference", "import",

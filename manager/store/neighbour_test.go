@@ -132,7 +132,7 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return reflect.ValueOf(apim.Reach{All: true})
 	case func(apim.AuditLink) error:
 		return reflect.ValueOf(func(row apim.AuditLink) error { t.Errorf("yielded %+v of A", row); return nil })
-	case apim.AuditFilter, apim.Page, bool, apim.VersionState, store.RequestFilter, []byte, []apim.Role, []apim.Mount, []apim.Route, []apim.Finding, []store.ReferencePage:
+	case apim.AuditFilter, apim.UsageFilter, apim.Page, bool, apim.VersionState, store.RequestFilter, []byte, []apim.Role, []apim.Mount, []apim.Route, []apim.Finding, []store.ReferencePage:
 		return v
 	}
 	t.Fatalf("no argument for a %s: add one to this test", typ)

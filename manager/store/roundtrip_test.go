@@ -109,6 +109,10 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 		{"credential", f.credential, false, func() (any, error) { return ten.Credential(ctx, f.credential.ID) }},
 		{"subscription", f.subscription, false, func() (any, error) { return ten.SubscriptionTo(ctx, f.subscription.ID) }},
 		{"subscription of", f.subscription, false, func() (any, error) { return ten.SubscriptionOf(ctx, f.subscription.ID) }},
+		{"usage", f.usage, false, func() (any, error) {
+			l, err := sys.Usage(ctx, apim.UsageFilter{}, page)
+			return first(l, err)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if z := zero(reflect.ValueOf(c.want), c.name); z != "" && !c.partial {

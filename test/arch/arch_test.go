@@ -78,6 +78,7 @@ func homes() map[string][]string {
 		"github.com/tink-crypto/":       {"internal/secret/...", "gateway/..."},
 		"github.com/pressly/goose":      {"manager/store/...", "migrations/..."},
 		"github.com/prometheus/":        {"internal/telemetry/...", "gateway/...", "cmd/..."},
+		"go.opentelemetry.io/":          {"gateway/trace/export", "test/fake"},
 		"github.com/alecthomas/kong":    {"cmd/..."},
 		"github.com/microcosm-cc/":      {"internal/web/...", "portal/...", "ui/...", "manager/console/..."},
 		"github.com/yuin/goldmark":      {"internal/web/...", "portal/...", "ui/...", "manager/console/..."},

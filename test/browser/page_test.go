@@ -212,6 +212,29 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/add-node"},
 		{path: "/t/demo/environments/production"},
 		{path: "/t/demo/environments/+"},
+		{path: "/t/demo/explain"},
+		{path: "/t/demo/explain?version=parcels/v1&token", prepare: func(b *tab) {
+			b.follow("Make a token for curl")
+			b.sees("From your own machine", "X-Portico-Explain: x1.")
+		}},
+		{path: "/t/demo/explain?version=parcels/v1&refused", prepare: func(b *tab) {
+			b.fill("Headers", "X-API-Key: mistyped")
+			b.follow("Call and explain")
+			b.sees("Stopped at 2 · API key", "What would have let it through", "not reached", "credential_invalid")
+			if text := b.run(`document.querySelector('#way').innerText`); strings.Contains(text, "mistyped ") {
+				b.t.Error("the way shows a header's value")
+			}
+		}},
+		{path: "/t/demo/explain?version=parcels/v1&passed", prepare: func(b *tab) {
+			b.fill("Headers", "X-API-Key: "+w.portico.Key)
+			b.follow("Call and explain")
+			b.sees("Let through; the upstream answered 200", "over a", "The answer")
+		}},
+		{path: "/t/demo/explain?wrong", prepare: func(b *tab) {
+			b.fill("Path", "/another/tenant/v1")
+			b.follow("Call and explain")
+			b.sees("Lies below none of this version's mounts")
+		}, refused: "status of 4"},
 		{path: "/t/demo/values"},
 		{path: "/t/demo/values?set", prepare: func(b *tab) {
 			for _, one := range []struct{ name, value string }{{"museum_url", "https://museum.internal"}, {"museum_key", "a secret that is not shown"}} {

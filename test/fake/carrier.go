@@ -24,6 +24,8 @@ type Carrier struct {
 	statuses []entry.Status
 	told     chan entry.Command
 	seen     []entry.Seen
+	ways     []entry.Explanation
+	ledger   Ledger
 	log      []entry.Item // everything since the connection's version began
 }
 
@@ -88,11 +90,42 @@ func (c *Carrier) Saw(_ context.Context, seen entry.Seen) error {
 	return nil
 }
 
+// Usage implements gateway.Carrier.
+func (c *Carrier) Usage(ctx context.Context, node string, piece []byte) error {
+	return c.ledger.Usage(ctx, node, piece)
+}
+
+// UsageAcks implements gateway.Carrier.
+func (c *Carrier) UsageAcks(ctx context.Context, node string, each func(entry.UsageAck)) error {
+	return c.ledger.UsageAcks(ctx, node, each)
+}
+
+// Ledger returns what counts the usage that nodes send.
+func (c *Carrier) Ledger() *Ledger { return &c.ledger }
+
 // Seen returns what nodes said with Saw.
 func (c *Carrier) Seen() []entry.Seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]entry.Seen{}, c.seen...)
+}
+
+// Explained implements gateway.Carrier.
+func (c *Carrier) Explained(_ context.Context, explanation entry.Explanation) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down {
+		return errors.New("not connected")
+	}
+	c.ways = append(c.ways, explanation)
+	return nil
+}
+
+// Explanations returns what nodes said with Explained.
+func (c *Carrier) Explanations() []entry.Explanation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]entry.Explanation{}, c.ways...)
 }
 
 // Stop cuts all nodes off; Start connects them again.

@@ -72,6 +72,13 @@ func NewEndpoint(name string, data any) *Endpoint { return &Endpoint{Name: name,
 // Under returns how many calls are under way, where they are counted.
 func (e *Endpoint) Under() int { return int(e.under.Load()) }
 
+// Sick reports whether a check found the endpoint not well.
+func (e *Endpoint) Sick() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sick != ""
+}
+
 func (e *Endpoint) met() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

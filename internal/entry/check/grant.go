@@ -140,6 +140,7 @@ func Env(e entry.Env) []Problem {
 	p.between("header_timeout_ms", int64(e.HeaderTimeoutMS), 1, MaxTimeoutMS)
 	p.between("idle_timeout_ms", int64(e.IdleTimeoutMS), 1, MaxTimeoutMS)
 	p.between("max_stale_ms", e.MaxStaleMS, 0, MaxTimeoutMS)
+	p.between("trace_per_million", int64(e.TracePerMillion), 0, 1_000_000)
 	return p.list
 }
 

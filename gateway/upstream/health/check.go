@@ -1,0 +1,223 @@
+package health
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Kind is how a target is asked.
+type Kind uint8
+
+// The kinds.
+const (
+	TCP  Kind = iota // it can be connected to, TLS included
+	HTTP             // it answers a request as expected
+	GRPC             // it says SERVING to grpc.health.v1.Health/Check
+)
+
+// Check says what to ask, and what a good answer is. All of its durations and
+// counts must be above zero.
+type Check struct {
+	Kind     Kind
+	Method   string   // HTTP
+	Path     string   // HTTP; with a query, if any
+	Statuses [][2]int // HTTP: first and last of each range
+	Body     string   // HTTP: what the answer must hold; "" anything
+	Service  string   // GRPC
+
+	Interval, Timeout  time.Duration
+	Healthy, Unhealthy int // results in a row that change what is known
+}
+
+// Target is where to ask.
+type Target struct {
+	Address string      // host and port to connect to
+	Host    string      // as the request names it
+	TLS     *tls.Config // nil for plain
+}
+
+// maxBody is how much of an answer is looked at.
+const maxBody = 64 << 10
+
+// Ask asks once, and returns "" when the target is well, else why not.
+func (c *Check) Ask(ctx context.Context, dial Dial, t Target) string {
+	var err error
+	switch c.Kind {
+	case HTTP:
+		err = c.askHTTP(ctx, dial, t)
+	case GRPC:
+		err = c.askGRPC(ctx, dial, t)
+	default:
+		err = c.connect(ctx, dial, t)
+	}
+	if err == nil {
+		return ""
+	}
+	if ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Sprintf("check: no answer within %s", c.Timeout)
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err // the address stands beside it
+	}
+	return "check: " + short(err.Error())
+}
+
+func short(s string) string {
+	const most = 200
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+func (c *Check) connect(ctx context.Context, dial Dial, t Target) error {
+	conn, err := dial(ctx, "tcp", t.Address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // it was only asked
+	if t.TLS == nil {
+		return nil
+	}
+	secure := tls.Client(conn, t.TLS)
+	return secure.HandshakeContext(ctx)
+}
+
+// transport is for one request: a check that finds a kept connection well has
+// found out nothing about new ones.
+func transport(dial Dial, t Target, http2 bool) *http.Transport {
+	tr := &http.Transport{
+		DisableKeepAlives: !http2, TLSClientConfig: t.TLS.Clone(), MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, t.Address) },
+	}
+	tr.Protocols = new(http.Protocols)
+	tr.Protocols.SetHTTP1(!http2)
+	tr.Protocols.SetHTTP2(http2 && t.TLS != nil)
+	tr.Protocols.SetUnencryptedHTTP2(http2 && t.TLS == nil)
+	return tr
+}
+
+func (t Target) url(path string) string {
+	if t.TLS != nil {
+		return "https://" + t.Host + path
+	}
+	return "http://" + t.Host + path
+}
+
+func (c *Check) askHTTP(ctx context.Context, dial Dial, t Target) error {
+	req, err := http.NewRequestWithContext(ctx, c.Method, t.url(c.Path), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", "Portico-Health")
+	tr := transport(dial, t, false)
+	defer tr.CloseIdleConnections()
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if !c.expects(res.StatusCode) {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	if c.Body == "" {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(text, []byte(c.Body)) {
+		return fmt.Errorf("the answer does not hold what it should")
+	}
+	return nil
+}
+
+func (c *Check) expects(status int) bool {
+	for _, r := range c.Statuses {
+		if status >= r[0] && status <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// askGRPC makes one call of grpc.health.v1.Health/Check. Its two messages have
+// one field each, so they are written and read here.
+func (c *Check) askGRPC(ctx context.Context, dial Dial, t Target) error {
+	var message []byte
+	if c.Service != "" { // field 1, a string
+		message = append(binary.AppendUvarint([]byte{1<<3 | 2}, uint64(len(c.Service))), c.Service...)
+	}
+	frame := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url("/grpc.health.v1.Health/Check"), bytes.NewReader(frame))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	req.Header.Set("Te", "trailers")
+	req.Header.Set("User-Agent", "Portico-Health")
+	tr := transport(dial, t, true)
+	defer tr.CloseIdleConnections()
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	if err != nil {
+		return err
+	}
+	status := res.Trailer.Get("Grpc-Status")
+	if status == "" {
+		status = res.Header.Get("Grpc-Status") // of an answer that has no message
+	}
+	if status != "0" {
+		return fmt.Errorf("gRPC status %q %s", status, res.Trailer.Get("Grpc-Message")+res.Header.Get("Grpc-Message"))
+	}
+	return serving(answer)
+}
+
+// serving reads a framed HealthCheckResponse.
+func serving(answer []byte) error {
+	if len(answer) < 5 || answer[0] != 0 || int(binary.BigEndian.Uint32(answer[1:5])) != len(answer)-5 {
+		return fmt.Errorf("the answer is no gRPC message")
+	}
+	said := uint64(0) // UNKNOWN
+	for rest := answer[5:]; len(rest) > 0; {
+		tag, n := binary.Uvarint(rest)
+		if n <= 0 || tag&7 != 0 { // only numbers are known to be in it
+			return fmt.Errorf("the answer is no health of gRPC's")
+		}
+		value, m := binary.Uvarint(rest[n:])
+		if m <= 0 {
+			return fmt.Errorf("the answer is no health of gRPC's")
+		}
+		if tag>>3 == 1 {
+			said = value
+		}
+		rest = rest[n+m:]
+	}
+	switch said {
+	case 1:
+		return nil
+	case 2:
+		return fmt.Errorf("it says NOT_SERVING")
+	case 3:
+		return fmt.Errorf("it says SERVICE_UNKNOWN")
+	}
+	return fmt.Errorf("it says UNKNOWN")
+}

@@ -1,0 +1,262 @@
+package health_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"portico/gateway/upstream/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var dial = (&net.Dialer{}).DialContext
+
+func at(s *httptest.Server) health.Target {
+	t := health.Target{Address: s.Listener.Addr().String(), Host: s.Listener.Addr().String()}
+	if s.TLS != nil {
+		roots := x509.NewCertPool()
+		roots.AddCert(s.Certificate())
+		t.TLS, t.Host = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "example.com"}, "example.com"
+	}
+	return t
+}
+
+func serve(t *testing.T, secure bool, h http.HandlerFunc) *httptest.Server {
+	s := httptest.NewUnstartedServer(h)
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetHTTP2(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.EnableHTTP2 = true
+	if secure {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+var ok = [][2]int{{200, 299}}
+
+func TestHTTPAnswersAreJudged(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/well":
+			_, _ = io.WriteString(w, `{"status":"pass"}`)
+		case "/sick":
+			w.WriteHeader(503)
+		case "/moved":
+			http.Redirect(w, r, "/well", http.StatusFound)
+		case "/slow":
+			<-r.Context().Done()
+		case "/asked":
+			if r.Method != "HEAD" || r.URL.RawQuery != "deep=1" || r.Host == "" {
+				w.WriteHeader(400)
+			}
+		}
+	})
+	for name, c := range map[string]struct {
+		check health.Check
+		want  string
+	}{
+		"well":             {health.Check{Method: "GET", Path: "/well", Statuses: ok}, ""},
+		"body":             {health.Check{Method: "GET", Path: "/well", Statuses: ok, Body: `"pass"`}, ""},
+		"other body":       {health.Check{Method: "GET", Path: "/well", Statuses: ok, Body: `"fail"`}, "does not hold"},
+		"sick":             {health.Check{Method: "GET", Path: "/sick", Statuses: ok}, "status 503"},
+		"sick is expected": {health.Check{Method: "GET", Path: "/sick", Statuses: [][2]int{{200, 204}, {503, 503}}}, ""},
+		"redirect":         {health.Check{Method: "GET", Path: "/moved", Statuses: ok}, "status 302"},
+		"slow":             {health.Check{Method: "GET", Path: "/slow", Statuses: ok}, "no answer within"},
+		"method and query": {health.Check{Method: "HEAD", Path: "/asked?deep=1", Statuses: ok}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.check.Kind, c.check.Timeout = health.HTTP, 300*time.Millisecond
+			expect(t, c.check, at(s), c.want)
+		})
+	}
+	secure := serve(t, true, func(http.ResponseWriter, *http.Request) {})
+	check := health.Check{Kind: health.HTTP, Method: "GET", Path: "/", Statuses: ok, Timeout: 5 * time.Second}
+	expect(t, check, at(secure), "")
+	wrong := at(secure)
+	wrong.TLS.RootCAs = x509.NewCertPool()
+	expect(t, check, wrong, "certificate")
+}
+
+func expect(t *testing.T, c health.Check, target health.Target, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), c.Timeout)
+	defer cancel()
+	got := c.Ask(ctx, dial, target)
+	if want == "" && got != "" || !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestConnectingIsEnoughForTCP(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) {})
+	check := health.Check{Kind: health.TCP, Timeout: 5 * time.Second}
+	expect(t, check, at(s), "")
+	secure := serve(t, true, func(http.ResponseWriter, *http.Request) {})
+	expect(t, check, at(secure), "")
+	target := at(s)
+	target.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "x"}
+	expect(t, check, target, "tls")
+	s.Close()
+	expect(t, check, at(s), "refused")
+}
+
+func TestGRPCHealthIsUnderstood(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		s := serve(t, secure, grpcHealth)
+		for service, want := range map[string]string{
+			"": "", "orders.v1.Orders": "", "sick": "NOT_SERVING", "who": `gRPC status "5" unknown service`, "empty": "UNKNOWN", "garbage": "no gRPC message",
+		} {
+			expect(t, health.Check{Kind: health.GRPC, Service: service, Timeout: 5 * time.Second}, at(s), want)
+		}
+	}
+	plain := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
+	expect(t, health.Check{Kind: health.GRPC, Timeout: 5 * time.Second}, at(plain), "status 404")
+}
+
+// grpcHealth answers as a gRPC server does.
+func grpcHealth(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if r.ProtoMajor != 2 || r.URL.Path != "/grpc.health.v1.Health/Check" || r.Header.Get("Content-Type") != "application/grpc" || len(body) < 5 {
+		w.WriteHeader(400)
+		return
+	}
+	service := ""
+	if message := body[5:]; len(message) > 0 {
+		service = string(message[2:])
+	}
+	w.Header().Set("Content-Type", "application/grpc")
+	message := []byte{1 << 3, 1}
+	switch service {
+	case "sick":
+		message = []byte{1 << 3, 2}
+	case "empty":
+		message = nil
+	case "who":
+		w.Header().Set("Grpc-Status", "5")
+		w.Header().Set("Grpc-Message", "unknown service")
+		return
+	}
+	w.Header().Set("Trailer", "Grpc-Status")
+	frame := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+	if service == "garbage" {
+		frame = []byte("what?")
+	}
+	_, _ = w.Write(frame)
+	w.Header().Set("Grpc-Status", "0")
+}
+
+func TestThresholdsDecideWhatIsReported(t *testing.T) {
+	var sick atomic.Bool
+	var asked atomic.Int64
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		if sick.Load() {
+			w.WriteHeader(500)
+		}
+	})
+	scheduler := health.New(dial)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- scheduler.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	reports := make(chan string, 10)
+	check := health.Check{
+		Kind: health.HTTP, Method: "GET", Path: "/", Statuses: ok,
+		Interval: 10 * time.Millisecond, Timeout: time.Second, Healthy: 2, Unhealthy: 3,
+	}
+	stop := scheduler.Watch(at(s), check, func(why string) { reports <- why })
+	next := func() string {
+		select {
+		case why := <-reports:
+			return why
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing was reported")
+			return ""
+		}
+	}
+	if why := next(); why != "" {
+		t.Errorf("at first: %q", why)
+	}
+	sick.Store(true)
+	before := asked.Load()
+	if why := next(); why != "check: status 500" {
+		t.Errorf("sick: %q", why)
+	}
+	if n := asked.Load() - before; n < 3 {
+		t.Errorf("told after %d checks, want 3", n)
+	}
+	sick.Store(false)
+	before = asked.Load()
+	if why := next(); why != "" {
+		t.Errorf("well again: %q", why)
+	}
+	if n := asked.Load() - before; n < 2 {
+		t.Errorf("told after %d checks, want 2", n)
+	}
+	stop()
+	sick.Store(true)
+	if len(reports) != 0 {
+		t.Error("it reports after it was stopped")
+	}
+}
+
+func TestNotTooManyAreAskedAtOnce(t *testing.T) {
+	var now, most atomic.Int64
+	var mu sync.Mutex
+	reported := map[int]bool{}
+	scheduler := health.New(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for have := most.Load(); n > have && !most.CompareAndSwap(have, n); have = most.Load() {
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- scheduler.Run(ctx) }()
+	all := make(chan struct{})
+	for i := range 200 {
+		scheduler.Watch(health.Target{Address: "x"}, health.Check{Kind: health.TCP, Interval: time.Hour, Timeout: 20 * time.Millisecond, Healthy: 1, Unhealthy: 1}, func(why string) {
+			mu.Lock()
+			defer mu.Unlock()
+			reported[i] = why != ""
+			if len(reported) == 200 {
+				close(all)
+			}
+		})
+	}
+	select {
+	case <-all:
+	case <-time.After(20 * time.Second):
+		t.Error("not all were asked")
+	}
+	cancel()
+	<-done
+	if most.Load() > health.AtOnce || most.Load() < health.AtOnce/4 {
+		t.Errorf("%d at once, want at most %d", most.Load(), health.AtOnce)
+	}
+}

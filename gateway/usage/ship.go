@@ -1,0 +1,375 @@
+package usage
+
+import (
+	"context"
+	"encoding/hex"
+	"sync"
+	"time"
+
+	"portico/internal/entry"
+)
+
+// Carrier takes pieces to the ledger. internal/bus has the real one, test/fake
+// one in memory.
+type Carrier interface {
+	// Usage sends an encoded entry.Usage, and returns when it is safe from the
+	// end of this process, not when the ledger has it.
+	Usage(ctx context.Context, node string, piece []byte) error
+	// UsageAcks calls each with what the ledger has, until ctx ends.
+	UsageAcks(ctx context.Context, node string, each func(entry.UsageAck)) error
+	// Connected says whether the bus is there now, and since when it is or is
+	// not.
+	Connected() (since time.Time, ok bool)
+}
+
+// Times of the shipper.
+const (
+	tickEvery = 100 * time.Millisecond
+	sendEvery = time.Second     // what is less than a whole piece
+	againMost = time.Minute     // what is not acknowledged is sent again, after a time that doubles from sendEvery
+	hearAgain = time.Second     // after acknowledgements could not be heard
+	moveAfter = 5 * time.Second // a slot that is in the way
+)
+
+const (
+	pieceCalls = 4000 // of one piece at most
+	window     = 16   // pieces on their way at once
+)
+
+// Run makes room for calls and ships them, until ctx ends. Then it sends what is
+// left, for flush at most: no call may be under way by then. What is not sent
+// waits for the next start.
+func (s *Spool) Run(ctx context.Context, node string, carrier Carrier, flush time.Duration) error {
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	k := &shipper{Spool: s, node: node, carrier: carrier, acks: make(chan entry.UsageAck, window), sent: make(chan sending, window), tmp: newScratch()}
+	var all sync.WaitGroup
+	all.Go(func() { k.hear(working) })
+	defer all.Wait()
+	defer k.sending.Wait()
+	defer stop()
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	var end <-chan time.Time
+	told := ctx.Done()
+	for {
+		s.mu.Lock()
+		rest := k.pass(working)
+		s.mu.Unlock()
+		if _, connected := carrier.Connected(); k.ending && (!rest || !connected) {
+			s.left()
+			return nil
+		}
+		select {
+		case <-told:
+			told = nil
+			k.ending = true
+			s.seal()
+			timer := time.NewTimer(flush)
+			defer timer.Stop()
+			end = timer.C
+		case <-end:
+			s.left()
+			return nil
+		case ack := <-k.acks:
+			s.mu.Lock()
+			k.acknowledged(ack)
+			s.mu.Unlock()
+		case one := <-k.sent:
+			s.mu.Lock()
+			k.outcome(one)
+			s.mu.Unlock()
+		case <-s.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// left says what the next start will have to send.
+func (s *Spool) left() {
+	if left := s.Status().Waiting; left > 0 {
+		s.options.Log.Info("usage that could not be sent waits for the next start", "calls", left)
+	}
+}
+
+// seal ends the giving away of places everywhere.
+func (s *Spool) seal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, seg := range s.all {
+		seg.seal()
+	}
+}
+
+// shipper is a spool at work. What it holds belongs to Run's goroutine.
+type shipper struct {
+	*Spool
+	node    string
+	carrier Carrier
+	acks    chan entry.UsageAck
+	sent    chan sending
+	sending sync.WaitGroup
+	onWay   int
+	tmp     *scratch
+	looking []*segment // pass's own copy of all
+	since   time.Time  // of the connection
+	ending  bool
+}
+
+// sending is what came of one.
+type sending struct {
+	segment *segment
+	err     error
+}
+
+func (k *shipper) hear(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := k.carrier.UsageAcks(ctx, k.node, func(ack entry.UsageAck) {
+			select {
+			case k.acks <- ack:
+			case <-ctx.Done():
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			k.options.Log.Debug("acknowledgements of usage not heard", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(hearAgain):
+			}
+		}
+	}
+}
+
+// pass looks at every segment once, and reports whether one has something that
+// is not acknowledged. mu is held.
+func (k *shipper) pass(ctx context.Context) (rest bool) {
+	now := k.options.Now()
+	since, connected := k.carrier.Connected()
+	again := connected && !since.Equal(k.since) // what was on its way may be lost
+	k.since = since
+	k.looking = append(k.looking[:0], k.all...)
+	for _, seg := range k.looking {
+		if seg.finished { // another's place was needed meanwhile
+			continue
+		}
+		if !seg.sealed && seg.next.Load() >= seg.places {
+			seg.seal()
+		}
+		seg.advance()
+		switch {
+		case seg.to() > seg.from(): // it is on its way, in this run or before
+			if connected && (seg.sentAt.IsZero() || again || now.Sub(seg.sentAt) >= seg.patience) {
+				k.send(ctx, seg, now)
+			}
+		case seg.sealed && seg.from() == seg.used:
+			if !k.ending {
+				k.drop(seg)
+			}
+			continue
+		case connected && seg.ended > seg.from() && k.due(seg, now):
+			k.cut(seg)
+			k.send(ctx, seg, now)
+		}
+		k.unblock(seg, now)
+		rest = rest || seg.taken() > seg.from()
+	}
+	if !k.ending {
+		k.refill()
+	}
+	return rest
+}
+
+// due reports whether there is a whole piece, or a part that has waited.
+func (k *shipper) due(seg *segment, now time.Time) bool {
+	if k.onWay >= window {
+		return false
+	}
+	if k.ending || seg.sealed || seg.ended-seg.from() >= pieceCalls {
+		return true
+	}
+	if seg.waitsFrom.IsZero() {
+		seg.waitsFrom = now
+	}
+	return now.Sub(seg.waitsFrom) >= sendEvery
+}
+
+// cut settles the bounds of the next piece of a segment, for good.
+func (k *shipper) cut(seg *segment) {
+	seg.waitsFrom = time.Time{}
+	to := min(seg.ended, seg.from()+pieceCalls)
+	lost := k.gone.Swap(0)
+	for i := range k.lanes {
+		lost += k.lanes[i].lost.Swap(0)
+	}
+	for i := seg.from(); i < to; i++ {
+		if r := seg.record(i); (r.state().Load() == done || r.state().Load() == total) && !r.whole() {
+			lost++
+		}
+	}
+	k.given += lost
+	seg.lost().Store(lost)
+	seg.mark(inLostAt).Store(to)
+	seg.mark(inTo).Store(to)
+}
+
+// send sends what is on its way.
+func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
+	if k.onWay >= window {
+		return
+	}
+	seg.sentAt, seg.patience = now, min(max(2*seg.patience, sendEvery), againMost)
+	piece := seg.piece(seg.from(), seg.to(), k.tmp)
+	k.onWay++
+	k.sending.Go(func() {
+		err := k.carrier.Usage(ctx, k.node, piece)
+		select {
+		case k.sent <- sending{seg, err}:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// scratch is what cutting pieces needs again and again.
+type scratch struct {
+	callers     map[[recordBytes - atCaller]byte]uint32
+	interrupted map[string]uint32 // by method
+	of          []uint32          // of each record its caller and one; 0: it is no call
+}
+
+func newScratch() *scratch {
+	return &scratch{callers: map[[recordBytes - atCaller]byte]uint32{}, interrupted: map[string]uint32{}}
+}
+
+// piece encodes the records of a segment between two places. The bounds never
+// change once they are set, so that a piece is the same however often it is sent.
+func (s *segment) piece(from, to uint32, tmp *scratch) []byte {
+	u := entry.Usage{Spool: hex.EncodeToString(s.spool[:]), Segment: s.number, From: from, To: to}
+	if s.mark(inLostAt).Load() == to {
+		u.Lost = s.lost().Load()
+	}
+	clear(tmp.callers)
+	clear(tmp.interrupted)
+	tmp.of = tmp.of[:0]
+	calls := 0
+	for i := from; i < to; i++ {
+		at := tmp.caller(s.record(i), &u.Callers)
+		tmp.of = append(tmp.of, at)
+		if at > 0 {
+			calls++
+		}
+	}
+	b := entry.AppendUsageHead(make([]byte, 0, 256+160*len(u.Callers)+90*calls), u, calls)
+	last := int64(0)
+	for i, at := range tmp.of {
+		if at == 0 {
+			continue
+		}
+		r := s.record(from + uint32(i))
+		c := callOf(r, int(at-1))
+		b = entry.AppendUsageCall(b, last, c, r.address())
+		last = c.At
+	}
+	return b
+}
+
+// caller returns the number of a record's caller and one, 0 for no call.
+func (t *scratch) caller(r record, callers *[]entry.UsageCaller) uint32 {
+	switch r.state().Load() {
+	case taken:
+		method := text(r[atMethod:atCode])
+		if t.interrupted[method] == 0 {
+			*callers = append(*callers, callerOf(r, true))
+			t.interrupted[method] = uint32(len(*callers))
+		}
+		return t.interrupted[method]
+	case done, total:
+		if !r.whole() {
+			return 0
+		}
+		key := [recordBytes - atCaller]byte(r.caller())
+		at := t.callers[key]
+		if at == 0 {
+			*callers = append(*callers, callerOf(r, false))
+			at = uint32(len(*callers))
+			t.callers[key] = at
+		}
+		return at
+	}
+	return 0
+}
+
+// outcome takes what came of sending. What could not be sent is sent again soon.
+func (k *shipper) outcome(one sending) {
+	if one.err != nil {
+		k.options.Log.Debug("usage not sent", "segment", one.segment.name, "error", one.err)
+		one.segment.patience = sendEvery
+	}
+	k.onWay--
+}
+
+// acknowledged takes the ledger's word. Only this moves a segment on.
+func (k *shipper) acknowledged(ack entry.UsageAck) {
+	for _, seg := range k.all {
+		if seg.number == ack.Segment && hex.EncodeToString(seg.spool[:]) == ack.Spool && ack.To == seg.to() {
+			seg.mark(inFrom).Store(ack.To)
+			seg.sentAt, seg.patience = time.Time{}, 0
+			return
+		}
+	}
+}
+
+// unblock moves a slot on that keeps a segment from being shipped past it. mu is
+// held.
+func (k *shipper) unblock(seg *segment, now time.Time) {
+	if seg.slots == nil || seg.ended >= seg.taken() {
+		return
+	}
+	if seg.blocked != seg.ended || seg.blockAt.IsZero() {
+		seg.blocked, seg.blockAt = seg.ended, now
+		return
+	}
+	if now.Sub(seg.blockAt) < moveAfter || seg.ended+1 >= seg.taken() && !seg.sealed {
+		return
+	}
+	for i := seg.ended; i < seg.taken(); i++ { // the ones behind it are likely to be as slow
+		if seg.slots[i].Load() == slotTaken && !k.move(Slot{seg, i}) {
+			return
+		}
+	}
+	seg.advance()
+	seg.blockAt = time.Time{}
+}
+
+// move gives a call another slot, and reports whether there was one. Killed in
+// between, the call is one of those under way that left no trace.
+func (k *shipper) move(from Slot) bool {
+	var to Slot
+	for i := range k.lanes {
+		if seg := k.lanes[i].current.Load(); seg != nil && !seg.sealed {
+			if place, ok := seg.claim(); ok {
+				to = Slot{seg, place}
+				break
+			}
+		}
+	}
+	if to.segment == nil {
+		return false
+	}
+	old, fresh := from.segment.record(from.place), to.segment.record(to.place)
+	copy(fresh[atTime:atBytesIn], old[atTime:]) // what Complete does not write
+	copy(fresh[atAddress:atCaller], old[atAddress:])
+	copy(fresh[atMethod:atCode], old[atMethod:])
+	k.moves.Lock()
+	k.moved[from] = to
+	k.moves.Unlock()
+	to.segment.slots[to.place].Store(slotTaken)
+	if !from.segment.slots[from.place].CompareAndSwap(slotTaken, slotMoved) { // it ended just now
+		k.moves.Lock()
+		delete(k.moved, from)
+		k.moves.Unlock()
+		to.segment.slots[to.place].Store(slotMoved)
+		return true
+	}
+	old.state().Store(moved)
+	fresh.state().CompareAndSwap(free, taken) // else it has ended already
+	return true
+}

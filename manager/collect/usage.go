@@ -1,0 +1,141 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"portico/internal/apim"
+	"portico/internal/bus"
+	"portico/internal/entry"
+)
+
+// Usage is forgotten in batches, so that nobody waits for long.
+const (
+	usageKept  = 90 * 24 * time.Hour
+	sweepEvery = 10 * time.Minute
+	sweepRows  = 1000
+)
+
+// minute is how much of time one line of usage is of.
+const minute = time.Minute
+
+// clockAhead bounds by how much a node's clock may run ahead of ours.
+const clockAhead = 10 * time.Minute
+
+// count listens to the environment's nodes' usage until ctx ends, and counts it.
+// A node gives up what it keeps once it has heard of it: after the commit.
+func (c *Collector) count(ctx context.Context, environment string) {
+	env := c.Bus.Environment(environment)
+	for ctx.Err() == nil {
+		err := env.Usages(ctx, func(ctx context.Context, node string, piece []byte) error {
+			u, err := entry.DecodeUsage(piece)
+			if err != nil {
+				return fmt.Errorf("%w: %w", bus.ErrUnreadable, err)
+			}
+			fresh, err := c.Store.CountUsage(ctx, c.addUp(environment, node, u), c.Now())
+			switch {
+			case apim.KindOf(err) == apim.Invalid:
+				return fmt.Errorf("%w: %w", bus.ErrUnreadable, err)
+			case err != nil:
+				if ctx.Err() == nil {
+					c.Log.DebugContext(ctx, "usage not counted, it will be", "environment", environment, "node", node, "error", err)
+				}
+				return err
+			case fresh && u.Lost > 0:
+				c.Log.WarnContext(ctx, "a node gave calls up for want of room", "environment", environment, "node", node, "calls", u.Lost)
+			}
+			return env.AckUsage(node, entry.UsageAck{Spool: u.Spool, Segment: u.Segment, To: u.To})
+		})
+		if err != nil && ctx.Err() == nil {
+			c.Log.DebugContext(ctx, "usage is not heard", "environment", environment, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// lineKey is what a line is of, within an environment.
+type lineKey struct {
+	caller int
+	minute int64
+}
+
+// addUp makes lines of a piece's calls.
+func (c *Collector) addUp(environment, node string, u entry.Usage) apim.UsagePiece {
+	p := apim.UsagePiece{Environment: environment, Node: node, Spool: u.Spool, Segment: int64(u.Segment), From: int64(u.From), To: int64(u.To)}
+	now := c.Now()
+	lines := map[lineKey]int{}
+	for _, call := range u.Calls {
+		at := minuteOf(time.UnixMicro(call.At), now)
+		key := lineKey{call.Caller, at.Unix()}
+		i, known := lines[key]
+		if !known {
+			i = len(p.Lines)
+			lines[key] = i
+			p.Lines = append(p.Lines, lineOf(u.Callers[call.Caller], at))
+		}
+		l := &p.Lines[i]
+		l.Calls += int64(call.Count)
+		l.BytesIn += int64(call.BytesIn)
+		l.BytesOut += int64(call.BytesOut)
+		l.TookUS += int64(call.TookUS)
+		l.UpstreamUS += int64(call.UpstreamUS)
+		if call.Count == 1 {
+			l.Took[entry.UsageBucket(int64(call.TookUS))]++
+			continue
+		}
+		for j, n := range call.Took {
+			l.Took[j] += int64(n)
+		}
+	}
+	if u.Lost > 0 {
+		p.Lines = append(p.Lines, apim.Usage{Minute: minuteOf(now, now), Code: apim.UsageLost, Calls: int64(u.Lost), Took: make([]int64, apim.UsageBuckets)})
+	}
+	return p
+}
+
+// minuteOf is the minute of a node's time. One that is beyond what clocks differ
+// by is taken for now: it would stand in a future that nobody asks for.
+func minuteOf(at, now time.Time) time.Time {
+	if at.After(now.Add(clockAhead)) || at.Unix() < 0 {
+		at = now
+	}
+	return at.UTC().Truncate(minute)
+}
+
+func lineOf(c entry.UsageCaller, at time.Time) apim.Usage {
+	id := func(prefix, uuid string) apim.ID {
+		if uuid == "" {
+			return ""
+		}
+		return apim.ID(prefix + "_" + uuid)
+	}
+	return apim.Usage{
+		Minute: at, Version: id(apim.PrefixVersion, c.Version), Operation: c.Operation, Application: id(apim.PrefixApplication, c.Application),
+		Subscription: id(apim.PrefixSubscription, c.Subscription), Plan: id(apim.PrefixPlan, c.Plan), Status: c.Status, Code: c.Code,
+		Took: make([]int64, apim.UsageBuckets),
+	}
+}
+
+// sweep forgets usage that is older than is to be kept, until ctx ends.
+func (c *Collector) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		n, err := c.Store.SweepUsage(ctx, c.Now().Add(-c.KeepUsage), sweepRows)
+		if err != nil && ctx.Err() == nil {
+			c.Log.DebugContext(ctx, "old usage not forgotten", "error", err)
+		}
+		if n >= sweepRows && err == nil && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

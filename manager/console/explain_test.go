@@ -1,0 +1,87 @@
+package console_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/internal/entry"
+)
+
+// ways are what nodes have told, newest first.
+type ways []entry.Explanation
+
+func (w ways) Explanation(_ context.Context, environment, tenant, id string) (entry.Explanation, bool) {
+	for _, x := range w.Explanations(environment, tenant) {
+		if x.ID == id {
+			return x, true
+		}
+	}
+	return entry.Explanation{}, false
+}
+
+func (w ways) Explanations(environment, tenant string) (out []entry.Explanation) {
+	for _, x := range w {
+		if x.Environment == environment && x.Tenant == tenant {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// limited is a call that its plan's limit refused.
+func (s *site) limited(tenant string) entry.Explanation {
+	return entry.Explanation{
+		ID: "a1", Environment: "production", Tenant: tenant, NodeName: "gw-1", Sequence: 12, At: s.clock.Now().UnixMilli(), RequestID: "req-7",
+		Method: "POST", Path: "/acme/orders/v1/orders", Headers: []string{"X-Api-Key"}, API: "acme/orders v1", Revision: 3, Application: "Checkout <b>",
+		Status: 429, Code: "rate_limited", Detail: "Too many calls. Call again in 1 s.", TookNS: 97_000, AnswerBytes: 212,
+		Steps: []entry.ExplainedStep{
+			{Step: "route", Outcome: entry.ExplainPassed, TookNS: 6_000},
+			{Step: "key", Stage: "identify", Outcome: entry.ExplainPassed, AtNS: 6_000, TookNS: 58_000},
+			{Step: "plan_limit", Stage: "limit", Outcome: entry.ExplainRefused, Code: "rate_limited", Detail: "100 calls in 1s: 0 left", AtNS: 64_000, TookNS: 19_000},
+			{Step: "rate_limit", Stage: "limit", Outcome: entry.ExplainSkipped},
+		},
+		Candidates: []entry.ExplainedRoute{{API: "acme/orders v1", Route: "POST /orders", Reason: "chosen"}, {API: "acme/orders v1", Route: "GET /orders", Reason: "method", Detail: "this is the method GET"}},
+	}
+}
+
+func TestExplainShowsTheWayOfACall(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	b.get("/t/acme/explain").shows(http.StatusOK, "Explain", "Nothing is live in Production", "Nothing was explained in Production")
+	s.offer(s.tenantID("acme"))
+	acme := s.tenantID("acme").UUID()
+	other := s.limited(strings.Repeat("7", 32))
+	other.ID, other.Path = "o1", "/somebody/else"
+	s.catalog.Ways = ways{s.limited(acme), other}
+
+	list := b.get("/t/acme/explain").shows(http.StatusOK, "Try a call and explain it", "429", "/acme/orders/v1/orders", "Rate limit of the plan", "No call is open").hides("/somebody/else")
+	list.has(`hx-trigger="load delay:1s"`, `Checkout &lt;b&gt;`)
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK,
+		"Stopped at 2 · Rate limit of the plan", "Too many calls. Call again in 1 s.", "Policy chain of acme/orders v1 r3", "0 – 97 µs",
+		"1 · API key", "58 µs", "3 · Rate limit", "not reached", "Upstream", "not called", "429, 212 bytes", "14 µs",
+		"What would have let it through", "Waiting, or a higher limit: 100 calls in 1s: 0 left", "GET /orders", "this is the method GET", "gw-1", "#12", "req-7")
+	b.get("/t/acme/explain?call=o1").shows(http.StatusOK, "No call is open").hides("/somebody/else")
+
+	b.post("/t/acme/explain", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusServiceUnavailable, "holds no installation key")
+	b.post("/t/acme/explain", "do", "call", "version", "orders/v1", "method", "GET", "path", "/x", "headers", "no colon").shows(http.StatusUnprocessableEntity).fieldError("headers")
+	b.post("/t/acme/explain", "do", "call", "version", "nothing/v1", "method", "GET", "path", "/x").shows(http.StatusNotFound)
+
+	stranger, _, _ := s.consumer("halden")
+	stranger.get("/t/acme/explain?call=a1").shows(http.StatusNotFound).hides("rate_limited", "/acme/orders")
+}
+
+func TestExplainedTimesAreRead(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Status, x.Code, x.TookNS, x.UpstreamNS = 503, "", int64(5*time.Second), int64(5*time.Second)-388_000
+	s.catalog.Ways = ways{x}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "The upstream answered 503", "its own share was 388 µs", "5.00 s")
+	x.Hidden, x.Steps, x.Status = true, nil, 200
+	s.catalog.Ways = ways{x}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "This call reached nothing of yours", "not yours")
+}

@@ -1,0 +1,64 @@
+package console_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"portico/internal/apim"
+)
+
+func TestTrafficIsSetInTheUpstreamsForm(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	b.post(page+"/upstream", "urls", "https://one.internal.example 3\nhttps://two.internal.example", "balance.algorithm", "hash", "balance.hash_by", "header:X-Tenant",
+		"health.kind", "http", "health.path", "/healthz", "health.interval_ms", "5,000", "ejection.any_5xx", "on", "retry.on", "connect, 503", "breaker.error_percent", "50",
+		"concurrency.max_requests", "200").
+		shows(http.StatusOK, "Upstream saved in the draft", "Upstream targets", "weight 3", "weight 1", "by header X-Tenant", "checked by HTTP", "breaker at 50 %", "200 calls at once")
+	shown := b.get(page+"/upstream").shows(http.StatusOK, "Balancing", "2 settings", "Circuit breaker", "Discovery")
+	for _, want := range []string{"https://one.internal.example 3\nhttps://two.internal.example 1", `value="/healthz"`, `value="5000"`, `value="connect, 503"`, `value="200"`} {
+		shown.has(want)
+	}
+	// What the form does not send stays: nobody's draft loses what an older page does not show.
+	b.post(page+"/upstream", "urls", "https://three.internal.example").shows(http.StatusOK, "https://three.internal.example", "by header X-Tenant")
+	// What cannot be is told at its field, and its part of the form is open.
+	for name, wrong := range map[string][]string{
+		"balance.hash_by":       {"balance.algorithm", "hash"},
+		"health.path":           {"balance.algorithm", "", "health.kind", "http", "health.path", "no slash"},
+		"breaker.error_percent": {"balance.algorithm", "", "breaker.open_ms", "5"},
+		"retry.on":              {"balance.algorithm", "", "retry.on", "418"},
+		"discovery.service":     {"balance.algorithm", "", "discovery.kind", "consul"},
+		"health.interval_ms":    {"balance.algorithm", "", "health.kind", "tcp", "health.interval_ms", "soon"},
+		"urls":                  {"urls", "https://one.example many"},
+	} {
+		fields := append([]string{"urls", "https://one.internal.example"}, wrong...)
+		if name == "urls" {
+			fields = wrong
+		}
+		a := b.post(page+"/upstream", fields...).shows(http.StatusUnprocessableEntity)
+		a.fieldError(name)
+		if name != "urls" {
+			a.has(`<details class="fold" open>`)
+		}
+	}
+}
+
+func TestTargetsShowWhatNodesSay(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "gets calls on")
+	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 2, Unfit: 1, Open: true, Panic: true, Worst: []apim.TargetHealth{
+		{URL: "https://two.internal.example", Why: "check: status 503", Since: time.Unix(1_000_000_000, 0)},
+	}}, apim.UpstreamHealth{Name: "other", Targets: 1, Unfit: 1, Worst: []apim.TargetHealth{{URL: "https://one.internal.example", Why: "not this one"}}})
+	a := b.get(page).shows(http.StatusOK, "check: status 503", "days ago", "gets calls on", "the circuit breaker is open", "1 of 2 targets are unfit")
+	a.has(`class="dot bad"`)
+	a.has(`class="dot ok"`)
+	a.hides("not this one")
+	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 1, Found: []string{"10.0.0.7:8080"}, Source: "look up orders: there is no such name"})
+	b.post(page+"/upstream", "urls", "http://orders.internal.example", "balance.algorithm", "", "discovery.kind", "dns").
+		shows(http.StatusOK, "finds targets by DNS", "10.0.0.7:8080", "targets cannot be looked for")
+}
