@@ -233,7 +233,7 @@ func (c *conn) more(fd uintptr) bool {
 	} else {
 		n, err = c.Conn.Read(c.in[c.w:])
 	}
-	if err == socket.ErrAgain {
+	if errors.Is(err, socket.ErrAgain) {
 		c.rest()
 		return false
 	}
@@ -401,7 +401,7 @@ func (c *conn) skip() bool {
 	for n := 0; n < skipBytes; {
 		took, err := c.reader.Read(buf[:], c)
 		n += took
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return true
 		}
 		if err != nil {

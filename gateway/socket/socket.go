@@ -9,7 +9,10 @@
 // garbage collection may wait for one of them to return: some microseconds.
 package socket
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // ErrAgain is what Read and Write return when they would have to wait.
 const ErrAgain = syscall.EAGAIN
@@ -17,7 +20,7 @@ const ErrAgain = syscall.EAGAIN
 // Quiet reports whether a socket is open and has nothing to say.
 func Quiet(fd uintptr) bool {
 	_, err := peek(fd)
-	return err == ErrAgain
+	return errors.Is(err, ErrAgain)
 }
 
 // Ended reports whether the other side of a connection has hung up and left
@@ -25,12 +28,8 @@ func Quiet(fd uintptr) bool {
 func Ended(raw syscall.RawConn) (ended bool) {
 	err := raw.Control(func(fd uintptr) {
 		n, err := peek(fd)
-		switch err {
-		case nil:
-			ended = n == 0
-		case ErrAgain, syscall.EINTR:
-		default:
-			ended = true
+		if ended = n == 0; err != nil {
+			ended = !errors.Is(err, ErrAgain) && !errors.Is(err, syscall.EINTR)
 		}
 	})
 	return ended || err != nil

@@ -120,7 +120,7 @@ func (e *endpoint) dial(ctx context.Context, timeout time.Duration) (*conn, erro
 	if e.tls != nil {
 		secure := tls.Client(plain, e.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = plain.Close() // the handshake's error says more
+			_ = plain.Close()
 			return nil, &dialError{err, ctx.Err() != nil}
 		}
 		c = secure

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
+	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"time"
 
 	"portico/test/bench/figure"
 	"portico/test/bench/load"
 	"portico/test/bench/machine"
-	"portico/test/bench/stand"
 )
 
 // idleConnections are how many wait at once.
@@ -47,7 +42,7 @@ func (g *rig) idle(ctx context.Context) ([]figure.Row, error) {
 				continue
 			}
 		}
-		before, after, err := held(ctx, node.PID(), address, kind.secure)
+		before, after, err := g.held(ctx, node.PID(), address, kind.secure)
 		node.Kill()
 		if err != nil {
 			return rows, fmt.Errorf("%s: %w", kind.what, err)
@@ -62,7 +57,7 @@ func (g *rig) idle(ctx context.Context) ([]figure.Row, error) {
 		if kind.secure {
 			address = g.nginx.TLS
 		}
-		if before, after, err = held(ctx, g.nginx.Worker, address, kind.secure); err != nil {
+		if before, after, err = g.held(ctx, g.nginx.Worker, address, kind.secure); err != nil {
 			return rows, fmt.Errorf("nginx, %s: %w", kind.what, err)
 		}
 		rows = append(rows, figure.Row{What: "  of nginx's worker, which may have been larger before", Measured: fmt.Sprintf("%.0f → %.0f MB", before, after)})
@@ -70,67 +65,27 @@ func (g *rig) idle(ctx context.Context) ([]figure.Row, error) {
 	return rows, nil
 }
 
-// held opens the connections, makes a call on each, and reads the memory before
-// and when it has not changed for a while.
-func held(ctx context.Context, pid int, address string, secure bool) (before, after float64, err error) {
-	warm := load.Job{Address: address, TLS: secure, Calls: []load.Call{{Path: plainPath("/small")}}}
-	for range 100 {
-		c, err := once(ctx, warm)
-		if err != nil {
-			return 0, 0, err
-		}
-		c.Close()
+// held opens the connections, makes a call on each, and reads the memory before,
+// when a few have come and gone, and a while after.
+func (g *rig) held(ctx context.Context, pid int, address string, secure bool) (before, after float64, err error) {
+	j := load.Job{Address: address, TLS: secure, Connections: 100, Calls: []load.Call{{Path: plainPath("/small")}}}
+	few, err := g.own.Hold(ctx, j)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := few.Close(); err != nil {
+		return 0, 0, err
 	}
 	time.Sleep(time.Second)
 	if before, err = machine.ResidentMB(pid); err != nil {
 		return 0, 0, err
 	}
-	all := make([]net.Conn, 0, idleConnections)
-	defer func() {
-		for _, c := range all {
-			c.Close()
-		}
-	}()
-	for range idleConnections {
-		c, err := once(ctx, warm)
-		if err != nil {
-			return 0, 0, fmt.Errorf("connection %d: %w", len(all)+1, err)
-		}
-		all = append(all, c)
+	j.Connections = idleConnections
+	all, err := g.own.Hold(ctx, j)
+	if err != nil {
+		return 0, 0, err
 	}
 	time.Sleep(5 * time.Second)
 	after, err = machine.ResidentMB(pid)
-	return before, after, err
-}
-
-// once opens a connection and makes the job's first call.
-func once(ctx context.Context, j load.Job) (net.Conn, error) {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", j.Address)
-	if err != nil {
-		return nil, err
-	}
-	if j.TLS {
-		over := tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: stand.Host, NextProtos: []string{"http/1.1"}})
-		if err := over.HandshakeContext(ctx); err != nil {
-			c.Close()
-			return nil, err
-		}
-		c = over
-	}
-	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", j.Calls[0].Path, stand.Host); err != nil {
-		c.Close()
-		return nil, err
-	}
-	res, err := http.ReadResponse(bufio.NewReaderSize(c, 2<<10), nil)
-	if err == nil {
-		_, err = io.Copy(io.Discard, res.Body)
-	}
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("answered %d", res.StatusCode)
-	}
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
+	return before, after, errors.Join(err, all.Close())
 }

@@ -336,8 +336,12 @@ func (g *rig) core(context.Context) ([]figure.Row, error) {
 
 // workFor does what another process of this program was started for.
 func workFor(part string, args []string) error {
-	if part == "load" {
-		return load.Worker(os.Stdin, os.Stdout)
+	switch {
+	case part != "load":
+		return stand.Work(part, args, os.Stdin, os.Stdout)
+	case len(args) == 1 && args[0] == "hold":
+		machine.RaiseFiles()
+		return load.Holder(os.Stdin, os.Stdout)
 	}
-	return stand.Work(part, args, os.Stdin, os.Stdout)
+	return load.Worker(os.Stdin, os.Stdout)
 }

@@ -184,7 +184,7 @@ func (r *Resolver) over(ctx context.Context, network, server string, q dnsmessag
 	if err != nil {
 		return out, err
 	}
-	defer func() { _ = conn.Close() }() // it was only asked
+	defer func() { _ = conn.Close() }()
 	if by, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(by); err != nil {
 			return out, err

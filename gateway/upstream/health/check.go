@@ -85,7 +85,7 @@ func (c *Check) connect(ctx context.Context, dial Dial, t Target) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }() // it was only asked
+	defer func() { _ = conn.Close() }()
 	if t.TLS == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +49,82 @@ func (o Own) Do(ctx context.Context, j Job) (Result, error) {
 	}
 	var r Result
 	return r, json.Unmarshal(out.Bytes(), &r)
+}
+
+// Hold makes one call on each of a job's connections, in a process of its own,
+// and keeps them open until what it returns is closed.
+func (o Own) Hold(ctx context.Context, j Job) (io.Closer, error) {
+	raw, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, o.Program, append(slices.Clone(o.Args), "hold")...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	h := &holding{cmd, in}
+	if _, err := in.Write(append(raw, '\n')); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		return nil, errors.Join(fmt.Errorf("the connections were not opened: %w", err), h.Close())
+	}
+	return h, nil
+}
+
+type holding struct {
+	cmd *exec.Cmd
+	in  io.Closer
+}
+
+// Close ends the connections.
+func (h *holding) Close() error {
+	_ = h.in.Close() // which it ends by
+	return h.cmd.Wait()
+}
+
+// Holder reads a job, opens its connections, makes a call on each, writes a
+// line, and keeps them until the input ends.
+func Holder(in io.Reader, out io.Writer) error {
+	var j Job
+	lines := bufio.NewReader(in)
+	raw, err := lines.ReadBytes('\n')
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, &j); err != nil {
+		return err
+	}
+	request := j.Calls[0].wire(j.Address)
+	for i := range j.Connections {
+		c, err := net.Dial("tcp", j.Address)
+		if err != nil {
+			return fmt.Errorf("connection %d: %w", i, err)
+		}
+		defer c.Close()
+		if j.TLS {
+			c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: hostOf(j.Address), NextProtos: []string{"http/1.1"}})
+		}
+		if _, err := c.Write(request); err != nil {
+			return fmt.Errorf("connection %d: %w", i, err)
+		}
+		l := &line{conn: c, buf: make([]byte, 64<<10)}
+		if status, err := l.answer(); err != nil || status != http.StatusOK {
+			return fmt.Errorf("connection %d: %d %w", i, status, err)
+		}
+	}
+	fmt.Fprintln(out, "open")
+	_, err = io.Copy(io.Discard, lines)
+	return err
 }
 
 // Worker reads a job, does it in this process, and writes the result.
