@@ -1,8 +1,3 @@
-// Command bench prints Portico's performance table: what the issue of a part
-// asks for beside what was measured in this run.
-//
-// It starts the real binary, as a user would, on loopback and free ports, and
-// is no test: it fails only when it could not measure. Run it with `make bench`.
 package main
 
 import (
