@@ -175,7 +175,8 @@ func (g *rig) install(ctx context.Context) (err error) {
 	if g.gateway, err = g.apart.Gateway(ctx, "gw-1", "production", "PORTICO_GATEWAY_TLS_ADDR="+g.tls); err != nil {
 		return err
 	}
-	return g.giveWay()
+	// A node is ready with what the bus has; the manager may still be bringing more.
+	return settled(ctx, g.api)
 }
 
 // fill adds APIs like a version, and keys, while the manager is away.
