@@ -32,8 +32,10 @@ func (H2Load) Do(ctx context.Context, j Job) (Result, error) {
 	}
 	defer os.RemoveAll(dir)
 	log := filepath.Join(dir, "log")
-	args := []string{"-t1", "-c", strconv.Itoa(j.Connections), "-m", strconv.Itoa(max(1, j.Streams)),
-		"-D", strconv.Itoa(max(1, int(j.For.Seconds()+0.5))), "--log-file=" + log}
+	args := []string{
+		"-t1", "-c", strconv.Itoa(j.Connections), "-m", strconv.Itoa(max(1, j.Streams)),
+		"-D", strconv.Itoa(max(1, int(j.For.Seconds()+0.5))), "--log-file=" + log,
+	}
 	if c.Key != "" {
 		args = append(args, "-H", "X-API-Key: "+c.Key)
 	}
