@@ -45,7 +45,8 @@
 //	         call each and wait.
 //	publish  revisions of called APIs published one after the other under full
 //	         load: no call may fail, and p99 not double.
-//	growth   plain on a node with 10,000 APIs, all called, beside one with 10.
+//	growth   plain on a node with 10,000 APIs beside one with 10: the same ten
+//	         called, and all in turn.
 //
 // Allocations are the runtime's count of the whole process, so what it does
 // beside the calls is in them; that a call makes none is a test of package gateway's.
