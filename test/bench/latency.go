@@ -61,6 +61,9 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 	for range g.settings.rounds {
 		var direct load.Result
 		for i, c := range all {
+			if err := rest(ctx); err != nil {
+				return nil, err
+			}
 			before, err := machine.Use()
 			if err != nil {
 				return nil, err

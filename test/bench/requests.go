@@ -204,6 +204,9 @@ func answers(ctx context.Context, j load.Job) error {
 // shipping the record of the calls, is counted too.
 func (g *rig) sample(ctx context.Context, c contender, j load.Job) (figure.Sample, error) {
 	s := figure.Sample{Allocations: -1}
+	if err := rest(ctx); err != nil {
+		return s, err
+	}
 	var scraped, mallocs float64
 	if c.gateway != nil {
 		first, err := metric(ctx, c.gateway, allocationsMetric)
@@ -257,6 +260,27 @@ func (g *rig) sample(ctx context.Context, c contender, j load.Job) (figure.Sampl
 }
 
 const allocationsMetric = "go_memstats_mallocs_total"
+
+// rest waits until nothing of ours computes any more: what the control plane
+// makes of the calls of one contender must not disturb the next. After half a
+// minute it is left at that.
+func rest(ctx context.Context) error {
+	const pause = 200 * time.Millisecond
+	before, err := machine.Use()
+	for end := time.Now().Add(30 * time.Second); err == nil && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		var now machine.Usage
+		if now, err = machine.Use(); err == nil && now.Ours-before.Ours < pause/10 {
+			return nil
+		}
+		before = now
+	}
+	return err
+}
 
 // settledCPU is what a process has computed since before, once it rests; after
 // three seconds it is what it is by then.
