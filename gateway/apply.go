@@ -65,10 +65,10 @@ func (n *Node) applyAll(items []entry.Item) (good []entry.Item, changed bool) {
 		freed = freed || released
 		good = append(good, it)
 	}
-	for freed && len(n.refused) > 0 { // a mount that was taken may be free now
+	for freed && len(n.refused) > 0 { // a mount or a host that was taken may be free now
 		freed = false
 		for key, r := range n.refused {
-			if r.item.Kind != entry.KindAPI {
+			if r.item.Kind != entry.KindAPI && r.item.Kind != entry.KindCert {
 				continue
 			}
 			if released, err := n.applyOne(r.item); err == nil {
@@ -123,6 +123,8 @@ func (n *Node) last(key entry.Key) entry.Position {
 		if env := n.env.Load(); env != nil {
 			at = env.at
 		}
+	case entry.KindCert:
+		at = n.shown[key]
 	case entry.KindTerms:
 		if t := n.terms[key.ID()]; t != nil {
 			at = t.at
@@ -143,8 +145,8 @@ func (n *Node) last(key entry.Key) entry.Position {
 	return at
 }
 
-// applyOne applies an entry that is newer, and reports whether a mount became
-// free. mu is held.
+// applyOne applies an entry that is newer, and reports whether a mount or a host
+// became free. mu is held.
 func (n *Node) applyOne(it entry.Item) (freed bool, err error) {
 	if it.Digest != "" && len(it.Body) == 0 {
 		return false, fmt.Errorf("its body %s was not fetched", it.Digest)
@@ -157,6 +159,8 @@ func (n *Node) applyOne(it entry.Item) (freed bool, err error) {
 		return true, n.applyKeys(it) // what waited for the key may be served now
 	case entry.KindEnv:
 		return false, n.applyEnv(it)
+	case entry.KindCert:
+		return n.applyCert(it)
 	case entry.KindTerms:
 		return false, n.applyTerms(it)
 	case entry.KindGrant:
@@ -212,6 +216,7 @@ func (n *Node) applyEnv(it entry.Item) error {
 	}
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	n.upstreams.SetDefaults(upstream.Timeouts{Connect: ms(body.ConnectTimeoutMS), Header: ms(body.HeaderTimeoutMS), Idle: ms(body.IdleTimeoutMS)})
+	n.certs.SetMinimum(body.TLSMinimum == "1.3")
 	n.env.Store(env)
 	return nil
 }
@@ -310,6 +315,12 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 			n.upstreams.Drop(key.ID())
 			n.splits.Drop(key.ID())
 			delete(n.apis, key)
+		}
+	}
+	for key, at := range n.shown {
+		if at.Epoch < epoch {
+			freed = n.certs.Remove(key.ID()) || freed
+			delete(n.shown, key)
 		}
 	}
 	for _, state := range n.terms {

@@ -134,7 +134,7 @@ type begun struct {
 // begin makes a call whose answer may break off.
 func (r *running) begin(t *testing.T, path string) begun {
 	t.Helper()
-	res, err := http.Get(r.url + path)
+	res, err := r.get(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestAnswerThatDripsIsPassedOnWhole(t *testing.T) {
 }
 
 func TestEarlyHintsReachTheCaller(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
 			if _, ok := fake.ReadRequest(in); ok {
 				fmt.Fprint(conn, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nConnection: close\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -214,7 +214,7 @@ func TestConnectionThatTheUpstreamClosedIsNotUsed(t *testing.T) {
 }
 
 func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
-	inEachLane(t, func(t *testing.T, chosen change) {
+	inHTTP1(t, func(t *testing.T, chosen change) {
 		given := make(chan struct{})
 		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
 			if _, ok := fake.ReadRequest(in); !ok {
@@ -288,7 +288,7 @@ func TestDescriptorsRunOutAndComeBack(t *testing.T) {
 // TestEarlyAnswerAndContinueDoNotMix lets an upstream ask for a body and answer
 // in the same breath.
 func TestEarlyAnswerAndContinueDoNotMix(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
 			if _, err := http.ReadRequest(in); err == nil {
 				fmt.Fprint(conn, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

@@ -213,6 +213,17 @@ func BenchmarkStartFromDisk(b *testing.B) {
 
 // BenchmarkCall is a whole call over loopback, net/http on both sides included.
 func BenchmarkCall(b *testing.B) {
+	b.Run("HTTP/1.1", func(b *testing.B) {
+		benchmarkCall(b, &http.Transport{MaxIdleConnsPerHost: 64})
+	})
+	b.Run("h2c", func(b *testing.B) {
+		client := &http.Transport{Protocols: new(http.Protocols)}
+		client.Protocols.SetUnencryptedHTTP2(true)
+		benchmarkCall(b, client)
+	})
+}
+
+func benchmarkCall(b *testing.B, transport *http.Transport) {
 	up := fake.NewUpstream(b)
 	node := idle(b, "")
 	api, err := oneOf(1, 1)
@@ -243,7 +254,7 @@ func BenchmarkCall(b *testing.B) {
 	go func() { done <- node.Run(ctx, listener) }()
 	var failed atomic.Int64
 	url := "http://" + listener.Addr().String() + "/demo/api1/v1/things1/7"
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	client := &http.Client{Transport: transport}
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {

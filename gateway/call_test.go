@@ -49,7 +49,6 @@ func TestCallsAreAnswered(t *testing.T) {
 			{"dot segment", "GET", base + "/files/%2e%2e/b", nil, 400, "request_invalid", ""},
 			{"double encoded", "GET", base + "/files/%252e%252e/b", nil, 400, "request_invalid", ""},
 			{"NUL", "GET", base + "/files/%00", nil, 400, "request_invalid", ""},
-			{"upgrade", "GET", base + "/open", []string{"Upgrade: websocket", "Connection: upgrade"}, 501, "upgrade_not_supported", ""},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				got := r.call(t, c.method, c.path, "", c.headers...)

@@ -14,7 +14,7 @@ import (
 func TestAnswersAreNotMixedUp(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+		client := &http.Client{Transport: r.client}
 		defer client.CloseIdleConnections()
 		var group sync.WaitGroup
 		for worker := range 12 {

@@ -217,7 +217,7 @@ func TestDrainFailsNoCall(t *testing.T) {
 	defer client.CloseIdleConnections()
 	// Clients behave as behind a load balancer: they leave when it is not ready.
 	stop := r.load(t, 8, client, func() bool { code, _ := r.ready(); return code != 200 })
-	slow, err := http.Get(r.url + do + "sse")
+	slow, err := r.get(do + "sse")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestDrainFailsNoCall(t *testing.T) {
 }
 
 func TestDrainGivesUpWhenItsTimeIsOver(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		for _, behaviour := range []string{"slow", "sse", "big?n=1000000000000"} {
 			conn, err := net.Dial("tcp", r.address)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"portico/gateway/upstream"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 	"portico/internal/secret"
@@ -48,22 +49,40 @@ func (n *Node) applyKeys(it entry.Item) error {
 	return nil
 }
 
-// openHeaders puts the sealed headers of an API's upstreams in clear. mu is
+// unseal opens a secret of an entry. mu is held.
+func (n *Node) unseal(sealed entry.Sealed, info string) ([]byte, error) {
+	if n.keys.box == nil || n.keys.number != sealed.Key {
+		return nil, fmt.Errorf("is sealed with the environment's key %d, which this node does not have", sealed.Key)
+	}
+	raw, err := base64.StdEncoding.DecodeString(sealed.Box)
+	if err != nil {
+		return nil, err
+	}
+	return n.keys.box.Open(raw, info)
+}
+
+// openHeaders puts what is sealed of an API's upstreams in clear. mu is
 // held.
 func (n *Node) openHeaders(api entry.API) error {
 	for _, up := range api.Upstreams {
+		if t := up.TLS; t != nil && t.Key != nil {
+			key, err := n.unseal(*t.Key, entry.UpstreamKeyInfo(api.Version, up.Name))
+			if err != nil {
+				return fmt.Errorf("the certificate's key for %s: %w", up.Name, err)
+			}
+			t.Opened = key
+		}
+		if _, err := upstream.TLSConfig(up); err != nil {
+			return fmt.Errorf("TLS to %s: %w", up.Name, err)
+		}
+		if up.TLS != nil && up.TLS.Unverified {
+			n.config.Log.Warn("anybody may answer for an upstream: its certificate is not verified", "api", api.Name, "upstream", up.Name)
+		}
 		for i, h := range up.Headers {
 			if h.Sealed == nil {
 				continue
 			}
-			if n.keys.box == nil || n.keys.number != h.Sealed.Key {
-				return fmt.Errorf("the header %s to %s is sealed with the environment's key %d, which this node does not have", h.Name, up.Name, h.Sealed.Key)
-			}
-			raw, err := base64.StdEncoding.DecodeString(h.Sealed.Box)
-			if err != nil {
-				return err
-			}
-			plain, err := n.keys.box.Open(raw, entry.HeaderInfo(api.Version, up.Name, h.Name))
+			plain, err := n.unseal(*h.Sealed, entry.HeaderInfo(api.Version, up.Name, h.Name))
 			if err != nil {
 				return fmt.Errorf("the header %s to %s: %w", h.Name, up.Name, err)
 			}

@@ -84,7 +84,7 @@ func (m *meters) end(ex *policy.Exchange, took time.Duration) {
 	} else {
 		s.own.add(took)
 	}
-	if n := ex.Body.Count(); n > 0 {
+	if n := ex.Received(); n > 0 {
 		s.bytesIn.Add(uint64(n))
 	}
 	if ex.Sent > 0 {

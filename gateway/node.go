@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/ecdh"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
@@ -77,6 +79,7 @@ type Node struct {
 	grants    *table.Grants
 	tools     policy.Tools
 	upstreams *upstream.Set
+	certs     *certs.Store
 	shed      *shed.Shedder // nil for none
 	usage     *usage.Spool  // nil for none
 	splits    *split.Set
@@ -97,6 +100,7 @@ type Node struct {
 	series   series
 	terms    map[string]*termsState
 	apis     map[entry.Key]apiState
+	shown    map[entry.Key]entry.Position // certificates, also those that ended
 	keys     keys
 	applied  entry.Position // of head
 	complete entry.Position
@@ -137,7 +141,7 @@ func New(config Config) (*Node, error) {
 	n := &Node{
 		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
 		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
-		apis: map[entry.Key]apiState{}, refused: map[entry.Key]refusal{},
+		apis: map[entry.Key]apiState{}, certs: certs.NewStore(), shown: map[entry.Key]entry.Position{}, refused: map[entry.Key]refusal{},
 	}
 	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
@@ -191,14 +195,18 @@ func (n *Node) openCopy() error {
 	return nil
 }
 
-// Run serves calls on the listener, which it owns, follows the carrier, and
-// reports. When ctx ends it drains, and returns when all has stopped. The error
-// says what failed; nil means that it was told to end.
-func (n *Node) Run(ctx context.Context, listener net.Listener) error {
+// Run serves calls on the listener, and over TLS on the secure ones, all of
+// which it owns, follows the carrier, and reports. When ctx ends it drains, and
+// returns when all has stopped. The error says what failed; nil means that it
+// was told to end.
+func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Listener) error {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, following := errgroup.WithContext(following)
 	group.Go(func() error { return n.lane.Serve(listener) })
+	for _, s := range secure {
+		group.Go(func() error { return n.lane.Serve(tls.NewListener(s, n.certs.Config())) })
+	}
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
 	if n.usage != nil { // after the drain it sends what is left

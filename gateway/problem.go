@@ -50,7 +50,7 @@ func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
 	}
 	a.Header.Reset()
 	a.Trailer.Reset()
-	a.Status, a.Local, a.Close = denied.Status, true, a.Close || denied.Close
+	a.Status, a.Told, a.Local, a.Close = denied.Status, 0, true, a.Close || denied.Close
 	a.Header.Add("Content-Type", "application/problem+json")
 	a.Header.Add("Cache-Control", "no-store")
 	if denied.Challenge != "" {
@@ -61,6 +61,10 @@ func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
 	}
 	if denied.RetryAfter > 0 {
 		a.Header.Add("Retry-After", strconv.Itoa(int(denied.RetryAfter.Seconds())))
+	}
+	if kind, ok := grpcKind(ex); ok {
+		tellGRPC(a, kind, denied)
+		return denied
 	}
 	a.Length, a.Body = int64(text.Len()), io.NopCloser(&text)
 	return denied

@@ -14,7 +14,7 @@ import (
 // TestMalformedRequestsAreRefusedAndClosed sends bytes that two servers could
 // read differently. Nothing of them may reach the upstream.
 func TestMalformedRequestsAreRefusedAndClosed(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		const line, host = "POST /demo/orders/v1/do/echo HTTP/1.1\r\n", "Host: x\r\n"
 		for _, c := range []struct {
@@ -69,7 +69,6 @@ func TestMalformedRequestsAreRefusedAndClosed(t *testing.T) {
 			{"no version", "GET /a\r\n" + host + "\r\n", 400},
 			{"lower-case version", "GET /a http/1.1\r\n" + host + "\r\n", 400},
 			{"version 3", "GET /a HTTP/3.0\r\n" + host + "\r\n", 505},
-			{"h2c preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
 			{"not HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400},
 			{"method with a bracket", "G(T /a HTTP/1.1\r\n" + host + "\r\n", 400},
 			{"raw backslash", "GET /demo\\orders HTTP/1.1\r\n" + host + "\r\n", 400},
@@ -136,7 +135,7 @@ func (r *running) raw(t *testing.T, bytes string) (answer *http.Response, closed
 }
 
 func TestMalformedRequestAfterAGoodOneIsAnsweredInOrder(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		conn, err := net.Dial("tcp", r.address)
 		if err != nil {
@@ -164,7 +163,7 @@ func TestMalformedRequestAfterAGoodOneIsAnsweredInOrder(t *testing.T) {
 }
 
 func TestRequestsArrivingByteByByteAreRead(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		conn, err := net.Dial("tcp", r.address)
 		if err != nil {
@@ -188,7 +187,7 @@ func TestRequestsArrivingByteByByteAreRead(t *testing.T) {
 }
 
 func TestSlowClientsAreCutOff(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		for name, begin := range map[string]string{
 			"head": "GET /demo/orders/v1/open HTTP/1.1\r\nHost: x\r\nX-A: ",
@@ -219,7 +218,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 }
 
 func TestAbsoluteFormAndQuietHTTP10AreServed(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		for _, raw := range []string{
 			"GET http://X:80/demo/orders/v1/open?a=b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",

@@ -97,7 +97,7 @@ func TestBlackHoleHarmsOnlyItself(t *testing.T) {
 		var group sync.WaitGroup
 		var mu sync.Mutex
 		statuses := map[int]int{}
-		client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+		client := &http.Client{Transport: r.client, Timeout: 20 * time.Second}
 		for range 300 {
 			group.Go(func() {
 				status := 0

@@ -106,10 +106,10 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 			Detail: "This gateway node has not heard of changes for too long and refuses calls until it has. Call again in a moment.", RetryAfter: second,
 		}
 	}
-	if _, upgrade := ex.Header.Value("Upgrade"); upgrade {
-		return &policy.Denied{
-			Status: http.StatusNotImplemented, Code: "upgrade_not_supported",
-			Detail: "This gateway does not switch protocols yet. Send the request without the header Upgrade.", Close: true,
+	readUpgrade(ex)
+	if n.certs.Asking() {
+		if err := n.askClient(ex); err != nil {
+			return err
 		}
 	}
 	policy.StripHop(&ex.Header)

@@ -2,13 +2,19 @@ package gateway_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -29,31 +35,61 @@ type running struct {
 	carrier  *fake.Carrier
 	upstream *fake.Upstream
 	stop     func() error
+	client   *http.Transport // by the protocol of the lane under test
 }
 
 // start runs a node until the test ends.
-func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
+func start(t testing.TB, carrier *fake.Carrier, change ...change) *running {
 	t.Helper()
-	config := gateway.Config{
-		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
-		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
-		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
-	}
+	return startWith(t, carrier, nil, change...)
+}
+
+// startWith is start, with listeners for TLS beside the plain one.
+func startWith(t testing.TB, carrier *fake.Carrier, secure []net.Listener, change ...func(*gateway.Config)) *running {
+	t.Helper()
+	config := testConfig(carrier)
 	for _, c := range change {
 		c(&config)
-	}
-	node, err := gateway.New(config)
-	if err != nil {
-		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startOn(t, carrier, config, listener, secure...)
+}
+
+func testConfig(carrier *fake.Carrier) gateway.Config {
+	return gateway.Config{
+		Node: uuid(1), Name: "node-1", Environment: "production", Build: "test",
+		Carrier: carrier, DialContext: new(net.Dialer).DialContext,
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Times: lane.Times{Head: 2 * time.Second, Body: 2 * time.Second},
+	}
+}
+
+// startOn runs a node on listeners until the test ends.
+func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listener net.Listener, secure ...net.Listener) *running {
+	t.Helper()
+	node, err := gateway.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, client := "http://"+listener.Addr().String(), http.DefaultTransport.(*http.Transport)
+	switch config.Build {
+	case byH2C:
+		client = &http.Transport{Protocols: new(http.Protocols)}
+		client.Protocols.SetUnencryptedHTTP2(true)
+		t.Cleanup(client.CloseIdleConnections)
+	case byHTTP2:
+		certificate, roots := selfSigned(t)
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+		url = "https://" + listener.Addr().String()
+		client = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
+		t.Cleanup(client.CloseIdleConnections)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx, listener) }()
+	go func() { done <- node.Run(ctx, listener, secure...) }()
 	stopped := false
 	stop := func() error {
 		if stopped {
@@ -73,7 +109,7 @@ func start(t *testing.T, carrier *fake.Carrier, change ...change) *running {
 			t.Error(err)
 		}
 	})
-	return &running{Node: node, url: "http://" + listener.Addr().String(), address: listener.Addr().String(), carrier: carrier, stop: stop}
+	return &running{Node: node, url: url, address: listener.Addr().String(), carrier: carrier, stop: stop, client: client}
 }
 
 // startDemo runs a node that serves one API from a fake upstream, to a caller
@@ -92,11 +128,49 @@ func startDemo(t *testing.T, change ...change) *running {
 // change is what a test wants to be different.
 type change = func(*gateway.Config)
 
-// inEachLane runs a test by the fast and by the full lane: the same request gets
-// the same decision, headers, errors and record in both.
+// inEachLane runs a test by the fast and by the full lane, and there by HTTP/1.1
+// and HTTP/2: the same request gets the same decision, headers, errors and
+// record in each.
 func inEachLane(t *testing.T, test func(*testing.T, change)) {
+	inHTTP1(t, test)
+	t.Run("h2c", func(t *testing.T) { test(t, func(c *gateway.Config) { c.Build = byH2C }) })
+	t.Run("HTTP2", func(t *testing.T) { test(t, func(c *gateway.Config) { c.Build = byHTTP2 }) })
+}
+
+// inHTTP1 is the same for tests that write HTTP/1.1 themselves.
+func inHTTP1(t *testing.T, test func(*testing.T, change)) {
 	t.Run("fast lane", func(t *testing.T) { test(t, func(*gateway.Config) {}) })
 	t.Run("full lane", func(t *testing.T) { test(t, func(c *gateway.Config) { c.FullLane = true }) })
+}
+
+// What a node under test says of its build is how its clients come.
+const (
+	byH2C   = "called by h2c"
+	byHTTP2 = "called by HTTP/2 over TLS"
+)
+
+// selfSigned makes a certificate for 127.0.0.1 and what trusts it.
+func selfSigned(t testing.TB) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
 var goodKey = mint(1)
@@ -155,7 +229,7 @@ func demoGrant() entry.Grant {
 	}}
 }
 
-func demo(t *testing.T, upstream string) []entry.Item {
+func demo(t testing.TB, upstream string) []entry.Item {
 	return []entry.Item{
 		item(t, 1, environment()), item(t, 1, demoTerms()), item(t, 1, demoAPI(upstream)),
 		grantItem(t, 1, goodKey, demoGrant()),
@@ -164,7 +238,7 @@ func demo(t *testing.T, upstream string) []entry.Item {
 }
 
 // item encodes a body that names its own key.
-func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
+func item[B entry.Body](t testing.TB, sequence uint64, body B) entry.Item {
 	t.Helper()
 	var key entry.Key
 	var err error
@@ -186,7 +260,7 @@ func item[B entry.Body](t *testing.T, sequence uint64, body B) entry.Item {
 	return it
 }
 
-func grantKey(t *testing.T, secret string) entry.Key {
+func grantKey(t testing.TB, secret string) entry.Key {
 	t.Helper()
 	sum := sha256.Sum256([]byte(secret))
 	key, err := entry.GrantKey(hex.EncodeToString(sum[:]))
@@ -196,7 +270,7 @@ func grantKey(t *testing.T, secret string) entry.Key {
 	return key
 }
 
-func grantItem(t *testing.T, sequence uint64, secret string, g entry.Grant) entry.Item {
+func grantItem(t testing.TB, sequence uint64, secret string, g entry.Grant) entry.Item {
 	t.Helper()
 	it, err := entry.Encode(grantKey(t, secret), at(sequence), g)
 	if err != nil {
@@ -242,6 +316,15 @@ func (r reply) echo(t *testing.T) fake.Echo {
 	return e
 }
 
+// get makes one request whose answer is still to be read.
+func (r *running) get(path string) (*http.Response, error) {
+	req, err := http.NewRequest("GET", r.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.client.RoundTrip(req)
+}
+
 // call makes one request; headers are "Name: value".
 func (r *running) call(t *testing.T, method, path, body string, headers ...string) reply {
 	t.Helper()
@@ -261,7 +344,7 @@ func (r *running) call(t *testing.T, method, path, body string, headers ...strin
 		}
 		req.Header.Add(name, value)
 	}
-	res, err := http.DefaultTransport.RoundTrip(req)
+	res, err := r.client.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestBlackHoleIs504WithinConnectTimeout(t *testing.T) {
 func TestAnswerThatBreaksOffIsNotWhole(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
-		res, err := http.Get(r.url + do + "cut")
+		res, err := r.get(do + "cut")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestAnswerThatBreaksOffIsNotWhole(t *testing.T) {
 func TestEventsArriveAsTheyAreSent(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
-		res, err := http.Get(r.url + do + "sse")
+		res, err := r.get(do + "sse")
 		for range 3 { // the head must be there before the first event
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestEventsArriveAsTheyAreSent(t *testing.T) {
 				}
 			}
 			res.Body.Close()
-			res, err = http.Get(r.url + do + "sse")
+			res, err = r.get(do + "sse")
 		}
 		res.Body.Close()
 	})
@@ -119,7 +119,7 @@ func TestEventsArriveAsTheyAreSent(t *testing.T) {
 func TestLargeBodiesPass(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
-		res, err := http.Get(r.url + do + "big?n=50000000")
+		res, err := r.get(do + "big?n=50000000")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestBodyBeyondTheLimitIsRefused(t *testing.T) {
 			t.Errorf("with a length: got %d %s", got.status, got.body)
 		}
 		req, _ := http.NewRequest("POST", r.url+do+"upload", io.LimitReader(endless{}, 3<<20))
-		res, err := http.DefaultTransport.RoundTrip(req)
+		res, err := r.client.RoundTrip(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ type endless struct{}
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestUpstreamThatAnswersEarlyDoesNotHang(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		env := environment()
 		env.MaxBodyBytes = 1 << 30
@@ -195,7 +195,7 @@ func TestClientThatLeavesCancelsTheUpstream(t *testing.T) {
 		req, _ := http.NewRequestWithContext(ctx, "GET", r.url+do+"slow", nil)
 		done := make(chan error, 1)
 		go func() {
-			_, err := http.DefaultTransport.RoundTrip(req)
+			_, err := r.client.RoundTrip(req)
 			done <- err
 		}()
 		wait(t, "the call to arrive", func() bool { return r.upstream.Calls() == 1 })
@@ -214,7 +214,7 @@ func TestTrailersPassBothWays(t *testing.T) {
 		r := startDemo(t, lane)
 		req, _ := http.NewRequest("POST", r.url+do+"trailers", io.MultiReader(strings.NewReader("hello")))
 		req.Trailer = http.Header{"X-Sum": {"5"}}
-		res, err := http.DefaultTransport.RoundTrip(req)
+		res, err := r.client.RoundTrip(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestTrailersPassBothWays(t *testing.T) {
 }
 
 func TestContinueIsAskedForOnlyWhenTheBodyIsWanted(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		ask := func(path, key string) (string, *bufio.Reader, net.Conn) {
 			conn, err := net.Dial("tcp", r.address)
@@ -268,7 +268,7 @@ func TestContinueIsAskedForOnlyWhenTheBodyIsWanted(t *testing.T) {
 }
 
 func TestHeadersAreRebuilt(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
 		echo := r.call(t, "GET", "/demo/orders/v1/open", "",
 			"Host: API.Example.com:8080", "Forwarded: for=1.2.3.4", "X-Forwarded-For: 1.2.3.4", "X_Forwarded_For: 1.2.3.4",

@@ -62,7 +62,7 @@ func (n *Node) endTrace(ex *policy.Exchange, status int, err error) {
 	c := trace.Call{
 		Context: ex.Trace, Began: ex.Now, Ended: n.config.Now(), Method: strings.Clone(ex.Method), Host: kept(ex.Host),
 		Environment: n.config.Environment, Node: n.config.Name, RequestID: kept(ex.RequestID), Status: status, Code: ex.Code,
-		Broken: err != nil, RequestBytes: ex.Body.Count(), AnswerBytes: ex.Answer.Length,
+		Broken: err != nil, RequestBytes: ex.Received(), AnswerBytes: ex.Answer.Length,
 	}
 	if s := ex.Scope; s != nil {
 		c.API, c.Operation, c.Route = s.Name, s.Operation, s.Path

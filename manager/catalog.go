@@ -119,8 +119,10 @@ type DraftChange struct {
 	UpstreamURLs *[]string              // of the upstream "main"; ${name} is a value of the environment
 	Headers      *[]apim.UpstreamHeader // of it
 	Timeouts     *UpstreamTimeouts
-	Weights      *[]int        // of the addresses, by place; none: all the same
-	Traffic      *apim.Traffic // of it, whole
+	Protocol     *string           // of it: "" or "http1", "http2", "h2c", "auto"
+	TLS          *apim.UpstreamTLS // of it, whole
+	Weights      *[]int            // of the addresses, by place; none: all the same
+	Traffic      *apim.Traffic     // of it, whole
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit
 	MaxBodyBytes *int64

@@ -16,7 +16,7 @@ import (
 const mostNamed = 10
 
 // DeleteEnvironment ends an environment in which nothing is deployed and no node
-// is enrolled. Its entries, enrolment tokens, values and keys go with it, those
+// is enrolled. Its entries, enrolment tokens, certificates, values and keys go with it, those
 // of applications too, and subscriptions that were for it alone end. The bus
 // drops its bucket, and its account lets nobody in.
 //

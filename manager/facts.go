@@ -46,8 +46,8 @@ func (u *unit) upstreamFacts(v apim.Version, all []apim.Upstream) []map[string]a
 		}
 		out = append(out, map[string]any{
 			"name": up.Name, "urls": up.URLs, "headers": headers,
-			"timeouts_ms": []int{up.ConnectTimeoutMS, up.HeaderTimeoutMS, up.IdleTimeoutMS},
-			"weights":     up.Weights, "traffic": up.Traffic,
+			"tls": up.TLS, "timeouts_ms": []int{up.ConnectTimeoutMS, up.HeaderTimeoutMS, up.IdleTimeoutMS},
+			"weights": up.Weights, "traffic": up.Traffic, "protocol": up.Protocol,
 		})
 	}
 	return out

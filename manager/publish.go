@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -226,6 +227,9 @@ func (u *unit) apiItemAt(ctx context.Context, v apim.Version, rev apim.Revision,
 	body := compile.API(tenant.Slug, api, v, rev)
 	for i, up := range runtime.Upstreams {
 		if body.Upstreams[i].Headers, err = u.headers(ctx, v, up, environment, values); err != nil {
+			return entry.Item{}, err
+		}
+		if body.Upstreams[i].TLS, err = u.upstreamTLS(ctx, v, up, fmt.Sprintf("upstreams[%d]", i), environment, values); err != nil {
 			return entry.Item{}, err
 		}
 	}

@@ -39,8 +39,12 @@ func (u *unit) environmentKey(ctx context.Context, environment string, renew boo
 		if readErr != nil {
 			return 0, nil, readErr
 		}
-		if len(tenants) > 0 {
-			return 0, nil, fmt.Errorf("the key of environment %s, which seals secret values: %w; start with the installation key that it was made with", environment, err)
+		certificates, readErr := u.System().CountCertificates(ctx, environment)
+		if readErr != nil {
+			return 0, nil, readErr
+		}
+		if len(tenants) > 0 || certificates > 0 {
+			return 0, nil, fmt.Errorf("the key of environment %s, which seals secret values and certificates: %w; start with the installation key that it was made with", environment, err)
 		}
 	}
 	key = make([]byte, 32)
@@ -83,7 +87,11 @@ func (u *unit) emitKeys(ctx context.Context, environment string, renew bool) (ap
 		if err != nil {
 			return apim.Change{}, err
 		}
-		items = append(items, again...)
+		certificates, err := u.certificates(ctx, environment)
+		if err != nil {
+			return apim.Change{}, err
+		}
+		items = append(append(items, certificates...), again...)
 	}
 	return u.emit(ctx, environment, items)
 }

@@ -24,6 +24,11 @@ func absoluteURL(s string) error {
 // targetURL says why s cannot be an upstream's address.
 func targetURL(s string) error { return check.TargetURL(s) }
 
+// protocol and protocolFits say what is wrong with how an upstream is called.
+func protocol(s string) error { return check.Protocol(s) }
+
+func protocolFits(protocol, target string) error { return check.ProtocolFits(protocol, target) }
+
 // checkMount says why a mount is malformed.
 func checkMount(m apim.Mount) error {
 	if err := check.BasePath(m.BasePath); err != nil {

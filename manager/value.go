@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -15,6 +16,16 @@ import (
 
 // longestValue bounds a value, in bytes.
 const longestValue = 8 << 10
+
+// longestPEM bounds a value that holds certificates or a key, in bytes.
+const longestPEM = 64 << 10
+
+// isPEM reports whether a value holds certificates or a key, which have lines.
+// Such a value stands in an upstream's TLS alone: in a header or an address a
+// line break would begin another.
+func isPEM(text string) bool {
+	return strings.HasPrefix(text, "-----BEGIN ") && !strings.ContainsFunc(text, func(r rune) bool { return (r < ' ' || r == 0x7f) && r != '\n' && r != '\r' })
+}
 
 // valueName is what a value may be called, and reference how upstreams refer to
 // it.
@@ -62,8 +73,9 @@ func (c *Catalog) SetValue(ctx context.Context, actor apim.Actor, tenant apim.ID
 	switch {
 	case text == "":
 		check.Fail("value", "required", "needs a value")
-	case len(text) > longestValue:
-		check.Fail("value", "too_long", "has %d bytes, the most is %d", len(text), longestValue)
+	case len(text) > longestValue && !isPEM(text) || len(text) > longestPEM:
+		check.Fail("value", "too_long", "has %d bytes, the most is %d, and %d for certificates and keys (PEM)", len(text), longestValue, longestPEM)
+	case isPEM(text): // has lines
 	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		check.Fail("value", "control", "holds a line break or another control character")
 	case strings.Contains(text, "${"):
@@ -186,6 +198,9 @@ func references(rt apim.Runtime) []string {
 		for _, h := range u.Headers {
 			add(h.Value)
 		}
+		for _, text := range []string{u.TLS.ServerName, u.TLS.Roots, u.TLS.Certificate, u.TLS.Key} {
+			add(text)
+		}
 	}
 	return out
 }
@@ -266,6 +281,8 @@ func (u *unit) resolved(ctx context.Context, tenant apim.ID, environment string,
 					check.Fail(at, "value_missing", "refers to ${%s}, and %s has no value of that name", name, environment)
 				case v.Secret:
 					check.Fail(at, "secret", "refers to ${%s}, which is a secret; secrets may stand in headers, not in addresses", name)
+				case strings.ContainsAny(v.Value, "\r\n"):
+					check.Fail(at, "lines", "refers to ${%s}, which has several lines; certificates stand in the upstream's TLS alone", name)
 				default:
 					return v.Value
 				}
@@ -274,7 +291,11 @@ func (u *unit) resolved(ctx context.Context, tenant apim.ID, environment string,
 		}
 		for j, h := range up.Headers {
 			for _, m := range reference.FindAllStringSubmatch(h.Value, -1) {
-				if _, known := values[m[1]]; !known {
+				v, known := values[m[1]]
+				if known && strings.ContainsAny(v.Value, "\r\n") {
+					check.Fail(fmt.Sprintf("upstreams[%d].headers[%d].value", i, j), "lines", "refers to ${%s}, which has several lines; certificates stand in the upstream's TLS alone", m[1])
+				}
+				if !known {
 					check.Fail(fmt.Sprintf("upstreams[%d].headers[%d].value", i, j), "value_missing", "refers to ${%s}, and %s has no value of that name", m[1], environment)
 				}
 			}
@@ -304,6 +325,9 @@ func (u *unit) headers(ctx context.Context, v apim.Version, up apim.Upstream, en
 			plain, err := u.core.Box.Open(value.Sealed, valuePlace(value))
 			if err != nil {
 				failed = fmt.Errorf("value %s of %s: %w", value.Name, environment, err)
+			}
+			if bytes.ContainsAny(plain, "\r\n") {
+				failed = invalid("upstreams.headers.value", "lines", "refers to ${%s}, which has several lines; keys stand in the upstream's TLS alone", value.Name)
 			}
 			return string(plain)
 		})

@@ -173,13 +173,21 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	if in.Mounts != nil {
 		rt.Mounts = changeMounts(&check, *in.Mounts)
 	}
-	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil || in.Weights != nil || in.Traffic != nil {
+	if in.UpstreamURLs != nil || in.Timeouts != nil || in.Headers != nil || in.Protocol != nil || in.Weights != nil || in.Traffic != nil || in.TLS != nil {
 		upstreams := append([]apim.Upstream(nil), rt.Upstreams...)
 		if len(upstreams) == 0 {
 			upstreams = []apim.Upstream{{Name: mainUpstream}}
 		}
 		set(&upstreams[0].URLs, in.UpstreamURLs)
 		set(&upstreams[0].Headers, in.Headers)
+		set(&upstreams[0].Protocol, in.Protocol)
+		if err := protocol(upstreams[0].Protocol); err != nil {
+			check.Fail("upstream_protocol", "enum", "%s", err)
+		}
+		if in.TLS != nil {
+			upstreams[0].TLS = *in.TLS
+			checkUpstreamTLS(&check, *in.TLS)
+		}
 		if in.UpstreamURLs != nil && in.Weights == nil {
 			upstreams[0].Weights = nil // they were those of other addresses
 		}
@@ -198,6 +206,8 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 		for i, u := range upstreams[0].URLs {
 			if err := targetURL(standIn(u)); err != nil {
 				check.Fail(fmt.Sprintf("upstream_urls[%d]", i), "url", "%s", err)
+			} else if err := protocolFits(upstreams[0].Protocol, standIn(u)); err != nil {
+				check.Fail("upstream_protocol", "scheme", "does not fit %s: %s", u, err)
 			}
 		}
 	}

@@ -147,6 +147,41 @@ CREATE POLICY system ON blob AS PERMISSIVE FOR ALL
 CREATE POLICY tenant ON blob AS PERMISSIVE FOR ALL
   USING (tenant_id = ( SELECT NULLIF(current_setting('portico.tenant'::text, true), ''::text) AS "nullif"));
 
+CREATE TABLE certificate (
+  id text COLLATE "default" NOT NULL,
+  environment text COLLATE "default" NOT NULL,
+  hosts text COLLATE "default" NOT NULL,
+  chain text COLLATE "default" NOT NULL,
+  sealed bytea NOT NULL,
+  is_default boolean NOT NULL,
+  clients text COLLATE "default" NOT NULL,
+  subject text COLLATE "default" NOT NULL,
+  issuer text COLLATE "default" NOT NULL,
+  key_type text COLLATE "default" NOT NULL,
+  fingerprint text COLLATE "default" NOT NULL,
+  not_before bigint NOT NULL,
+  not_after bigint NOT NULL,
+  updated_by text COLLATE "default" NOT NULL,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  lock bigint NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
+);
+
+CREATE INDEX certificate_environment ON public.certificate USING btree (environment, not_after, id);
+
+CREATE TABLE certificate_host (
+  environment text COLLATE "default" NOT NULL,
+  host text COLLATE "default" NOT NULL,
+  certificate_id text COLLATE "default" NOT NULL,
+  PRIMARY KEY (environment, host),
+  FOREIGN KEY (certificate_id) REFERENCES certificate(id),
+  FOREIGN KEY (environment) REFERENCES environment(slug)
+);
+
+CREATE INDEX certificate_host_certificate ON public.certificate_host USING btree (certificate_id);
+
 CREATE TABLE credential (
   id text COLLATE "C" NOT NULL,
   tenant_id text COLLATE "C" NOT NULL,

@@ -110,6 +110,20 @@ func requestRefusals() []refusal {
 			Retry: retryNever,
 		},
 		{
+			Code: "client_certificate_required", Status: 403, Title: "This host asks for a client certificate", Group: groupRequest,
+			Happened: "The request came without encryption, to a host whose callers show a certificate of their own (mutual TLS).",
+			Means:    "The request was not forwarded.",
+			Do:       []string{"Call the address with `https`, and let your HTTP client show the certificate that the API's provider gave you or signed for you."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "misdirected", Status: 421, Title: "The connection is not for this host", Group: groupRequest,
+			Happened: "The host asks for a client certificate, and none that is good for it was shown when this connection began: it was opened for another host, or the certificate has expired since.",
+			Means:    "The request was not forwarded.",
+			Do:       []string{"Open a new connection for this host. Most HTTP clients do so by themselves.", "If a new connection fails too, the certificate has expired or is signed by an authority that this host does not take."},
+			Retry:    "Yes, at once, on a new connection.",
+		},
+		{
 			Code: "upgrade_not_supported", Status: 501, Title: "The connection cannot change its protocol", Group: groupRequest,
 			Happened: "The request asks to switch to another protocol, such as WebSocket, which this gateway does not do.",
 			Means:    "The request was not forwarded.",

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"portico/gateway/proxyproto"
 	"portico/gateway/trace/export"
 	"portico/internal/secret"
 	"portico/internal/telemetry"
@@ -88,6 +89,9 @@ func (p PortalSettings) check(w *wrongs) { w.address("portal-addr", p.PortalAddr
 type GatewaySettings struct {
 	Data           string        `env:"PORTICO_DATA" default:"data" help:"Folder of this process: for serve the database (unless it is PostgreSQL), the bus and the gateway's disk copy."`
 	GatewayAddr    string        `env:"PORTICO_GATEWAY_ADDR" default:":8080" help:"Where API calls arrive."`
+	TLSAddr        string        `name:"gateway-tls-addr" env:"PORTICO_GATEWAY_TLS_ADDR" help:"Where API calls arrive over TLS, by the certificates of the environment. Default: nowhere."`
+	ProxyFrom      []string      `name:"gateway-proxy-from" env:"PORTICO_GATEWAY_PROXY_FROM" help:"Networks (CIDR) of load balancers that begin each connection with the PROXY protocol, version 1 or 2. Default: none; nobody else may."`
+	ProxyAlways    bool          `name:"gateway-proxy-required" env:"PORTICO_GATEWAY_PROXY_REQUIRED" default:"true" negatable:"" help:"Connections from gateway-proxy-from that do not begin so are closed."`
 	DrainNotice    time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
 	ShedAfter      time.Duration `env:"PORTICO_SHED_AFTER" default:"250ms" help:"How long work that is ready may wait for a processor, for a second, before a part of the calls is answered 503; 0 is never."`
 	OTLPEndpoint   string        `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
@@ -103,6 +107,14 @@ type GatewaySettings struct {
 
 func (c GatewaySettings) check(w *wrongs) {
 	w.address("gateway-addr", c.GatewayAddr)
+	if c.TLSAddr != "" {
+		w.address("gateway-tls-addr", c.TLSAddr)
+	}
+	for _, text := range c.ProxyFrom {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			w.add("gateway-proxy-from", "%q is not an address range such as 10.0.0.0/8", text)
+		}
+	}
 	if c.KubernetesURL != "" && c.KubernetesURL != inCluster {
 		w.url("kubernetes-url", c.KubernetesURL)
 	}
@@ -113,6 +125,29 @@ func (c GatewaySettings) check(w *wrongs) {
 	if c.UsageSpoolMB < 16 {
 		w.add("usage-spool-mb", "is %d; it needs at least 16", c.UsageSpoolMB)
 	}
+}
+
+// introduced lets proxies say on a listener for whom they connect, where any
+// may.
+func (c GatewaySettings) introduced(l net.Listener) net.Listener {
+	if len(c.ProxyFrom) == 0 || l == nil {
+		return l
+	}
+	out := &proxyproto.Listener{Listener: l, Required: c.ProxyAlways}
+	for _, text := range c.ProxyFrom {
+		if p, err := netip.ParsePrefix(text); err == nil { // check has refused others
+			out.From = append(out.From, p)
+		}
+	}
+	return out
+}
+
+// secure returns the listeners for TLS, none where it is nil.
+func (c GatewaySettings) secure(l net.Listener) []net.Listener {
+	if l == nil {
+		return nil
+	}
+	return []net.Listener{c.introduced(l)}
 }
 
 // spans sends spans of sampled calls; nil where none are to be sent.

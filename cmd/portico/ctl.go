@@ -46,6 +46,7 @@ type ctlCommands struct {
 	Status       ctlStatus       `cmd:"" help:"Who you are, the environments and their nodes." group:"Installation:"`
 	Tenants      ctlTenants      `cmd:"" help:"Tenants." group:"Installation:"`
 	Environments ctlEnvironments `cmd:"" help:"Environments: their gateways' address and settings." group:"Installation:"`
+	Certificates ctlCertificates `cmd:"" aliases:"certs" help:"Certificates with which gateways show themselves over TLS." group:"Installation:"`
 	Nodes        ctlNodes        `cmd:"" help:"Gateway nodes and what they have applied." group:"Installation:"`
 }
 

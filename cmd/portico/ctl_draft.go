@@ -56,8 +56,10 @@ type draftAnswer struct {
 		HeaderTimeoutMS  int64 `json:"header_timeout_ms"`
 		IdleTimeoutMS    int64 `json:"idle_timeout_ms"`
 		Headers          []headerAnswer
+		Protocol         string
 		Weights          []int
 		Traffic          map[string]any
+		TLS              map[string]any
 	}
 	Routes []struct {
 		Operation, Method, Path, Summary string
@@ -121,6 +123,9 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 	}
 	for _, u := range d.Draft.Upstreams {
 		s.say("Draft: upstream %s %s", u.Name, strings.Join(u.URLs, ", "))
+		if u.Protocol != "" {
+			s.say("Draft: calls it by %s", u.Protocol)
+		}
 		for _, setting := range trafficLines(u.Traffic) {
 			s.say("Draft: %s", setting)
 		}
@@ -141,14 +146,16 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 type ctlVersionSet struct {
 	ctlFlags
 	ctlVersion
-	Mount          *string        `placeholder:"PATH" help:"Base path on the gateway."`
-	Host           *string        `help:"With --mount: only for this host."`
-	Place          []string       `sep:"none" placeholder:"PATH[ ASK]" help:"All places where it answers, each with how a call asks for it: '/acme/orders header X-Version: 2', '… query v=2', '… media type application/vnd.acme.v2+json', '… media type parameter version=2'. Give it again for more."`
-	Upstream       []string       `placeholder:"URL" help:"All addresses of the backend; $${NAME} is a value of the environment. Give it again for more."`
-	Weight         []int          `placeholder:"N" help:"Share of each address, in the order of --upstream; give it as often."`
-	Traffic        []string       `sep:"none" placeholder:"KEY=VALUE" help:"How calls are spread and what becomes of those that fail, like balance.algorithm=ewma, health.kind=http, retry.on=connect,503; an empty value is the default. Others stay. Give it again for more."`
-	Header         []string       `sep:"none" placeholder:"NAME=VALUE" help:"A header that the gateway sets for the backend; others stay. $${NAME} in it is a value of the environment. Give it again for more."`
-	NoHeader       []string       `placeholder:"NAME" help:"Set this header no more. Give it again for more."`
+	Mount    *string  `placeholder:"PATH" help:"Base path on the gateway."`
+	Host     *string  `help:"With --mount: only for this host."`
+	Place    []string `sep:"none" placeholder:"PATH[ ASK]" help:"All places where it answers, each with how a call asks for it: '/acme/orders header X-Version: 2', '… query v=2', '… media type application/vnd.acme.v2+json', '… media type parameter version=2'. Give it again for more."`
+	Upstream []string `placeholder:"URL" help:"All addresses of the backend; $${NAME} is a value of the environment. Give it again for more."`
+	Weight   []int    `placeholder:"N" help:"Share of each address, in the order of --upstream; give it as often."`
+	Traffic  []string `sep:"none" placeholder:"KEY=VALUE" help:"How calls are spread and what becomes of those that fail, like balance.algorithm=ewma, health.kind=http, retry.on=connect,503; an empty value is the default. Others stay. Give it again for more."`
+	Header   []string `sep:"none" placeholder:"NAME=VALUE" help:"A header that the gateway sets for the backend; others stay. $${NAME} in it is a value of the environment. Give it again for more."`
+	NoHeader []string `placeholder:"NAME" help:"Set this header no more. Give it again for more."`
+	Protocol *string  `placeholder:"PROTOCOL" help:"How the backend is called: http1 (the default), http2 (by TLS), h2c (without), or auto (what TLS gives). gRPC wants one of the last three."`
+	ctlUpstreamTLS
 	ConnectTimeout *time.Duration `placeholder:"5s" help:"To the backend: name, connection and TLS; 0 is the environment's."`
 	HeaderTimeout  *time.Duration `placeholder:"30s" help:"Until its answer begins; 0 is the environment's."`
 	IdleTimeout    *time.Duration `placeholder:"1m" help:"Between two parts of its answer; 0 is the environment's."`
@@ -224,6 +231,7 @@ func (c *ctlVersionSet) body() (map[string]any, error) {
 	if len(c.Weight) > 0 {
 		body["upstream_weights"] = c.Weight
 	}
+	put(body, "upstream_protocol", c.Protocol)
 	put(body, "max_body_bytes", c.MaxBodyBytes)
 	if err := c.limits(body); err != nil {
 		return nil, err
@@ -310,7 +318,7 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 	}{{"connect-timeout", "connect_timeout_ms", c.ConnectTimeout}, {"header-timeout", "header_timeout_ms", c.HeaderTimeout}, {"idle-timeout", "idle_timeout_ms", c.IdleTimeout}}
 	headers, places := len(c.Header)+len(c.NoHeader) > 0, c.Bearer != nil || c.KeyHeader != nil || c.KeyQuery != nil
 	timed := c.ConnectTimeout != nil || c.HeaderTimeout != nil || c.IdleTimeout != nil
-	if !headers && !places && !timed && len(c.Traffic) == 0 {
+	if !headers && !places && !timed && len(c.Traffic) == 0 && !c.changes() {
 		return nil
 	}
 	var now struct {
@@ -329,7 +337,7 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 		put(now.Draft.Credentials, "header", c.KeyHeader)
 		put(now.Draft.Credentials, "query", c.KeyQuery)
 	}
-	if !headers && !timed && len(c.Traffic) == 0 {
+	if !headers && !timed && len(c.Traffic) == 0 && !c.changes() {
 		return nil
 	}
 	if len(now.Draft.Upstreams) == 0 {
@@ -342,6 +350,13 @@ func (c *ctlVersionSet) merge(ctx context.Context, s *session, path string, body
 			return err
 		}
 		body["traffic"] = traffic
+	}
+	if c.changes() {
+		merged, err := c.ctlUpstreamTLS.merge(main.TLS)
+		if err != nil {
+			return err
+		}
+		body["upstream_tls"] = merged
 	}
 	if timed {
 		spans := map[string]any{"connect_timeout_ms": main.ConnectTimeoutMS, "header_timeout_ms": main.HeaderTimeoutMS, "idle_timeout_ms": main.IdleTimeoutMS}

@@ -23,6 +23,8 @@ func TestDraftIsChangedByCommand(t *testing.T) {
 	wants(t, "versions show, traffic", tm.ok("versions", "show", "orders"), "balance.algorithm=ewma", "health.kind=http", "health.status=200,204", "retry.on=connect,503", "ejection.any_5xx=true", "total_timeout_ms=9000")
 	wants(t, "versions upstreams", tm.ok("versions", "upstreams", "orders", "--environment", "production"), "NODE", "GETS NO CALLS BECAUSE")
 	wants(t, "versions upstreams --json", tm.ok("versions", "upstreams", "orders", "--json"), `"items"`)
+	tm.ok("versions", "set", "orders", "--protocol", "http1")
+	wants(t, "versions show, protocol", tm.ok("versions", "show", "orders"), "Draft: calls it by http1")
 	whole := tm.ok("versions", "show", "orders", "--json")
 	wants(t, "versions show --json", whole, `"connect_timeout_ms": 2000`, `"idle_timeout_ms": 60000`, `"bearer": false`, `"header": "X-API-Key"`, `"query": ""`, `"max_body_bytes": 2048`)
 	tm.refused([]refusedCommand{
@@ -31,6 +33,7 @@ func TestDraftIsChangedByCommand(t *testing.T) {
 		{[]string{"versions", "set", "orders", "--header", "X-One"}, exitUsage, "NAME=VALUE"},
 		{[]string{"versions", "set", "orders", "--traffic", "balance"}, exitUsage, "KEY=VALUE"},
 		{[]string{"versions", "set", "orders", "--traffic", "balance.algorithm=dice"}, exitRefused, "balance.algorithm"},
+		{[]string{"versions", "set", "orders", "--protocol", "spdy"}, exitRefused, "upstream_protocol"},
 		{[]string{"versions", "set", "orders", "--weight", "3"}, exitRefused, "upstream_weights"},
 		{[]string{"versions", "set", "orders", "--public", "odd", "--private", "odd"}, exitUsage, "both --public and --private"},
 		{[]string{"versions", "set", "orders", "--limit", "1/1s@moon"}, exitRefused, "limits[0].by"},

@@ -23,15 +23,17 @@ type environmentAnswer struct {
 	GatewayURL           string `json:"gateway_url"`
 	Sequence             uint64
 	Settings             struct {
-		TrustedProxies   []string `json:"trusted_proxies"`
-		MaxBodyBytes     int64    `json:"max_body_bytes"`
-		ConnectTimeoutMS int64    `json:"connect_timeout_ms"`
-		HeaderTimeoutMS  int64    `json:"header_timeout_ms"`
-		IdleTimeoutMS    int64    `json:"idle_timeout_ms"`
-		MaxStaleMS       int64    `json:"max_stale_ms"`
-		RefuseStale      bool     `json:"refuse_stale"`
-		Tracing          bool     `json:"tracing"`
-		TracePerMillion  int      `json:"trace_per_million"`
+		TrustedProxies      []string `json:"trusted_proxies"`
+		TLSMinimum          string   `json:"tls_minimum"`
+		UnverifiedUpstreams bool     `json:"unverified_upstreams"`
+		MaxBodyBytes        int64    `json:"max_body_bytes"`
+		ConnectTimeoutMS    int64    `json:"connect_timeout_ms"`
+		HeaderTimeoutMS     int64    `json:"header_timeout_ms"`
+		IdleTimeoutMS       int64    `json:"idle_timeout_ms"`
+		MaxStaleMS          int64    `json:"max_stale_ms"`
+		RefuseStale         bool     `json:"refuse_stale"`
+		Tracing             bool     `json:"tracing"`
+		TracePerMillion     int      `json:"trace_per_million"`
 	}
 }
 
@@ -118,6 +120,8 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 	rows := [][]string{
 		{"SETTING", "VALUE"},
 		{"Trusted proxies", strings.Join(e.Settings.TrustedProxies, ", ")},
+		{"Oldest TLS", e.Settings.TLSMinimum},
+		{"Unverified upstreams", yes(e.Settings.UnverifiedUpstreams)},
 		{"Longest body of a request", fmt.Sprintf("%d bytes", e.Settings.MaxBodyBytes)},
 		{"To connect to an upstream", span(e.Settings.ConnectTimeoutMS)},
 		{"Until its answer begins", span(e.Settings.HeaderTimeoutMS)},
@@ -131,16 +135,18 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 
 // ctlSettings are what an environment's nodes do where nothing else is said.
 type ctlSettings struct {
-	TrustedProxy     []string       `placeholder:"NETWORK" help:"A network whose word on the client's address is taken, like 10.0.0.0/8. Give it again for more."`
-	NoTrustedProxies bool           `help:"Take nobody's word on the client's address."`
-	MaxBodyBytes     *int64         `placeholder:"BYTES" help:"Longest body of a request."`
-	ConnectTimeout   *time.Duration `placeholder:"5s" help:"To an upstream: name, connection and TLS."`
-	HeaderTimeout    *time.Duration `placeholder:"30s" help:"Until an upstream's answer begins."`
-	IdleTimeout      *time.Duration `placeholder:"1m" help:"Between two parts of an answer."`
-	MaxStale         *time.Duration `placeholder:"24h" help:"How long a node may serve without hearing from the bus."`
-	RefuseStale      *bool          `negatable:"" help:"Past that it refuses calls, or serves on and says so in its health."`
-	Tracing          *bool          `negatable:"" help:"Take part in callers' traces (W3C trace context), or pass them on as they come."`
-	TracePerMillion  *int           `placeholder:"10000" help:"How many calls of a million are sampled, where no trusted proxy has decided."`
+	TrustedProxy        []string       `placeholder:"NETWORK" help:"A network whose word on the client's address is taken, like 10.0.0.0/8. Give it again for more."`
+	NoTrustedProxies    bool           `help:"Take nobody's word on the client's address."`
+	TLSMinimum          *string        `name:"tls-minimum" placeholder:"1.2" help:"Oldest TLS that clients may use: 1.2 or 1.3."`
+	UnverifiedUpstreams *bool          `negatable:"" help:"APIs may say that an upstream's certificate is not verified: anybody may then answer for it."`
+	MaxBodyBytes        *int64         `placeholder:"BYTES" help:"Longest body of a request."`
+	ConnectTimeout      *time.Duration `placeholder:"5s" help:"To an upstream: name, connection and TLS."`
+	HeaderTimeout       *time.Duration `placeholder:"30s" help:"Until an upstream's answer begins."`
+	IdleTimeout         *time.Duration `placeholder:"1m" help:"Between two parts of an answer."`
+	MaxStale            *time.Duration `placeholder:"24h" help:"How long a node may serve without hearing from the bus."`
+	RefuseStale         *bool          `negatable:"" help:"Past that it refuses calls, or serves on and says so in its health."`
+	Tracing             *bool          `negatable:"" help:"Take part in callers' traces (W3C trace context), or pass them on as they come."`
+	TracePerMillion     *int           `placeholder:"10000" help:"How many calls of a million are sampled, where no trusted proxy has decided."`
 }
 
 func (c ctlSettings) body() (map[string]any, error) {
@@ -148,6 +154,8 @@ func (c ctlSettings) body() (map[string]any, error) {
 	if err := putList(out, "trusted_proxies", c.TrustedProxy, "trusted-proxy", "no-trusted-proxies", c.NoTrustedProxies); err != nil {
 		return nil, err
 	}
+	put(out, "tls_minimum", c.TLSMinimum)
+	put(out, "unverified_upstreams", c.UnverifiedUpstreams)
 	put(out, "max_body_bytes", c.MaxBodyBytes)
 	put(out, "refuse_stale", c.RefuseStale)
 	put(out, "tracing", c.Tracing)

@@ -27,6 +27,7 @@ import (
 	"portico/manager/store"
 	"portico/openapi/contract"
 	"portico/openapi/spec"
+	"portico/test/fake"
 )
 
 // notByCommand are the operations that no command calls, and why.
@@ -94,6 +95,20 @@ func (tm *terminal) node(name, tokenFile string) {
 	}
 }
 
+// certificate writes a certificate for gw.example.com and its key, and returns
+// the flags that name them.
+func (tm *terminal) certificate(file func(string) string) string {
+	tm.t.Helper()
+	issued := fake.NewAuthority(tm.t, "Test CA").Issue(tm.t, "gw.example.com")
+	chain, key := file("chain-"+issued.Pair.Leaf.SerialNumber.String()), file("key-"+issued.Pair.Leaf.SerialNumber.String())
+	for name, text := range map[string]string{chain: issued.Chain, key: issued.Key} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			tm.t.Fatal(err)
+		}
+	}
+	return "--chain " + chain + " --key " + key
+}
+
 // explained is the id of the one call that the gateway of the walk explains.
 const explained = "0190b7e5a1c27d3e8f4a5b6c7d8e9f00"
 
@@ -153,6 +168,9 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("status", "tenants", "tenants show", "tenants set --key-prefix acme", "environments create sandbox --kind sandbox --gateway-url http://localhost:8090",
 		"environments", "environments show sandbox", "environments set sandbox --name Sandbox", "environments change sandbox 1",
 		"values set backend=https://a.example", "values", "values unset backend")
+	first, renewed := tm.certificate(file), tm.certificate(file)
+	walk("certificates add "+first+" --default", "certificates", "certificates show gw.example.com",
+		"certificates replace gw.example.com "+renewed, "certificates set gw.example.com --no-default --clients off", "certificates remove gw.example.com --yes")
 	walk("nodes enrol gw-2 --out "+file("enrol"), "nodes enrol gw-3", "nodes enrolments", "nodes enrolments revoke gw-3")
 	tm.node("gw-2", file("enrol"))
 	tm.explaining()
@@ -160,7 +178,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("nodes", "nodes drain gw-2", "nodes resume gw-2", "nodes remove gw-2")
 
 	walk("import "+tm.file("orders.yaml", ordersYAML), "apis", "apis show orders", "apis set orders --tag shop --contact us",
-		"versions list orders", "versions show orders", "versions set orders --limit 600/1m", "versions publish orders --environment sandbox",
+		"versions list orders", "versions show orders", "versions set orders --limit 600/1m --upstream-server-name orders.internal", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
 		"versions upstreams orders", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
 	walk("split orders --environment sandbox", "split set orders --environment sandbox --upstream https://next.example --share 5 --sticky cookie --step 10 --every 5m --mirror https://mirror.example",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -66,6 +67,13 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
+	var secure net.Listener
+	if c.TLSAddr != "" {
+		if secure, err = listenAt("gateway-tls-addr", c.TLSAddr); err != nil {
+			return err
+		}
+		defer func() { _ = secure.Close() }()
+	}
 	ops, err := listenAt("ops-addr", c.OpsAddr)
 	if err != nil {
 		return err
@@ -136,7 +144,7 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	fmt.Fprintf(os.Stdout, "\nPortico gateway %s, node %s of %s, is started.\n\n  Gateway   %-34s what programs call\n  Health    %s/readyz\n",
 		version, enrolled.Name, enrolled.Environment, urlOf("", listener), urlOf("", ops))
 	fmt.Fprint(os.Stdout, stopLine)
-	err = node.Run(ctx, listener)
+	err = node.Run(ctx, c.introduced(listener), c.secure(secure)...)
 	closing, stop := context.WithTimeout(context.WithoutCancel(behind), time.Second)
 	defer stop()
 	_ = health.Shutdown(closing)

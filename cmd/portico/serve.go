@@ -31,7 +31,7 @@ type serveCommand struct {
 
 // listeners are opened before anything else, so that a taken port is the first
 // thing to be said, and addresses are known.
-type listeners struct{ gateway, portal, console, ops, demo net.Listener }
+type listeners struct{ gateway, secure, portal, console, ops, demo net.Listener }
 
 // Run starts everything, prints where it is, and ends when ctx does: the
 // gateway first, which finishes the calls under way.
@@ -135,7 +135,7 @@ func (s *serveCommand) run(ctx context.Context, began time.Time, open *listeners
 	serving, endServing := context.WithCancel(ctx)
 	defer endServing()
 	traffic, serving := errgroup.WithContext(serving)
-	traffic.Go(func() error { return node.Run(serving, open.gateway) })
+	traffic.Go(func() error { return node.Run(serving, s.introduced(open.gateway), s.secure(open.secure)...) })
 	traffic.Go(func() error { // a part that fails ends the process, not silently
 		select {
 		case <-behind.Done():
@@ -179,12 +179,13 @@ func (s *serveCommand) listen() (*listeners, error) {
 		name string
 	}{
 		{&open.gateway, s.GatewayAddr, "gateway-addr"},
+		{&open.secure, s.TLSAddr, "gateway-tls-addr"},
 		{&open.portal, s.PortalAddr, "portal-addr"},
 		{&open.console, s.ConsoleAddr, "console-addr"},
 		{&open.ops, s.OpsAddr, "ops-addr"},
 		{&open.demo, s.DemoAddr, "demo-addr"},
 	} {
-		if l.into == &open.demo && !s.Demo {
+		if l.into == &open.demo && !s.Demo || l.addr == "" {
 			continue
 		}
 		var err error
@@ -198,7 +199,7 @@ func (s *serveCommand) listen() (*listeners, error) {
 
 // close closes what no server has closed before.
 func (l *listeners) close() {
-	for _, one := range []net.Listener{l.gateway, l.portal, l.console, l.ops, l.demo} {
+	for _, one := range []net.Listener{l.gateway, l.secure, l.portal, l.console, l.ops, l.demo} {
 		if one != nil {
 			_ = one.Close() // closed by its server already
 		}

@@ -96,6 +96,7 @@ func (a *AnswerHead) statusLine(line string) (minor int, err *Error) {
 type answerFraming struct {
 	length  string
 	lengths int
+	options int // in Connection
 	chunked bool
 	coded   bool // a transfer coding that is not chunked alone
 	keeps   bool
@@ -107,6 +108,9 @@ func (r *answerFraming) field(f Field) *Error {
 	case 10:
 		if fold(f.Name, "Connection") {
 			for option := range strings.SplitSeq(f.Value, ",") {
+				if r.options++; r.options > MaxFields {
+					return bad("The answer's Connection names more than 100 fields.")
+				}
 				option = strings.Trim(option, " \t")
 				r.closes = r.closes || fold(option, "close")
 				r.keeps = r.keeps || fold(option, "keep-alive")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,8 @@ type Conn struct {
 	ready   []byte // validated, waiting for the server
 	failure error  // what follows ready, for good
 	slow    bool   // own is that of the head which is being held
+
+	switching atomic.Bool // what follows waits in held until it is known whether it is HTTP
 
 	mu      sync.Mutex
 	refused *Error    // guarded by mu
@@ -76,7 +79,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 		if c.failure != nil {
 			return 0, c.failure
 		}
-		if len(c.held) > 0 && c.release() {
+		switching := c.switching.Load()
+		if len(c.held) > 0 && !switching && c.release() {
 			continue
 		}
 		c.patience()
@@ -84,8 +88,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 		if n == 0 {
 			return 0, c.fail(err)
 		}
+		if switching && len(c.held)+n > maxAhead {
+			return 0, c.fail(errAhead)
+		}
 		// Most often p now holds one request or a part of a body: no copy.
-		if len(c.held) == 0 {
+		if len(c.held) == 0 && !switching {
 			if n = c.inPlace(p[:n]); n > 0 {
 				return n, nil
 			}
@@ -165,7 +172,11 @@ func (c *Conn) begin(b []byte, end int) *Error {
 		return HeadTooLarge()
 	}
 	c.slow = false
-	return c.stream.Begin(b[:end])
+	if err := c.stream.Begin(b[:end]); err != nil {
+		return err
+	}
+	c.switching.Store(c.stream.Head().Upgrade && c.stream.AtHead())
+	return nil
 }
 
 // refuse puts the request that stands for the refusal in place of the client's.
@@ -210,6 +221,11 @@ func (c *Conn) patience() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.switching.Load():
+		if c.own.IsZero() {
+			return
+		}
+		c.own, c.slow = time.Time{}, false
 	case !c.stream.AtHead():
 		c.own, c.slow = time.Now().Add(c.times.Body), false
 	case len(c.held) == 0 && c.own.IsZero():

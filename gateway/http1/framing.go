@@ -6,6 +6,7 @@ import "strings"
 // for. Each is accepted once, in one spelling.
 type framing struct {
 	host, length, chunked bool
+	options               int // in Connection
 	hostValue             string
 }
 
@@ -29,6 +30,9 @@ func (r *framing) field(h *Head, f Field) *Error {
 	case 10:
 		if fold(f.Name, "Connection") {
 			for option := range strings.SplitSeq(f.Value, ",") {
+				if r.options++; r.options > MaxFields {
+					return &Error{431, "The header Connection names more than 100 fields. Send fewer."}
+				}
 				if fold(strings.Trim(option, " \t"), "close") {
 					h.Close = true
 				}

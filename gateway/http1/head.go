@@ -125,6 +125,11 @@ func (h *Head) requestLine(line string) *Error {
 		}
 		return bad("The request line does not end with HTTP/1.1.")
 	}
+	return h.request(method, target)
+}
+
+// request reads a method, which is a token, and a target, which is not empty.
+func (h *Head) request(method, target string) *Error {
 	for i := range len(target) {
 		if c := target[i]; c <= ' ' || c == 0x7f || c == '#' {
 			return bad("The request target holds a space, a control character or a fragment.")

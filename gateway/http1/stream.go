@@ -74,10 +74,11 @@ func (s *Stream) Body(b []byte) (n int, err *Error) {
 				continue
 			}
 			s.line = append(s.line, b[n:n+end+1]...)
-			n += end + 1
+			n += end
 			if err := s.endLine(); err != nil {
-				return n, err
+				return n, err // nobody sees its end
 			}
+			n++
 			s.line = s.line[:0]
 		}
 	}

@@ -30,14 +30,18 @@ import (
 type conn struct {
 	net.Conn
 	lanes  *Lanes
-	raw    syscall.RawConn // of the socket; nil where there is none
-	direct bool            // what is read are the socket's own bytes: no TLS
-	secure bool
-	peer   netip.Addr
-	line   policy.Line
+	raw    syscall.RawConn      // of the socket; nil where there is none
+	direct bool                 // what is read are the socket's own bytes: no TLS
+	tls    *tls.ConnectionState // nil in plain
+	// introduced is nil unless a proxy may say, before anything else, whom it
+	// speaks for.
+	introduced introduced
+	peer       netip.Addr
+	line       policy.Line
 
 	readBy  atomic.Int64 // when a read must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write
+	checked int64        // readBy when the sweeper looked whether the client is there; guarded by lanes.mu
 	phase   atomic.Uint32
 
 	*work          // nil while nothing has come
@@ -104,13 +108,14 @@ func newConn(l *Lanes, nc net.Conn) *conn {
 	if peer, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		c.peer = peer.Addr().Unmap()
 	}
-	socket := nc
+	socket, direct := nc, true
 	if t, ok := nc.(*tls.Conn); ok {
-		socket = t.NetConn()
+		socket, direct = t.NetConn(), false
 	}
+	c.introduced, _ = socket.(introduced)
 	if tcp, ok := socket.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			c.raw, c.direct = raw, socket == nc
+			c.raw, c.direct = raw, direct
 		}
 	}
 	c.step, c.push = c.turn, c.write
@@ -128,6 +133,7 @@ func (c *conn) run() {
 	defer func() {
 		if r := recover(); r != nil { // one call must not take the others down
 			c.lanes.log.Error("a call panicked", "panic", r, "stack", string(debug.Stack()))
+			c.giveUp()
 		}
 		if handed {
 			return
@@ -138,16 +144,14 @@ func (c *conn) run() {
 		_ = c.Conn.Close()
 	}()
 	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Head))
-	if t, ok := c.Conn.(*tls.Conn); ok {
-		if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
-			return
-		}
-		if c.secure = true; t.ConnectionState().NegotiatedProtocol == "h2" {
-			c.readBy.Store(0)
-			handed = true
-			c.lanes.full.take(t, nil)
-			return
-		}
+	if err := c.shake(); err != nil {
+		return
+	}
+	if c.lanes.FullOnly || c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
+		c.readBy.Store(0)
+		handed = true
+		c.lanes.full.take(c.Conn, nil)
+		return
 	}
 	for {
 		c.next, c.empty = readOn, false
@@ -176,6 +180,60 @@ func (c *conn) run() {
 			return
 		}
 	}
+}
+
+// giveUp ends the call that panicked: what it holds is freed, and it is counted.
+// Its memory is not used again.
+func (c *conn) giveUp() {
+	defer func() { _ = recover() }() // it is as broken as the panic says: the first one is in the log
+	if c.work == nil || c.ex == nil {
+		return
+	}
+	ex := c.ex
+	c.ex = nil
+	if ex.Answer.Status == 0 {
+		ex.Answer.Status = http.StatusInternalServerError
+	}
+	defer c.lanes.handler.Done(ex, errPanicked)
+	if ex.Body != nil {
+		ex.Body.Stop(c.interruptReads)
+	}
+	closeBody(&ex.Answer)
+}
+
+var errPanicked = errors.New("the call panicked")
+
+// introduced is a connection from a proxy that says, before anything else, whom
+// it speaks for; gateway/proxyproto has it.
+type introduced interface {
+	// Introduction reads what the proxy says. From then on the remote address is
+	// that of whom it speaks for. kept reports whether it said nothing of the
+	// kind and what was read instead waits to be read again.
+	Introduction() (kept bool, err error)
+}
+
+// shake does what comes before the first request.
+func (c *conn) shake() error {
+	if c.introduced != nil {
+		kept, err := c.introduced.Introduction()
+		if err != nil {
+			return err
+		}
+		c.direct = c.direct && !kept
+		if peer, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String()); err == nil {
+			c.peer = peer.Addr().Unmap()
+		}
+	}
+	t, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if err := t.HandshakeContext(context.Background()); err != nil { // readBy ends it
+		return err
+	}
+	state := t.ConnectionState()
+	c.tls = &state
+	return nil
 }
 
 // turn serves what has come. It is called when there may be something to read,
@@ -213,6 +271,7 @@ func (c *conn) rest() {
 	}
 	c.release()
 	if c.served {
+		c.headIn = false
 		c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Idle))
 	}
 	c.phase.CompareAndSwap(serving, waiting)
@@ -285,7 +344,10 @@ func (c *conn) release() {
 	c.work = nil
 	w.r, w.w, w.looked = 0, 0, 0
 	if len(w.in) > headBuffer {
-		w.in = w.in[:headBuffer:headBuffer]
+		w.in = make([]byte, headBuffer)
+	}
+	if cap(w.out) > largeBuffer {
+		w.out = make([]byte, 0, outBuffer)
 	}
 	c.lanes.works.Put(w)
 }
@@ -307,6 +369,7 @@ func (c *conn) look() next {
 	b := c.in[c.r:c.w]
 	for c.looked < 2 && len(b) > 1 && b[0] == '\r' && b[1] == '\n' { // RFC 9112 section 2.2
 		c.r += 2
+		c.looked = 0
 		b = b[2:]
 	}
 	end, err := http1.EndOfHead(b, c.looked)
@@ -337,6 +400,7 @@ func (c *conn) look() next {
 		}
 		if err == nil || string(b[:end]) == http1.Preface {
 			c.lanes.pool.Give(ex)
+			c.ex = nil
 			return handOver
 		}
 	}
@@ -345,13 +409,13 @@ func (c *conn) look() next {
 
 // refuse answers what is no request, and ends the connection.
 func (c *conn) refuse(ex *policy.Exchange, err *http1.Error) next {
-	ex.Method, ex.Peer, ex.Secure = http.MethodGet, c.peer, c.secure
+	ex.Method, ex.Peer, ex.Secure, ex.TLS = http.MethodGet, c.peer, c.tls != nil, c.tls
 	h := c.lanes.handler
 	h.Refuse(ex, &policy.Denied{Status: err.Status, Code: codeOf(err.Status), Detail: err.Detail, Close: true})
 	_, failed := c.answer(ex)
+	c.ex = nil
 	h.Done(ex, failed)
 	c.lanes.pool.Give(ex)
-	c.ex = nil
 	c.release()
 	c.lingers = true
 	return hangUp
@@ -377,14 +441,15 @@ func (c *conn) serve() bool {
 			c.body = new(policy.Body)
 		}
 	}
+	c.ex = nil
 	h.Done(ex, err)
 	local := ex.Answer.Local
 	c.lanes.pool.Give(ex)
-	c.ex = nil
 	if err == nil && unread {
 		keep = keep && local && c.skip()
-		c.lingers = !keep
 	}
+	// One that does not know yet that this was the last answer may go on sending.
+	c.lingers = err == nil && !keep && (unread || !c.head.Close)
 	return keep && err == nil
 }
 
@@ -426,7 +491,7 @@ const lingerTime = 500 * time.Millisecond
 // closeIdle closes the connection when nothing of a request has come, and
 // reports whether it did. The connection's own goroutine sees it.
 func (c *conn) closeIdle() bool {
-	if c.phase.Load() != waiting || c.raw != nil && c.direct && !socket.IsQuiet(c.raw) && !socket.Ended(c.raw) {
+	if c.phase.Load() != waiting || c.raw != nil && !socket.IsQuiet(c.raw) && !socket.Ended(c.raw) {
 		return false
 	}
 	if !c.phase.CompareAndSwap(waiting, closing) {

@@ -1,7 +1,6 @@
 package lane
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -14,9 +13,7 @@ import (
 // go on; an error means that the client did not get all of it.
 func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 	a := &ex.Answer
-	if a.Body != nil {
-		defer a.Body.Close()
-	}
+	defer closeBody(a)
 	if ex.Expects { // a body that is read beside may ask for more
 		c.sending.Lock()
 		c.answering = true
@@ -44,10 +41,18 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 	return keep, err
 }
 
+// closeBody closes an answer's body, if there is one, and only once.
+func closeBody(a *policy.Answer) {
+	if body := a.Body; body != nil {
+		a.Body = nil
+		_ = body.Close() // nobody is left to tell
+	}
+}
+
 // appendHead writes the head of the answer.
 func (c *conn) appendHead(b []byte, ex *policy.Exchange, keep, chunked bool) []byte {
 	a := &ex.Answer
-	b = appendStatus(append(b, "HTTP/1.1 "...), a.Status)
+	b = appendStatus(append(b, "HTTP/1.1 "...), a.Wire())
 	dated := false
 	for _, f := range a.Header.Fields() {
 		b = append(append(b, f.Name...), ": "...)
@@ -93,12 +98,10 @@ func (c *conn) sendContinue() error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	if c.answering {
-		return errAnswered
+		return policy.ErrStopped
 	}
 	return c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 }
-
-var errAnswered = errors.New("the request was answered before its body was asked for")
 
 // send writes to the client, who has the time of a write for each 16 KiB.
 func (c *conn) send(b []byte) error {

@@ -18,7 +18,7 @@ func (c *conn) fill(ex *policy.Exchange) {
 	} else {
 		ex.Interim = c.interim
 	}
-	ex.Host, ex.Secure, ex.Peer, ex.Line = hostOf(h.Host), c.secure, c.peer, &c.line
+	ex.Host, ex.Secure, ex.TLS, ex.Peer, ex.Line = hostOf(h.Host), c.tls != nil, c.tls, c.peer, &c.line
 	for _, f := range h.Fields[:h.Count] {
 		ex.Header.Add(f.Name, f.Value)
 	}
@@ -41,6 +41,9 @@ func announced(ex *policy.Exchange) {
 			continue
 		}
 		for name := range strings.SplitSeq(f.Value, ",") {
+			if len(ex.Body.Trailer.Fields()) == http1.MaxFields {
+				return
+			}
 			if name = strings.Trim(name, " \t"); http1.IsToken(name) && !policy.Hop(name) && !policy.Managed(name) {
 				ex.Body.Trailer.Add(name, "")
 			}

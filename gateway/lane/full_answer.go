@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"time"
 
@@ -12,49 +13,70 @@ import (
 
 // write sends the exchange's answer. An error means that the client did not get
 // all of it, and the connection must end.
-func (f *full) write(w http.ResponseWriter, r *http.Request, ex *policy.Exchange) error {
-	if ex.Answer.Body != nil {
-		defer ex.Answer.Body.Close()
+func (c *fullCall) write(ex *policy.Exchange) error {
+	a := &ex.Answer
+	if c.conn.http1 != nil {
+		c.conn.http1.Resume()
 	}
-	rc := http.NewResponseController(w)
-	h := w.Header()
-	for _, field := range ex.Answer.Header.Fields() {
-		h.Add(field.Name, field.Value)
+	if a.Body != nil {
+		defer a.Body.Close()
 	}
+	h := c.w.Header()
+	setFields(h, "", a.Header.Fields(), 3)
 	if _, said := h["Content-Type"]; !said {
 		h["Content-Type"] = nil // net/http would guess
 	}
-	if ex.Answer.Length >= 0 && mayHaveLength(ex.Answer.Status) {
-		h["Content-Length"] = []string{strconv.FormatInt(ex.Answer.Length, 10)}
+	if a.Length >= 0 && mayHaveLength(a.Status) {
+		h["Content-Length"] = []string{strconv.FormatInt(a.Length, 10)}
 	}
-	unread := !ex.Body.Ended()
-	if f.lanes.draining.Load() || ex.Answer.Close || unread && !ex.Answer.Local {
+	if c.ends(ex) {
 		h["Connection"] = []string{"close"}
 	}
-	if unread {
+	if c.conn.http1 != nil && !ex.Body.Ended() {
 		// What the client still sends is read for a moment, so that it sees the
 		// answer rather than a reset, and no longer: it must not hold us.
-		defer func() { _ = rc.SetReadDeadline(time.Now().Add(lingerTime)) }()
+		defer func() {
+			_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(lingerTime))
+		}()
 	}
-	if err := rc.SetWriteDeadline(time.Now().Add(f.lanes.times.Write)); err != nil {
-		return err
-	}
-	w.WriteHeader(ex.Answer.Status)
-	if ex.Answer.Body == nil || r.Method == http.MethodHead {
+	c.patience()
+	defer c.writeBy.Store(0)
+	c.w.WriteHeader(a.Wire())
+	if a.Body == nil || ex.Method == http.MethodHead {
 		return nil
 	}
-	if ex.Answer.Length < 0 { // events may be long in coming; the head must not wait for them
-		if err := rc.Flush(); err != nil {
-			return &policy.Broken{Cause: err}
-		}
-	}
-	if err := f.stream(w, rc, ex); err != nil {
+	if err := c.stream(ex); err != nil {
 		return err
 	}
-	for _, field := range ex.Answer.Trailer.Fields() {
-		h.Add(http.TrailerPrefix+field.Name, field.Value)
+	if c.conn.http2 != nil { // net/http sends what is left when nobody watches any more
+		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.full.lanes.times.Write))
 	}
+	setFields(h, http.TrailerPrefix, a.Trailer.Fields(), 0)
 	return nil
+}
+
+// ends reports whether the answer is the last of its connection. By HTTP/2 a
+// request that cannot be used harms no other on it.
+func (c *fullCall) ends(ex *policy.Exchange) bool {
+	if c.full.lanes.draining.Load() {
+		return true
+	}
+	return c.conn.http1 != nil && (ex.Answer.Close || !ex.Body.Ended() && !ex.Answer.Local)
+}
+
+// setFields writes fields into a header of net/http; more are to come.
+func setFields(h http.Header, prefix string, fields []policy.Field, more int) {
+	values := make([]string, 0, len(fields)+more)
+	for _, f := range fields {
+		name := prefix + textproto.CanonicalMIMEHeaderKey(f.Name)
+		if have := h[name]; have != nil {
+			h[name] = append(have, f.Value)
+			continue
+		}
+		n := len(values)
+		values = append(values, f.Value)
+		h[name] = values[n : n+1 : n+1]
+	}
 }
 
 // mayHaveLength tells the statuses whose answers say how long they are.
@@ -66,36 +88,57 @@ var errShort = errors.New("upstream: answer shorter than it said")
 
 // stream copies the body and flushes whatever has come when the upstream
 // pauses.
-func (f *full) stream(w http.ResponseWriter, rc *http.ResponseController, ex *policy.Exchange) error {
-	buf := f.buffers.Get().(*[buffer]byte)
-	defer f.buffers.Put(buf)
-	sent := int64(0)
+func (c *fullCall) stream(ex *policy.Exchange) error {
+	buf := c.full.buffers.Get().(*[buffer]byte)
+	defer c.full.buffers.Put(buf)
+	body := ex.Answer.Body
+	may, _ := body.(ready)
+	if c.conn.http1 != nil {
+		may = nil // a small body of no known length would lose its trailers
+	}
+	sent, flushed := int64(0), false
 	for {
-		n, err := ex.Answer.Body.Read(buf[:])
-		if n > 0 {
-			if err := rc.SetWriteDeadline(time.Now().Add(f.lanes.times.Write)); err != nil {
-				return err
+		// What has come, the head included, must not wait for what has not.
+		if !flushed && sent != ex.Answer.Length && (may == nil && ex.Answer.Length < 0 || may != nil && !may.Ready()) {
+			if err := http.NewResponseController(c.w).Flush(); err != nil {
+				return &policy.Broken{Cause: err}
 			}
-			if _, err := w.Write(buf[:n]); err != nil {
+		}
+		flushed = false
+		n, err := body.Read(buf[:])
+		if n > 0 {
+			c.patience()
+			if _, err := c.w.Write(buf[:n]); err != nil {
 				return &policy.Broken{Cause: err}
 			}
 			sent += int64(n)
 			ex.Sent = sent
-			if err == nil && sent != ex.Answer.Length && n < len(buf) {
-				if err := rc.Flush(); err != nil {
-					return &policy.Broken{Cause: err}
-				}
-			}
+		} else {
+			flushed = true
 		}
 		switch {
 		case err == io.EOF && ex.Answer.Length >= 0 && sent < ex.Answer.Length:
 			return errShort
 		case err == io.EOF:
 			return nil
-		case err != nil:
+		case err != nil: // what has come goes out, and the end of it says that it is not whole
+			_ = http.NewResponseController(c.w).Flush()
 			return err
 		}
 	}
 }
 
 const buffer = 32 << 10
+
+// writeInterim sends an answer before the answer.
+func (c *fullCall) writeInterim(status int, fields []policy.Field) error {
+	h := c.w.Header()
+	for _, f := range fields {
+		h.Add(f.Name, f.Value)
+	}
+	c.patience()
+	c.w.WriteHeader(status)
+	c.writeBy.Store(0)
+	clear(h)
+	return nil
+}

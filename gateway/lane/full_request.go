@@ -1,24 +1,32 @@
 package lane
 
 import (
+	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"time"
+	"os"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
 )
 
-// fill writes a request into an exchange.
-func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *http1.Conn) {
+// fill writes the request into an exchange, or says why it cannot be read.
+func (c *fullCall) fill(ex *policy.Exchange) *http1.Error {
+	r, conn := c.r, c.conn
+	if conn.http1 != nil {
+		if refused := conn.http1.Refused(r.RequestURI); refused != nil {
+			return refused
+		}
+	} else if refused := c.check(); refused != nil {
+		return refused
+	}
 	ex.Method, ex.Target, ex.Authority, ex.Proto = r.Method, r.RequestURI, r.Host, r.Proto
 	ex.Host = hostOf(r.Host)
-	ex.Secure = r.TLS != nil
-	fillPeer(ex, r)
+	ex.Secure, ex.TLS, ex.Peer = conn.tls != nil, conn.tls, conn.peer
 	if r.ProtoAtLeast(1, 1) {
-		ex.Interim = interim(w)
+		ex.Interim = c.interim
 	}
 	for name, values := range r.Header {
 		for _, v := range values {
@@ -29,40 +37,47 @@ func fill(ex *policy.Exchange, w http.ResponseWriter, r *http.Request, conn *htt
 		}
 	}
 	if ex.BodyLength = r.ContentLength; ex.BodyLength == 0 {
-		return
-	}
-	source := &fullBody{r: r, conn: conn}
-	source.body = policy.NewBody(source)
-	ex.Body = source.body
-	for name := range r.Trailer {
-		ex.Body.Trailer.Add(name, "")
-	}
-	// An upstream may answer before it has read everything. A server that does
-	// not know how to do both at once is served one after the other.
-	rc := http.NewResponseController(w)
-	_ = rc.EnableFullDuplex()
-	if ex.Expects { // the deadline of the answer before must not end "100 Continue"
-		_ = rc.SetWriteDeadline(time.Time{})
-	}
-}
-
-// interim sends answers before the answer.
-func interim(w http.ResponseWriter) func(int, []policy.Field) error {
-	return func(status int, fields []policy.Field) error {
-		h := w.Header()
-		for _, f := range fields {
-			h.Add(f.Name, f.Value)
-		}
-		w.WriteHeader(status)
-		clear(h)
 		return nil
 	}
+	c.body.Reset((*fullBody)(c))
+	ex.Body = c.body
+	for name := range r.Trailer {
+		if !policy.Managed(name) {
+			ex.Body.Trailer.Add(name, "")
+		}
+	}
+	if conn.http1 != nil {
+		// An upstream may answer before it has read everything. A server that does
+		// not know how to do both at once is served one after the other.
+		_ = http.NewResponseController(c.w).EnableFullDuplex()
+	}
+	return nil
 }
 
-func fillPeer(ex *policy.Exchange, r *http.Request) {
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		ex.Peer = peer.Addr().Unmap()
+// stateOf returns what a connection that was taken over agreed on; nil in plain.
+func stateOf(c net.Conn) *tls.ConnectionState {
+	if t, ok := c.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		return &state
 	}
+	return nil
+}
+
+// check holds a request by HTTP/2 to the rules of HTTP/1.1.
+func (c *fullCall) check() *http1.Error {
+	r, l := c.r, &c.later
+	authority := r.Host
+	if err := l.Begin(r.Method, r.RequestURI, authority); err != nil {
+		return err
+	}
+	for name, values := range r.Header {
+		for _, v := range values {
+			if err := l.Field(name, v); err != nil {
+				return err
+			}
+		}
+	}
+	return l.End()
 }
 
 // hostOf returns the host in lower case without a port and a final dot.
@@ -102,13 +117,14 @@ func lowerASCII(s string) string {
 }
 
 // fullBody reads the request's body and, at its end, its trailers.
-type fullBody struct {
-	r    *http.Request
-	conn *http1.Conn
-	body *policy.Body
-}
+type fullBody fullCall
 
+// Read implements io.Reader.
 func (s *fullBody) Read(p []byte) (int, error) {
+	if s.conn.http2 != nil { // of HTTP/1.1 the connection takes care
+		s.readBy.Store(s.full.lanes.now.Load() + int64(s.full.lanes.times.Body))
+		defer s.readBy.Store(0)
+	}
 	n, err := s.r.Body.Read(p)
 	switch {
 	case err == io.EOF:
@@ -121,8 +137,10 @@ func (s *fullBody) Read(p []byte) (int, error) {
 				}
 			}
 		}
-	case err != nil && s.conn != nil:
-		if malformed := s.conn.Malformed(); malformed != nil {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errSlow
+	case err != nil && s.conn.http1 != nil:
+		if malformed := s.conn.http1.Malformed(); malformed != nil {
 			return n, policy.BadRequest(malformed.Detail)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // Times bound what a client may take. A zero field means its default. They are
@@ -56,6 +57,8 @@ type Lanes struct {
 	stop     chan struct{}  // closed when nothing is accepted any more
 	over     chan struct{}  // closed when nothing is served any more
 	running  sync.WaitGroup // connections of the fast lane, and the sweeper
+
+	tunnels tunnels
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{} // of the fast lane; guarded by mu
@@ -133,10 +136,6 @@ func (l *Lanes) begin(listener net.Listener) bool {
 }
 
 func (l *Lanes) accept(nc net.Conn) {
-	if l.FullOnly {
-		l.full.take(nc, nil)
-		return
-	}
 	c := newConn(l, nc)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,13 +164,14 @@ func (l *Lanes) Drain(ctx context.Context) error {
 	l.KeepConnections(false)
 	l.refuse()
 	err := l.full.drain(ctx)
-	for err == nil && l.closeIdle() > 0 {
+	for err == nil && l.closeIdle()+l.tunnels.count() > 0 {
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-time.After(drainTick):
 		}
 	}
+	l.tunnels.end()
 	if closing := l.Close(); err == nil {
 		err = closing
 	}
@@ -186,6 +186,7 @@ const drainTick = 10 * time.Millisecond
 // Close gives every connection up at once, and returns when all is at rest.
 func (l *Lanes) Close() error {
 	l.refuse()
+	l.tunnels.end()
 	err := l.full.close()
 	l.mu.Lock()
 	// Closing a socket would wait for the callback that a call runs in. Calls
@@ -256,11 +257,17 @@ func (l *Lanes) tellTime(now time.Time, since int64) {
 
 func (l *Lanes) expire() {
 	now, past := l.now.Load(), time.Unix(1, 0)
+	l.full.expire(now)
+	l.tunnels.expire(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
-		if by := c.readBy.Load(); by > 0 && now > by {
+		// The poller tells only once of a request and the end behind it, when
+		// they come together. So each wait is looked at once.
+		if by := c.readBy.Load(); by > 0 && (now > by || c.direct && by != c.checked && socket.Ended(c.raw)) {
 			_ = c.SetReadDeadline(past) // its goroutine sees it
+		} else {
+			c.checked = by
 		}
 		if by := c.writeBy.Load(); by > 0 && now > by {
 			_ = c.SetWriteDeadline(past)

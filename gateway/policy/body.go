@@ -53,7 +53,9 @@ func (b *Body) Reset(source io.Reader) {
 // make a read that waits for the caller fail.
 func (b *Body) Stop(interrupt func()) {
 	if !b.mu.TryLock() {
-		interrupt()
+		if !b.ended.Load() {
+			interrupt()
+		}
 		b.mu.Lock()
 	}
 	b.stopped = true
@@ -94,7 +96,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped {
-		return 0, errStopped
+		return 0, ErrStopped
 	}
 	n, err := b.source.Read(p)
 	switch total := b.read.Add(int64(n)); {
@@ -102,6 +104,8 @@ func (b *Body) Read(p []byte) (int, error) {
 		n, err = 0, TooLarge(b.limit)
 	case err == nil:
 		return n, nil
+	case err == ErrStopped: //nolint:errorlint // it is the lane's own
+		return n, err
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
 		return n, err
@@ -114,7 +118,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var errStopped = errors.New("the request's body is not read any more")
+// ErrStopped is what reading a body fails with once nobody wants it any more,
+// such as when the answer is there. It is nobody's fault.
+var ErrStopped = errors.New("the request's body is not read any more")
 
 // Broken is the failure of the caller's side: it went away or stalled. It
 // is not the upstream's fault.

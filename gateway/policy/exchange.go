@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/netip"
 	"strconv"
@@ -19,24 +21,27 @@ import (
 type Exchange struct {
 	// What the lane fills in.
 	Method     string
-	Target     string // the path and query of the request line, as they came
-	Authority  string // host and port, as they came
-	Host       string // of Authority: lower case, without a port
-	Proto      string // "HTTP/1.1"
-	Secure     bool   // the caller's connection is encrypted
-	Header     Header // edits reach the upstream
-	Body       *Body  // nil for none
-	BodyLength int64  // in bytes; 0 none, -1 not known
+	Target     string               // the path and query of the request line, as they came
+	Authority  string               // host and port, as they came
+	Host       string               // of Authority: lower case, without a port
+	Proto      string               // "HTTP/1.1"
+	Secure     bool                 // the caller's connection is encrypted
+	TLS        *tls.ConnectionState // of the connection to this node; nil in plain
+	Header     Header               // edits reach the upstream
+	Body       *Body                // nil for none
+	BodyLength int64                // in bytes; 0 none, -1 not known
 	Peer       netip.Addr
-	Expects    bool // the caller waits for 100 Continue
+	Expects    bool   // the caller waits for 100 Continue
+	Upgrade    string // the protocol to which the caller wants to switch; "" for none
 	Line       *Line
 
 	// What the node adds before the chain.
-	Now       time.Time // the one clock reading on entry
-	Mono      int64     // the same in nanoseconds that never run backwards
-	Client    netip.Addr
-	Trusted   bool // the peer is a trusted proxy
-	RequestID string
+	Now               time.Time // the one clock reading on entry
+	Mono              int64     // the same in nanoseconds that never run backwards
+	Client            netip.Addr
+	Trusted           bool              // the peer is a trusted proxy
+	ClientCertificate *x509.Certificate // what the caller has shown, verified for this host; nil for none
+	RequestID         string
 	// MaxBodyBytes is the environment's, for routes that set none.
 	MaxBodyBytes int64
 	Path         Path
@@ -60,9 +65,10 @@ type Exchange struct {
 
 	// Own is how long the call was with the gateway before an upstream was
 	// called, Waited how long that took until its answer began; 0 without one.
-	// Sent is how many bytes of the answer's body went out.
-	Own, Waited time.Duration
-	Sent        int64
+	// Sent is how many bytes of the answer's body, or through a tunnel, went out;
+	// Carried is how many the caller has sent through a tunnel.
+	Own, Waited   time.Duration
+	Sent, Carried int64
 
 	// Interim sends an answer before the answer, such as 103 Early Hints, at
 	// once; nil where the caller cannot read one.
@@ -99,10 +105,37 @@ type Answer struct {
 	Body    io.ReadCloser // nil for none
 	Length  int64         // of the body; -1 not known
 	Trailer Header        // complete when Body has ended
+	// Told is the status that the caller reads in the place of Status, for
+	// protocols that say elsewhere how a call went; 0 is Status itself.
+	Told int
+	// Tunnel is set where the upstream has switched protocols, with status 101;
+	// Body then ends it.
+	Tunnel Tunnel
 	// Local says that the gateway itself answers, not an upstream.
 	Local bool
 	// Close says that the connection ends with this answer.
 	Close bool
+}
+
+// Tunnel is the upstream's side of a connection whose protocol was switched. One
+// goroutine may read and one write at a time.
+type Tunnel interface {
+	io.ReadWriter
+	// CloseWrite says that nothing more will be written.
+	CloseWrite() error
+	// Stop makes reads and writes fail, those under way included. It may be
+	// called at any time before the answer's Body is closed.
+	Stop()
+	// Idle is how long nothing may pass, either way.
+	Idle() time.Duration
+}
+
+// Wire returns the status that goes out.
+func (a *Answer) Wire() int {
+	if a.Told != 0 {
+		return a.Told
+	}
+	return a.Status
 }
 
 // Line is the caller's connection, as far as a destination may ask for it; nil
@@ -119,6 +152,9 @@ type Caller struct {
 	Grant        *Grant
 	Subscription *Subscription
 }
+
+// Received returns how many bytes the caller has sent after the head.
+func (ex *Exchange) Received() int64 { return ex.Body.Count() + ex.Carried }
 
 // Scratch lends the exchange's buffer for appending. Give the grown slice back
 // with Keep before anybody else asks.

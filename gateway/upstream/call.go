@@ -36,12 +36,15 @@ type call struct {
 	body  []byte // the request's body, where it is whole
 	whole bool   // there is no other body to send
 
-	in     []byte
-	r, w   int // what of in was read and not used
-	head   http1.AnswerHead
-	reader http1.Body
-	up     *upload
-	unhook func() bool // ends the watch over the context
+	in       []byte
+	r, w     int // what of in was read and not used
+	head     http1.AnswerHead
+	reader   http1.Body
+	up       *upload
+	res      *http.Response // where the answer came by HTTP/2
+	hints    *farHints
+	answerBy int64       // when all of the answer must be there; 0 no matter when
+	unhook   func() bool // ends the watch over the context
 }
 
 // Call implements policy.Destination. It returns when the answer's head is
@@ -49,13 +52,25 @@ type call struct {
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
-	c.upstream, c.ex, c.times = u, ex, u.timeouts()
+	c.upstream, c.ex = u, ex
+	c.times = u.timeouts()
+	web := c.beginGRPC()
+	answered := false
+	defer func() { // also after a panic
+		if !answered {
+			c.finish(false)
+		}
+	}()
 	if err := c.run(ctx); err != nil {
-		err = c.told(ctx, err)
-		c.finish(false)
+		if err = c.told(ctx, err); web != nil {
+			web.undo(ex)
+		}
 		return err
 	}
-	ex.Answer.Body = c
+	ex.Answer.Body, answered = c, true
+	if web != nil {
+		web.answer(ex)
+	}
 	return nil
 }
 
@@ -64,6 +79,7 @@ func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
+	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -180,7 +196,7 @@ func (c *call) mayRepeat(o balance.Outcome, attempt int, now int64) bool {
 	if attempt >= r.attempts || !r.covers(o, c.head.Status) || c.times.until > 0 && now >= c.times.until {
 		return false
 	}
-	return o == balance.Unreachable || c.whole && repeatable(c.ex.Method)
+	return o == balance.Unreachable || c.whole && c.repeatable()
 }
 
 // move gives the endpoint up for another one, if there is one and the budget
@@ -236,6 +252,12 @@ func (c *call) gather() error {
 // any of the request may have reached an upstream.
 func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	home := c.at.Data.(*endpoint)
+	if home.far != nil && c.ex.Upgrade != "" {
+		return false, errNoUpgrade()
+	}
+	if home.far != nil && home.far.speaks.Load() {
+		return true, c.tryFar(ctx, home.far)
+	}
 	if reuse {
 		c.conn = home.take()
 	}
@@ -248,7 +270,11 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 		c.ex.Trail.Begin(home.host, c.conn != nil)
 	}
 	if c.conn == nil {
-		if c.conn, err = home.dial(ctx, c.connectTime()); err != nil {
+		c.conn, err = home.dial(ctx, c.connectTime())
+		if errors.Is(err, errSpeaksHTTP2) {
+			return true, c.tryFar(ctx, home.far)
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -265,7 +291,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	}
 	c.out = append(c.out, c.body...)
 	c.await()
-	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && !repeatable(c.ex.Method))
+	wrote, n, err := c.conn.exchange(c.out, c.in, c.conn.used && (c.conn.rested || !c.repeatable()))
 	if c.w = n; err == nil {
 		err = c.readHead()
 	}
@@ -286,6 +312,9 @@ func (c *call) connectTime() time.Duration {
 	return min(c.times.Connect, max(time.Duration(c.times.until-c.upstream.set.now.Load()), time.Millisecond))
 }
 
+// repeatable reports whether the request may be sent twice.
+func (c *call) repeatable() bool { return c.ex.Upgrade == "" && repeatable(c.ex.Method) }
+
 // repeatable tells the methods that may be sent twice (RFC 9110 section 9.2.2).
 func repeatable(method string) bool {
 	switch method {
@@ -305,11 +334,15 @@ func (c *call) wasStale(err error, sent bool) bool {
 	if why := c.conn.why(); why != busy && why != stale {
 		return false
 	}
-	return errors.Is(err, errStale) || (!sent || repeatable(c.ex.Method)) && !errors.As(err, new(*http1.Error))
+	return errors.Is(err, errStale) || (!sent || c.repeatable()) && !errors.As(err, new(*http1.Error))
 }
 
 // drop gives the connection up.
 func (c *call) drop() {
+	if c.res != nil {
+		c.res.Body.Close()
+		c.res = nil
+	}
 	if c.unhook != nil {
 		c.unhook()
 		c.unhook = nil
@@ -341,7 +374,7 @@ func (c *call) readHead() error {
 		}
 		c.r += end
 		switch {
-		case c.head.Status >= 200 && c.head.Status <= 599:
+		case c.head.Status >= 200 && c.head.Status <= 599, c.switched():
 			c.ex.Grow(grown)
 			c.conn.head.Store(false)
 			c.conn.readBy.Store(0)
@@ -371,7 +404,7 @@ func (c *call) interim() error {
 	}
 	var kept []policy.Field
 	for _, f := range c.head.Fields {
-		if !policy.Hop(f.Name) {
+		if !policy.Hop(f.Name) && !policy.FoldEqual(f.Name, "Content-Length") {
 			kept = append(kept, policy.Field(f))
 		}
 	}
@@ -386,6 +419,9 @@ func (c *call) interim() error {
 func (c *call) answer() error {
 	a := &c.ex.Answer
 	a.Status, a.Length = c.head.Status, c.head.Length
+	if c.head.Status == http.StatusSwitchingProtocols {
+		a.Tunnel = (*tunnel)(c)
+	}
 	if a.Length < 0 {
 		a.Length = -1
 	}
@@ -403,6 +439,9 @@ func (c *call) answer() error {
 
 // Read implements io.Reader: the body of the answer.
 func (c *call) Read(p []byte) (int, error) {
+	if c.res != nil {
+		return c.readFar(p)
+	}
 	n, err := c.reader.Read(p, c)
 	switch {
 	case err == io.EOF:
@@ -419,18 +458,21 @@ func (c *call) Read(p []byte) (int, error) {
 }
 
 // Ready reports whether the next Read need not wait for the upstream.
-func (c *call) Ready() bool { return c.reader.Ready(c.in[c.r:c.w]) }
+func (c *call) Ready() bool { return c.res == nil && c.reader.Ready(c.in[c.r:c.w]) }
 
 // Close implements io.Closer. It ends the call, whatever is left of it. Nobody
 // may use the call after it.
 func (c *call) Close() error {
-	c.finish(c.reader.Ended() && !c.head.Close && c.r == c.w && (c.up == nil || c.up.ended.Load()))
+	c.finish(c.res == nil && c.head.Status != http.StatusSwitchingProtocols && c.reader.Ended() && !c.head.Close && c.r == c.w && (c.up == nil || c.up.ended.Load()))
 	return nil
 }
 
 // finish gives the connection back, or up, and the call to the next.
 func (c *call) finish(reusable bool) {
 	set := c.upstream.set
+	if c.res != nil {
+		c.res.Body.Close()
+	}
 	if c.conn != nil {
 		if c.unhook != nil {
 			c.unhook()

@@ -29,10 +29,12 @@ type conn struct {
 	head    atomic.Bool  // the wait is for an answer's head
 	line    atomic.Pointer[policy.Line]
 
-	used  bool  // it has answered before
-	freed int64 // when it became idle; guarded by home.mu
-	turn  turn  // of exchange
-	step  func(uintptr) bool
+	used   bool   // it has answered before
+	rested bool   // it was idle for a while: more may have come than was asked for
+	freed  int64  // when it became idle; guarded by home.mu
+	hungUp uint64 // the state in which its other side was seen to have hung up; the sweeper's
+	turn   turn   // of exchange
+	step   func(uintptr) bool
 }
 
 // The phases of a connection.

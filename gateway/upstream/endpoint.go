@@ -24,6 +24,7 @@ type endpoint struct {
 
 	address string
 	tls     *tls.Config // nil for plain
+	far     *far        // how it is called by HTTP/2; nil for HTTP/1.1 alone
 	set     *Set
 
 	mu     sync.Mutex
@@ -38,8 +39,9 @@ const (
 )
 
 // newEndpoint returns the endpoint of a target's URL. address is where it is,
-// host and port; "" is where the URL says.
-func newEndpoint(target, address string, set *Set) (*endpoint, bool) {
+// host and port; "" is where the URL says. secure is how it is spoken to when it
+// is https.
+func newEndpoint(target, address, protocol string, set *Set, secure *tls.Config) (*endpoint, bool) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, false
@@ -49,8 +51,16 @@ func newEndpoint(target, address string, set *Set) (*endpoint, bool) {
 		e.address = addressOf(u)
 	}
 	if u.Scheme == "https" {
-		e.tls = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(64)}
+		if secure == nil {
+			return nil, false
+		}
+		e.tls = secure.Clone()
+		if e.tls.ServerName == "" {
+			e.tls.ServerName = u.Hostname()
+		}
+		e.tls.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 	}
+	e.far = newFar(e, protocol)
 	e.balance = balance.NewEndpoint(nameOf(target, address), e)
 	return e, true
 }
@@ -92,6 +102,7 @@ func (e *endpoint) take() *conn {
 	c := e.idle[n-1]
 	e.idle[n-1] = nil
 	e.idle = e.idle[:n-1]
+	c.rested = c.freed != e.set.now.Load()
 	return c
 }
 
@@ -108,26 +119,40 @@ func (e *endpoint) put(c *conn) {
 	e.mu.Unlock()
 }
 
-// dial opens a connection, TLS included. Its errors are *dialError.
+// dial opens a connection for HTTP/1.1, TLS included. Its errors are *dialError,
+// but for errSpeaksHTTP2.
 func (e *endpoint) dial(ctx context.Context, timeout time.Duration) (*conn, error) {
+	c, err := e.connect(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := c.(*tls.Conn); ok && e.far != nil {
+		if err := e.far.negotiated(t); err != nil {
+			return nil, err
+		}
+	}
+	out := newConn(c, e)
+	e.set.open(out)
+	return out, nil
+}
+
+// connect opens a connection, TLS included. Its errors are *dialError.
+func (e *endpoint) connect(ctx context.Context, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	plain, err := e.set.dial(ctx, "tcp", e.address)
 	if err != nil {
 		return nil, &dialError{err, ctx.Err() != nil}
 	}
-	var c net.Conn = plain
-	if e.tls != nil {
-		secure := tls.Client(plain, e.tls)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = plain.Close()
-			return nil, &dialError{err, ctx.Err() != nil}
-		}
-		c = secure
+	if e.tls == nil {
+		return plain, nil
 	}
-	out := newConn(c, e)
-	e.set.open(out)
-	return out, nil
+	secure := tls.Client(plain, e.tls)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = plain.Close() // it carries nothing
+		return nil, &dialError{err, ctx.Err() != nil}
+	}
+	return secure, nil
 }
 
 type dialError struct {
@@ -148,6 +173,9 @@ func (e *endpoint) shut() {
 	e.mu.Unlock()
 	for _, c := range list {
 		e.set.close(c)
+	}
+	if e.far != nil {
+		e.far.shut()
 	}
 }
 

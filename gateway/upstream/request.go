@@ -56,6 +56,9 @@ func (c *call) appendHead(b []byte, to *endpoint) []byte {
 			}
 		}
 	}
+	if ex.Upgrade != "" {
+		b = append(append(append(b, "Connection: Upgrade\r\nUpgrade: "...), ex.Upgrade...), '\r', '\n')
+	}
 	if ex.Expects && !c.whole {
 		b = append(b, "Expect: 100-continue\r\n"...)
 	}

@@ -65,7 +65,7 @@ func (s *Set) watch(now int64, ask bool) {
 		switch {
 		case readBy > 0 && now > readBy, writeBy > 0 && now > writeBy:
 			c.abort(state, timedOut)
-		case ask && (readBy > 0 || writeBy > 0):
+		case (ask || c.hungUp == state) && (readBy > 0 || writeBy > 0):
 			waiting = append(waiting, c)
 		}
 	}
@@ -86,6 +86,9 @@ func (c *conn) look() {
 	if line := c.line.Load(); line != nil && line.Gone() {
 		c.abort(state, abandoned)
 	} else if c.raw != nil && c.head.Load() && socket.Ended(c.raw) {
-		c.abort(state, stale)
+		if c.hungUp == state { // else the call may just have read the last of it
+			c.abort(state, stale)
+		}
+		c.hungUp = state
 	}
 }

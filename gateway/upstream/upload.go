@@ -32,6 +32,10 @@ const continueAfter = time.Second
 func (c *call) stream() error {
 	ex := c.ex
 	ex.Body.Share()
+	if until := c.times.until; until > 0 { // how long the client takes to send is not held against the upstream
+		c.times.Header = min(c.times.Header, max(time.Duration(until-c.upstream.set.now.Load()), time.Millisecond))
+		c.times.until = 0
+	}
 	c.up = &upload{
 		body: ex.Body, chunked: ex.BodyLength < 0, conn: c.conn, state: c.state, set: c.upstream.set, times: c.times,
 	}
@@ -44,8 +48,13 @@ func (c *call) stream() error {
 		return c.readHead()
 	}
 	timer := time.AfterFunc(continueAfter, c.up.begin)
-	defer timer.Stop()
-	return c.readHead()
+	err := c.readHead()
+	timer.Stop()
+	c.up.once.Do(func() {}) // it does not begin any more, nor is it beginning
+	if err == nil {
+		c.conn.readBy.Store(0)
+	}
+	return err
 }
 
 // begin starts the upload, once. Until it has ended nobody waits for the
@@ -109,7 +118,7 @@ func chunk(buf []byte, n int) []byte {
 func (u *upload) lastChunk(b []byte) []byte {
 	b = append(b, "0\r\n"...)
 	for _, f := range u.body.Trailer.Fields() {
-		if f.Value != "" {
+		if f.Value != "" && !policy.Hop(f.Name) {
 			b = appendField(b, f.Name, f.Value)
 		}
 	}

@@ -10,6 +10,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"reflect"
 	"sync"
@@ -137,7 +138,7 @@ func shut(old, kept map[string]*Upstream) {
 	}
 }
 
-// Connections counts the open connections.
+// Connections counts the open connections, and each call by HTTP/2 as one.
 func (s *Set) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +167,8 @@ type Upstream struct {
 	guarded bool // calls must Enter the group
 	retries retries
 	hashBy  hashBy
-	search  *search // nil for targets that are where they say
+	tls     *tls.Config // of targets that are https
+	search  *search     // nil for targets that are where they say
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by name; guarded by mu
@@ -178,6 +180,10 @@ type Upstream struct {
 // may be nil, keep their connections and what is known of them.
 func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
 	u := &Upstream{config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+	u.tls, _ = TLSConfig(config) // who passes a configuration has asked; nil refuses to connect
+	if before != nil && !reflect.DeepEqual(before.config.TLS, config.TLS) {
+		before = nil // its connections were made by other rules
+	}
 	var group *balance.Group
 	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
 	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
@@ -206,7 +212,9 @@ func (u *Upstream) take(list []found, before *Upstream) {
 	var old map[string]*endpoint
 	if before != nil {
 		before.end() // or it might shut what is taken over
-		old = before.byName()
+		if before.config.Protocol == u.config.Protocol {
+			old = before.byName()
+		}
 	}
 	for _, e := range u.replace(list, old) {
 		e.shut() // which waits for the set, as others do that wait for this upstream
@@ -233,7 +241,7 @@ func (u *Upstream) replace(list []found, old map[string]*endpoint) (gone []*endp
 		}
 		if e == nil {
 			var ok bool
-			if e, ok = newEndpoint(f.url, f.address, u.set); !ok {
+			if e, ok = newEndpoint(f.url, f.address, u.config.Protocol, u.set, u.tls); !ok {
 				continue
 			}
 		}

@@ -207,13 +207,25 @@ func (s Selector) String() string {
 type Upstream struct {
 	Name             string   `json:"name"`
 	URLs             []string `json:"urls"`
-	Weights          []int    `json:"weights,omitempty"` // of URLs, by place; none: all the same
+	Weights          []int    `json:"weights,omitempty"`  // of URLs, by place; none: all the same
+	Protocol         string   `json:"protocol,omitempty"` // "http1" (the default), "http2", "h2c" or "auto"
 	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`
 	// Headers are sent with every call: what the backend asks of Portico.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
 	Traffic Traffic          `json:"traffic,omitzero"`
+	TLS     UpstreamTLS      `json:"tls,omitzero"`
+}
+
+// UpstreamTLS is how an upstream's https addresses are spoken to. Each text may
+// refer to values of the environment, ${name}.
+type UpstreamTLS struct {
+	ServerName  string `json:"server_name,omitempty"` // that its certificate is for; "": the address's host
+	Roots       string `json:"roots,omitempty"`       // PEM, the authorities that sign it; "": the system's
+	Certificate string `json:"certificate,omitempty"` // PEM, what the gateway shows
+	Key         string `json:"key,omitempty"`         // of it: ${name} of a secret value
+	Unverified  bool   `json:"unverified,omitempty"`  // takes any certificate, where the environment allows that
 }
 
 // UpstreamHeader is a header that the gateway sets. Value and an upstream's URLs

@@ -31,11 +31,15 @@ type Environment struct {
 // EnvironmentSettings are what an environment's nodes do where nothing else is
 // said. Times are milliseconds.
 type EnvironmentSettings struct {
-	TrustedProxies   []string `json:"trusted_proxies,omitempty"` // networks, whose word on the client's address is taken
-	MaxBodyBytes     int64    `json:"max_body_bytes"`
-	ConnectTimeoutMS int      `json:"connect_timeout_ms"`
-	HeaderTimeoutMS  int      `json:"header_timeout_ms"`
-	IdleTimeoutMS    int      `json:"idle_timeout_ms"`
+	TrustedProxies []string `json:"trusted_proxies,omitempty"` // networks, whose word on the client's address is taken
+	TLSMinimum     string   `json:"tls_minimum,omitempty"`     // the oldest that clients may use: "1.2" or "1.3"; "": 1.2
+	// UnverifiedUpstreams lets APIs say that an upstream's certificate is not
+	// verified.
+	UnverifiedUpstreams bool  `json:"unverified_upstreams,omitempty"`
+	MaxBodyBytes        int64 `json:"max_body_bytes"`
+	ConnectTimeoutMS    int   `json:"connect_timeout_ms"`
+	HeaderTimeoutMS     int   `json:"header_timeout_ms"`
+	IdleTimeoutMS       int   `json:"idle_timeout_ms"`
 	// MaxStaleMS is how long a node may serve without hearing from the bus
 	// before it alarms, or, with RefuseStale, refuses calls.
 	MaxStaleMS  int64 `json:"max_stale_ms"`

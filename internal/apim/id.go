@@ -22,6 +22,7 @@ const (
 	PrefixEnvironment  = "env"
 	PrefixNode         = "node"
 	PrefixEnrolment    = "enr"
+	PrefixCertificate  = "cert"
 	PrefixImport       = "imp"
 	PrefixDocument     = "doc"
 	PrefixAPI          = "api"

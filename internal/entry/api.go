@@ -89,14 +89,39 @@ func (s Selector) String() string {
 // Upstream is a backend of an API. Times are milliseconds; 0 is the default
 // of the environment.
 type Upstream struct {
-	Name             string   `json:"name"` // referred to by routes
-	Targets          []Target `json:"targets"`
-	ConnectTimeoutMS int      `json:"connect_timeout_ms,omitempty"`
-	HeaderTimeoutMS  int      `json:"header_timeout_ms,omitempty"` // until the answer's head
-	IdleTimeoutMS    int      `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
+	Name    string   `json:"name"` // referred to by routes
+	Targets []Target `json:"targets"`
+	// Protocol is how it is called: "http1" (the default), "http2" by TLS, "h2c"
+	// without, or "auto", which is what TLS gives.
+	Protocol         string `json:"protocol,omitempty"`
+	ConnectTimeoutMS int    `json:"connect_timeout_ms,omitempty"`
+	HeaderTimeoutMS  int    `json:"header_timeout_ms,omitempty"` // until the answer's head
+	IdleTimeoutMS    int    `json:"idle_timeout_ms,omitempty"`   // between two reads of the answer's body
 	// Headers are set on every call, in the place of the caller's.
 	Headers []UpstreamHeader `json:"headers,omitempty"`
 	Traffic Traffic          `json:"traffic,omitzero"`
+	TLS     *UpstreamTLS     `json:"tls,omitempty"` // nil: the system's authorities, no certificate of ours
+}
+
+// UpstreamTLS is how the targets that are https are spoken to.
+type UpstreamTLS struct {
+	ServerName string `json:"server_name,omitempty"` // that their certificate is for; "": the target's host
+	Roots      string `json:"roots,omitempty"`       // PEM, the authorities that sign it; "": the system's
+	// Certificate is what the gateway shows, PEM, and Key its private key, PKCS #8
+	// in DER. Both or neither.
+	Certificate string  `json:"certificate,omitempty"`
+	Key         *Sealed `json:"key,omitempty"`
+	// Unverified takes any certificate of theirs, and so anybody for them.
+	Unverified bool `json:"unverified,omitempty"`
+
+	// Opened is Key once a node has opened it; it never travels.
+	Opened []byte `json:"-"`
+}
+
+// UpstreamKeyInfo names what the key of an upstream's TLS is sealed as, so that
+// it opens as nothing else. version is a uuid.
+func UpstreamKeyInfo(version, upstream string) string {
+	return "upstream_key|" + version + "|" + upstream
 }
 
 // UpstreamHeader is a header that the gateway sets: a Value in clear, or one

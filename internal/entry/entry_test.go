@@ -23,6 +23,7 @@ func TestKeysAreBuiltFromHexadecimalOnly(t *testing.T) {
 		{entry.APIKey, id, "api." + id},
 		{entry.TermsKey, id, "terms." + id},
 		{entry.GrantKey, id + id, "grant." + id + id},
+		{entry.CertKey, id, "cert." + id},
 		{entry.APIKey, strings.ToUpper(id), ""},
 		{entry.APIKey, id[1:], ""},
 		{entry.APIKey, id + "0", ""},
@@ -42,7 +43,7 @@ func TestKeysAreBuiltFromHexadecimalOnly(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"", "api", "api.", "env.", "head.x", "cert." + id, "api." + id + ".x", "API." + id, " env"} {
+	for _, s := range []string{"", "api", "api.", "env.", "head.x", "cert." + id[1:], "mcp." + id, "api." + id + ".x", "API." + id, " env"} {
 		if key, err := entry.ParseKey(s); err == nil {
 			t.Errorf("%q: got %q, want it refused", s, key)
 		}

@@ -12,6 +12,8 @@ type Env struct {
 
 	TrustedProxies []string `json:"trusted_proxies,omitempty"` // CIDR prefixes
 
+	// TLSMinimum is the oldest TLS that clients may use: "1.2" or "1.3". "": 1.2.
+	TLSMinimum string `json:"tls_minimum,omitempty"`
 	// Tracing makes nodes a part of callers' traces. TracePerMillion is how many
 	// calls of a million are sampled, of those whose caller did not decide.
 	Tracing         bool `json:"tracing,omitempty"`

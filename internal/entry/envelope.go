@@ -47,7 +47,7 @@ type Item struct {
 
 // Body is implemented by the types that an entry can hold.
 type Body interface {
-	Keys | Env | Terms | API | Grant
+	Keys | Env | Cert | Terms | API | Grant
 }
 
 // Encode returns body as an entry of schema 1. The error is of JSON encoding

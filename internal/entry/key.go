@@ -12,6 +12,7 @@ type Kind string
 const (
 	KindKeys     Kind = "keys"     // Keys: the environment's key, sealed for each node
 	KindEnv      Kind = "env"      // Env: the environment itself
+	KindCert     Kind = "cert"     // Cert: a certificate of the gateway's hosts
 	KindTerms    Kind = "terms"    // Terms: what a plan gives
 	KindAPI      Kind = "api"      // API: one version's live revision
 	KindGrant    Kind = "grant"    // Grant: what one credential may call
@@ -22,12 +23,12 @@ const (
 // Kinds returns all kinds of this schema in the order in which a publisher
 // writes them: what is referred to comes before what refers to it.
 func Kinds() []Kind {
-	return []Kind{KindKeys, KindEnv, KindTerms, KindAPI, KindGrant, KindComplete, KindHead}
+	return []Kind{KindKeys, KindEnv, KindCert, KindTerms, KindAPI, KindGrant, KindComplete, KindHead}
 }
 
 // Key names an entry within its environment: "api.<uuid>", "terms.<uuid>",
-// "grant.<sha-256>", "keys", "env", "head" or "complete", where a uuid is 32 and a
-// SHA-256 64 lower-case hexadecimal digits. Build one with the functions below:
+// "cert.<uuid>", "grant.<sha-256>", "keys", "env", "head" or "complete", where a uuid is
+// 32 and a SHA-256 64 lower-case hexadecimal digits. Build one with the functions below:
 // a bus accepts keys on writing that it refuses on reading.
 type Key string
 
@@ -36,6 +37,9 @@ func APIKey(versionUUID string) (Key, error) { return newKey(KindAPI, versionUUI
 
 // TermsKey returns the key of a plan's entry.
 func TermsKey(planUUID string) (Key, error) { return newKey(KindTerms, planUUID, 32) }
+
+// CertKey returns the key of a certificate's entry.
+func CertKey(uuid string) (Key, error) { return newKey(KindCert, uuid, 32) }
 
 // GrantKey returns the key of a credential's entry, from the lower-case hex
 // SHA-256 of what the caller presents.
@@ -57,7 +61,7 @@ func ParseKey(s string) (Key, error) {
 	}
 	kind, id, _ := strings.Cut(s, ".")
 	switch Kind(kind) {
-	case KindAPI, KindTerms:
+	case KindAPI, KindTerms, KindCert:
 		return newKey(Kind(kind), id, 32)
 	case KindGrant:
 		return newKey(KindGrant, id, 64)

@@ -20,11 +20,20 @@ func Env(e apim.Environment, problemURL string) entry.Env {
 	s := e.Settings
 	return entry.Env{
 		Name: e.Slug, Kind: string(e.Kind), GatewayURL: e.GatewayURL, ProblemURL: problemURL,
-		TrustedProxies: s.TrustedProxies, MaxBodyBytes: s.MaxBodyBytes,
+		TrustedProxies: s.TrustedProxies, TLSMinimum: s.TLSMinimum, MaxBodyBytes: s.MaxBodyBytes,
 		ConnectTimeoutMS: s.ConnectTimeoutMS, HeaderTimeoutMS: s.HeaderTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
 		MaxStaleMS: s.MaxStaleMS, RefuseStale: s.RefuseStale,
 		Tracing: s.Tracing, TracePerMillion: s.TracePerMillion,
 	}
+}
+
+// Cert compiles a certificate; key is its private key as it travels.
+func Cert(c apim.Certificate, key entry.Sealed) entry.Cert {
+	out := entry.Cert{ID: c.ID.UUID(), Hosts: c.Hosts, Chain: c.Chain, Key: key, Default: c.Default}
+	if m := c.Clients.Mode; m == apim.ClientCertificatesOptional || m == apim.ClientCertificatesRequired {
+		out.Clients = &entry.Clients{Mode: entry.ClientsMode(m), Roots: c.Clients.Roots}
+	}
+	return out
 }
 
 // API compiles a revision of a version, whose references to values are resolved.
@@ -43,7 +52,7 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 	}
 	for _, u := range rt.Upstreams {
 		up := entry.Upstream{
-			Name: u.Name, ConnectTimeoutMS: u.ConnectTimeoutMS,
+			Name: u.Name, Protocol: u.Protocol, ConnectTimeoutMS: u.ConnectTimeoutMS,
 			HeaderTimeoutMS: u.HeaderTimeoutMS, IdleTimeoutMS: u.IdleTimeoutMS, Traffic: traffic(u.Traffic),
 		}
 		for i, url := range u.URLs {

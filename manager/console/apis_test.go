@@ -90,7 +90,7 @@ func TestPublishPressedTwiceIsOneRevision(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
 	s.offer(s.tenantID("acme"))
-	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://two.internal.example").shows(http.StatusOK, "Upstream saved in the draft", "https://two.internal.example")
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://two.internal.example", "protocol", "http2").shows(http.StatusOK, "Upstream saved in the draft", "https://two.internal.example", "HTTP/2 · times of the environment")
 	ask := b.get("/t/acme/apis/orders/v1/publish").shows(http.StatusOK, "Publish r2")
 	var wait sync.WaitGroup
 	results := make([]answer, 4)
@@ -163,6 +163,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 	b.post(page+"/policies/limit", "requests", "500", "period", "minute", "burst", "50", "by", "api").shows(http.StatusOK, "500 requests per minute, burst 50 for all callers together")
 
 	b.post(page+"/upstream", "urls", "", "connect_ms", "soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("urls")
+	b.post(page+"/upstream", "urls", "https://x.example", "protocol", "h2c").shows(http.StatusUnprocessableEntity).has("Does not fit").fieldError("protocol")
 	b.post(page+"/upstream", "urls", "gopher://x").shows(http.StatusUnprocessableEntity).has("gopher://x").fieldError("urls")
 	b.post(page+"/mount", "base_path", "no slash").shows(http.StatusUnprocessableEntity).has(`value="no slash"`).fieldError("base_path")
 	b.post(page+"/mount", "base_path", "/acme/shop/orders").shows(http.StatusOK, "http://gateway.example/acme/shop/orders")

@@ -1,12 +1,15 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 // dialogPage is a question with a form, about a version: in a dialog where
@@ -43,8 +46,9 @@ func (h *Console) upstreamForm(v *visit) error {
 	for _, u := range d.Version.Runtime.Upstreams {
 		if u.Name == "main" {
 			f = filled("urls", addressesText(u), "connect_ms", msText(u.ConnectTimeoutMS),
-				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS), "headers", headersText(u.Headers))
+				"header_ms", msText(u.HeaderTimeoutMS), "idle_ms", msText(u.IdleTimeoutMS), "headers", headersText(u.Headers), "protocol", cmp.Or(u.Protocol, "http1"))
 			f.fillTraffic(u.Traffic)
+			f.fillTLS(u.TLS)
 		}
 	}
 	return v.render(http.StatusOK, upstreamDialog(h.upstreamDialog(v, d, f)))
@@ -56,6 +60,16 @@ func (h *Console) upstreamDialog(v *visit, d manager.VersionDetail, f form) dial
 	p.Intro = "Where the gateway sends calls. It is changed in the draft; nothing is live until you publish."
 	p.Action = v.links.version(d.API.Slug, d.Version.Label, "upstream")
 	return p
+}
+
+// protocolOptions are the ways in which an upstream can be called.
+func protocolOptions() []ui.Option {
+	return []ui.Option{
+		{Value: "http1", Label: "HTTP/1.1"},
+		{Value: "http2", Label: "HTTP/2, by TLS"},
+		{Value: "h2c", Label: "HTTP/2 without TLS (h2c)"},
+		{Value: "auto", Label: "HTTP/2 where TLS offers it, else HTTP/1.1"},
+	}
 }
 
 // headersText writes headers as the form does, one in each line.
@@ -113,9 +127,11 @@ func (h *Console) saveUpstream(v *visit) error {
 	}
 	headers := f.headers("headers")
 	traffic := f.traffic(d.Version.Runtime)
-	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Weights: &weights, Headers: &headers, Timeouts: &times, Traffic: &traffic}, draftSave{
-		fields: append([]string{"urls", "headers", "connect_ms", "header_ms", "idle_ms"}, trafficNames()...),
-		rename: trafficRenames(map[string]string{"upstream_weights": "urls", "upstreams.weights": "urls", "upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"}),
+	protocol := f.value("protocol")
+	secure := f.tls()
+	return h.saveDraft(v, d, f, manager.DraftChange{UpstreamURLs: &urls, Protocol: &protocol, Weights: &weights, Headers: &headers, Timeouts: &times, Traffic: &traffic, TLS: &secure}, draftSave{
+		fields: slices.Concat([]string{"urls", "protocol", "headers", "connect_ms", "header_ms", "idle_ms"}, tlsNames(), trafficNames()),
+		rename: tlsRenames(trafficRenames(map[string]string{"upstream_protocol": "protocol", "upstreams.protocol": "protocol", "upstream_weights": "urls", "upstreams.weights": "urls", "upstream": "urls", "upstream_urls": "urls", "upstreams.urls": "urls", "upstreams.headers": "headers", "upstreams.headers.name": "headers", "upstreams.headers.value": "headers", "timeouts.connect_ms": "connect_ms", "timeouts.header_ms": "header_ms", "timeouts.idle_ms": "idle_ms"})),
 		done:   "Upstream saved in the draft. Nothing is live until you publish.",
 		again: func(f form) error {
 			return v.again(f, upstreamDialog(h.upstreamDialog(v, d, f)))

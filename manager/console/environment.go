@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,12 +24,13 @@ type environmentPage struct {
 	Action   string
 	Lock     string
 	Delete   string   // where to post it; "" for a new one
+	Certs    string   // its certificates; "" for a new one
 	InTheWay []string // of deleting it, each with the way out
 }
 
 // The fields of the form, which are the API's names.
 func environmentFields() []string {
-	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale", "tracing", "trace_per_million"}
+	return []string{"slug", "name", "kind", "gateway_url", "trusted_proxies", "tls_minimum", "unverified_upstreams", "max_body_bytes", "connect_timeout_ms", "header_timeout_ms", "idle_timeout_ms", "max_stale_ms", "refuse_stale", "tracing", "trace_per_million"}
 }
 
 func (h *Console) environmentForm(v *visit) error {
@@ -38,11 +40,14 @@ func (h *Console) environmentForm(v *visit) error {
 	}
 	s := env.Settings
 	f := filled(
-		"slug", env.Slug, "name", env.Name, "kind", string(env.Kind), "gateway_url", env.GatewayURL, "trusted_proxies", strings.Join(s.TrustedProxies, "\n"),
+		"slug", env.Slug, "name", env.Name, "kind", string(env.Kind), "gateway_url", env.GatewayURL, "trusted_proxies", strings.Join(s.TrustedProxies, "\n"), "tls_minimum", cmp.Or(s.TLSMinimum, "1.2"),
 		"max_body_bytes", strconv.FormatInt(s.MaxBodyBytes, 10), "connect_timeout_ms", strconv.Itoa(s.ConnectTimeoutMS),
 		"header_timeout_ms", strconv.Itoa(s.HeaderTimeoutMS), "idle_timeout_ms", strconv.Itoa(s.IdleTimeoutMS), "max_stale_ms", strconv.FormatInt(s.MaxStaleMS, 10),
 		"trace_per_million", strconv.Itoa(s.TracePerMillion), "lock", strconv.FormatInt(env.Lock, 10),
 	)
+	if s.UnverifiedUpstreams {
+		f.values.Set("unverified_upstreams", "on")
+	}
 	if s.Tracing {
 		f.values.Set("tracing", "on")
 	}
@@ -74,6 +79,7 @@ func (h *Console) environmentPage(v *visit, status int, f form, env apim.Environ
 	}
 	if !isNew {
 		p.Delete = v.links.editEnvironment(env.Slug) + "/delete"
+		p.Certs = v.links.certificates(env.Slug)
 		_, blockers, err := h.Fleet.EnvironmentInUse(v.ctx(), v.actor, env.Slug)
 		if err != nil {
 			return err
@@ -97,7 +103,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 	}
 	const most = 24 * 60 * 60 * 1000
 	settings := apim.EnvironmentSettings{
-		TrustedProxies: strings.Fields(f.value("trusted_proxies")), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
+		TrustedProxies: strings.Fields(f.value("trusted_proxies")), TLSMinimum: f.value("tls_minimum"), UnverifiedUpstreams: f.checked("unverified_upstreams"), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
 		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
 		Tracing: f.checked("tracing"), TracePerMillion: f.number("trace_per_million", 0, 1_000_000),

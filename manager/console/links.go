@@ -87,6 +87,15 @@ func (l links) takeBackEnrolment(id apim.ID) string { return l.at("enrolments", 
 
 func (l links) editEnvironment(slug string) string { return l.at("environments", slug) }
 
+// certificates are those of an environment.
+func (l links) certificates(environment string) string {
+	return l.at("environments", environment, "certificates")
+}
+
+func (l links) certificate(environment string, id apim.ID) string {
+	return l.at("environments", environment, "certificates", string(id))
+}
+
 func (l links) deleteValue(name string) string { return l.at("values", name, "delete") }
 
 func (l links) subscriptions() string { return l.at("subscriptions") }

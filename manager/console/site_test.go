@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
 	"portico/manager/authz"
@@ -156,8 +157,13 @@ func newSite(t *testing.T) *site {
 	}))
 	url := "http://" + s.server.Listener.Addr().String()
 	log := slog.New(slog.NewTextHandler(s.log, nil))
+	box, err := secret.NewBox([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.core = manager.Core{
 		Store: db, Authz: allow, Now: s.clock.Now, Log: log, Nudge: func(string) {},
+		Box:       box,
 		PortalURL: "http://portal.example", ConsoleURL: url,
 	}
 	s.catalog = &manager.Catalog{Core: s.core, Fetch: http.DefaultClient, Confirm: s.nodes, Health: s.nodes}

@@ -353,9 +353,25 @@ func timesText(u apim.Upstream) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "times of the environment"
+		parts = []string{"times of the environment"}
+	}
+	if name := protocolText(u.Protocol); name != "" {
+		parts = append([]string{name}, parts...)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// protocolText names how an upstream is called, where it is not the usual way.
+func protocolText(protocol string) string {
+	switch protocol {
+	case "http2":
+		return "HTTP/2"
+	case "h2c":
+		return "HTTP/2 without TLS"
+	case "auto":
+		return "HTTP/2 where it is offered"
+	}
+	return ""
 }
 
 // mountURL writes where a mount is found on an environment's gateway.

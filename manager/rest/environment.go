@@ -23,24 +23,29 @@ type environment struct {
 // environmentSettings are what an environment's nodes do where nothing else is
 // said. Of a change what is left out stays.
 type environmentSettings struct {
-	TrustedProxies   *[]string `json:"trusted_proxies,omitempty"`
-	MaxBodyBytes     *int64    `json:"max_body_bytes,omitempty"`
-	ConnectTimeoutMS *int      `json:"connect_timeout_ms,omitempty"`
-	HeaderTimeoutMS  *int      `json:"header_timeout_ms,omitempty"`
-	IdleTimeoutMS    *int      `json:"idle_timeout_ms,omitempty"`
-	MaxStaleMS       *int64    `json:"max_stale_ms,omitempty"`
-	RefuseStale      *bool     `json:"refuse_stale,omitempty"`
-	Tracing          *bool     `json:"tracing,omitempty"`
-	TracePerMillion  *int      `json:"trace_per_million,omitempty"`
+	TrustedProxies      *[]string `json:"trusted_proxies,omitempty"`
+	TLSMinimum          *string   `json:"tls_minimum,omitempty"`
+	UnverifiedUpstreams *bool     `json:"unverified_upstreams,omitempty"`
+	MaxBodyBytes        *int64    `json:"max_body_bytes,omitempty"`
+	ConnectTimeoutMS    *int      `json:"connect_timeout_ms,omitempty"`
+	HeaderTimeoutMS     *int      `json:"header_timeout_ms,omitempty"`
+	IdleTimeoutMS       *int      `json:"idle_timeout_ms,omitempty"`
+	MaxStaleMS          *int64    `json:"max_stale_ms,omitempty"`
+	RefuseStale         *bool     `json:"refuse_stale,omitempty"`
+	Tracing             *bool     `json:"tracing,omitempty"`
+	TracePerMillion     *int      `json:"trace_per_million,omitempty"`
 }
 
 func environmentOf(e apim.Environment) environment {
 	s := e.Settings
 	s.TrustedProxies = orEmpty(s.TrustedProxies)
+	if s.TLSMinimum == "" {
+		s.TLSMinimum = "1.2"
+	}
 	return environment{
 		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind, GatewayURL: e.GatewayURL, Sequence: e.Sequence, CreatedAt: e.CreatedAt.UTC(),
 		Settings: environmentSettings{
-			&s.TrustedProxies, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale, &s.Tracing, &s.TracePerMillion,
+			&s.TrustedProxies, &s.TLSMinimum, &s.UnverifiedUpstreams, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale, &s.Tracing, &s.TracePerMillion,
 		},
 	}
 }
@@ -48,6 +53,8 @@ func environmentOf(e apim.Environment) environment {
 // on applies what was given to settings.
 func (in environmentSettings) on(s apim.EnvironmentSettings) apim.EnvironmentSettings {
 	assign(&s.TrustedProxies, in.TrustedProxies)
+	assign(&s.TLSMinimum, in.TLSMinimum)
+	assign(&s.UnverifiedUpstreams, in.UnverifiedUpstreams)
 	assign(&s.MaxBodyBytes, in.MaxBodyBytes)
 	assign(&s.ConnectTimeoutMS, in.ConnectTimeoutMS)
 	assign(&s.HeaderTimeoutMS, in.HeaderTimeoutMS)

@@ -54,7 +54,7 @@ func testEveryParameterIsKnown(t *testing.T, place postgres.Place) {
 		if owner(o.Path) == "client" {
 			token = s.cem
 		}
-		if strings.HasPrefix(o.Path, "/audit") || o.Path == "/usage" {
+		if strings.HasPrefix(o.Path, "/audit") || o.Path == "/usage" || o.Needs == "write environment" {
 			token = s.operator
 		}
 		path := s.fill(o.Path, owner(o.Path))

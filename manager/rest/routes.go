@@ -50,6 +50,7 @@ func (e *Edge) routes() []route {
 	const product, application = tenant + "/products/{product}", tenant + "/applications/{application}"
 	const subscription = tenant + "/subscriptions/{subscription}"
 	const environment = "/environments/{environment}"
+	const certificates, certificate = environment + "/certificates", environment + "/certificates/{certificate}"
 	const values = tenant + "/environments/{environment}/values"
 	const explained = tenant + "/environments/{environment}"
 	const team = tenant + "/teams/{team}"
@@ -191,6 +192,11 @@ func (e *Edge) routes() []route {
 		{method: get, path: environment + "/enrolments", needs: "manage node", handle: listEnrolments},
 		{method: post, path: environment + "/enrolments", needs: "manage node", handle: createEnrolment, secret: true},
 		{method: del, path: environment + "/enrolments/{enrolment}", needs: "manage node", handle: deleteEnrolment},
+		{method: get, path: certificates, needs: "write environment", handle: listCertificates, query: page},
+		{method: post, path: certificates, needs: "write environment", handle: addCertificate, query: wait},
+		{method: get, path: certificate, needs: "write environment", handle: showCertificate},
+		{method: patch, path: certificate, needs: "write environment", handle: changeCertificate, query: wait, matches: true},
+		{method: del, path: certificate, needs: "write environment", handle: removeCertificate},
 		{method: get, path: environment + "/changes/{sequence}", needs: signedIn, handle: showChange, query: wait},
 	}
 }

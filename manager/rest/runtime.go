@@ -39,11 +39,22 @@ type upstream struct {
 	Name             string           `json:"name"`
 	URLs             []string         `json:"urls"`
 	Weights          []int            `json:"weights,omitempty"`
+	Protocol         string           `json:"protocol,omitempty"`
 	ConnectTimeoutMS int              `json:"connect_timeout_ms,omitempty"`
 	HeaderTimeoutMS  int              `json:"header_timeout_ms,omitempty"`
 	IdleTimeoutMS    int              `json:"idle_timeout_ms,omitempty"`
 	Headers          []upstreamHeader `json:"headers,omitempty"`
+	TLS              upstreamTLS      `json:"tls,omitzero"`
 	Traffic          traffic          `json:"traffic,omitzero"`
+}
+
+// upstreamTLS is how an upstream is spoken to over TLS.
+type upstreamTLS struct {
+	ServerName  string `json:"server_name,omitempty"`
+	Roots       string `json:"roots,omitempty"`
+	Certificate string `json:"certificate,omitempty"`
+	Key         string `json:"key,omitempty"`
+	Unverified  bool   `json:"unverified,omitempty"`
 }
 
 // upstreamHeader is a header that the gateway sets on calls to an upstream.
@@ -108,8 +119,8 @@ func securityMappingOf(m apim.SecurityMapping) securityMapping { return security
 
 func upstreamOf(u apim.Upstream) upstream {
 	return upstream{
-		Name: u.Name, URLs: orEmpty(u.URLs), Weights: u.Weights, Traffic: trafficOf(u.Traffic), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
-		IdleTimeoutMS: u.IdleTimeoutMS, Headers: each(u.Headers, func(h apim.UpstreamHeader) upstreamHeader { return upstreamHeader(h) }),
+		Name: u.Name, URLs: orEmpty(u.URLs), Weights: u.Weights, Protocol: u.Protocol, Traffic: trafficOf(u.Traffic), ConnectTimeoutMS: u.ConnectTimeoutMS, HeaderTimeoutMS: u.HeaderTimeoutMS,
+		IdleTimeoutMS: u.IdleTimeoutMS, TLS: upstreamTLS(u.TLS), Headers: each(u.Headers, func(h apim.UpstreamHeader) upstreamHeader { return upstreamHeader(h) }),
 	}
 }
 

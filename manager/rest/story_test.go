@@ -129,7 +129,7 @@ func testTrafficOfAnUpstreamIsSetAndSeen(t *testing.T, place postgres.Place) {
 		`"concurrency":{"max_requests":10,"queue":5,"queue_ms":100,"max_connections":4},` +
 		`"retry":{"attempts":2,"on":["connect","503"],"try_timeout_ms":300,"budget_percent":5,"budget_min":1},` +
 		`"discovery":{"kind":"dns"},"total_timeout_ms":5000}`
-	changed := s.call(s.ada, "PATCH", at+"/draft", `{"upstream_urls":["https://one.example","https://two.example"],"upstream_weights":[3,1],"traffic":`+traffic+`}`).ok(200)
+	changed := s.call(s.ada, "PATCH", at+"/draft", `{"upstream_urls":["https://one.example","https://two.example"],"upstream_weights":[3,1],"upstream_protocol":"auto","traffic":`+traffic+`}`).ok(200)
 	up := changed["draft"].(map[string]any)["upstreams"].([]any)[0].(map[string]any)
 	var want any
 	if err := json.Unmarshal([]byte(traffic), &want); err != nil {
@@ -137,6 +137,9 @@ func testTrafficOfAnUpstreamIsSetAndSeen(t *testing.T, place postgres.Place) {
 	}
 	if d := cmp.Diff(want, up["traffic"]); d != "" {
 		t.Errorf("the traffic came back otherwise:\n%s", d)
+	}
+	if up["protocol"] != "auto" {
+		t.Errorf("got protocol %v", up["protocol"])
 	}
 	if d := cmp.Diff([]any{3.0, 1.0}, up["weights"]); d != "" {
 		t.Errorf("weights:\n%s", d)
@@ -150,6 +153,8 @@ func testTrafficOfAnUpstreamIsSetAndSeen(t *testing.T, place postgres.Place) {
 		t.Errorf("after new addresses: %v", up)
 	}
 	for body, field := range map[string]string{
+		`{"upstream_protocol":"spdy"}`:                           "upstream_protocol",
+		`{"upstream_protocol":"h2c"}`:                            "upstream_protocol",
 		`{"upstream_weights":[1,2]}`:                             "upstream_weights",
 		`{"upstream_weights":[1001]}`:                            "upstreams[0].weights[0]",
 		`{"traffic":{"balance":{"algorithm":"dice"}}}`:           "upstreams[0].traffic.balance.algorithm",

@@ -117,11 +117,13 @@ func updateDraft(r *request) error {
 		Mounts   *[]mount          `json:"mounts"`
 		Upstream *[]string         `json:"upstream_urls"`
 		Headers  *[]upstreamHeader `json:"upstream_headers"`
+		TLS      *upstreamTLS      `json:"upstream_tls"`
 		Timeouts *struct {
 			ConnectMS int `json:"connect_timeout_ms"`
 			HeaderMS  int `json:"header_timeout_ms"`
 			IdleMS    int `json:"idle_timeout_ms"`
 		} `json:"timeouts"`
+		Protocol     *string           `json:"upstream_protocol"`
 		Weights      *[]int            `json:"upstream_weights"`
 		Traffic      *traffic          `json:"traffic"`
 		Credentials  *credentialPlaces `json:"credentials"`
@@ -138,7 +140,7 @@ func updateDraft(r *request) error {
 		return err
 	}
 	change := manager.DraftChange{
-		UpstreamURLs: in.Upstream, Credentials: (*apim.CredentialPlaces)(in.Credentials),
+		UpstreamURLs: in.Upstream, Protocol: in.Protocol, TLS: (*apim.UpstreamTLS)(in.TLS), Credentials: (*apim.CredentialPlaces)(in.Credentials),
 		Limits: limits, MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
 	}
 	if in.Mount != nil {

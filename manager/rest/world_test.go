@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
 	"portico/manager/authz"
@@ -64,9 +65,14 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
+	box, err := secret.NewBox([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	core := manager.Core{
 		Store: w.store, Authz: w.authz, Now: w.clock, Log: slog.New(slog.DiscardHandler),
 		Nudge:     func(string) {},
+		Box:       box,
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	w.sessions = web.NewSessions("console", core.ConsoleURL, w.store.Sessions("console", w.clock), w.clock)

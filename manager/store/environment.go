@@ -79,7 +79,7 @@ func (s System) KeysIn(ctx context.Context, environment string) (map[apim.ID]int
 }
 
 // DeleteEnvironment removes an environment with its entries, enrolment tokens,
-// key, values and the API keys made for it. What is deployed or enrolled there
+// key, certificates, values and the API keys made for it. What is deployed or enrolled there
 // has to be gone. The bus is to drop what it carries of it.
 func (s System) DeleteEnvironment(ctx context.Context, e apim.Environment, at time.Time) error {
 	in := func() *gorm.DB { return s.in(ctx).Where("environment = ?", e.Slug) }
@@ -89,6 +89,8 @@ func (s System) DeleteEnvironment(ctx context.Context, e apim.Environment, at ti
 		func() (int64, error) { return remove[environmentValueRow](in(), "values") },
 		func() (int64, error) { return remove[enrolmentRow](in(), "enrolments") },
 		func() (int64, error) { return remove[environmentKeyRow](in(), "environment key") },
+		func() (int64, error) { return remove[certificateHostRow](in(), "hosts of certificates") },
+		func() (int64, error) { return remove[certificateRow](in(), "certificates") },
 		func() (int64, error) { return remove[entryRow](in(), "entries") },
 		func() (int64, error) {
 			return remove[environmentRow](s.in(ctx).Where("slug = ? AND lock = ?", e.Slug, e.Lock), "environment")

@@ -136,6 +136,51 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 			t.Errorf("stored (-) and loaded (+) differ:\n%s", diff)
 		}
 	})
+	t.Run("certificate", func(t *testing.T) {
+		n := 0
+		want := filled(&n, func(c *apim.Certificate) {
+			c.ID, c.Environment = apim.NewID(apim.PrefixCertificate, start), "production"
+		})
+		insertCertificate := func(tx *store.Tx) error { return tx.System().InsertCertificate(ctx, want) }
+		write(t, s, insertCertificate)
+		held, err := sys.CertificateHosts(ctx, "production", append([]string{"free.test"}, want.Hosts...))
+		if err != nil || len(held) != len(want.Hosts) || held[want.Hosts[0]] != want.ID {
+			t.Errorf("hosts: got %v, %v", held, err)
+		}
+		for name, load := range map[string]func() (any, error){
+			"one":     func() (any, error) { return sys.Certificate(ctx, "production", want.ID) },
+			"page":    func() (any, error) { l, err := sys.Certificates(ctx, "production", page); return first(l, err) },
+			"every":   func() (any, error) { l, err := sys.EveryCertificate(ctx, "production"); return first(l, err) },
+			"default": func() (any, error) { l, err := sys.DefaultCertificates(ctx, "production"); return first(l, err) },
+		} {
+			got, err := load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(any(want), got); diff != "" {
+				t.Errorf("%s: stored (-) and loaded (+) differ:\n%s", name, diff)
+			}
+		}
+		empty := apim.Certificate{ID: want.ID, Environment: "production", Hosts: []string{"a.test"}, Sealed: []byte{0}, CreatedAt: want.CreatedAt, Lock: want.Lock}
+		write(t, s, func(tx *store.Tx) error { return tx.System().UpdateCertificate(ctx, &empty) })
+		got, err := sys.Certificate(ctx, "production", want.ID)
+		if diff := cmp.Diff(empty, got); err != nil || diff != "" {
+			t.Errorf("updated (-) and loaded (+) differ: %v\n%s", err, diff)
+		}
+		if held, err := sys.CertificateHosts(ctx, "production", append(want.Hosts, "a.test")); err != nil || len(held) != 1 {
+			t.Errorf("hosts after an update: got %v, %v", held, err)
+		}
+		if n, err := sys.CountCertificates(ctx, "production"); err != nil || n != 1 {
+			t.Errorf("got %d, %v", n, err)
+		}
+		if _, err := sys.Certificate(ctx, "sandbox", want.ID); apim.KindOf(err) != apim.NotFound {
+			t.Errorf("found in another environment: %v", err)
+		}
+		write(t, s, func(tx *store.Tx) error { return tx.System().DeleteCertificate(ctx, empty) })
+		if n, err := sys.CountCertificates(ctx, "production"); err != nil || n != 0 {
+			t.Errorf("deleted: got %d, %v", n, err)
+		}
+	})
 	t.Run("body", func(t *testing.T) {
 		if got, err := ten.DocumentBody(ctx, f.document.Digest); err != nil || string(got) != "document of a" {
 			t.Errorf("got %q, %v", got, err)

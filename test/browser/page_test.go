@@ -212,6 +212,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/add-node"},
 		{path: "/t/demo/environments/production"},
 		{path: "/t/demo/environments/+"},
+		{path: "/t/demo/environments/production/certificates"},
 		{path: "/t/demo/explain"},
 		{path: "/t/demo/explain?version=parcels/v1&token", prepare: func(b *tab) {
 			b.follow("Make a token for curl")

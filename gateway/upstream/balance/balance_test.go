@@ -567,3 +567,35 @@ func BenchmarkPick(b *testing.B) {
 		}
 	}
 }
+
+// TestBreakerForgetsWhatWasBeforeItOpened opens and closes one in the first
+// moments of a process, when its window reaches back to before the start.
+func TestBreakerForgetsWhatWasBeforeItOpened(t *testing.T) {
+	p := newPool(balance.Settings{Breaker: balance.BreakerSettings{
+		ErrorPercent: 50, Window: 10 * time.Second, MinRequests: 4, Open: time.Second, Probes: 1,
+	}}, 1)
+	call := func(now int64, o balance.Outcome) error {
+		_, err := p.Enter(context.Background(), now)
+		if err == nil {
+			p.Done(p.list[0], now, o, 0)
+			p.Leave()
+		}
+		return err
+	}
+	for range 4 {
+		if err := call(1, balance.Unavailable); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := call(2, balance.Answered); !errors.Is(err, balance.ErrOpen) {
+		t.Fatalf("after four failures: %v", err)
+	}
+	if err := call(2*second, balance.Answered); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := call(2*second, balance.Unavailable); err != nil {
+			t.Errorf("failure %d after it closed: %v", i, err)
+		}
+	}
+}

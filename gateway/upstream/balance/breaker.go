@@ -103,7 +103,7 @@ func (b *breaker) probed(now int64, failed bool) (opened bool) {
 	if b.well++; b.well >= b.settings.Probes {
 		b.halfAt = 0
 		for i := range b.buckets {
-			b.buckets[i].number.Store(0)
+			b.buckets[i].number.Store(-buckets) // older than any
 		}
 		b.until.Store(0)
 	}

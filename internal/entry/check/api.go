@@ -135,14 +135,44 @@ func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 		}
 		for j, t := range u.Targets {
 			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), TargetURL(t.URL))
+			p.addErr(fmt.Sprintf("%s.targets[%d].url", at, j), ProtocolFits(u.Protocol, t.URL))
 		}
+		p.addErr(at+".protocol", Protocol(u.Protocol))
 		p.headers(at+".headers", u.Headers)
 		p.traffic(at, u)
+		p.upstreamTLS(at+".tls", u.TLS)
 		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".header_timeout_ms", int64(u.HeaderTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".idle_timeout_ms", int64(u.IdleTimeoutMS), 0, MaxTimeoutMS)
 	}
 	return known
+}
+
+// upstreamTLS checks how an upstream is spoken to over TLS.
+func (p *problems) upstreamTLS(at string, t *entry.UpstreamTLS) {
+	if t == nil {
+		return
+	}
+	p.addErr(at+".server_name", Host(t.ServerName))
+	if t.Roots != "" {
+		_, err := Certificates(t.Roots, MaxRoots)
+		p.addErr(at+".roots", err)
+	}
+	if t.Certificate != "" {
+		_, err := Certificates(t.Certificate, MaxChain)
+		p.addErr(at+".certificate", err)
+	}
+	switch {
+	case (t.Certificate != "") != (t.Key != nil):
+		p.add(at+".key", "want a certificate and its key, or neither")
+	case t.Key != nil:
+		if _, err := base64.StdEncoding.DecodeString(t.Key.Box); err != nil || t.Key.Key == 0 {
+			p.add(at+".key", "is not a sealed value")
+		}
+	}
+	if t.Unverified && (t.Roots != "" || t.ServerName != "") {
+		p.add(at+".unverified", "takes any certificate, so authorities and a server name mean nothing beside it")
+	}
 }
 
 func (p *problems) routes(a entry.API, upstreams map[string]bool, apiIdentifies bool) {
@@ -242,6 +272,27 @@ func (p *problems) predicates(at string, predicates []entry.Predicate) {
 			p.add(field+".value", "holds a control character")
 		}
 	}
+}
+
+// Protocol says what is wrong with the protocol of an upstream.
+func Protocol(protocol string) error {
+	switch protocol {
+	case "", "http1", "http2", "h2c", "auto":
+		return nil
+	}
+	return fmt.Errorf("want http1, http2, h2c or auto, got %q", protocol)
+}
+
+// ProtocolFits says why an upstream's address cannot be called by its protocol.
+func ProtocolFits(protocol, target string) error {
+	scheme, _, _ := strings.Cut(target, "://")
+	switch {
+	case protocol == "http2" && scheme == "http":
+		return fmt.Errorf("protocol http2 wants https; without TLS it is h2c")
+	case protocol == "h2c" && scheme == "https":
+		return fmt.Errorf("protocol h2c wants http; by TLS it is http2")
+	}
+	return nil
 }
 
 // TargetURL says what is wrong with an upstream's address.

@@ -2,7 +2,7 @@
 // a publish and every gateway node asks it again before it compiles, so that
 // both give one answer.
 //
-// One entry is checked alone by Env, API, Terms and Grant, at a cost that does
+// One entry is checked alone by Env, Cert, API, Terms and Grant, at a cost that does
 // not depend on what else an environment holds. What only several entries
 // together can get wrong is a taken mount and a reference to something unknown:
 // an Index that is kept and updated answers the first, Environment both.
@@ -64,6 +64,8 @@ func Item(it entry.Item) []Problem {
 		_, found = Decode[entry.Keys](it)
 	case entry.KindEnv:
 		_, found = Decode[entry.Env](it)
+	case entry.KindCert:
+		_, found = Decode[entry.Cert](it)
 	case entry.KindTerms:
 		_, found = Decode[entry.Terms](it)
 	case entry.KindAPI:
@@ -107,6 +109,8 @@ func Decode[B entry.Body](it entry.Item) (B, []Problem) {
 		found = Keys(b)
 	case entry.Env:
 		found = Env(b)
+	case entry.Cert:
+		found = Cert(b)
 	case entry.Terms:
 		found = Terms(b)
 	case entry.API:
@@ -132,6 +136,8 @@ func keyOf(have entry.Key, body any) entry.Key {
 	switch b := body.(type) {
 	case entry.API:
 		key, _ = entry.APIKey(b.Version)
+	case entry.Cert:
+		key, _ = entry.CertKey(b.ID)
 	case entry.Terms:
 		key, _ = entry.TermsKey(b.Plan)
 	default:

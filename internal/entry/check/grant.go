@@ -135,6 +135,9 @@ func Env(e entry.Env) []Problem {
 	for i, raw := range e.TrustedProxies {
 		p.addErr(fmt.Sprintf("trusted_proxies[%d]", i), Network(raw))
 	}
+	if e.TLSMinimum != "" && e.TLSMinimum != "1.2" && e.TLSMinimum != "1.3" {
+		p.add("tls_minimum", "want 1.2 or 1.3, got %q", e.TLSMinimum)
+	}
 	p.between("max_body_bytes", e.MaxBodyBytes, 1, MaxBodyBytes)
 	p.between("connect_timeout_ms", int64(e.ConnectTimeoutMS), 1, MaxTimeoutMS)
 	p.between("header_timeout_ms", int64(e.HeaderTimeoutMS), 1, MaxTimeoutMS)

@@ -1,0 +1,174 @@
+package gateway_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"portico/gateway/proxyproto"
+	"portico/test/fake"
+)
+
+// behind runs a node whose listeners take the word of proxies in networks.
+func behind(t *testing.T, required bool, networks []string, trusted []string, full bool) (plain, secure string, s *secured) {
+	t.Helper()
+	var from []netip.Prefix
+	for _, n := range networks {
+		from = append(from, netip.MustParsePrefix(n))
+	}
+	s = &secured{keys: newSealing(t), ca: fake.NewAuthority(t, "Test CA"), next: 2}
+	up := fake.NewUpstream(t)
+	var listeners [2]net.Listener
+	for i := range listeners {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners[i] = &proxyproto.Listener{Listener: l, From: from, Required: required}
+	}
+	carrier := fake.NewCarrier()
+	carrier.Put(s.keys.item(t, 1, 1))
+	carrier.Put(demo(t, up.URL)...)
+	config := testConfig(carrier)
+	config.Box, config.FullLane = s.keys.node, full
+	s.running = startOn(t, carrier, config, listeners[0], listeners[1])
+	wait(t, "ready", func() bool { return s.Status().Ready && s.Status().Applied.Sequence == 1 })
+	env := environment()
+	env.TrustedProxies = trusted
+	s.put(t, item(t, 2, env))
+	s.add(t, 1, s.ca.Issue(t, "a.example.com"), nil, "a.example.com")
+	return listeners[0].Addr().String(), listeners[1].Addr().String(), s
+}
+
+func sendRaw(t *testing.T, c net.Conn, text string) string {
+	t.Helper()
+	defer c.Close()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := io.ReadAll(c)
+	return string(raw)
+}
+
+// forwarded returns what the upstream was told of where the call comes from.
+func forwarded(t *testing.T, answer string) string {
+	t.Helper()
+	_, body, ok := strings.Cut(answer, "\r\n\r\n")
+	var e fake.Echo
+	if !ok || json.Unmarshal([]byte(body), &e) != nil {
+		t.Fatalf("got no echo: %q", answer)
+	}
+	return strings.Join(e.Header["X-Forwarded-For"], ", ")
+}
+
+const introduction = "PROXY TCP4 203.0.113.9 127.0.0.1 12345 80\r\n"
+
+func openRequest(headers ...string) string {
+	return "GET " + openPath + " HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n" + strings.Join(append(headers, "\r\n"), "\r\n")
+}
+
+func TestProxiesSayForWhomTheyConnect(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		t.Run(fmt.Sprintf("full lane alone %v", full), func(t *testing.T) {
+			plain, secure, s := behind(t, true, []string{"127.0.0.0/8"}, nil, full)
+			dial := func(address string) net.Conn {
+				c, err := new(net.Dialer).DialContext(context.Background(), "tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			if got := forwarded(t, sendRaw(t, dial(plain), introduction+openRequest())); got != "203.0.113.9" {
+				t.Errorf("plain: the upstream was told %q", got)
+			}
+			for _, protocol := range []string{"http/1.1", "h2"} {
+				c := dial(secure)
+				if _, err := io.WriteString(c, introduction); err != nil {
+					t.Fatal(err)
+				}
+				config := s.config("a.example.com")
+				config.NextProtos = []string{protocol}
+				over := tls.Client(c, config)
+				if err := over.Handshake(); err != nil {
+					t.Fatalf("%s: %v", protocol, err)
+				}
+				if protocol == "h2" {
+					over.Close()
+					continue
+				}
+				if got := forwarded(t, sendRaw(t, over, openRequest())); got != "203.0.113.9" {
+					t.Errorf("TLS: the upstream was told %q", got)
+				}
+			}
+			if got := sendRaw(t, dial(plain), openRequest()); got != "" {
+				t.Errorf("without an introduction: got %q, want nothing", got)
+			}
+		})
+	}
+}
+
+func TestProxiesThatNeedNotSayAnything(t *testing.T) {
+	plain, _, _ := behind(t, false, []string{"127.0.0.0/8"}, nil, false)
+	for text, want := range map[string]string{introduction + openRequest(): "203.0.113.9", openRequest(): "127.0.0.1"} {
+		c, err := net.Dial("tcp", plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := forwarded(t, sendRaw(t, c, text)); got != want {
+			t.Errorf("the upstream was told %q, want %q", got, want)
+		}
+	}
+}
+
+func TestTheProxyProtocolOfStrangersIsABadRequest(t *testing.T) {
+	plain, _, _ := behind(t, true, []string{"192.0.2.0/24"}, nil, false)
+	for name, text := range map[string]string{"v1": introduction, "v2": "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x09\x7f\x00\x00\x01\x30\x39\x00\x50"} {
+		c, err := net.Dial("tcp", plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sendRaw(t, c, text+openRequest()); !strings.HasPrefix(got, "HTTP/1.1 400 ") || strings.Count(got, "X-Request-Id:") != 1 {
+			t.Errorf("%s: got %.200q, want 400 and the end", name, got)
+		}
+	}
+}
+
+// What a proxy introduces is the peer of the connection: it counts as a trusted
+// proxy, or not, as any other peer.
+func TestForwardedForBehindAnIntroduction(t *testing.T) {
+	plain, _, _ := behind(t, true, []string{"127.0.0.0/8"}, []string{"203.0.113.0/24", "10.0.0.0/8"}, false)
+	for _, c := range []struct{ chain, want string }{
+		{"", "203.0.113.9"},
+		{"198.51.100.7", "198.51.100.7"},
+		{"198.51.100.7, 10.1.1.1", "198.51.100.7"},
+		{"192.0.2.66, 198.51.100.7, 10.1.1.1", "198.51.100.7"},
+		{"garbage, 10.1.1.1", "10.1.1.1"},
+	} {
+		conn, err := net.Dial("tcp", plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var headers []string
+		if c.chain != "" {
+			headers = append(headers, "X-Forwarded-For: "+c.chain)
+		}
+		got := forwarded(t, sendRaw(t, conn, introduction+openRequest(headers...)))
+		if first, _, _ := strings.Cut(got, ","); first != c.want {
+			t.Errorf("%q: the upstream was told %q, want %s first", c.chain, got, c.want)
+		}
+	}
+	conn, err := net.Dial("tcp", plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := "PROXY TCP4 198.51.100.99 127.0.0.1 12345 80\r\n"
+	if got := forwarded(t, sendRaw(t, conn, stranger+openRequest("X-Forwarded-For: 10.1.1.1"))); got != "198.51.100.99" {
+		t.Errorf("a client that is no trusted proxy: the upstream was told %q", got)
+	}
+}

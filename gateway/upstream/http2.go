@@ -1,0 +1,391 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"portico/gateway/http1"
+	"portico/gateway/policy"
+)
+
+// The words of entry.Upstream.Protocol; "" is protocolHTTP1.
+const (
+	protocolHTTP1 = "http1"
+	protocolHTTP2 = "http2" // by ALPN, and nothing else
+	protocolH2C   = "h2c"   // with prior knowledge, without TLS
+	protocolAuto  = "auto"  // whatever ALPN gives
+)
+
+// Connections by HTTP/2 are shared by many calls, so they are asked whether they
+// are still there rather than found out by each.
+const (
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
+	farIdle     = 60 * time.Second
+	farWindow   = 1 << 20
+	farWindows  = 2 << 20
+)
+
+// far is how an endpoint is called by HTTP/2: few connections with many calls on
+// each. net/http's client carries the frames; the dialler, the timeouts and what
+// is made of failures are this package's.
+type far struct {
+	home      *endpoint
+	scheme    string
+	transport *http.Transport
+	speaks    atomic.Bool // HTTP/2; false until ALPN has said so, where that decides
+
+	mu    sync.Mutex
+	spare net.Conn // was dialled to find out what the endpoint speaks; guarded by mu
+}
+
+// newFar returns how e is called by a protocol, nil for HTTP/1.1 alone.
+func newFar(e *endpoint, protocol string) *far {
+	switch {
+	case protocol == "" || protocol == protocolHTTP1:
+		return nil
+	case protocol == protocolAuto && e.tls == nil, protocol == protocolHTTP2 && e.tls == nil:
+		return nil // ALPN is a part of TLS; check refuses the latter
+	}
+	f := &far{home: e, scheme: "https"}
+	f.transport = &http.Transport{
+		DisableCompression: true, IdleConnTimeout: farIdle, MaxResponseHeaderBytes: http1.MaxAnswerHeadBytes, ExpectContinueTimeout: continueAfter,
+		Protocols: new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, MaxReceiveBufferPerStream: farWindow, MaxReceiveBufferPerConnection: farWindows,
+		},
+	}
+	if protocol == protocolH2C {
+		f.scheme = "http"
+		f.transport.Protocols.SetUnencryptedHTTP2(true)
+		f.transport.DialContext = f.dial
+	} else {
+		e.tls = e.tls.Clone()
+		e.tls.NextProtos = []string{"h2"}
+		if protocol == protocolAuto {
+			e.tls.NextProtos = append(e.tls.NextProtos, "http/1.1")
+		}
+		f.transport.Protocols.SetHTTP2(true)
+		f.transport.DialTLSContext = f.dial
+	}
+	f.speaks.Store(protocol != protocolAuto)
+	return f
+}
+
+// errSpeaksHTTP2 and errSpeaksHTTP1 are what dialling finds out instead.
+var (
+	errSpeaksHTTP2 = errors.New("the endpoint speaks HTTP/2")
+	errSpeaksHTTP1 = errors.New("the endpoint does not speak HTTP/2")
+)
+
+// negotiated looks at what a connection that was dialled for HTTP/1.1 is for.
+// One by HTTP/2 is kept for the first call that way.
+func (f *far) negotiated(c *tls.Conn) error {
+	if c.ConnectionState().NegotiatedProtocol != "h2" {
+		return nil
+	}
+	f.mu.Lock()
+	old := f.spare
+	f.spare = c
+	f.mu.Unlock()
+	if old != nil {
+		_ = old.Close() // nobody uses it
+	}
+	f.speaks.Store(true)
+	return errSpeaksHTTP2
+}
+
+// dial opens a connection by HTTP/2.
+func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	f.mu.Lock()
+	spare := f.spare
+	f.spare = nil
+	f.mu.Unlock()
+	if spare != nil {
+		return spare, nil
+	}
+	timeout := f.home.set.defaults.Load().Connect
+	if by, ok := ctx.Value(connectKey{}).(time.Duration); ok {
+		timeout = by
+	}
+	c, err := f.home.connect(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := c.(*tls.Conn); ok && t.ConnectionState().NegotiatedProtocol != "h2" {
+		_ = c.Close() // nobody uses it
+		if len(f.home.tls.NextProtos) > 1 {
+			f.speaks.Store(false)
+		}
+		return nil, &dialError{errSpeaksHTTP1, false}
+	}
+	return c, nil
+}
+
+// connectKey is where a context says how long connecting may take: net/http
+// connects beside the call that needs it.
+type connectKey struct{}
+
+// shut gives up the connections that no call uses.
+func (f *far) shut() {
+	f.mu.Lock()
+	spare := f.spare
+	f.spare = nil
+	f.mu.Unlock()
+	if spare != nil {
+		_ = spare.Close() // nobody uses it
+	}
+	f.transport.CloseIdleConnections()
+}
+
+// stream stands for a connection where a call has only a part of one, so that
+// the set keeps its times as it keeps those of others.
+type stream struct {
+	net.Conn // nil: there is none of its own
+	cancel   context.CancelFunc
+}
+
+// SetDeadline ends the call: the set sets none but in the past.
+func (s stream) SetDeadline(time.Time) error {
+	s.cancel()
+	return nil
+}
+
+// Close ends the call.
+func (s stream) Close() error {
+	s.cancel()
+	return nil
+}
+
+// tryFar makes one attempt by HTTP/2, until the answer's head is there.
+func (c *call) tryFar(ctx context.Context, f *far) error {
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, connectKey{}, c.connectTime()))
+	c.conn = newConn(stream{cancel: cancel}, f.home)
+	c.upstream.set.open(c.conn)
+	c.state = c.conn.begin()
+	c.conn.line.Store(c.ex.Line)
+	c.r, c.w = 0, 0
+	c.out = c.appendHead(c.out[:0], f.home)
+	head := string(c.out) // net/http holds on to it
+	c.conn.head.Store(true)
+	if c.whole {
+		c.conn.readBy.Store(c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime()))
+	} else {
+		c.conn.readBy.Store(uploading)
+	}
+	res, err := f.transport.RoundTrip(c.farRequest(ctx, f, head)) //nolint:bodyclose // finish or drop closes it
+	c.hints.end()
+	if err != nil {
+		if errors.As(err, new(*dialError)) {
+			c.drop() // there was no connection
+		}
+		return farError(err)
+	}
+	c.conn.head.Store(false)
+	c.conn.readBy.Store(0)
+	c.res = res
+	h := &c.head
+	h.Status, h.Length, h.Said, h.Close = res.StatusCode, res.ContentLength, res.ContentLength, false
+	if len(res.Trailer) > 0 {
+		h.Length = http1.Chunked // an answer whose length is said beforehand could not hold them by HTTP/1.1
+	}
+	h.Fields = h.Fields[:0]
+	for name, values := range res.Header {
+		for _, v := range values {
+			h.Fields = append(h.Fields, http1.Field{Name: name, Value: v})
+		}
+	}
+	if res.StatusCode < 200 || res.StatusCode > 599 {
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
+	}
+	return nil
+}
+
+// farRequest is the request whose head was written as one of HTTP/1.1.
+func (c *call) farRequest(ctx context.Context, f *far, head string) *http.Request {
+	conn, state, now := c.conn, c.state, &c.upstream.set.now
+	times, whole := c.times, c.whole
+	hints := &farHints{pass: c.ex.Interim}
+	c.hints = hints
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			if whole {
+				conn.readBy.Store(times.headBy(now.Load()))
+			}
+		},
+		Got1xxResponse: hints.got,
+	})
+	line, rest, _ := strings.Cut(head, "\r\n")
+	method, line, _ := strings.Cut(line, " ")
+	target, _, _ := strings.Cut(line, " ")
+	req := &http.Request{Method: method, Host: f.home.host, Header: make(http.Header, strings.Count(rest, "\n")), ProtoMajor: 2}
+	req.URL = farURL(f, target)
+	for rest != "" {
+		line, rest, _ = strings.Cut(rest, "\r\n")
+		name, value, ok := strings.Cut(line, ": ")
+		if !ok {
+			continue
+		}
+		switch name = textproto.CanonicalMIMEHeaderKey(name); name {
+		case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+			continue
+		}
+		req.Header[name] = append(req.Header[name], value)
+	}
+	if _, said := req.Header["User-Agent"]; !said {
+		req.Header["User-Agent"] = nil // net/http would say its own
+	}
+	if isGRPC(c.ex) {
+		req.Header["Te"] = []string{"trailers"}
+	}
+	switch {
+	case c.ex.Body == nil:
+	case c.whole:
+		body := bytes.Clone(c.body) // net/http may send it still when the call is over
+		req.ContentLength = int64(len(body))
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	default:
+		c.ex.Body.Share()
+		req.ContentLength = c.ex.BodyLength
+		up := &farUpload{body: c.ex.Body, conn: conn, state: state, now: now, times: times}
+		if names := c.ex.Body.Trailer.Fields(); len(names) > 0 {
+			req.Trailer = make(http.Header, len(names))
+			for _, f := range names {
+				req.Trailer[textproto.CanonicalMIMEHeaderKey(strings.Clone(f.Name))] = nil
+			}
+			up.trailer = req.Trailer
+		}
+		req.Body = up
+	}
+	return req.WithContext(ctx)
+}
+
+// farHints passes answers before the answer on, as long as the call lasts.
+type farHints struct {
+	mu    sync.Mutex
+	pass  func(int, []policy.Field) error // nil for nobody; guarded by mu
+	count int
+}
+
+func (h *farHints) got(status int, header textproto.MIMEHeader) error {
+	if h.count++; h.count > maxInterim {
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "There is no end of interim answers."}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if status == http.StatusContinue || h.pass == nil {
+		return nil
+	}
+	var kept []policy.Field
+	for name, values := range header {
+		for _, v := range values {
+			if !policy.Hop(name) {
+				kept = append(kept, policy.Field{Name: name, Value: v})
+			}
+		}
+	}
+	return h.pass(status, kept)
+}
+
+func (h *farHints) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pass = nil
+}
+
+// farURL keeps the target as it is written.
+func farURL(f *far, target string) *url.URL {
+	u := &url.URL{Scheme: f.scheme, Host: f.home.address}
+	path, query, _ := strings.Cut(target, "?")
+	u.RawQuery = query
+	if !strings.HasPrefix(path, "//") {
+		u.Opaque = path
+		return u
+	}
+	u.RawPath = path
+	u.Path, _ = url.PathUnescape(path) // the node has read it already
+	return u
+}
+
+// farUpload sends a request's body. It holds nothing of the call, which may end
+// before it.
+type farUpload struct {
+	body    *policy.Body
+	trailer http.Header // what it is to hold at the end; nil for none
+	conn    *conn
+	state   uint64
+	now     *atomic.Int64
+	times   Timeouts
+}
+
+// Read implements io.Reader.
+func (u *farUpload) Read(p []byte) (int, error) {
+	n, err := u.body.Read(p)
+	switch {
+	case err == io.EOF:
+		for _, f := range u.body.Trailer.Fields() {
+			name := textproto.CanonicalMIMEHeaderKey(strings.Clone(f.Name))
+			if _, announced := u.trailer[name]; announced && f.Value != "" {
+				u.trailer[name] = append(u.trailer[name], strings.Clone(f.Value))
+			}
+		}
+		u.conn.readBy.CompareAndSwap(uploading, u.times.headBy(u.now.Load()))
+	case err != nil && u.body.Err() != nil:
+		u.conn.abort(u.state, abandoned)
+	}
+	return n, err
+}
+
+// Close implements io.Closer: whoever owns the body ends it.
+func (u *farUpload) Close() error { return nil }
+
+// farError tells an answer that is none from an upstream that gave none.
+func farError(err error) error {
+	if errors.As(err, new(*http1.Error)) {
+		return err
+	}
+	text := err.Error()
+	for _, sign := range [...]string{"PROTOCOL_ERROR", "FRAME_SIZE_ERROR", "COMPRESSION_ERROR", "FLOW_CONTROL_ERROR", "malformed", "frame too large", "too large"} {
+		if strings.Contains(text, sign) {
+			return &http1.Error{Status: http.StatusBadGateway, Detail: text}
+		}
+	}
+	return err
+}
+
+// readFar reads the body of an answer by HTTP/2.
+func (c *call) readFar(p []byte) (int, error) {
+	by := c.upstream.set.now.Load() + int64(c.times.Idle)
+	if c.answerBy > 0 {
+		by = min(by, c.answerBy)
+	}
+	c.conn.readBy.Store(by)
+	n, err := c.res.Body.Read(p)
+	c.conn.readBy.Store(0)
+	switch {
+	case err == io.EOF:
+		for name, values := range c.res.Trailer {
+			for _, v := range values {
+				if !policy.Managed(name) && !policy.Hop(name) {
+					c.ex.Answer.Trailer.Add(name, v)
+				}
+			}
+		}
+	case err != nil:
+		err = c.told(context.Background(), farError(err))
+	}
+	return n, err
+}
