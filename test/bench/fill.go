@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
+	"portico/internal/secret"
 	"portico/manager/compile"
 	"portico/manager/store"
 )
@@ -21,7 +21,15 @@ const (
 	auditMost      = 20_000
 	applicationsIn = 200 // of one transaction
 	apisIn         = 100
+	waits          = 50 // every such application's subscription waits for its approval
 )
+
+// amount is how much to fill with.
+type amount struct {
+	from   int // how many APIs were filled in before
+	apis   int
+	grants int
+}
 
 // filling fills a tenant of a database with what is to be many, as the use
 // cases leave it: rows by the store, entries by the compiler, each checked as
@@ -35,40 +43,45 @@ type filling struct {
 	now      time.Time
 	products []apim.Product
 	plans    []apim.Plan
+	keys     []string
 }
 
-// fill makes apis APIs with the template's routes and grants applications, each
-// with a key and an active subscription, but for every fiftieth, which waits
-// for its approval.
+// fill makes APIs with the template's routes and applications, each with a key
+// and an active subscription, but for every fiftieth, which waits for its
+// approval. It returns the keys: number n is for the plan n modulo the number
+// of plans, and so for its ten APIs.
 //
 // analyze, which may be nil, is called after the first transactions and then
 // ever less often: a server that has planned for empty tables would go on so.
-func fill(ctx context.Context, database, tenant string, template apim.ID, apis, grants int, analyze func() error) error {
+func fill(ctx context.Context, database, tenant string, template apim.ID, much amount, analyze func() error) (keys []string, err error) {
 	db, err := store.Open(ctx, database)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer db.Close()
 	f := &filling{db: db, analyze: analyze, now: time.Now().UTC().Truncate(time.Microsecond)}
 	if f.tenant, err = db.System().Tenant(ctx, tenant); err != nil {
-		return err
+		return nil, err
 	}
 	if f.template, err = db.Tenant(f.tenant.ID).Version(ctx, template); err != nil {
-		return err
+		return nil, err
 	}
-	if err := f.inTurn(ctx, apis, apisIn, f.apis); err != nil {
-		return fmt.Errorf("fill with APIs: %w", err)
+	err = f.inTurn(ctx, much.apis, apisIn, func(ctx context.Context, tx *store.Tx, from, to int) error {
+		return f.apis(ctx, tx, much.from+from, much.from+to)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fill with APIs: %w", err)
 	}
-	if err := f.inTurn(ctx, grants, applicationsIn, f.applications); err != nil {
-		return fmt.Errorf("fill with grants: %w", err)
+	if err := f.inTurn(ctx, much.grants, applicationsIn, f.applications); err != nil {
+		return nil, fmt.Errorf("fill with grants: %w", err)
 	}
-	if err := f.inTurn(ctx, min(peopleMost, grants), applicationsIn, f.people); err != nil {
-		return fmt.Errorf("fill with people: %w", err)
+	if err := f.inTurn(ctx, min(peopleMost, much.grants), applicationsIn, f.people); err != nil {
+		return nil, fmt.Errorf("fill with people: %w", err)
 	}
-	if err := f.inTurn(ctx, min(auditMost, grants), 1000, f.audit); err != nil {
-		return fmt.Errorf("fill the audit log: %w", err)
+	if err := f.inTurn(ctx, min(auditMost, much.grants), 1000, f.audit); err != nil {
+		return nil, fmt.Errorf("fill the audit log: %w", err)
 	}
-	return nil
+	return f.keys, nil
 }
 
 // inTurn makes n things, some in each transaction.
@@ -191,11 +204,16 @@ func (f *filling) applications(ctx context.Context, tx *store.Tx, from, to int) 
 			ID: apim.NewID(apim.PrefixApplication, f.now), Tenant: f.tenant.ID, Slug: fmt.Sprintf("app-%06d", n),
 			Name: "Application " + fmt.Sprint(n), CreatedAt: f.now, UpdatedAt: f.now, Lock: 1,
 		}
-		hash := sha256.Sum256([]byte(app.ID))
+		minted, err := secret.MintKey(secret.PrefixLive)
+		if err != nil {
+			return err
+		}
+		f.keys = append(f.keys, minted.Reveal())
+		hash := minted.Hash()
 		cred := apim.Credential{
 			ID: apim.NewID(apim.PrefixCredential, f.now), Tenant: f.tenant.ID, Application: app.ID, Environment: "production", Name: "Key",
 			Secrets: []apim.Secret{{
-				ID: apim.NewID(apim.PrefixSecret, f.now), Hash: hex.EncodeToString(hash[:]), Prefix: fmt.Sprintf("portico_live_%012d", n), LastFour: "0000", CreatedAt: f.now,
+				ID: apim.NewID(apim.PrefixSecret, f.now), Hash: hex.EncodeToString(hash[:]), Prefix: minted.String(), LastFour: minted.LastFour(), CreatedAt: f.now,
 			}},
 			Addresses: []string{}, Referrers: []string{}, CreatedAt: f.now, Lock: 1,
 		}
@@ -205,7 +223,7 @@ func (f *filling) applications(ctx context.Context, tx *store.Tx, from, to int) 
 			Product: f.products[which].ID, Plan: f.plans[which].ID, Environments: []string{"production"}, State: apim.Active, Reason: "to fill", Requester: "bench",
 			RequestedAt: f.now.Add(time.Duration(n) * time.Microsecond), UpdatedAt: f.now.Add(time.Duration(n) * time.Microsecond), Lock: 1,
 		}
-		if n%50 == 49 {
+		if n%waits == waits-1 {
 			sub.State = apim.Pending
 		}
 		key, err := entry.GrantKey(cred.Secrets[0].Hash)

@@ -1,23 +1,18 @@
-// Command bench prints Portico's performance table: what the issue of a part
-// asks for beside what was measured in this run.
-//
-// It starts the real binary, as a user would, on loopback and free ports, and
-// is no test: it fails only when it could not measure. Run it with `make bench`.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
-	"portico/test/bench/load"
-	"portico/test/bench/machine"
-	"portico/test/bench/stand"
+	"portico/test/bench/figure"
 )
 
 // row is a line of the table.
@@ -26,94 +21,130 @@ type row struct {
 	kept                   bool
 }
 
-// part measures some rows.
+// part measures some rows, by the one function or by the other.
 type part struct {
-	name string
-	slow bool
-	run  func(ctx context.Context, bin string) ([]row, error)
+	name    string
+	slow    bool
+	run     func(ctx context.Context, bin string) ([]row, error)
+	compare func(ctx context.Context) ([]figure.Row, error)
+}
+
+// figures are the part's rows. Those that run makes keep what is wanted, or not.
+func (p part) figures(ctx context.Context, bin string) (rows []figure.Row, err error) {
+	if p.compare != nil {
+		rows, err = p.compare(ctx)
+	} else {
+		var plain []row
+		plain, err = p.run(ctx, bin)
+		for _, r := range plain {
+			one := figure.Row{What: r.what, Measured: r.measured, Wanted: r.wanted}
+			if r.wanted != "" || !r.kept {
+				one.Verdict, _ = figure.Judge(r.kept, 0)
+			}
+			rows = append(rows, one)
+		}
+	}
+	for i := range rows {
+		rows[i].Part = p.name
+	}
+	return rows, err
 }
 
 func main() {
-	if helped, err := help(os.Args[1:]); helped {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
 	bin := flag.String("portico", "bin/portico", "the binary to measure")
-	quick := flag.Bool("quick", false, "leave out the cold build and the run of all tests")
+	quick := flag.Bool("quick", false, "leave out the cold build and the run of all tests; fewer and shorter rounds, keys and APIs of requests")
 	only := flag.String("only", "", "measure only the parts whose name holds this")
+	asJSON := flag.Bool("json", false, "print JSON, with every round, when all is measured")
+	list := flag.Bool("list", false, "list the parts")
 	apis := flag.Int("apis", 10_000, "how many APIs are many")
 	sizeAPIs := flag.Int("size-apis", 1_000, "how many APIs the part \"size\" has; the issue says 10,000")
 	sizeGrants := flag.Int("size-grants", 10_000, "how many grants it has; the issue says 100,000")
 	changes := flag.Int("changes", 1_000, "how many changes the part \"fleet\" makes")
 	seed := flag.Uint64("seed", 1, "of their order")
-	rounds := flag.Int("rounds", 5, "rounds of each comparison of the part \"requests\"")
-	each := flag.Duration("each", 3*time.Second, "how long each side is called in a round")
-	keys := flag.Int("keys", 100_000, "how many keys the gateway holds meanwhile")
-	rows := flag.String("rows", "", "measure only the rows of it whose name holds this")
+	g := &rig{}
+	flag.IntVar(&g.settings.rounds, "rounds", 5, "how often the parts \"requests/…\" measure each contender")
+	flag.DurationVar(&g.each, "each", 3*time.Second, "how long each time")
+	flag.IntVar(&g.settings.keys, "keys", 100_000, "how many keys their gateway knows")
+	worker := flag.String("work", "", "be a part of the bench: it starts itself so")
 	flag.Parse()
+	if *worker != "" {
+		if err := workFor(*worker, flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	g.bin, g.manyAPIs = *bin, *apis
+	if *quick {
+		g.settings = settings{rounds: 3, each: time.Second, keys: 10_000, manyAPIs: min(1_000, *apis)}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
 	parts := []part{
-		{"start", false, start},
-		{"access", false, approvals},
-		{"match", false, match},
-		{"publish", false, func(ctx context.Context, bin string) ([]row, error) { return publishing(ctx, bin, *apis) }},
-		{"import", false, imports},
-		{"fleet", false, func(ctx context.Context, bin string) ([]row, error) { return inForce(ctx, bin, *changes, *seed) }},
-		{"requests", false, func(ctx context.Context, bin string) ([]row, error) {
-			return requests(ctx, bin, requestsOptions{rounds: *rounds, each: *each, apis: *apis, grants: *keys, rows: *rows})
-		}},
-		{"size", false, func(ctx context.Context, bin string) ([]row, error) { return atSize(ctx, bin, *sizeAPIs, *sizeGrants) }},
-		{"build", true, coldBuild},
-		{"tests", true, allTests},
+		{name: "start", run: start},
+		{name: "access", run: approvals},
+		{name: "match", run: match},
+		{name: "publish", run: func(ctx context.Context, bin string) ([]row, error) { return publishing(ctx, bin, *apis) }},
+		{name: "import", run: imports},
+		{name: "fleet", run: func(ctx context.Context, bin string) ([]row, error) { return inForce(ctx, bin, *changes, *seed) }},
+		{name: "size", run: func(ctx context.Context, bin string) ([]row, error) { return atSize(ctx, bin, *sizeAPIs, *sizeGrants) }},
+		{name: "build", slow: true, run: coldBuild},
+		{name: "tests", slow: true, run: allTests},
 	}
-	fmt.Printf("Portico, %s, %s/%s, %d cores, load before %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busyness())
-	fmt.Printf("%-68s %20s %10s\n", "", "measured", "wanted")
-	failed := false
-	for _, p := range parts {
-		if p.slow && *quick || !strings.Contains(p.name, *only) {
-			continue
+	// They keep this process to a core, so they come last.
+	parts = append(parts, requestParts(g)...)
+	if *list {
+		for _, p := range parts {
+			fmt.Println(p.name)
 		}
-		rows, err := p.run(ctx, *bin)
-		for _, r := range rows {
-			mark := " "
-			if !r.kept {
-				mark = "✗"
-			}
-			fmt.Printf("%-68s %20s %10s %s\n", r.what, r.measured, r.wanted, mark)
-		}
-		if err != nil {
-			fmt.Printf("%-68s could not be measured: %v\n", p.name, err)
-			failed = true
-		}
+		return
 	}
-	fmt.Printf("\nload after %s\n", busyness())
+	parts = slices.DeleteFunc(parts, func(p part) bool { return p.slow && *quick || !strings.Contains(p.name, *only) })
+	failed := measure(ctx, parts, *bin, *asJSON)
+	g.close()
 	if failed {
 		os.Exit(1)
 	}
 }
 
-// help does what this program starts itself for: a loader, or what stands
-// around the gateway, in a process of its own.
-func help(args []string) (helped bool, err error) {
-	switch {
-	case len(args) == 2 && args[0] == "worker" && args[1] == "hold":
-		machine.RaiseFiles()
-		return true, load.Holder(os.Stdin, os.Stdout)
-	case len(args) == 1 && args[0] == "worker":
-		return true, load.Worker(os.Stdin, os.Stdout)
-	case len(args) > 1 && args[0] == "part":
-		return true, stand.Work(args[1], args[2:], os.Stdin, os.Stdout)
+// measure measures the parts and prints them, and reports whether one could not
+// be measured.
+func measure(ctx context.Context, parts []part, bin string, asJSON bool) (failed bool) {
+	var all []figure.Row
+	before := loadAverage()
+	if !asJSON {
+		fmt.Printf("Portico, %s, %s/%s, %d cores, load before %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), before)
+		fmt.Printf("%-68s %20s %10s\n", "", "measured", "wanted")
 	}
-	return false, nil
+	for _, p := range parts {
+		rows, err := p.figures(ctx, bin)
+		if err != nil {
+			rows = append(rows, figure.Row{Part: p.name, What: p.name, Measured: "–", Verdict: figure.Unjudged, Reason: "could not be measured: " + err.Error()})
+			failed = true
+		}
+		all = append(all, rows...)
+		for _, r := range rows {
+			if !asJSON {
+				r.Print(os.Stdout)
+			}
+		}
+	}
+	if !asJSON {
+		fmt.Printf("\nload after %s\n", loadAverage())
+		return failed
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", "  ")
+	err := out.Encode(map[string]any{
+		"go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "cores": runtime.NumCPU(),
+		"load_before": before, "load_after": loadAverage(), "rows": all,
+	})
+	return failed || err != nil
 }
 
-// busyness is the machine's load average, so that a reader sees how busy it was.
-func busyness() string {
+// loadAverage is the machine's load average, so that a reader sees how busy it was.
+func loadAverage() string {
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"

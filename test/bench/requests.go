@@ -2,472 +2,370 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"portico/internal/apim"
+	"portico/test/bench/figure"
 	"portico/test/bench/load"
 	"portico/test/bench/machine"
 	"portico/test/bench/stand"
-	"portico/test/postgres"
 	"portico/test/process"
 )
 
-// requestsOptions say how much the part "requests" measures.
-type requestsOptions struct {
-	rounds int           // of each comparison
-	each   time.Duration // of each side in a round
-	apis   int           // that are many
-	grants int
-	rows   string // only those whose name holds this
+// requestParts are the rows on requests, latency, connections and growth. They
+// share one installation, which the first of them starts.
+func requestParts(g *rig) []part {
+	row := func(name string, w work) part {
+		return part{name: "requests/" + name, compare: func(ctx context.Context) ([]figure.Row, error) { return g.compare(ctx, w) }}
+	}
+	of := func(name string, run func(ctx context.Context) ([]figure.Row, error)) part {
+		return part{name: "requests/" + name, compare: func(ctx context.Context) ([]figure.Row, error) {
+			if err := g.ready(ctx); err != nil {
+				return nil, err
+			}
+			return run(ctx)
+		}}
+	}
+	small := []load.Call{{Path: plainPath("/small")}}
+	full := work{keyed: true, logged: true}
+	free, light := full, full
+	full.what, full.most = "key + limit + metrics + usage, 1,000 routes, GET 1 KB, one core", 1.15
+	free.what, free.most, free.free = "the same on two free cores", 1.5, true
+	light.what, light.most, light.free, light.rate = fmt.Sprintf("the same at light load (%s/s)", figure.Count(lightRate)), 1.6, true, lightRate
+	return []part{
+		row("plain", work{what: "GET 1 KB, plain, one core", most: 1, calls: small}),
+		row("full", full),
+		of("core", g.core),
+		row("free", free),
+		row("light", light),
+		row("post", work{what: "POST 1 KB, plain, one core", most: 1.15, calls: []load.Call{{Method: http.MethodPost, Path: plainPath("/small"), Body: 1 << 10}}}),
+		row("tls", work{what: "GET 1 KB over TLS 1.3, one core", most: 1, calls: small, tls: true}),
+		row("down", work{what: "GET 1 MB, one core", most: 1, calls: []load.Call{{Path: plainPath("/large")}}}),
+		row("up", work{what: "POST 1 MB, one core", most: 1, calls: []load.Call{{Method: http.MethodPost, Path: plainPath("/small"), Body: 1 << 20}}}),
+		row("h2c", work{what: "GET 1 KB, HTTP/2 (h2c) in, HTTP/1.1 out, one core", most: 3, calls: small, http2: true}),
+		row("h2", work{what: "GET 1 KB, HTTP/2 over TLS in, HTTP/1.1 out, one core", most: 3, calls: small, http2: true, tls: true}),
+		of("latency", g.latency),
+		of("idle", g.idle),
+		of("publish", g.underLoad),
+		of("growth", g.growth),
+	}
 }
 
-// busyLimit is how much of a core others may take before a figure is not judged.
-const busyLimit = 0.10
+// lightRate is what light load is, in calls a second.
+const lightRate = 3200
 
-// requests compares the gateway with nginx, in one run on one machine, in
-// interleaved rounds: the CPU time of the process alone, user and system, for
-// each answered call, as the median of the rounds' ratios. The gateway is the
-// real binary, as a role of its own, and holds 1,000 routes and many keys.
-//
-// Pinned rows have gateway and nginx on one core and loader and upstream on the
-// other; free rows let all of them have both. One core flatters Go's scheduler,
-// so both are here.
-func requests(ctx context.Context, bin string, o requestsOptions) (rows []row, err error) {
-	s, err := newStand(ctx, bin, o)
-	if s != nil {
-		defer s.close()
+// work is what the contenders of a row do.
+type work struct {
+	what       string
+	most       float64 // times nginx's CPU
+	calls      []load.Call
+	keyed      bool // the calls are those of the routes that want a key
+	logged     bool // nginx writes an access log
+	tls, http2 bool
+	free       bool // of the cores
+	rate       int  // 0: saturated
+}
+
+// contender is who is measured.
+type contender struct {
+	name    string
+	pid     int
+	address string
+	gateway *process.Process // whose allocations are known; nil: not
+}
+
+func (g *rig) job(w work, address string) load.Job {
+	j := load.Job{Address: address, TLS: w.tls, HTTP2: w.http2, Calls: w.calls, Connections: wire, Rate: w.rate, For: g.each}
+	if w.keyed {
+		j.Calls = g.keyed()
 	}
+	if w.http2 { // as many calls under way at once as elsewhere
+		j.Connections, j.Streams = 8, wire/8
+	}
+	return j
+}
+
+// contenders of a row: ours, nginx where it is installed, and the standard
+// library's.
+func (g *rig) contenders(w work) []contender {
+	ours := contender{name: "Portico", pid: g.gateway.PID(), address: g.gateway.Ports.Gateway, gateway: g.gateway}
+	standard := contender{name: "httputil.ReverseProxy", pid: g.reverse.PID, address: g.reverse.Address[0]}
+	if w.tls {
+		ours.address, standard.address = g.tls, g.reverse.Address[1]
+	}
+	all := []contender{ours}
+	if g.nginx != nil {
+		n := contender{name: "nginx", pid: g.nginx.Worker, address: g.nginx.Plain}
+		switch {
+		case w.tls && w.http2:
+			n.address = g.nginx.H2
+		case w.tls:
+			n.address = g.nginx.TLS
+		case w.http2:
+			n.address = g.nginx.H2C
+		case w.logged:
+			n.address = g.nginx.Logged
+		}
+		all = append(all, n)
+	}
+	return append(all, standard)
+}
+
+// compare measures a row: in each round every contender, in another order each
+// time.
+func (g *rig) compare(ctx context.Context, w work) ([]figure.Row, error) {
+	if err := g.ready(ctx); err != nil {
+		return nil, err
+	}
+	all := g.contenders(w)
+	if why := g.unserved(ctx, w, all[0].address); why != "" {
+		return []figure.Row{{What: w.what, Measured: "not served yet", Wanted: fmt.Sprintf("≤ %.2f ×", w.most), Verdict: figure.NotMet, Reason: why}}, nil
+	}
+	if err := g.place(ctx, w.free); err != nil {
+		return nil, err
+	}
+	out, err := g.rounds(ctx, w, all)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range s.comparisons() {
-		if !strings.Contains(c.name, o.rows) {
-			continue
+	row := figure.Compare(w.what, w.most, out)
+	if w.keyed && !w.free {
+		g.perCore = out[0].Median.PerSecond
+	}
+	return []figure.Row{row}, nil
+}
+
+// rounds warms every contender up and then measures them in turn.
+func (g *rig) rounds(ctx context.Context, w work, all []contender) ([]figure.Contender, error) {
+	out := make([]figure.Contender, len(all))
+	for i, c := range all {
+		out[i].Name = c.name
+		j := g.job(w, c.address)
+		if !w.http2 {
+			if err := answers(ctx, j); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
 		}
-		more, err := s.compare(ctx, c)
-		rows = append(rows, more...)
-		if err != nil {
-			return rows, fmt.Errorf("%s: %w", c.name, err)
+		j.For = time.Second
+		if _, err := load.For(j, g.own).Do(ctx, j); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	for _, part := range []struct {
-		name string
-		run  func(context.Context) ([]row, error)
-	}{
-		{"latency", s.latency}, {"idle", s.idle}, {"publish under load", s.publishing}, {"many APIs", s.many},
-	} {
-		if !strings.Contains(part.name, o.rows) {
-			continue
-		}
-		more, err := part.run(ctx)
-		rows = append(rows, more...)
-		if err != nil {
-			return rows, fmt.Errorf("%s: %w", part.name, err)
+	for round := range g.settings.rounds {
+		for i := range all {
+			at := (i + round) % len(all)
+			s, err := g.sample(ctx, all[at], g.job(w, all[at].address))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", all[at].name, err)
+			}
+			out[at].Rounds = append(out[at].Rounds, s)
 		}
 	}
-	return rows, nil
+	return out, nil
 }
 
-// bench is all that stands while requests are measured.
-type bench struct {
-	requestsOptions
-	bin      string
-	own      load.Own
-	postgres interface{ Stop() }
-	database string
-	apart    *process.Apart
-	template apim.ID // version of the API that is copied
-	version  string  // of the API that is published under load
-	key      string
-
-	upstream, reverse *stand.Part
-	nginx             *stand.Nginx
-	pinned, free      *node
-}
-
-// node is a gateway and where it listens.
-type node struct {
-	*process.Process
-	plain, tls string
-}
-
-const benchTenant = "bench"
-
-// document has what the rows call.
-func document(title, upstream string) string {
-	operation := func(id string) string {
-		return fmt.Sprintf(`{"operationId":%q,"summary":"Call %s","security":[],"responses":{"200":{"description":"ok"}}}`, id, id)
+// answers makes a job's first call and says what is wrong with the answer:
+// loaders only count.
+func answers(ctx context.Context, j load.Job) error {
+	scheme := "http"
+	if j.TLS {
+		scheme = "https"
 	}
-	return fmt.Sprintf(`{"openapi":"3.1.0","info":{"title":%q,"version":"1"},"servers":[{"url":%q}],"paths":{
-		"/small":{"get":%s,"post":%s},"/large":{"get":%s},"/things/{thing}/parts/{part}":{"get":%s}}}`,
-		title, upstream, operation("getSmall"), operation("postSmall"), operation("getLarge"), operation("getPart"))
-}
-
-func newStand(ctx context.Context, bin string, o requestsOptions) (s *bench, err error) {
-	machine.RaiseFiles()
-	self, err := os.Executable()
+	call := j.Calls[0]
+	req, err := http.NewRequestWithContext(ctx, call.Method, scheme+"://"+j.Address+call.Path, strings.NewReader(strings.Repeat("x", call.Body)))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if bin, err = filepath.Abs(bin); err != nil {
-		return nil, err
+	if call.Key != "" {
+		req.Header.Set("X-API-Key", call.Key)
 	}
-	s = &bench{requestsOptions: o, bin: bin, own: load.Own{Program: self, Args: []string{"worker"}}}
-	if s.upstream, err = stand.Start(self, "part", "upstream"); err != nil {
-		return s, err
-	}
-	dir, err := os.MkdirTemp("", "portico-bench-")
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: stand.Host}}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
 	if err != nil {
-		return s, err
-	}
-	defer os.RemoveAll(dir)
-	certificate, err := stand.NewCertificate(dir)
-	if err != nil {
-		return s, err
-	}
-	if s.reverse, err = stand.Start(self, "part", "reverse", s.upstream.Address[0], certificate.ChainFile, certificate.KeyFile); err != nil {
-		return s, err
-	}
-	if !slices.Contains(load.Missing(), "nginx") {
-		if s.nginx, err = stand.StartNginx(ctx, s.upstream.Address[0], certificate); err != nil {
-			return s, err
-		}
-	}
-	own, err := postgres.Start(ctx)
-	if err != nil {
-		return s, err
-	}
-	s.postgres = own
-	if s.database, err = own.Database(ctx); err != nil {
-		return s, err
-	}
-	return s, s.startGateways(ctx, certificate)
-}
-
-func (s *bench) startGateways(ctx context.Context, c stand.Certificate) (err error) {
-	if s.apart, err = process.StartApart(ctx, s.bin, s.database, token, gateway, 1); err != nil {
 		return err
 	}
-	if err := s.prepare(ctx, c); err != nil {
-		return fmt.Errorf("prepare: %w", err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s answered %d: %.300s", req.URL, res.StatusCode, body)
 	}
-	if err := s.fill(ctx, benchTenant, s.template, 50, s.grants); err != nil { // 50 × 20 routes
-		return err
-	}
-	// A process that begins on one core takes it for all that there is.
-	self := os.Getpid()
-	defer machine.Pin(self, cores()...) //nolint:errcheck // it may have been kept to fewer before
-	if err := machine.Pin(self, 0); err != nil {
-		return err
-	}
-	if s.pinned, err = s.gateway(ctx, "pinned"); err != nil {
-		return err
-	}
-	if err := machine.Pin(self, cores()...); err != nil {
-		return err
-	}
-	s.free, err = s.gateway(ctx, "free")
 	return err
 }
 
-func cores() []int { return []int{0, 1} }
-
-func (s *bench) gateway(ctx context.Context, name string) (*node, error) {
-	secure, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+// sample measures a contender once. What it still computes afterwards, such as
+// shipping the record of the calls, is counted too.
+func (g *rig) sample(ctx context.Context, c contender, j load.Job) (figure.Sample, error) {
+	s := figure.Sample{Allocations: -1}
+	if err := rest(ctx); err != nil {
+		return s, err
 	}
-	n := &node{tls: secure.Addr().String()}
-	secure.Close()
-	n.Process, err = s.apart.Gateway(ctx, name, "production", "PORTICO_GATEWAY_TLS_ADDR="+n.tls, "PORTICO_LOG_LEVEL=warn")
-	if err != nil {
-		return nil, err
-	}
-	n.plain = strings.TrimPrefix(n.Gateway, "http://")
-	return n, nil
-}
-
-// prepare makes an API that is open, one with keys, plan and limit, and the one
-// that is copied.
-func (s *bench) prepare(ctx context.Context, c stand.Certificate) error {
-	api := s.apart.Managers[0].API(token)
-	in := "/tenants/" + benchTenant
-	var plan, credential process.Object
-	post := func(path string, body any, into any) error { return api.Do(ctx, http.MethodPost, path, body, into) }
-	if err := post("/tenants", map[string]any{"slug": benchTenant, "name": "Bench"}, nil); err != nil {
-		return err
-	}
-	versions := map[string]string{}
-	for slug, access := range map[string]string{"open": "document", "keyed": "key"} {
-		var staged, made process.Object
-		if err := post(in+"/imports", document(slug, "http://"+s.upstream.Address[0]), &staged); err != nil {
-			return err
+	var scraped, mallocs float64
+	if c.gateway != nil {
+		first, err := metric(ctx, c.gateway, allocationsMetric)
+		if err != nil {
+			return s, err
 		}
-		if err := post(in+"/imports/"+staged.ID+"/accept", map[string]any{"name": slug, "slug": slug, "label": "v1", "access": access}, &made); err != nil {
-			return err
+		if mallocs, err = metric(ctx, c.gateway, allocationsMetric); err != nil {
+			return s, err
 		}
-		if err := post(in+"/versions/"+made.ID+"/publish", map[string]any{}, nil); err != nil {
-			return err
-		}
-		versions[slug] = made.ID
+		scraped = mallocs - first
 	}
-	s.version = versions["open"]
-	var err error
-	if s.template, err = copied(ctx, api, benchTenant, s.upstream.Address[0]); err != nil {
-		return err
-	}
-	limits := []any{map[string]any{"requests": 10_000_000, "period_ms": 1000}}
-	for _, step := range []struct {
-		path string
-		body map[string]any
-		into any
-	}{
-		{"/products", map[string]any{"slug": "keyed", "name": "Keyed", "listed": true, "visibility": "public", "versions": []string{versions["keyed"]}}, nil},
-		{"/products/keyed/plans", map[string]any{"slug": "all", "name": "All", "approval": "automatic", "state": "published", "limits": limits}, &plan},
-		{"/applications", map[string]any{"slug": "app", "name": "App"}, nil},
-		{"/applications/app/credentials", map[string]any{"name": "k"}, &credential},
-	} {
-		if err := post(in+step.path, step.body, step.into); err != nil {
-			return err
-		}
-	}
-	s.key = credential.Key
-	if err := post(in+"/subscriptions", map[string]any{"application": "app", "plan": plan.ID}, nil); err != nil {
-		return err
-	}
-	return certify(ctx, api, c)
-}
-
-// copied makes the API of a tenant that is filled up with.
-func copied(ctx context.Context, api *process.API, tenant, upstream string) (apim.ID, error) {
-	var staged, made process.Object
-	in := "/tenants/" + tenant
-	if err := api.Do(ctx, http.MethodPost, in+"/imports", process.MinimalDocument("Template", "http://"+upstream, routesFor), &staged); err != nil {
-		return "", err
-	}
-	if err := api.Do(ctx, http.MethodPost, in+"/imports/"+staged.ID+"/accept", map[string]any{"name": template, "slug": template, "label": "v1", "access": "key"}, &made); err != nil {
-		return "", err
-	}
-	return apim.ID(made.ID), api.Do(ctx, http.MethodPost, in+"/versions/"+made.ID+"/publish", map[string]any{}, nil)
-}
-
-// certify makes the gateways show a certificate to everybody.
-func certify(ctx context.Context, api *process.API, c stand.Certificate) error {
-	return api.Do(ctx, http.MethodPost, "/environments/production/certificates",
-		map[string]any{"chain": c.Chain, "private_key": c.Key, "hosts": []string{stand.Host}, "default": true}, nil)
-}
-
-// close ends everything.
-func (s *bench) close() {
-	if s.apart != nil {
-		s.apart.Close()
-	}
-	if s.postgres != nil {
-		s.postgres.Stop()
-	}
-	if s.nginx != nil {
-		s.nginx.Close()
-	}
-	for _, p := range []*stand.Part{s.upstream, s.reverse} {
-		if p != nil {
-			_ = p.Close() // it ends with its input
-		}
-	}
-}
-
-// side is one of those that are compared.
-type side struct {
-	name    string
-	address string
-	pid     int
-	path    string // before the call's own
-	key     string
-}
-
-// comparison is a row: the same calls to nginx, to the gateway, and for scale
-// to the standard library's proxy.
-type comparison struct {
-	name        string
-	wanted      float64 // × nginx
-	pinned      bool
-	job         load.Job
-	nginx, ours side
-	reverse     bool
-}
-
-// took is what one side of a round cost.
-type took struct {
-	cpu    time.Duration // for each answered call
-	result load.Result
-}
-
-// measure lets one side do a job.
-func (s *bench) measure(ctx context.Context, t side, job load.Job) (took, error) {
-	job.Address = t.address
-	calls := slices.Clone(job.Calls)
-	for i := range calls {
-		calls[i].Path, calls[i].Key = t.path+calls[i].Path, t.key
-	}
-	job.Calls = calls
-	before, err := machine.CPU(t.pid)
+	used, err := machine.Use()
 	if err != nil {
-		return took{}, err
+		return s, err
 	}
-	r, err := load.For(job, s.own).Do(ctx, job)
+	cpu, err := machine.CPU(c.pid)
 	if err != nil {
-		return took{}, fmt.Errorf("%s: %w", t.name, err)
+		return s, err
 	}
-	after, err := machine.CPU(t.pid)
+	r, err := load.For(j, g.own).Do(ctx, j)
 	if err != nil {
-		return took{}, err
+		return s, err
 	}
-	if r.Failed > 0 || r.Answered == 0 {
-		return took{}, fmt.Errorf("%s: %d of %d calls failed; one alone: %s", t.name, r.Failed, r.Answered, alone(job))
-	}
-	return took{(after - before) / time.Duration(r.Answered), r}, nil
-}
-
-// alone makes the first call of a job by itself, and says what came of it.
-func alone(job load.Job) string {
-	c := job.Calls[0]
-	req, err := http.NewRequest(c.Method, "http://"+job.Address+c.Path, strings.NewReader(strings.Repeat("x", c.Body)))
-	if err != nil {
-		return err.Error()
-	}
-	req.Header.Set("X-API-Key", c.Key)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err.Error()
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 500)) // what there is of it
-	return res.Status + " " + string(text)
-}
-
-// place keeps those that are measured to one core and everybody else to the
-// other, or gives all of them both.
-func (s *bench) place(pinned bool) error {
-	front, back := cores(), cores()
-	if pinned {
-		front, back = []int{0}, []int{1}
-	}
-	var errs []error
-	pin := func(pid int, cores []int) { errs = append(errs, machine.Pin(pid, cores...)) }
-	pin(os.Getpid(), back)
-	pin(s.upstream.PID, back)
-	pin(s.reverse.PID, front)
-	if s.nginx != nil {
-		pin(s.nginx.Worker, front)
-	}
-	return errors.Join(errs...)
-}
-
-func (s *bench) compare(ctx context.Context, c comparison) ([]row, error) {
-	if err := s.place(c.pinned); err != nil {
-		return nil, err
-	}
-	defer s.place(false) //nolint:errcheck // reported by the next one
-	job := c.job
-	job.For = s.each
-	sides := []side{c.ours}
-	if s.nginx != nil {
-		sides = append(sides, c.nginx)
-	}
-	if c.reverse {
-		sides = append(sides, side{"ReverseProxy", s.reverse.Address[0], s.reverse.PID, "", ""})
-	}
-	warm := job
-	warm.For = time.Second
-	for _, t := range sides {
-		if _, err := s.measure(ctx, t, warm); err != nil {
-			return nil, err
-		}
-	}
-	all := make([][]took, len(sides))
-	before, err := machine.Use()
-	if err != nil {
-		return nil, err
-	}
-	for round := range s.rounds {
-		for i := range sides {
-			i = (i + round) % len(sides) // nobody is always first
-			t, err := s.measure(ctx, sides[i], job)
-			if err != nil {
-				return nil, err
-			}
-			all[i] = append(all[i], t)
-		}
+	if r.Answered == 0 {
+		return s, errors.New("no call was answered")
 	}
 	after, err := machine.Use()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	return c.rows(sides, all, machine.Busy(before, after)), nil
+	spent, err := settledCPU(ctx, c.pid, cpu)
+	if err != nil {
+		return s, err
+	}
+	if c.gateway != nil {
+		now, err := metric(ctx, c.gateway, allocationsMetric)
+		if err != nil {
+			return s, err
+		}
+		s.Allocations = max(0, (now-mallocs-scraped)/float64(r.Answered))
+	}
+	if s.ResidentMB, err = machine.ResidentMB(c.pid); err != nil {
+		return s, err
+	}
+	s.CPU, s.PerSecond, s.P50, s.P99, s.Failed = spent/time.Duration(r.Answered), r.PerSecond(), r.P50, r.P99, r.Failed
+	s.Busy = machine.Busy(used, after)
+	if g.nginx != nil {
+		err = g.nginx.ForgetLog()
+	}
+	return s, err
 }
 
-func (c comparison) rows(sides []side, all [][]took, busy float64) []row {
-	ours := all[0]
-	text := fmt.Sprintf("%.1f µs", micros(medianOf(ours, func(t took) float64 { return float64(t.cpu) })))
-	first := row{what: c.name, measured: text, kept: true}
-	if len(sides) > 1 && sides[1].name == "nginx" {
-		ratio := medianRatio(ours, all[1])
-		first.measured = fmt.Sprintf("%.2f × (%s)", ratio, text)
-		first.wanted = fmt.Sprintf("≤ %.2f ×", c.wanted)
-		first.kept = ratio <= c.wanted
+const allocationsMetric = "go_memstats_mallocs_total"
+
+// rest waits until nothing of ours computes any more: what the control plane
+// makes of the calls of one contender must not disturb the next. After half a
+// minute it is left at that.
+func rest(ctx context.Context) error {
+	const pause = 200 * time.Millisecond
+	before, err := machine.Use()
+	for end := time.Now().Add(30 * time.Second); err == nil && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		var now machine.Usage
+		if now, err = machine.Use(); err == nil && now.Ours-before.Ours < pause/10 {
+			return nil
+		}
+		before = now
 	}
-	if busy > busyLimit {
-		first.measured, first.kept = first.measured+fmt.Sprintf(" not judged: others took %.0f %% of a core", 100*busy), true
-	}
-	rows := []row{first}
-	for i, t := range sides {
-		rows = append(rows, row{"    " + t.name, fmt.Sprintf("%6.1f µs %8.0f/s  p50 %s p99 %s",
-			micros(medianOf(all[i], func(t took) float64 { return float64(t.cpu) })),
-			medianOf(all[i], func(t took) float64 { return t.result.PerSecond() }),
-			short(medianOf(all[i], func(t took) float64 { return float64(t.result.P50) })),
-			short(medianOf(all[i], func(t took) float64 { return float64(t.result.P99) }))), "", true})
-	}
-	return rows
+	return err
 }
 
-func micros(ns float64) float64 { return ns / 1000 }
-
-func short(ns float64) string { return time.Duration(ns).Round(time.Microsecond).String() }
-
-func medianOf(all []took, value func(took) float64) float64 {
-	values := make([]float64, len(all))
-	for i, t := range all {
-		values[i] = value(t)
+// settledCPU is what a process has computed since before, once it rests; after
+// three seconds it is what it is by then.
+func settledCPU(ctx context.Context, pid int, before time.Duration) (time.Duration, error) {
+	const pause = 100 * time.Millisecond
+	last := before
+	for range 30 {
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(pause):
+		}
+		now, err := machine.CPU(pid)
+		if err != nil {
+			return 0, err
+		}
+		if now-last < pause/50 {
+			return now - before, nil
+		}
+		last = now
 	}
-	return median(values)
+	return last - before, nil
 }
 
-// medianRatio is the median of what each round of a cost for one of b.
-func medianRatio(a, b []took) float64 {
-	ratios := make([]float64, min(len(a), len(b)))
-	for i := range ratios {
-		ratios[i] = float64(a[i].cpu) / float64(b[i].cpu)
+// unserved says why the gateway does not serve a row's protocol, "" when it does.
+// It asks the gateway, not what was set.
+func (g *rig) unserved(ctx context.Context, w work, address string) string {
+	if w.tls {
+		if err := handshake(ctx, address, w.http2); err != nil {
+			return "a TLS handshake with the gateway: " + err.Error()
+		}
 	}
-	return median(ratios)
+	if !w.http2 {
+		return ""
+	}
+	j := g.job(w, address)
+	j.For, j.Connections, j.Streams = time.Millisecond, 1, 1
+	if r, err := g.own.Do(ctx, j); err != nil || r.Answered == 0 {
+		return fmt.Sprintf("a call over HTTP/2: %d answered, %d failed (%v)", r.Answered, r.Failed, err)
+	}
+	return ""
 }
 
-// median of values, 0 for none.
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
+// handshake tries TLS 1.3 with the protocol that is wanted.
+func handshake(ctx context.Context, address string, http2 bool) error {
+	protocol := "http/1.1"
+	if http2 {
+		protocol = "h2"
+	}
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	d := &tls.Dialer{NetDialer: &net.Dialer{}, Config: &tls.Config{
+		InsecureSkipVerify: true, ServerName: stand.Host, MinVersion: tls.VersionTLS13, NextProtos: []string{protocol},
+	}}
+	c, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if got := c.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != protocol {
+		return fmt.Errorf("it chose the protocol %q, not %q", got, protocol)
+	}
+	return nil
+}
+
+// core sets what one core answers beside the headline of the field.
+func (g *rig) core(context.Context) ([]figure.Row, error) {
+	if g.perCore == 0 {
+		return nil, nil
+	}
+	const headline, cores = 20_000, 8
+	return []figure.Row{{
+		What:     "  requests/s on one core; the field's headline, on 8 cores and 8 GB, a core",
+		Measured: fmt.Sprintf("%s; %s", figure.Count(g.perCore), figure.Count(headline/cores)),
+	}}, nil
+}
+
+// workFor does what another process of this program was started for.
+func workFor(part string, args []string) error {
 	switch {
-	case n == 0:
-		return 0
-	case n%2 == 1:
-		return sorted[n/2]
+	case part != "load":
+		return stand.Work(part, args, os.Stdin, os.Stdout)
+	case len(args) == 1 && args[0] == "hold":
+		machine.RaiseFiles()
+		return load.Holder(os.Stdin, os.Stdout)
 	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
+	return load.Worker(os.Stdin, os.Stdout)
 }

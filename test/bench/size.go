@@ -78,7 +78,7 @@ func nodesAtSize(ctx context.Context, bin, database string, apis, grants int) (r
 	a.Managers[0].Kill()
 	began := time.Now()
 	analyze := func() error { return postgres.Analyze(ctx, database) }
-	if err := fill(ctx, database, "acme", version, apis, grants, analyze); err != nil {
+	if _, err := fill(ctx, database, "acme", version, amount{apis: apis, grants: grants}, analyze); err != nil {
 		return nil, err
 	}
 	if err := analyze(); err != nil {
@@ -451,7 +451,7 @@ func listsOnSQLite(ctx context.Context, bin string, apis, grants int) ([]row, er
 	if err := p.Stop(ctx); err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, filepath.Join(dir, "portico.db"), "acme", version, apis, grants, nil); err != nil {
+	if _, err := fill(ctx, filepath.Join(dir, "portico.db"), "acme", version, amount{apis: apis, grants: grants}, nil); err != nil {
 		return nil, err
 	}
 	if p, err = process.Start(ctx, bin, o); err != nil {

@@ -150,6 +150,9 @@ func Analyze(ctx context.Context, address string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// PID is the id of the process that the server runs below.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() {
 	if s.line != nil {

@@ -32,7 +32,8 @@ func Pin(pid int, cores ...int) error {
 	return nil
 }
 
-// GiveWay lets a process and its threads compute only when nobody else wants to.
+// GiveWay leaves a process and its threads about a tenth of a core that others
+// want too.
 func GiveWay(pid int) error {
 	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*") // the pattern is well-formed
 	for _, task := range tasks {
@@ -40,7 +41,7 @@ func GiveWay(pid int) error {
 		if err != nil {
 			return err
 		}
-		if err := syscall.Setpriority(syscall.PRIO_PROCESS, id, 19); err != nil && err != syscall.ESRCH {
+		if err := syscall.Setpriority(syscall.PRIO_PROCESS, id, 10); err != nil && err != syscall.ESRCH {
 			return &os.SyscallError{Syscall: "setpriority", Err: err}
 		}
 	}

@@ -33,7 +33,7 @@ func StartNginx(ctx context.Context, upstream string, c Certificate) (*Nginx, er
 	}
 	n := &Nginx{dir: dir}
 	for _, into := range []*string{&n.Plain, &n.Logged, &n.TLS, &n.H2C, &n.H2} {
-		if *into, err = free(); err != nil {
+		if *into, err = Free(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
@@ -75,8 +75,8 @@ func (n *Nginx) start(ctx context.Context, upstream string, c Certificate) error
 	}
 }
 
-// free finds an address that nobody listens at.
-func free() (string, error) {
+// Free finds an address that nobody listens at.
+func Free() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -140,3 +140,6 @@ func (n *Nginx) Close() {
 	}
 	_ = os.RemoveAll(n.dir)
 }
+
+// ForgetLog empties the access log: it grows by megabytes a second.
+func (n *Nginx) ForgetLog() error { return os.Truncate(filepath.Join(n.dir, "access.log"), 0) }

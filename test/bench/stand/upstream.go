@@ -26,6 +26,7 @@ func serveUpstream([]string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	small, large := answers()
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -34,15 +35,14 @@ func serveUpstream([]string) (string, error) {
 			}
 			go func() {
 				defer c.Close()
-				_ = talk(c) // to its end, whatever that is
+				_ = talk(c, small, large) // to its end, whatever that is
 			}()
 		}
 	}()
 	return l.Addr().String(), nil
 }
 
-func talk(c net.Conn) error {
-	small, large := answers()
+func talk(c net.Conn, small, large []byte) error {
 	in := bufio.NewReaderSize(c, 64<<10)
 	for {
 		isLarge, length, chunked, err := head(in)

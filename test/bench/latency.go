@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"portico/test/bench/figure"
+	"portico/test/bench/load"
+	"portico/test/bench/machine"
+)
+
+// latency measures what the gateway adds to the time of a call, against what
+// nginx with an access log adds, at the same rate and in the same rounds: at light load, and at
+// half of what the slower of the two answers when it is saturated. The time is
+// our loader's, which keeps to a rate.
+func (g *rig) latency(ctx context.Context) ([]figure.Row, error) {
+	w := work{keyed: true, logged: true}
+	all := g.contenders(w)
+	if g.nginx == nil {
+		all = all[:1]
+	} else {
+		all = all[:2]
+	}
+	if err := g.place(ctx, false); err != nil {
+		return nil, err
+	}
+	half := 0
+	for _, c := range all {
+		j := g.job(w, c.address)
+		r, err := load.For(j, g.own).Do(ctx, j)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		if rate := int(r.PerSecond() / 2); half == 0 || rate < half {
+			half = rate
+		}
+	}
+	direct := contender{name: "direct", address: g.upstream.Address[0]}
+	var rows []figure.Row
+	for _, at := range []struct {
+		name string
+		rate int
+	}{{"light", lightRate}, {"half", half}} {
+		w.rate = at.rate
+		more, err := g.added(ctx, fmt.Sprintf("added latency at %s load (%s/s), one core", at.name, figure.Count(float64(at.rate))), w, append([]contender{direct}, all...))
+		rows = append(rows, more...)
+		if err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
+// added measures the first contender, which is the way without anybody between,
+// and what the others add to it.
+func (g *rig) added(ctx context.Context, what string, w work, all []contender) ([]figure.Row, error) {
+	p50, p99 := make([][]float64, len(all)), make([][]float64, len(all))
+	var busy []float64
+	failed := int64(0)
+	for range g.settings.rounds {
+		var direct load.Result
+		for i, c := range all {
+			if err := rest(ctx); err != nil {
+				return nil, err
+			}
+			before, err := machine.Use()
+			if err != nil {
+				return nil, err
+			}
+			j := g.job(w, c.address)
+			r, err := load.For(j, g.own).Do(ctx, j)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			after, err := machine.Use()
+			if err != nil {
+				return nil, err
+			}
+			busy, failed = append(busy, machine.Busy(before, after)), failed+r.Failed
+			if i == 0 {
+				direct = r
+			}
+			p50[i], p99[i] = append(p50[i], float64(r.P50-direct.P50)), append(p99[i], float64(r.P99-direct.P99))
+			if i == 0 {
+				p50[0][len(p50[0])-1], p99[0][len(p99[0])-1] = float64(r.P50), float64(r.P99)
+			}
+		}
+	}
+	took := func(all []float64) string { return figure.Short(time.Duration(figure.Median(all))) }
+	if len(all) < 3 {
+		return []figure.Row{{What: what + ", p50; p99", Measured: took(p50[1]) + "; " + took(p99[1]), Verdict: figure.Unjudged, Reason: "nginx is not installed"}}, nil
+	}
+	var rows []figure.Row
+	for _, q := range []struct {
+		name string
+		most float64
+		of   [][]float64
+	}{{"p50", 1.15, p50}, {"p99", 1, p99}} {
+		ratio := figure.Ratio(q.of[1], q.of[2])
+		row := figure.Row{
+			What: what + ", " + q.name + ": ÷ nginx's", Wanted: fmt.Sprintf("≤ %.2f ×", q.most), Measured: fmt.Sprintf("%.2f ×", ratio),
+		}
+		switch {
+		case failed > 0:
+			row.Verdict, row.Reason = figure.Unjudged, fmt.Sprintf("%d calls failed", failed)
+		case ratio == 0:
+			row.Measured, row.Verdict, row.Reason = "–", figure.Unjudged, "one of the two added nothing that could be measured"
+		default:
+			row.Verdict, row.Reason = figure.Judge(ratio <= q.most, figure.Median(busy))
+		}
+		rows = append(rows, row, figure.Row{What: "  Portico adds; nginx adds; direct", Measured: took(q.of[1]) + "; " + took(q.of[2]) + "; " + took(q.of[0])})
+	}
+	return rows, nil
+}
