@@ -444,7 +444,7 @@ func (c *call) Read(p []byte) (int, error) {
 	}
 	n, err := c.reader.Read(p, c)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		for _, f := range c.reader.Trailers {
 			if !policy.Managed(f.Name) {
 				c.ex.Answer.Trailer.Add(f.Name, f.Value)

@@ -144,7 +144,7 @@ func (t *turn) step(fd uintptr) bool {
 			return true
 		}
 		n, err := socket.Write(fd, t.out[t.wrote:])
-		if err == socket.ErrAgain {
+		if errors.Is(err, socket.ErrAgain) {
 			return true // exchange goes on
 		}
 		if err != nil {
@@ -156,7 +156,7 @@ func (t *turn) step(fd uintptr) bool {
 	}
 	n, err := socket.Read(fd, t.in)
 	switch {
-	case err == socket.ErrAgain:
+	case errors.Is(err, socket.ErrAgain):
 		return false
 	case err != nil:
 		t.err = err
