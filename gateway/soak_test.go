@@ -28,7 +28,7 @@ var soakTime = flag.Duration("soak", 3*time.Second, "how long TestEachAnswerBelo
 // over its body, and every request that arrives upstream in path, header and
 // body alike.
 func TestEachAnswerBelongsToItsRequest(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		s := &soak{}
 		up := fake.NewRaw(t, s.serve)
 		r := onUpstream(t, up.URL, lane)

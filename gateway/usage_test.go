@@ -21,7 +21,7 @@ import (
 // Whatever came in has its record, with what was decided and who it was: calls
 // that were answered, refused, of no API, and that were no request at all.
 func TestEveryRequestIsRecordedAlikeInEachLane(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
 		r.call(t, "POST", "/demo/orders/v1/orders", "twelve bytes", "X-API-Key: "+goodKey)
 		r.call(t, "GET", "/demo/orders/v1/hidden", "", "X-API-Key: "+goodKey)
@@ -92,7 +92,7 @@ func TestEveryRequestIsRecordedAlikeInEachLane(t *testing.T) {
 
 // A caller that hangs up is counted as one, once.
 func TestCallerThatHangsUpIsRecorded(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
+	inHTTP1(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
