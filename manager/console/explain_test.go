@@ -65,7 +65,7 @@ func TestExplainShowsTheWayOfACall(t *testing.T) {
 		"What would have let it through", "Waiting, or a higher limit: 100 calls in 1s: 0 left", "GET /orders", "this is the method GET", "gw-1", "#12", "req-7")
 	b.get("/t/acme/explain?call=o1").shows(http.StatusOK, "No call is open").hides("/somebody/else")
 
-	b.post("/t/acme/explain", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusServiceUnavailable, "holds no installation key")
+	b.post("/t/acme/explain", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusConflict, "has no gateway node yet that could explain a call")
 	b.post("/t/acme/explain", "do", "call", "version", "orders/v1", "method", "GET", "path", "/x", "headers", "no colon").shows(http.StatusUnprocessableEntity).fieldError("headers")
 	b.post("/t/acme/explain", "do", "call", "version", "nothing/v1", "method", "GET", "path", "/x").shows(http.StatusNotFound)
 

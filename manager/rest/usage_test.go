@@ -64,7 +64,7 @@ func testUsageIsNarrowedAndPaged(t *testing.T, place postgres.Place) {
 	at := func(d time.Duration) string { return s.clock().Add(d).UTC().Format(time.RFC3339) }
 	for query, want := range map[string]int{
 		"api=orders": 2, "api=" + s.version: -1, "version=" + s.version: 2, "version=ver_x": 0, "status=403": 1, "application=" + s.application: 2,
-		"application=app_x": 0, "environment=production": 2, "environment=sandbox": 0, "from=" + at(-29*time.Minute-30*time.Second): 0, "from=" + at(-2*time.Hour): 2,
+		"application=app_x": 0, "environment=production": 2, "environment=sandbox": 0, "from=" + at(-28*time.Minute): 0, "from=" + at(-2*time.Hour): 2,
 		"to=" + at(-40*time.Minute): 0,
 	} {
 		a := s.call(s.ada, "GET", "/tenants/shop/usage?"+query, nil)
