@@ -69,7 +69,7 @@ func (s *bodySource) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		trailer := &c.body.Trailer
 		trailer.Reset()
 		for _, f := range c.reader.Trailers {

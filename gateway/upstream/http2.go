@@ -335,7 +335,7 @@ type farUpload struct {
 func (u *farUpload) Read(p []byte) (int, error) {
 	n, err := u.body.Read(p)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		for _, f := range u.body.Trailer.Fields() {
 			name := textproto.CanonicalMIMEHeaderKey(strings.Clone(f.Name))
 			if _, announced := u.trailer[name]; announced && f.Value != "" {
@@ -376,7 +376,7 @@ func (c *call) readFar(p []byte) (int, error) {
 	n, err := c.res.Body.Read(p)
 	c.conn.readBy.Store(0)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		for name, values := range c.res.Trailer {
 			for _, v := range values {
 				if !policy.Managed(name) && !policy.Hop(name) {
