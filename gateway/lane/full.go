@@ -161,6 +161,7 @@ func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		err = c.write(ex)
 	}
+	c.served = err == nil
 	c.stop(ex)
 	f.lanes.handler.Done(ex, err)
 	if err != nil {

@@ -13,11 +13,12 @@ import (
 // fullCall is one call under way on the full lane. The lane keeps it for the
 // next one.
 type fullCall struct {
-	full *full
-	conn *fullConn
-	w    http.ResponseWriter
-	r    *http.Request
-	body *policy.Body // its source is the call
+	served bool // the answer went out whole
+	full   *full
+	conn   *fullConn
+	w      http.ResponseWriter
+	r      *http.Request
+	body   *policy.Body // its source is the call
 
 	readBy  atomic.Int64 // when a read of the body must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write of the answer's
@@ -65,9 +66,10 @@ func (c *fullCall) end() {
 	f.mu.Lock()
 	delete(f.live, c)
 	f.mu.Unlock()
-	if c.conn.http2 != nil {
+	if c.conn.http2 != nil && c.served && c.r.Context().Err() == nil { // a call that was reset earns nothing
 		c.conn.http2.answered()
 	}
+	c.served = false
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()
