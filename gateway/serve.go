@@ -212,7 +212,7 @@ func (n *Node) finish(ex *policy.Exchange) {
 func (n *Node) Done(ex *policy.Exchange, err error) {
 	status := ex.Answer.Status
 	if err != nil && status == 0 {
-		status = statusGone
+		status = policy.StatusGone
 	}
 	took := n.config.Now().Sub(ex.Now)
 	n.meters.end(ex, took)
@@ -231,9 +231,6 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 		n.endTrace(ex, status, err)
 	}
 }
-
-// statusGone counts callers that did not wait for an answer, as others do.
-const statusGone = 499
 
 func trusts(trusted []netip.Prefix, a netip.Addr) bool {
 	for _, p := range trusted {

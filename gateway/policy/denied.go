@@ -31,6 +31,10 @@ func (d *Denied) Error() string {
 // Unwrap returns the cause.
 func (d *Denied) Unwrap() error { return d.Cause }
 
+// StatusGone stands for an answer that a caller did not wait for; nginx counts
+// such calls by the same number. It is never sent.
+const StatusGone = 499
+
 // BadRequest is the refusal of a request that cannot be read as it stands. The
 // connection is closed after it.
 func BadRequest(detail string) *Denied {

@@ -61,8 +61,6 @@ type Exchange struct {
 
 	Answer Answer
 
-	Tries int // how often an upstream was tried
-
 	// Own is how long the call was with the gateway before an upstream was
 	// called, Waited how long that took until its answer began; 0 without one.
 	// Sent is how many bytes of the answer's body, or through a tunnel, went out;

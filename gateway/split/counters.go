@@ -71,9 +71,6 @@ func (s *skipped) counts() *entry.MirrorSkipped {
 	return &entry.MirrorSkipped{Busy: s.busy.Load(), Body: s.body.Load()}
 }
 
-// statusGone counts callers that did not wait for an answer.
-const statusGone = 499
-
 // statusOf returns the status of an answer, or of what the caller will be told
 // in the place of one.
 func statusOf(ex *policy.Exchange, err error) int {
@@ -89,7 +86,7 @@ func statusOfError(err error) int {
 	case errors.As(err, &denied):
 		return denied.Status
 	case errors.As(err, &broken):
-		return statusGone
+		return policy.StatusGone
 	}
 	return http.StatusInternalServerError
 }

@@ -110,7 +110,7 @@ func (m *mirror) send(twin *policy.Exchange) {
 	start := m.set.now()
 	err := m.to.Call(ctx, twin)
 	status, took := statusOf(twin, err), m.set.now().Sub(start)
-	if status == statusGone { // no caller is here: it is the mirror that was too slow
+	if status == policy.StatusGone { // no caller is here: it is the mirror that was too slow
 		status = http.StatusGatewayTimeout
 	}
 	m.counts.add(twin.Shard, status, took)

@@ -84,7 +84,6 @@ func (c *call) run(ctx context.Context) error {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		c.ex.Tries++
 		began, timed := c.begin()
 		err := c.reach(ctx)
 		outcome := c.outcome(ctx, err)
