@@ -137,18 +137,28 @@ func (c *http2Conn) watch() {
 	}
 }
 
+// SetReadDeadline implements net.Conn. net/http lifts the one of the head of
+// HTTP/1.1 that the preface is to it, when the first head by HTTP/2 may be under
+// way already: that one's stays. Nobody reads meanwhile.
+func (c *http2Conn) SetReadDeadline(t time.Time) error {
+	if t.IsZero() && c.pieces > 0 {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
 // frame takes a frame to account, and reports whether it may pass.
 func (c *http2Conn) frame(kind, flags byte) bool {
 	switch kind {
 	case frameHeaders, frameContinuation:
 		if c.pieces++; flags&flagHeadIn == 0 {
 			if c.pieces == 1 { // the rest of it has the time of a head
-				_ = c.SetReadDeadline(time.Now().Add(c.lanes.times.Head)) // a closed connection is found out by the next read
+				_ = c.Conn.SetReadDeadline(time.Now().Add(c.lanes.times.Head)) // a closed connection is found out by the next read
 			}
 			return c.pieces < maxPieces
 		}
 		if c.pieces > 1 {
-			_ = c.SetReadDeadline(time.Time{})
+			_ = c.Conn.SetReadDeadline(time.Time{})
 		}
 		c.pieces = 0
 	case frameReset:

@@ -1,14 +1,15 @@
 package usage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"hash/crc32"
 	"math"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"portico/internal/entry"
@@ -155,17 +156,17 @@ func micros(d time.Duration) uint32 {
 // caller returns what callers are told apart by.
 func (r record) caller() []byte { return r[atCaller:recordBytes] }
 
-// callerOf reads a caller.
-func callerOf(r record, interrupted bool) entry.UsageCaller {
-	c := entry.UsageCaller{Method: text(r[atMethod:atCode])}
+// appendCaller encodes a record's caller.
+func (r record) appendCaller(b []byte, interrupted bool) []byte {
+	var ids [entry.UsageIDs][16]byte
 	if interrupted {
-		c.Code = entry.Interrupted
-		return c
+		return entry.AppendUsageCaller(b, ids, nil, text(r[atMethod:atCode]), 0, []byte(entry.Interrupted))
 	}
-	c.Version, c.Application, c.Subscription, c.Plan, c.Credential = uuid(r[atVersion:]), uuid(r[atApp:]), uuid(r[atSub:]), uuid(r[atPlan:]), uuid(r[atCred:])
-	c.Status = int(binary.LittleEndian.Uint16(r[atStatus:])) % 1000
-	c.Code, c.Operation = text(r[atCode:atOperation]), text(r[atOperation:recordBytes])
-	return c
+	for i, at := range [entry.UsageIDs]int{atVersion, atApp, atSub, atPlan, atCred} {
+		ids[i] = [16]byte(r[at:])
+	}
+	status := int(binary.LittleEndian.Uint16(r[atStatus:])) % 1000
+	return entry.AppendUsageCaller(b, ids, text(r[atOperation:recordBytes]), text(r[atMethod:atCode]), status, text(r[atCode:atOperation]))
 }
 
 // callOf reads the rest of a record, but for the address. The result is good as
@@ -194,17 +195,14 @@ func (r record) address() []byte {
 	return nil
 }
 
-func text(b []byte) string {
-	s, _, _ := strings.Cut(string(b), "\x00")
-	return clean(s)
-}
-
-// clean makes valid UTF-8 of what may have been cut.
-func clean(s string) string { return strings.ToValidUTF8(s, "") }
-
-func uuid(b []byte) string {
-	if [16]byte(b[:16]) == ([16]byte{}) {
-		return ""
+// text returns what stands in a field before its padding, as valid UTF-8: it may
+// have been cut.
+func text(b []byte) []byte {
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		b = b[:end]
 	}
-	return hex.EncodeToString(b[:16])
+	if utf8.Valid(b) {
+		return b
+	}
+	return bytes.ToValidUTF8(b, nil)
 }

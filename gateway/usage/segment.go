@@ -216,7 +216,7 @@ func (s *segment) read(environment string) (folded []string, err error) {
 	if binary.LittleEndian.Uint32(s.mem[inSum:]) != checksum(append([]byte(magic), s.mem[inNumber:inSum]...)) {
 		return nil, fmt.Errorf("%w: its header is spoiled", errUnusable)
 	}
-	if of := text(s.mem[inEnvironment:inFolds]); of != environment {
+	if of := string(text(s.mem[inEnvironment:inFolds])); of != environment {
 		return nil, fmt.Errorf("%w: it is of environment %q", errUnusable, of)
 	}
 	s.number, s.spool = binary.LittleEndian.Uint64(s.mem[inNumber:]), [16]byte(s.mem[inSpool:])

@@ -1,8 +1,13 @@
 package usage
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"hash/maphash"
+	"math/bits"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -230,13 +235,27 @@ func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
 
 // scratch is what cutting pieces needs again and again.
 type scratch struct {
-	callers     map[[recordBytes - atCaller]byte]uint32
-	interrupted map[string]uint32 // by method
-	of          []uint32          // of each record its caller and one; 0: it is no call
+	seed    maphash.Seed
+	table   []uint32 // number of a caller and one, at its hash or after it; 0: free
+	callers []who
+	of      []uint32 // of each record its caller and one; 0: it is no call
 }
 
-func newScratch() *scratch {
-	return &scratch{callers: map[[recordBytes - atCaller]byte]uint32{}, interrupted: map[string]uint32{}}
+// who is a caller: the first record that has it.
+type who struct {
+	record      record
+	interrupted bool // only its method counts
+}
+
+func newScratch() *scratch { return &scratch{seed: maphash.MakeSeed()} }
+
+// reset makes room for a number of records.
+func (t *scratch) reset(records uint32) {
+	size := 1 << bits.Len32(2*records) // a power of two, at most half full
+	t.table = slices.Grow(t.table[:0], size)[:size]
+	clear(t.table)
+	clear(t.callers) // their records are a segment's, which comes to an end
+	t.callers, t.of = t.callers[:0], t.of[:0]
 }
 
 // piece encodes the records of a segment between two places. The bounds never
@@ -246,18 +265,22 @@ func (s *segment) piece(from, to uint32, tmp *scratch) []byte {
 	if s.mark(inLostAt).Load() == to {
 		u.Lost = s.lost().Load()
 	}
-	clear(tmp.callers)
-	clear(tmp.interrupted)
-	tmp.of = tmp.of[:0]
+	tmp.reset(to - from)
 	calls := 0
 	for i := from; i < to; i++ {
-		at := tmp.caller(s.record(i), &u.Callers)
+		at := tmp.caller(s.record(i))
 		tmp.of = append(tmp.of, at)
 		if at > 0 {
 			calls++
 		}
+		makeWay(i)
 	}
-	b := entry.AppendUsageHead(make([]byte, 0, 256+160*len(u.Callers)+90*calls), u, calls)
+	b := entry.AppendUsageHead(make([]byte, 0, 256+160*len(tmp.callers)+90*calls), u, len(tmp.callers))
+	for i, c := range tmp.callers {
+		b = c.record.appendCaller(b, c.interrupted)
+		makeWay(uint32(i))
+	}
+	b = entry.AppendUsageCount(b, calls)
 	last := int64(0)
 	for i, at := range tmp.of {
 		if at == 0 {
@@ -267,34 +290,51 @@ func (s *segment) piece(from, to uint32, tmp *scratch) []byte {
 		c := callOf(r, int(at-1))
 		b = entry.AppendUsageCall(b, last, c, r.address())
 		last = c.At
+		makeWay(uint32(i))
 	}
 	return b
 }
 
+// makeWay lets calls go first now and then: on one core, all of them wait while
+// a piece is cut.
+func makeWay(i uint32) {
+	if i%256 == 255 {
+		runtime.Gosched()
+	}
+}
+
 // caller returns the number of a record's caller and one, 0 for no call.
-func (t *scratch) caller(r record, callers *[]entry.UsageCaller) uint32 {
+func (t *scratch) caller(r record) uint32 {
+	interrupted := false
 	switch r.state().Load() {
 	case taken:
-		method := text(r[atMethod:atCode])
-		if t.interrupted[method] == 0 {
-			*callers = append(*callers, callerOf(r, true))
-			t.interrupted[method] = uint32(len(*callers))
-		}
-		return t.interrupted[method]
+		interrupted = true
 	case done, total:
 		if !r.whole() {
 			return 0
 		}
-		key := [recordBytes - atCaller]byte(r.caller())
-		at := t.callers[key]
-		if at == 0 {
-			*callers = append(*callers, callerOf(r, false))
-			at = uint32(len(*callers))
-			t.callers[key] = at
-		}
-		return at
+	default:
+		return 0
 	}
-	return 0
+	c := who{r, interrupted}
+	for at := maphash.Bytes(t.seed, c.key()); ; at++ {
+		place := &t.table[at&uint64(len(t.table)-1)]
+		if *place == 0 {
+			t.callers = append(t.callers, c)
+			*place = uint32(len(t.callers))
+		}
+		if have := t.callers[*place-1]; have.interrupted == interrupted && bytes.Equal(have.key(), c.key()) {
+			return *place
+		}
+	}
+}
+
+// key is what callers are told apart by.
+func (w who) key() []byte {
+	if w.interrupted {
+		return w.record[atMethod:atCode]
+	}
+	return w.record.caller()
 }
 
 // outcome takes what came of sending. What could not be sent is sent again soon.

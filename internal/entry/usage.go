@@ -84,7 +84,15 @@ const usageForm = 1
 // AppendUsage appends the encoding of u: binary, since a node does it for every
 // call. Lengths and numbers are varints, times follow one another.
 func AppendUsage(b []byte, u Usage) []byte {
-	b = AppendUsageHead(b, u, len(u.Calls))
+	b = AppendUsageHead(b, u, len(u.Callers))
+	for _, c := range u.Callers {
+		var ids [UsageIDs][16]byte
+		for i, uuid := range []string{c.Version, c.Application, c.Subscription, c.Plan, c.Credential} {
+			ids[i] = usageID(uuid)
+		}
+		b = AppendUsageCaller(b, ids, []byte(c.Operation), []byte(c.Method), c.Status, []byte(c.Code))
+	}
+	b = AppendUsageCount(b, len(u.Calls))
 	last := int64(0)
 	for _, c := range u.Calls {
 		var address []byte
@@ -97,28 +105,41 @@ func AppendUsage(b []byte, u Usage) []byte {
 	return b
 }
 
-// AppendUsageHead is AppendUsage of all but the calls, whose number it writes.
-// With AppendUsageCall a node encodes its records without making a UsageCall live
-// on: it does so for every call.
-func AppendUsageHead(b []byte, u Usage, calls int) []byte {
+// AppendUsageHead begins what AppendUsage does whole: what comes before the
+// callers, whose number it writes. With AppendUsageCaller for each of them,
+// AppendUsageCount and AppendUsageCall a node encodes its records without making
+// a value of each, which it would for every call.
+func AppendUsageHead(b []byte, u Usage, callers int) []byte {
 	b = append(b, usageForm)
 	b = appendText(b, u.Spool)
 	b = binary.AppendUvarint(b, u.Segment)
 	b = binary.AppendUvarint(b, uint64(u.From))
 	b = binary.AppendUvarint(b, uint64(u.To))
 	b = binary.AppendUvarint(b, u.Lost)
-	b = binary.AppendUvarint(b, uint64(len(u.Callers)))
-	for _, c := range u.Callers {
-		for _, uuid := range []string{c.Version, c.Application, c.Subscription, c.Plan, c.Credential} {
-			b = appendUUID(b, uuid)
-		}
-		b = appendText(b, c.Operation)
-		b = appendText(b, c.Method)
-		b = binary.AppendUvarint(b, uint64(c.Status))
-		b = appendText(b, c.Code)
-	}
-	return binary.AppendUvarint(b, uint64(calls))
+	return binary.AppendUvarint(b, uint64(callers))
 }
+
+// UsageIDs is how many uuids a caller has: those of version, application,
+// subscription, plan and credential.
+const UsageIDs = 5
+
+// AppendUsageCaller appends one caller. A zero uuid is none. Texts must be UTF-8.
+func AppendUsageCaller(b []byte, ids [UsageIDs][16]byte, operation, method []byte, status int, code []byte) []byte {
+	for _, id := range ids {
+		if id == ([16]byte{}) {
+			b = append(b, 0)
+		} else {
+			b = append(append(b, byte(len(id))), id[:]...)
+		}
+	}
+	b = appendText(b, operation)
+	b = appendText(b, method)
+	b = binary.AppendUvarint(b, uint64(status))
+	return appendText(b, code)
+}
+
+// AppendUsageCount appends how many calls follow.
+func AppendUsageCount(b []byte, calls int) []byte { return binary.AppendUvarint(b, uint64(calls)) }
 
 // AppendUsageCall appends one call: last is the time of the one before, 0 for the
 // first; address has 4 or 16 bytes, or none, in the place of c.Address.
@@ -138,17 +159,17 @@ func AppendUsageCall(b []byte, last int64, c UsageCall, address []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(address))), address...)
 }
 
-func appendText(b []byte, s string) []byte {
+func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendUUID writes nothing for what is no uuid: there is no call of such.
-func appendUUID(b []byte, uuid string) []byte {
-	var raw [16]byte
-	if n, err := hex.Decode(raw[:], []byte(uuid)); len(uuid) != 32 || n != 16 || err != nil {
-		return append(b, 0)
+// usageID returns the bytes of a uuid, none for what is no uuid: there is no
+// call of such.
+func usageID(uuid string) (id [16]byte) {
+	if n, err := hex.Decode(id[:], []byte(uuid[:min(len(uuid), 32)])); n != len(id) || err != nil {
+		return [16]byte{}
 	}
-	return append(append(b, 16), raw[:]...)
+	return id
 }
 
 // DecodeUsage reads what AppendUsage wrote, strictly: it comes from a node.
