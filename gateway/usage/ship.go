@@ -18,7 +18,7 @@ import (
 // one in memory.
 type Carrier interface {
 	// Usage sends an encoded entry.Usage, and returns when it is safe from the
-	// end of this process, not when the ledger has it.
+	// end of this process, not when the ledger has it. It does not keep piece.
 	Usage(ctx context.Context, node string, piece []byte) error
 	// UsageAcks calls each with what the ledger has, until ctx ends.
 	UsageAcks(ctx context.Context, node string, each func(entry.UsageAck)) error
@@ -115,6 +115,7 @@ type shipper struct {
 	sending sync.WaitGroup
 	onWay   int
 	tmp     *scratch
+	spare   [][]byte   // of pieces that were sent
 	looking []*segment // pass's own copy of all
 	since   time.Time  // of the connection
 	ending  bool
@@ -123,6 +124,7 @@ type shipper struct {
 // sending is what came of one.
 type sending struct {
 	segment *segment
+	piece   []byte
 	err     error
 }
 
@@ -222,12 +224,16 @@ func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
 		return
 	}
 	seg.sentAt, seg.patience = now, min(max(2*seg.patience, sendEvery), againMost)
-	piece := seg.piece(seg.from(), seg.to(), k.tmp)
+	var piece []byte
+	if last := len(k.spare) - 1; last >= 0 {
+		piece, k.spare = k.spare[last], k.spare[:last]
+	}
+	piece = seg.appendPiece(piece[:0], seg.from(), seg.to(), k.tmp)
 	k.onWay++
 	k.sending.Go(func() {
 		err := k.carrier.Usage(ctx, k.node, piece)
 		select {
-		case k.sent <- sending{seg, err}:
+		case k.sent <- sending{seg, piece, err}:
 		case <-ctx.Done():
 		}
 	})
@@ -258,9 +264,9 @@ func (t *scratch) reset(records uint32) {
 	t.callers, t.of = t.callers[:0], t.of[:0]
 }
 
-// piece encodes the records of a segment between two places. The bounds never
+// appendPiece encodes the records of a segment between two places. The bounds never
 // change once they are set, so that a piece is the same however often it is sent.
-func (s *segment) piece(from, to uint32, tmp *scratch) []byte {
+func (s *segment) appendPiece(b []byte, from, to uint32, tmp *scratch) []byte {
 	u := entry.Usage{Spool: hex.EncodeToString(s.spool[:]), Segment: s.number, From: from, To: to}
 	if s.mark(inLostAt).Load() == to {
 		u.Lost = s.lost().Load()
@@ -275,7 +281,7 @@ func (s *segment) piece(from, to uint32, tmp *scratch) []byte {
 		}
 		makeWay(i)
 	}
-	b := entry.AppendUsageHead(make([]byte, 0, 256+160*len(tmp.callers)+90*calls), u, len(tmp.callers))
+	b = entry.AppendUsageHead(slices.Grow(b, 256+160*len(tmp.callers)+90*calls), u, len(tmp.callers))
 	for i, c := range tmp.callers {
 		b = c.record.appendCaller(b, c.interrupted)
 		makeWay(uint32(i))
@@ -343,6 +349,7 @@ func (k *shipper) outcome(one sending) {
 		k.options.Log.Debug("usage not sent", "segment", one.segment.name, "error", one.err)
 		one.segment.patience = sendEvery
 	}
+	k.spare = append(k.spare, one.piece)
 	k.onWay--
 }
 
