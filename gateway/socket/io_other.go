@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux || !(amd64 || arm64)
 
 package socket
 
@@ -19,4 +19,10 @@ func call(do func(int, []byte) (int, error), fd uintptr, b []byte) (int, error) 
 			return max(n, 0), err
 		}
 	}
+}
+
+func peek(fd uintptr) (int, error) {
+	var one [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return n, err
 }

@@ -40,9 +40,3 @@ func IsQuiet(raw syscall.RawConn) (quiet bool) {
 	err := raw.Control(func(fd uintptr) { quiet = Quiet(fd) })
 	return quiet && err == nil
 }
-
-func peek(fd uintptr) (int, error) {
-	var one [1]byte
-	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return n, err
-}

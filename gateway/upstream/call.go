@@ -255,7 +255,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 		return false, errNoUpgrade()
 	}
 	if home.far != nil && home.far.speaks.Load() {
-		return true, c.tryFar(ctx, home.far)
+		return true, c.tryFar(ctx, home)
 	}
 	if reuse {
 		c.conn = home.take()
@@ -271,7 +271,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	if c.conn == nil {
 		c.conn, err = home.dial(ctx, c.connectTime())
 		if errors.Is(err, errSpeaksHTTP2) {
-			return true, c.tryFar(ctx, home.far)
+			return true, c.tryFar(ctx, home)
 		}
 		if err != nil {
 			return false, err

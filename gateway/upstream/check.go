@@ -55,7 +55,7 @@ func (u *Upstream) watch() {
 		if u.watched[name] != nil {
 			continue
 		}
-		target := health.Target{Address: e.address, Host: e.host, TLS: e.tls}
+		target := health.Target{Address: e.key.address, Host: e.host, TLS: e.tls}
 		u.watched[name] = u.set.checks.Watch(target, c, func(why string) {
 			u.mu.Lock()
 			over := u.over

@@ -12,13 +12,13 @@ import (
 	"portico/gateway/socket"
 )
 
-// conn is one connection to an endpoint. One call uses it at a time, and with
+// conn is one connection of a pool. One call uses it at a time, and with
 // it at most two goroutines: one that writes, one that reads.
 type conn struct {
 	net.Conn
 	raw    syscall.RawConn // of the socket; nil where there is none
 	direct bool            // what is read and written are the socket's own bytes: no TLS
-	home   *endpoint
+	home   *pool
 
 	// state is a generation, counted up with each call, above a phase. Whoever
 	// moves it away from a call's own value has ended that call's connection
@@ -50,7 +50,7 @@ const (
 // uploading is what readBy holds while the wait for the answer has not begun.
 const uploading = -1
 
-func newConn(c net.Conn, home *endpoint) *conn {
+func newConn(c net.Conn, home *pool) *conn {
 	out := &conn{Conn: c, home: home}
 	socket := c
 	if t, ok := c.(*tls.Conn); ok {

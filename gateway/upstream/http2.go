@@ -38,28 +38,28 @@ const (
 	farWindows  = 2 << 20
 )
 
-// far is how an endpoint is called by HTTP/2: few connections with many calls on
+// far is how a pool is called by HTTP/2: few connections with many calls on
 // each. net/http's client carries the frames; the dialler, the timeouts and what
 // is made of failures are this package's.
 type far struct {
-	home      *endpoint
+	home      *pool
 	scheme    string
 	transport *http.Transport
 	speaks    atomic.Bool // HTTP/2; false until ALPN has said so, where that decides
 
 	mu    sync.Mutex
-	spare net.Conn // was dialled to find out what the endpoint speaks; guarded by mu
+	spare net.Conn // was dialled to find out what the other side speaks; guarded by mu
 }
 
-// newFar returns how e is called by a protocol, nil for HTTP/1.1 alone.
-func newFar(e *endpoint, protocol string) *far {
+// newFar returns how p is called by a protocol, nil for HTTP/1.1 alone.
+func newFar(p *pool, protocol string) *far {
 	switch {
 	case protocol == "" || protocol == protocolHTTP1:
 		return nil
-	case protocol == protocolAuto && e.tls == nil, protocol == protocolHTTP2 && e.tls == nil:
+	case protocol == protocolAuto && p.tls == nil, protocol == protocolHTTP2 && p.tls == nil:
 		return nil // ALPN is a part of TLS; check refuses the latter
 	}
-	f := &far{home: e, scheme: "https"}
+	f := &far{home: p, scheme: "https"}
 	f.transport = &http.Transport{
 		DisableCompression: true, IdleConnTimeout: farIdle, MaxResponseHeaderBytes: http1.MaxAnswerHeadBytes, ExpectContinueTimeout: continueAfter,
 		Protocols: new(http.Protocols),
@@ -72,10 +72,10 @@ func newFar(e *endpoint, protocol string) *far {
 		f.transport.Protocols.SetUnencryptedHTTP2(true)
 		f.transport.DialContext = f.dial
 	} else {
-		e.tls = e.tls.Clone()
-		e.tls.NextProtos = []string{"h2"}
+		p.tls = p.tls.Clone()
+		p.tls.NextProtos = []string{"h2"}
 		if protocol == protocolAuto {
-			e.tls.NextProtos = append(e.tls.NextProtos, "http/1.1")
+			p.tls.NextProtos = append(p.tls.NextProtos, "http/1.1")
 		}
 		f.transport.Protocols.SetHTTP2(true)
 		f.transport.DialTLSContext = f.dial
@@ -170,14 +170,15 @@ func (s stream) Close() error {
 }
 
 // tryFar makes one attempt by HTTP/2, until the answer's head is there.
-func (c *call) tryFar(ctx context.Context, f *far) error {
+func (c *call) tryFar(ctx context.Context, home *endpoint) error {
+	f := home.far
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, connectKey{}, c.connectTime()))
-	c.conn = newConn(stream{cancel: cancel}, f.home)
+	c.conn = newConn(stream{cancel: cancel}, home.pool)
 	c.upstream.set.open(c.conn)
 	c.state = c.conn.begin()
 	c.conn.line.Store(c.ex.Line)
 	c.r, c.w = 0, 0
-	c.out = c.appendHead(c.out[:0], f.home)
+	c.out = c.appendHead(c.out[:0], home)
 	head := string(c.out) // net/http holds on to it
 	c.conn.head.Store(true)
 	if c.whole {
@@ -185,7 +186,7 @@ func (c *call) tryFar(ctx context.Context, f *far) error {
 	} else {
 		c.conn.readBy.Store(uploading)
 	}
-	res, err := f.transport.RoundTrip(c.farRequest(ctx, f, head)) //nolint:bodyclose // finish or drop closes it
+	res, err := f.transport.RoundTrip(c.farRequest(ctx, home, head)) //nolint:bodyclose // finish or drop closes it
 	c.hints.end()
 	if err != nil {
 		if errors.As(err, new(*dialError)) {
@@ -214,7 +215,7 @@ func (c *call) tryFar(ctx context.Context, f *far) error {
 }
 
 // farRequest is the request whose head was written as one of HTTP/1.1.
-func (c *call) farRequest(ctx context.Context, f *far, head string) *http.Request {
+func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *http.Request {
 	conn, state, now := c.conn, c.state, &c.upstream.set.now
 	times, whole := c.times, c.whole
 	hints := &farHints{pass: c.ex.Interim}
@@ -230,8 +231,8 @@ func (c *call) farRequest(ctx context.Context, f *far, head string) *http.Reques
 	line, rest, _ := strings.Cut(head, "\r\n")
 	method, line, _ := strings.Cut(line, " ")
 	target, _, _ := strings.Cut(line, " ")
-	req := &http.Request{Method: method, Host: f.home.host, Header: make(http.Header, strings.Count(rest, "\n")), ProtoMajor: 2}
-	req.URL = farURL(f, target)
+	req := &http.Request{Method: method, Host: home.host, Header: make(http.Header, strings.Count(rest, "\n")), ProtoMajor: 2}
+	req.URL = farURL(home.far, target)
 	for rest != "" {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := strings.Cut(line, ": ")
@@ -308,7 +309,7 @@ func (h *farHints) end() {
 
 // farURL keeps the target as it is written.
 func farURL(f *far, target string) *url.URL {
-	u := &url.URL{Scheme: f.scheme, Host: f.home.address}
+	u := &url.URL{Scheme: f.scheme, Host: f.home.key.address}
 	path, query, _ := strings.Cut(target, "?")
 	u.RawQuery = query
 	if !strings.HasPrefix(path, "//") {

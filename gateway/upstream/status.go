@@ -58,7 +58,7 @@ func (u *Upstream) health(version string, now int64, at func(int64) int64) entry
 	if u.search != nil {
 		out.Source = u.search.astray()
 		for _, e := range u.all() {
-			out.Found = append(out.Found, e.address)
+			out.Found = append(out.Found, e.key.address)
 		}
 		slices.Sort(out.Found)
 		out.Found = out.Found[:min(len(out.Found), entry.MaxTargetHealth)]

@@ -37,10 +37,8 @@ func (s *Set) Run(ctx context.Context) error {
 		s.restless.settle(int64(since) + 1)
 		if since-swept >= sweepEvery {
 			swept = since
-			for _, u := range s.all() {
-				for _, e := range u.all() {
-					e.sweep(int64(since))
-				}
+			for _, p := range s.pools.all() {
+				p.sweep(int64(since))
 			}
 		}
 		select {

@@ -1,10 +1,13 @@
 package upstream
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"portico/internal/entry"
 	"portico/internal/entry/check"
@@ -43,6 +46,19 @@ func TLSConfig(config entry.Upstream) (*tls.Config, error) {
 	// get, and its refusal says more than none.
 	out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
 	return out, nil
+}
+
+// rulesOf tells settings apart by a hash of all that they say but the name.
+func rulesOf(t *entry.UpstreamTLS) [32]byte {
+	if t == nil {
+		return [32]byte{}
+	}
+	h := sha256.New()
+	for _, part := range [...][]byte{[]byte(t.Roots), []byte(t.Certificate), t.Opened, strconv.AppendBool(nil, t.Unverified)} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // pair reads a chain in PEM and its key in PKCS #8.

@@ -1,5 +1,6 @@
 // Package upstream calls the backends of APIs: one Upstream for each that an
-// API names, with its own connections, so that a bad one harms only itself.
+// API names, which knows for itself how its targets are. Connections are shared
+// by those of a tenant that mean the same place.
 //
 // It is an HTTP/1.1 client made for a gateway: a request is written from the
 // exchange and the answer's head read into it without a copy of either, in the
@@ -56,6 +57,7 @@ type Set struct {
 	checks   *health.Scheduler
 	sources  Sources
 	finder   finder
+	pools    pools
 
 	mu        sync.Mutex
 	byVersion map[string]map[string]*Upstream // guarded by mu; then by name
@@ -90,7 +92,7 @@ func (s *Set) Upstreams(api entry.API) map[string]*Upstream {
 		if have := old[config.Name]; have != nil && have.same(config) {
 			next[config.Name] = have
 		} else {
-			next[config.Name] = s.make(config, have)
+			next[config.Name] = s.make(api.Tenant, config, have)
 		}
 	}
 	s.byVersion[api.Version] = next
@@ -161,13 +163,15 @@ func (s *Set) close(c *conn) {
 
 // Upstream is one backend. It is safe for concurrent use.
 type Upstream struct {
+	tenant  string
 	config  entry.Upstream
 	set     *Set
 	group   *balance.Group
 	guarded bool // calls must Enter the group
 	retries retries
 	hashBy  hashBy
-	tls     *tls.Config // of targets that are https
+	tls     *tls.Config // of targets that are https; nil when they cannot be called
+	rules   [32]byte    // of tls, but for the name
 	search  *search     // nil for targets that are where they say
 
 	mu        sync.Mutex
@@ -178,9 +182,10 @@ type Upstream struct {
 
 // make returns an upstream. Endpoints that the one before it has already, which
 // may be nil, keep their connections and what is known of them.
-func (s *Set) make(config entry.Upstream, before *Upstream) *Upstream {
-	u := &Upstream{config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+func (s *Set) make(tenant string, config entry.Upstream, before *Upstream) *Upstream {
+	u := &Upstream{tenant: tenant, config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
 	u.tls, _ = TLSConfig(config) // who passes a configuration has asked; nil refuses to connect
+	u.rules = rulesOf(config.TLS)
 	if before != nil && !reflect.DeepEqual(before.config.TLS, config.TLS) {
 		before = nil // its connections were made by other rules
 	}
@@ -241,7 +246,7 @@ func (u *Upstream) replace(list []found, old map[string]*endpoint) (gone []*endp
 		}
 		if e == nil {
 			var ok bool
-			if e, ok = newEndpoint(f.url, f.address, u.config.Protocol, u.set, u.tls); !ok {
+			if e, ok = u.newEndpoint(f.url, f.address); !ok {
 				continue
 			}
 		}
