@@ -73,6 +73,7 @@ type Node struct {
 	config  Config
 	lane    *lane.Lanes
 	started time.Time
+	since   func(time.Time) time.Duration // by the monotonic clock alone, which costs half
 
 	// The path of a request reads only these.
 	table     *table.Table
@@ -129,8 +130,9 @@ type refusal struct {
 // it. A copy that cannot be used is reported in the log and does not stop the
 // node; a folder that cannot be written does.
 func New(config Config) (*Node, error) {
+	since := func(t time.Time) time.Duration { return config.Now().Sub(t) }
 	if config.Now == nil {
-		config.Now = time.Now
+		config.Now, since = time.Now, time.Since
 	}
 	if config.LimiterCells == 0 {
 		config.LimiterCells = 1 << 20
@@ -139,7 +141,7 @@ func New(config Config) (*Node, error) {
 		config.DrainLimit = 30 * time.Second
 	}
 	n := &Node{
-		config: config, started: config.Now(), table: table.New(), grants: table.NewGrants(),
+		config: config, started: config.Now(), since: since, table: table.New(), grants: table.NewGrants(),
 		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, certs: certs.NewStore(), shown: map[entry.Key]entry.Position{}, refused: map[entry.Key]refusal{},
 	}

@@ -138,14 +138,13 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 			Detail: "This gateway node has more calls than it can carry. Call again in a moment.", RetryAfter: second,
 		}
 	}
-	began := n.config.Now()
-	ex.Own = began.Sub(ex.Now)
+	ex.Own = n.since(ex.Now)
 	if ex.Explain != nil {
 		err = explainCall(ctx, ex, route)
 	} else {
 		err = route.Destination.Call(ctx, ex)
 	}
-	ex.Waited = max(n.config.Now().Sub(began), 1)
+	ex.Waited = max(n.since(ex.Now)-ex.Own, 1)
 	return err
 }
 
@@ -214,7 +213,7 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	if err != nil && status == 0 {
 		status = policy.StatusGone
 	}
-	took := n.config.Now().Sub(ex.Now)
+	took := n.since(ex.Now)
 	n.meters.end(ex, took)
 	if n.usage != nil {
 		n.completeSlot(ex, status, took)

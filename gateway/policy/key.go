@@ -210,17 +210,15 @@ func base62(s string) (n uint64, ok bool) {
 	return n, true
 }
 
-func digit62(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'A' <= c && c <= 'Z':
-		return int(c-'A') + 10
-	case 'a' <= c && c <= 'z':
-		return int(c-'a') + 36
+func digit62(c byte) int { return int(digits62[c]) - 1 }
+
+// digits62 has each digit's value and one; 0 for what is no digit.
+var digits62 = func() (t [256]uint8) {
+	for i, c := range []byte("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+		t[c] = uint8(i + 1)
 	}
-	return -1
-}
+	return t
+}()
 
 // bytesOf reads a string as bytes without copying it. Nobody may write to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

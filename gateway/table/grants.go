@@ -1,15 +1,11 @@
 package table
 
-import (
-	"encoding/binary"
-
-	"portico/gateway/policy"
-)
+import "portico/gateway/policy"
 
 // Grants holds every credential of an environment by the SHA-256 of its secret.
 // It is read without a lock; changes are for one goroutine at a time.
 type Grants struct {
-	byHash *shards[[32]byte, *policy.Grant]
+	byHash hashes
 	ended  int
 	seen   chan *policy.Grant
 }
@@ -20,18 +16,12 @@ const keptSeen = 8192
 
 // NewGrants returns an empty set.
 func NewGrants() *Grants {
-	return &Grants{seen: make(chan *policy.Grant, keptSeen), byHash: newShards[[32]byte, *policy.Grant](4096, func(h [32]byte) uint32 {
-		return binary.LittleEndian.Uint32(h[:])
-	})}
+	return &Grants{seen: make(chan *policy.Grant, keptSeen)}
 }
 
 // Grant implements policy.Grants.
 func (g *Grants) Grant(hash *[32]byte) *policy.Grant {
-	part := g.byHash.parts[binary.LittleEndian.Uint32(hash[:])&uint32(len(g.byHash.parts)-1)].Load()
-	if part == nil {
-		return nil
-	}
-	if grant := (*part)[*hash]; grant != nil && !grant.Ended {
+	if grant := g.byHash.load(hash); grant != nil && !grant.Ended {
 		return grant
 	}
 	return nil
@@ -62,8 +52,7 @@ func (g *Grants) Seen(limit int) []*policy.Grant {
 // Last returns what is known of a hash, tombstones included. It is for the
 // writer.
 func (g *Grants) Last(hash [32]byte) *policy.Grant {
-	grant, _ := g.byHash.load(hash)
-	return grant
+	return g.byHash.load(&hash)
 }
 
 // Put stores a grant or its tombstone.
