@@ -19,6 +19,7 @@ type environment struct {
 	entry.Env
 	at      entry.Position
 	trusted []netip.Prefix
+	shared  *policy.Chain // of its policies; nil for none
 }
 
 // Apply takes entries as a carrier brings them. Those that are not newer than
@@ -206,7 +207,7 @@ func (n *Node) applyEnv(it entry.Item) error {
 	if body.Name != n.config.Environment {
 		return fmt.Errorf("is of environment %q, this node serves %q", body.Name, n.config.Environment)
 	}
-	env := &environment{Env: body, at: it.Position}
+	env := &environment{Env: body, at: it.Position, shared: policy.Shared(body.Policies, n.tools)}
 	for _, p := range body.TrustedProxies {
 		prefix, err := netip.ParsePrefix(p)
 		if err != nil {

@@ -23,6 +23,7 @@ func (n *Node) Serve(ctx context.Context, ex *policy.Exchange) error {
 			return err
 		}
 	}
+	policy.Finish(ctx, ex, func(err error) { n.refuse(ctx, ex, err) })
 	n.finish(ex)
 	return nil
 }
@@ -54,7 +55,7 @@ func (n *Node) begin(ex *policy.Exchange) {
 	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
 	ex.Client = ex.Peer
 	if env := n.env.Load(); env != nil {
-		ex.MaxBodyBytes = env.MaxBodyBytes
+		ex.MaxBodyBytes, ex.Shared = env.MaxBodyBytes, env.shared
 		if ex.Trusted = trusts(env.trusted, ex.Peer); ex.Trusted {
 			ex.Client = clientOf(env.trusted, &ex.Header, ex.Peer)
 			if id, ok := ex.Header.Value("X-Request-Id"); ok && usableID(id) {
@@ -130,6 +131,9 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 		return err
 	}
 	if err := route.Chain.Run(ctx, ex); err != nil {
+		if errors.Is(err, policy.ErrAnswered) {
+			return nil
+		}
 		return err
 	}
 	if n.shed.Sheds() { // here, since what was refused until now cost next to nothing

@@ -203,7 +203,7 @@ func demoAPI(upstream string) entry.API {
 		Version: uuid(100), API: uuid(101), Tenant: uuid(102), Name: "demo/orders v1", Revision: 1,
 		Mounts:    []entry.Mount{{BasePath: "/demo/orders/v1"}},
 		Upstreams: []entry.Upstream{{Name: "main", Targets: []entry.Target{{URL: upstream}}}},
-		Policies:  []entry.Policy{{Key: &entry.KeyPolicy{Bearer: true, Header: "X-API-Key", Query: "api_key"}}},
+		Policies:  []entry.Policy{{Config: &entry.KeyPolicy{Bearer: true, Header: "X-API-Key", Query: "api_key"}}},
 		Routes: []entry.Route{
 			{Operation: "list", Method: "GET", Path: "/orders", Upstream: "main"},
 			{Operation: "create", Method: "POST", Path: "/orders", Upstream: "main"},

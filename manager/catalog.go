@@ -125,7 +125,10 @@ type DraftChange struct {
 	Traffic      *apim.Traffic     // of it, whole
 	Credentials  *apim.CredentialPlaces
 	Limits       *[]apim.RateLimit
-	MaxBodyBytes *int64
+	Policies     *[]apim.Policy // of the version, in order
+	// RoutePolicies are those of the named operations; others keep theirs.
+	RoutePolicies map[string][]apim.Policy
+	MaxBodyBytes  *int64
 	// Public and Off set these flags of the named operations; others keep theirs.
 	Public map[string]bool
 	Off    map[string]bool

@@ -268,15 +268,9 @@ func servable(rt apim.Runtime, problems []check.Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	var served []string // operations, by their index in the entry
-	for _, r := range rt.Routes {
-		if !r.Off {
-			served = append(served, r.Operation)
-		}
-	}
 	fields := make([]apim.FieldError, 0, len(problems))
 	for _, p := range problems {
-		fields = append(fields, apim.FieldError{Field: draftField(p.Field, served, len(rt.Limits)), Code: "not_servable", Detail: p.Reason})
+		fields = append(fields, apim.FieldError{Field: draftField(p.Field, rt), Code: "not_servable", Detail: p.Reason})
 	}
 	return &apim.Error{Kind: apim.Invalid, Code: "not_servable", Message: "gateway nodes could not serve this", Fields: fields}
 }
@@ -287,20 +281,66 @@ var (
 	weightIndex = regexp.MustCompile(`\.targets(\[\d+\])\.weight$`)
 )
 
-// draftField returns the draft's name of a field of its entry.
-func draftField(field string, served []string, limits int) string {
+// draftField returns the draft's name of a field of its entry: there operations
+// and policies that are off have no place, limits and the key's places are
+// policies before the others (compile.API).
+func draftField(field string, rt apim.Runtime) string {
+	policies, before := rt.Policies, len(rt.Limits)
+	if rt.Credentials != (apim.CredentialPlaces{}) {
+		before++
+	}
 	if m := routeIndex.FindStringSubmatch(field); m != nil {
-		if i, err := strconv.Atoi(m[1]); err == nil && i < len(served) {
-			field = "routes[" + served[i] + "]" + strings.TrimPrefix(field, m[0])
+		at, _ := strconv.Atoi(m[1]) // the expression admits digits alone
+		for _, r := range rt.Routes {
+			if r.Off {
+				continue
+			}
+			if at == 0 {
+				return "routes[" + r.Operation + "]" + "." + policyField(strings.TrimPrefix(field, m[0]+"."), "policies", r.Policies, 0)
+			}
+			at--
 		}
 	}
 	field = targetIndex.ReplaceAllString(field, ".urls$1")
 	field = weightIndex.ReplaceAllString(field, ".weights$1")
-	// What an API has after its limits is the key's policy: compile.API.
-	if rest, ok := strings.CutPrefix(field, "policies["+strconv.Itoa(limits)+"]"); ok {
-		field = "credentials" + rest
-	} else if rest, ok := strings.CutPrefix(field, "policies"); ok {
-		field = "limits" + rest
+	if m := policyIndex.FindStringSubmatch(field); m != nil {
+		at, _ := strconv.Atoi(m[1]) // the expression admits digits alone
+		switch rest := strings.TrimPrefix(field, m[0]); {
+		case at < len(rt.Limits):
+			return "limits[" + m[1] + "]" + rest
+		case at < before:
+			return "credentials" + rest
+		}
+	}
+	return policyField(field, "policies", policies, before)
+}
+
+var policyIndex = regexp.MustCompile(`^policies\[(\d+)\]`)
+
+// policyField puts the place in the draft into a field of a list of policies, of
+// which others stand before these.
+func policyField(field, name string, list []apim.Policy, before int) string {
+	rest, ok := strings.CutPrefix(field, name+"[")
+	if !ok {
+		return field
+	}
+	number, rest, _ := strings.Cut(rest, "]")
+	at, err := strconv.Atoi(number)
+	if err != nil {
+		return field
+	}
+	at -= before
+	for i, p := range list {
+		if p.Off {
+			continue
+		}
+		if at == 0 {
+			if rest != "" {
+				rest = ".config" + rest
+			}
+			return name + "[" + strconv.Itoa(i) + "]" + rest
+		}
+		at--
 	}
 	return field
 }

@@ -65,7 +65,7 @@ func testPublishedRevisionIsOnTheNodes(t *testing.T, place postgres.Place) {
 			t.Errorf("%s: public %v", route.Operation, route.Public)
 		}
 	}
-	if len(api.Policies) != 1 || api.Policies[0].Key == nil {
+	if len(api.Policies) != 1 || api.Policies[0].Kind() != entry.PolicyKey {
 		t.Errorf("got policies %+v, want the key's", api.Policies)
 	}
 	if got := api.Upstreams[0].Targets[0].URL; got != "https://orders.upstream.example/base" {

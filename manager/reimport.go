@@ -181,7 +181,7 @@ func (m *merge) merged(was, found apim.Route) apim.Route {
 	}
 	out := found
 	edited := was.Public != (said.Public && Opened(m.draft))
-	out.Public = was.Public
+	out.Public, out.Policies = was.Public, was.Policies
 	if was.Public && !edited && !found.Public {
 		out.Public = false
 	}

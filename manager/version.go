@@ -213,6 +213,8 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	}
 	set(&rt.Credentials, in.Credentials)
 	set(&rt.Limits, in.Limits)
+	set(&rt.Policies, in.Policies)
+	checkPolicies(&check, "policies", rt.Policies)
 	set(&rt.MaxBodyBytes, in.MaxBodyBytes)
 	checkLimits(&check, rt.Limits, true)
 	for _, name := range references(rt) {
@@ -244,7 +246,7 @@ func changeMounts(check *apim.Check, mounts []apim.Mount) []apim.Mount {
 }
 
 func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim.Route {
-	if len(in.Public) == 0 && len(in.Off) == 0 {
+	if len(in.Public) == 0 && len(in.Off) == 0 && len(in.RoutePolicies) == 0 {
 		return routes
 	}
 	out := append([]apim.Route(nil), routes...)
@@ -264,6 +266,14 @@ func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim
 			out[i].Off = off
 		} else {
 			check.Fail("off", "unknown", "there is no operation %q", operation)
+		}
+	}
+	for operation, policies := range in.RoutePolicies {
+		if i, known := at[operation]; known {
+			out[i].Policies = policies
+			checkPolicies(check, "routes["+operation+"].policies", policies)
+		} else {
+			check.Fail("route_policies", "unknown", "there is no operation %q", operation)
 		}
 	}
 	return out

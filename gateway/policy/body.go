@@ -23,6 +23,8 @@ type Body struct {
 	limit   int64 // in bytes; 0 none
 	read    atomic.Int64
 	ended   atomic.Bool
+	put     bool   // rest is read in the place of source, which has ended; guarded by mu
+	rest    []byte // guarded by mu
 	failed  atomic.Pointer[failure]
 }
 
@@ -44,6 +46,7 @@ func (b *Body) Shared() bool { return b.shared }
 func (b *Body) Reset(source io.Reader) {
 	b.Trailer.Reset()
 	b.stopped, b.shared, b.source, b.limit = false, false, source, 0
+	b.put, b.rest = false, nil
 	b.read.Store(0)
 	b.ended.Store(false)
 	b.failed.Store(nil)
@@ -98,6 +101,13 @@ func (b *Body) Read(p []byte) (int, error) {
 	if b.stopped {
 		return 0, ErrStopped
 	}
+	if b.put {
+		n := copy(p, b.rest)
+		if b.rest = b.rest[n:]; len(b.rest) == 0 {
+			return n, io.EOF
+		}
+		return n, nil
+	}
 	n, err := b.source.Read(p)
 	switch total := b.read.Add(int64(n)); {
 	case b.limit > 0 && total > b.limit:
@@ -116,6 +126,30 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 	b.failed.Store(&failure{err})
 	return n, err
+}
+
+// Whole reads the body to its end and keeps it as the body. One of more than
+// limit bytes is refused. A nil body is empty.
+func (b *Body) Whole(limit int64) ([]byte, error) {
+	if b == nil {
+		return nil, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(b, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = TooLarge(limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.Put(data)
+	return data, nil
+}
+
+// Put makes the body, which must have been read to its end, one that holds data.
+func (b *Body) Put(data []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.put, b.rest = true, data
 }
 
 // ErrStopped is what reading a body fails with once nobody wants it any more,

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"portico/internal/entry"
@@ -33,8 +34,12 @@ type Tools struct {
 	Limiter *Limiter
 }
 
-// Chain is the steps that a request passes before its destination.
-type Chain struct{ steps []named }
+// Chain is the steps that a request passes before its destination, and those
+// that have a word about the answer. The zero value has none.
+type Chain struct {
+	steps   []named
+	answers []hook // in the order in which an answer passes them
+}
 
 type named struct {
 	kind  string
@@ -42,17 +47,103 @@ type named struct {
 	Step
 }
 
-// Run passes a request through the chain. The first error ends it.
+// hook is a step that has a word about the answer.
+type hook struct {
+	at   int // its index in steps; -1 for one of the stage answer, which is always asked
+	kind string
+	Answerer
+}
+
+// Answerer is a step that has a word about the answer: it may change it, or
+// refuse it with an error that takes its place. Steps of the stage answer see
+// every answer of their routes, those of the gateway itself included (Local);
+// others see the answers to requests that passed them.
+type Answerer interface {
+	Answer(ctx context.Context, ex *Exchange) error
+}
+
+// ErrAnswered is what a step returns when it has written the answer itself:
+// nothing behind it, the destination included, is asked.
+var ErrAnswered = errors.New("a policy has answered")
+
+// Run passes a request through the chain, and through the environment's beside
+// it, stage by stage. The first error ends it.
 func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
-	if ex.Explain != nil {
-		return c.explain(ctx, ex)
+	ex.chain = c
+	if ex.Explain != nil || ex.Shared != nil {
+		return c.runAll(ctx, ex)
 	}
 	for i := range c.steps {
 		if err := c.steps[i].Run(ctx, ex); err != nil {
+			ex.passed = i
 			return err
 		}
 	}
+	ex.passed = len(c.steps)
 	return nil
+}
+
+// runAll is Run with the environment's steps, and with a record of every step
+// where one is wanted.
+func (c *Chain) runAll(ctx context.Context, ex *Exchange) (err error) {
+	for _, stage := range entry.Stages() {
+		if err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err); err == nil || ex.Explain != nil {
+			err = c.runStage(ctx, ex, stage, &ex.passed, err)
+		}
+		if err != nil && ex.Explain == nil {
+			return err
+		}
+	}
+	return err
+}
+
+// runStage runs the steps of a stage; after a failure it only notes that they
+// were not reached.
+func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, passed *int, failed error) error {
+	if c == nil {
+		return failed
+	}
+	for i := range c.steps {
+		step := &c.steps[i]
+		switch {
+		case step.stage != stage:
+			continue
+		case failed != nil:
+			if ex.Explain != nil {
+				ex.Explain.Skip(step.kind, step.stage)
+			}
+			continue
+		case ex.Explain != nil:
+			failed = step.explained(ctx, ex)
+		default:
+			failed = step.Run(ctx, ex)
+		}
+		if failed == nil {
+			*passed = i + 1
+		}
+	}
+	return failed
+}
+
+// Finish shows the answer to the steps that have a word about it. An error of
+// one takes the answer's place by refuse, and the others see that.
+func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
+	ex.chain.finish(ctx, ex, ex.passed, refuse)
+	ex.Shared.finish(ctx, ex, ex.sharedPassed, refuse)
+}
+
+func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse func(error)) {
+	if c == nil {
+		return
+	}
+	for _, h := range c.answers {
+		if h.at >= passed {
+			continue
+		}
+		if err := h.Answer(ctx, ex); err != nil {
+			refuse(err)
+		}
+	}
 }
 
 // Compiler makes the chains of one API. Routes without policies of their own
@@ -98,30 +189,94 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 		if p.Kind().Stage() == entry.Identify && own {
 			continue // the route's own takes its place
 		}
-		c.addPolicy(chain, p, route.Public, "")
+		c.addPolicy(chain, p, site{route: route})
 	}
 	for _, p := range route.Policies {
-		c.addPolicy(chain, p, route.Public, route.Operation)
+		c.addPolicy(chain, p, site{route: route, own: true})
 	}
+	chain.arrange()
+	return chain
+}
+
+// Shared compiles an environment's own policies, which every request passes; nil
+// for none.
+func Shared(policies []entry.Policy, tools Tools) *Chain {
+	if len(policies) == 0 {
+		return nil
+	}
+	chain, c := &Chain{}, Compiler{tools: tools}
+	for _, p := range policies {
+		c.addPolicy(chain, p, site{})
+	}
+	chain.arrange()
+	return chain
+}
+
+// arrange puts the steps in the order of their stages, and those that have a
+// word about the answer in the order in which it passes them: the nearer to the
+// destination, the sooner.
+func (c *Chain) arrange() {
 	order := map[entry.Stage]int{}
 	for i, s := range entry.Stages() {
 		order[s] = i
 	}
-	slices.SortStableFunc(chain.steps, func(a, b named) int { return order[a.stage] - order[b.stage] })
-	return chain
+	slices.SortStableFunc(c.steps, func(a, b named) int { return order[a.stage] - order[b.stage] })
+	end := len(c.steps)
+	for end > 0 && c.steps[end-1].stage == entry.Answer {
+		end--
+	}
+	for _, s := range c.steps[end:] {
+		if a, ok := s.Step.(Answerer); ok {
+			c.answers = append(c.answers, hook{-1, s.kind, a})
+		}
+	}
+	for i := end - 1; i >= 0; i-- {
+		if a, ok := c.steps[i].Step.(Answerer); ok {
+			c.answers = append(c.answers, hook{i, c.steps[i].kind, a})
+		}
+	}
+	c.steps = c.steps[:end]
 }
 
-func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, public bool, operation string) {
-	var step Step
-	switch {
-	case p.Key != nil && public:
-		step = stripStep{newKeyStep(*p.Key, c.tools.Grants)}
-	case p.Key != nil:
-		step = newKeyStep(*p.Key, c.tools.Grants)
-	case p.RateLimit != nil:
-		step = newRateLimitStep(*p.RateLimit, c.version, operation, c.tools.Limiter)
+// site is where a policy stands.
+type site struct {
+	route entry.Route // zero for an environment's
+	own   bool        // the route's own, not its API's
+}
+
+// operation is what tells the states of a policy apart: "" where the whole API
+// shares one.
+func (s site) operation() string {
+	if s.own {
+		return s.route.Operation
 	}
-	chain.add(string(p.Kind()), p.Kind().Stage(), step)
+	return ""
+}
+
+func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
+	chain.add(string(p.Kind()), p.Kind().Stage(), c.step(p.Config, at))
+}
+
+// step compiles a policy, one line for each kind.
+func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
+	switch p := config.(type) {
+	case *entry.KeyPolicy:
+		if at.route.Public {
+			return stripStep{newKeyStep(*p, c.tools.Grants)}
+		}
+		return newKeyStep(*p, c.tools.Grants)
+	case *entry.RateLimit:
+		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	}
+	return unknownStep{} // entry/check lets none pass
+}
+
+// unknownStep refuses every call: configured protection that does nothing would
+// be worse.
+type unknownStep struct{}
+
+func (unknownStep) Run(context.Context, *Exchange) error {
+	return errors.New("a policy of a kind that this node does not know")
 }
 
 func (c *Chain) add(kind string, stage entry.Stage, step Step) {

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net/netip"
 	"strconv"
@@ -72,6 +74,9 @@ type Exchange struct {
 	// once; nil where the caller cannot read one.
 	Interim func(status int, fields []Field) error
 
+	// Shared are the environment's own policies, nil for none.
+	Shared *Chain
+
 	// Stats and Announced belong to the API, once it is known: what counts the
 	// answer, and what every answer says.
 	Stats     *Stats
@@ -91,6 +96,9 @@ type Exchange struct {
 
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
+
+	chain                *Chain // that the request has begun to pass; nil before
+	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
@@ -149,6 +157,51 @@ type Line struct {
 type Caller struct {
 	Grant        *Grant
 	Subscription *Subscription
+}
+
+// SetBody puts a body in the place of what the caller sends, which must have been
+// read whole.
+func (ex *Exchange) SetBody(data []byte) {
+	if ex.Body == nil {
+		ex.Body = NewBody(nil)
+		ex.Body.ended.Store(true)
+	}
+	ex.Body.Put(data)
+	ex.BodyLength = int64(len(data))
+}
+
+// WholeAnswer reads the answer's body to its end, and keeps it as the body. An
+// answer of more than limit bytes, or one that breaks off, is an error.
+func (ex *Exchange) WholeAnswer(limit int64) ([]byte, error) {
+	a := &ex.Answer
+	if a.Body == nil {
+		return nil, nil
+	}
+	if a.Length > limit {
+		return nil, ErrAnswerTooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(a.Body, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = ErrAnswerTooLarge
+	}
+	if err != nil {
+		return nil, err
+	}
+	ex.SetAnswer(data)
+	return data, nil
+}
+
+// ErrAnswerTooLarge is of an answer that does not fit where it has to be whole.
+var ErrAnswerTooLarge = errors.New("the answer is too large to be read whole")
+
+// SetAnswer puts a body in the place of the answer's. Status and headers stay,
+// also those that described the one before.
+func (ex *Exchange) SetAnswer(data []byte) {
+	a := &ex.Answer
+	if a.Body != nil {
+		_ = a.Body.Close() // it is not wanted any more
+	}
+	a.Body, a.Length = io.NopCloser(bytes.NewReader(data)), int64(len(data))
 }
 
 // Received returns how many bytes the caller has sent after the head.

@@ -71,25 +71,27 @@ type explainer interface {
 	explain(ex *Exchange) string
 }
 
-// explain is Run with a record of every step.
-func (c *Chain) explain(ctx context.Context, ex *Exchange) error {
-	for i := range c.steps {
-		step := &c.steps[i]
-		began := time.Now()
-		err := step.Run(ctx, ex)
-		detail := ""
-		if x, ok := step.Step.(explainer); ok {
-			detail = x.explain(ex)
-		}
-		ex.Explain.Add(step.kind, step.stage, began, detail, err)
-		if err != nil {
-			for _, left := range c.steps[i+1:] {
-				ex.Explain.Skip(left.kind, left.stage)
-			}
-			return err
-		}
+// explained is Run with a record of the step.
+func (n *named) explained(ctx context.Context, ex *Exchange) error {
+	began := time.Now()
+	err := n.Run(ctx, ex)
+	detail := ""
+	if x, ok := n.Step.(explainer); ok {
+		detail = x.explain(ex)
 	}
-	return nil
+	if errors.Is(err, ErrAnswered) {
+		ex.Explain.Add(n.kind, n.stage, began, orText(detail, "it answered the call itself"), nil)
+	} else {
+		ex.Explain.Add(n.kind, n.stage, began, detail, err)
+	}
+	return err
+}
+
+func orText(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
 }
 
 func (sizeStep) explain(ex *Exchange) string {

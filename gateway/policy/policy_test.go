@@ -48,7 +48,7 @@ func chainOf(tools policy.Tools, policies ...entry.Policy) *policy.Chain {
 	}
 	public := true
 	for _, p := range policies {
-		public = public && p.Key == nil
+		public = public && p.Kind() != entry.PolicyKey
 	}
 	return policy.NewCompiler(entry.API{Version: uuid(1), Policies: policies}, tools).Route(entry.Route{Operation: "list", Public: public})
 }
@@ -60,7 +60,7 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
-var everywhere = entry.Policy{Key: &entry.KeyPolicy{Bearer: true, Header: "X-API-Key", Query: "api_key"}}
+var everywhere = entry.Policy{Config: &entry.KeyPolicy{Bearer: true, Header: "X-API-Key", Query: "api_key"}}
 
 func TestMintedKeysAreAcceptedAndEveryMistypingIsNot(t *testing.T) {
 	key, err := secret.MintKey("portico_live")
@@ -146,7 +146,7 @@ func TestKeysAreRemovedWhereverTheyStand(t *testing.T) {
 func TestStagesRunInTheirOrderHoweverDeclared(t *testing.T) {
 	limiter := policy.NewLimiter(1024)
 	chain := chainOf(policy.Tools{Grants: known{}, Limiter: limiter},
-		entry.Policy{RateLimit: &entry.RateLimit{Requests: 1, PeriodMS: 60_000, By: "address"}}, everywhere)
+		entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 60_000, By: "address"}}, everywhere)
 	for range 5 { // a call without a key must not use up the limit
 		ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: 1, Client: netip.MustParseAddr("192.0.2.1"), Explain: &policy.Explain{Began: time.Now()}}
 		if got := code(chain.Run(context.Background(), ex)); got != "credential_missing" {
@@ -160,7 +160,7 @@ func TestStagesRunInTheirOrderHoweverDeclared(t *testing.T) {
 
 func TestLimitsCountByWhatTheySay(t *testing.T) {
 	limit := func(by string) *policy.Chain {
-		return chainOf(policy.Tools{}, entry.Policy{RateLimit: &entry.RateLimit{Requests: 1, PeriodMS: 60_000, By: by}})
+		return chainOf(policy.Tools{}, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 60_000, By: by}})
 	}
 	call := func(c *policy.Chain, address string) string {
 		ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: 1, Client: netip.MustParseAddr(address)}
@@ -197,7 +197,7 @@ func TestLimitNeverExceedsRateAndBurst(t *testing.T) {
 			Requests: rapid.IntRange(1, 20).Draw(t, "requests"), PeriodMS: int64(rapid.IntRange(1, 2000).Draw(t, "period")),
 			Burst: rapid.IntRange(0, 10).Draw(t, "burst"), By: "api",
 		}
-		chain := chainOf(policy.Tools{}, entry.Policy{RateLimit: &l})
+		chain := chainOf(policy.Tools{}, entry.Policy{Config: &l})
 		burst := float64(l.Burst)
 		if burst == 0 {
 			burst = float64(l.Requests)
@@ -233,7 +233,7 @@ func TestLimitNeverExceedsRateAndBurst(t *testing.T) {
 func TestLimitHoldsUnderContention(t *testing.T) {
 	const burst, callers = 500, 16
 	limiter := policy.NewLimiter(64)
-	chain := chainOf(policy.Tools{Limiter: limiter}, entry.Policy{RateLimit: &entry.RateLimit{Requests: burst, PeriodMS: 3_600_000, By: "address"}})
+	chain := chainOf(policy.Tools{Limiter: limiter}, entry.Policy{Config: &entry.RateLimit{Requests: burst, PeriodMS: 3_600_000, By: "address"}})
 	for round := range 20 { // each begins with a key that nobody has used
 		client := netip.AddrFrom4([4]byte{10, 0, 0, byte(round)})
 		var admitted atomic.Int64
@@ -256,7 +256,7 @@ func TestLimitHoldsUnderContention(t *testing.T) {
 
 func TestLimiterMemoryIsBounded(t *testing.T) {
 	limiter := policy.NewLimiter(64)
-	chain := chainOf(policy.Tools{Limiter: limiter}, entry.Policy{RateLimit: &entry.RateLimit{Requests: 1, PeriodMS: 1000, By: "address"}})
+	chain := chainOf(policy.Tools{Limiter: limiter}, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1000, By: "address"}})
 	call := func(n uint32, now int64) error {
 		a := netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 		return chain.Run(context.Background(), &policy.Exchange{Scope: scope(), Mono: now, Client: a})
@@ -283,7 +283,7 @@ func TestLimiterMemoryIsBounded(t *testing.T) {
 }
 
 func TestClockThatRunsBackwardsLocksNobodyOut(t *testing.T) {
-	chain := chainOf(policy.Tools{}, entry.Policy{RateLimit: &entry.RateLimit{Requests: 2, PeriodMS: 1000, By: "api"}})
+	chain := chainOf(policy.Tools{}, entry.Policy{Config: &entry.RateLimit{Requests: 2, PeriodMS: 1000, By: "api"}})
 	run := func(now int64) string {
 		return code(chain.Run(context.Background(), &policy.Exchange{Scope: scope(), Mono: now}))
 	}

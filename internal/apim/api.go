@@ -1,6 +1,7 @@
 package apim
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -152,6 +153,7 @@ type Runtime struct {
 	Routes       []Route           `json:"routes"`
 	Credentials  CredentialPlaces  `json:"credentials"`
 	Limits       []RateLimit       `json:"limits,omitempty"` // of the API itself, beside the plans'
+	Policies     []Policy          `json:"policies,omitempty"`
 	MaxBodyBytes int64             `json:"max_body_bytes,omitempty"`
 	Security     []SecurityMapping `json:"security,omitempty"`
 }
@@ -248,6 +250,16 @@ type Route struct {
 	Upstream   string           `json:"upstream"`
 	Public     bool             `json:"public,omitempty"` // callable without a credential
 	Off        bool             `json:"off,omitempty"`    // documented, not served
+	Policies   []Policy         `json:"policies,omitempty"`
+}
+
+// Policy is a step of the gateway's chain as somebody has set it, at an
+// environment, a version or an operation. What its configuration may say is the
+// kind's own business (package entry); here it is kept as it was written.
+type Policy struct {
+	Kind   string          `json:"kind"`
+	Config json.RawMessage `json:"config"`        // an object
+	Off    bool            `json:"off,omitempty"` // kept, and not in force
 }
 
 // RoutePredicate is a condition beside the path; In is "query" or "header".

@@ -88,9 +88,9 @@ func custom() rapid.MakeConfig {
 	return rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 		reflect.TypeFor[entry.Policy](): rapid.Custom(func(t *rapid.T) any {
 			if rapid.Bool().Draw(t, "key") {
-				return entry.Policy{Key: &entry.KeyPolicy{Bearer: rapid.Bool().Draw(t, "bearer"), Header: text.Draw(t, "header")}}
+				return entry.Policy{Config: &entry.KeyPolicy{Bearer: rapid.Bool().Draw(t, "bearer"), Header: text.Draw(t, "header")}}
 			}
-			return entry.Policy{RateLimit: &entry.RateLimit{Requests: rapid.Int().Draw(t, "requests"), By: text.Draw(t, "by")}}
+			return entry.Policy{Config: &entry.RateLimit{Requests: rapid.Int().Draw(t, "requests"), By: text.Draw(t, "by")}}
 		}),
 	}}
 }
@@ -133,7 +133,7 @@ func TestWireFormIsWhatWasDecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	it, err := entry.Encode(key, entry.Position{Epoch: 1, Sequence: 2}, entry.API{Policies: []entry.Policy{{RateLimit: &entry.RateLimit{Requests: 1, PeriodMS: 2, By: "api"}}}})
+	it, err := entry.Encode(key, entry.Position{Epoch: 1, Sequence: 2}, entry.API{Policies: []entry.Policy{{Config: &entry.RateLimit{Requests: 1, PeriodMS: 2, By: "api"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

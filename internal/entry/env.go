@@ -28,6 +28,10 @@ type Env struct {
 	// before it alarms, or refuses when RefuseStale is set. 0: 60 s.
 	MaxStaleMS  int64 `json:"max_stale_ms,omitempty"`
 	RefuseStale bool  `json:"refuse_stale,omitempty"`
+
+	// Policies are for every request of the environment, before those of its API
+	// within their stage. Nobody is identified by them.
+	Policies []Policy `json:"policies,omitempty"`
 }
 
 // Keys is the environment's key, with which secrets inside its other entries

@@ -28,62 +28,67 @@ func Stages() []Stage {
 // PolicyKind names a kind of policy.
 type PolicyKind string
 
-// The policies of schema 1.
-const (
-	PolicyKey       PolicyKind = "key"
-	PolicyRateLimit PolicyKind = "rate_limit"
-)
+// PolicyConfig is the configuration of a policy of one kind. The kinds are a
+// closed set: each has a file policy_*.go here, one of its name in entry/check
+// and in gateway/policy, and a page in entry/describe.
+type PolicyConfig interface {
+	// Kind says of which kind the policy is. It may be called on a nil pointer.
+	Kind() PolicyKind
+}
 
-// PolicyKinds returns every kind this build knows. A node reports them.
-func PolicyKinds() []PolicyKind { return []PolicyKind{PolicyKey, PolicyRateLimit} }
+// kinds are all that this build knows, in the order of their stages.
+var kinds = []struct {
+	stage Stage
+	fresh func() PolicyConfig
+}{
+	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
+	{Limit, func() PolicyConfig { return new(RateLimit) }},
+}
+
+// PolicyKinds returns every kind this build knows, in the order of their stages.
+// A node reports them.
+func PolicyKinds() []PolicyKind {
+	out := make([]PolicyKind, 0, len(kinds))
+	for _, k := range kinds {
+		out = append(out, k.fresh().Kind())
+	}
+	return out
+}
+
+// NewPolicyConfig returns an empty configuration of a kind, nil for an unknown
+// one.
+func NewPolicyConfig(kind PolicyKind) PolicyConfig {
+	for _, k := range kinds {
+		if c := k.fresh(); c.Kind() == kind {
+			return c
+		}
+	}
+	return nil
+}
 
 // Stage returns where policies of this kind run, or "" for an unknown kind.
 func (k PolicyKind) Stage() Stage {
-	switch k {
-	case PolicyKey:
-		return Identify
-	case PolicyRateLimit:
-		return Limit
+	for _, known := range kinds {
+		if known.fresh().Kind() == k {
+			return known.stage
+		}
 	}
 	return ""
 }
 
-// Policy is one step of a chain: exactly one of its fields is set. On the wire
-// it is {"kind": "rate_limit", "config": {…}}.
+// Policy is one step of a chain. On the wire it is
+// {"kind": "rate_limit", "config": {…}}. The zero value is of no kind and serves
+// for nothing.
 type Policy struct {
-	Key       *KeyPolicy
-	RateLimit *RateLimit
+	Config PolicyConfig // a pointer to the kind's own struct
 }
 
-// KeyPolicy is the configuration of the policy "key": where an API key may be
-// presented. At least one place is set. What was read there is removed before
-// the upstream.
-type KeyPolicy struct {
-	Bearer bool   `json:"bearer,omitempty"` // Authorization: Bearer
-	Header string `json:"header,omitempty"` // a header's name, "" for none
-	Query  string `json:"query,omitempty"`  // a query parameter's name, "" for none
-}
-
-// RateLimit admits Requests per PeriodMS on average and Burst at once (GCRA).
-type RateLimit struct {
-	Requests int   `json:"requests"`
-	PeriodMS int64 `json:"period_ms"`
-	Burst    int   `json:"burst,omitempty"` // 0: as many as Requests
-	// By is what is counted: "caller" (the application), "address" or "api"
-	// (all calls together). Limits of a plan are always by subscription and
-	// leave it empty.
-	By string `json:"by,omitempty"`
-}
-
-// Kind returns the kind of the step that is set, "" when none is.
+// Kind returns the policy's kind, "" when it has none.
 func (p Policy) Kind() PolicyKind {
-	switch {
-	case p.Key != nil:
-		return PolicyKey
-	case p.RateLimit != nil:
-		return PolicyRateLimit
+	if p.Config == nil {
+		return ""
 	}
-	return ""
+	return p.Config.Kind()
 }
 
 type policyWire struct {
@@ -93,16 +98,10 @@ type policyWire struct {
 
 // MarshalJSON writes the kind beside its configuration.
 func (p Policy) MarshalJSON() ([]byte, error) {
-	var config any
-	switch p.Kind() {
-	case PolicyKey:
-		config = p.Key
-	case PolicyRateLimit:
-		config = p.RateLimit
-	default:
+	if p.Config == nil {
 		return nil, fmt.Errorf("a policy of no kind")
 	}
-	raw, err := json.Marshal(config)
+	raw, err := json.Marshal(p.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -116,20 +115,21 @@ func (p *Policy) UnmarshalJSON(raw []byte) error {
 	if err := Strict(raw, &wire); err != nil {
 		return fmt.Errorf("policy: %w", err)
 	}
-	*p = Policy{}
-	var config any
-	switch wire.Kind {
-	case PolicyKey:
-		p.Key = new(KeyPolicy)
-		config = p.Key
-	case PolicyRateLimit:
-		p.RateLimit = new(RateLimit)
-		config = p.RateLimit
-	default:
-		return fmt.Errorf("policy kind %q is not known", wire.Kind)
+	got, err := ParsePolicy(wire.Kind, wire.Config)
+	if err == nil {
+		*p = got
 	}
-	if err := Strict(wire.Config, config); err != nil {
-		return fmt.Errorf("policy %q: %w", wire.Kind, err)
+	return err
+}
+
+// ParsePolicy reads the configuration of a policy strictly.
+func ParsePolicy(kind PolicyKind, config []byte) (Policy, error) {
+	c := NewPolicyConfig(kind)
+	if c == nil {
+		return Policy{}, fmt.Errorf("policy kind %q is not known", kind)
 	}
-	return nil
+	if err := Strict(config, c); err != nil {
+		return Policy{}, fmt.Errorf("policy %q: %w", kind, err)
+	}
+	return Policy{c}, nil
 }

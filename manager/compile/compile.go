@@ -68,8 +68,9 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 	// The whole API's and not each route's: a public route asks for no key, but
 	// has to take one away that a caller sends with every call.
 	if identify := places(rt.Credentials); identify != nil {
-		out.Policies = append(out.Policies, entry.Policy{Key: identify})
+		out.Policies = append(out.Policies, entry.Policy{Config: identify})
 	}
+	out.Policies = append(out.Policies, Policies(rt.Policies)...)
 	for _, route := range rt.Routes {
 		if !route.Off {
 			out.Routes = append(out.Routes, compileRoute(route))
@@ -91,9 +92,27 @@ func Limits(limits []apim.RateLimit) []entry.Policy {
 	var out []entry.Policy
 	for _, l := range limits {
 		limit := rateLimit(l)
-		out = append(out, entry.Policy{RateLimit: &limit})
+		out = append(out, entry.Policy{Config: &limit})
 	}
 	return out
+}
+
+// Policies compiles policies, but for those that are off. One that cannot be read
+// is of no kind, which entry/check refuses: ask ParsePolicy for the reason.
+func Policies(list []apim.Policy) []entry.Policy {
+	var out []entry.Policy
+	for _, p := range list {
+		if !p.Off {
+			one, _ := ParsePolicy(p)
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// ParsePolicy reads a policy's configuration.
+func ParsePolicy(p apim.Policy) (entry.Policy, error) {
+	return entry.ParsePolicy(entry.PolicyKind(p.Kind), p.Config)
 }
 
 // Terms compiles a plan of a product.
@@ -156,6 +175,7 @@ func subscriptionState(s apim.Subscription) (entry.SubscriptionState, bool) {
 func compileRoute(r apim.Route) entry.Route {
 	out := entry.Route{
 		Operation: r.Operation, Method: r.Method, Path: r.Path, Upstream: r.Upstream, Public: r.Public,
+		Policies: Policies(r.Policies),
 	}
 	for _, p := range r.Predicates {
 		out.Predicates = append(out.Predicates, entry.Predicate{In: p.In, Name: p.Name, Value: p.Value})

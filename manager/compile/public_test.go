@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/manager/compile"
 )
 
@@ -20,7 +21,8 @@ func TestPublicOperationsTakeKeysAwayToo(t *testing.T) {
 	for _, r := range api.Routes {
 		found := false
 		for _, p := range append(api.Policies, r.Policies...) {
-			found = found || p.Key != nil && p.Key.Bearer && p.Key.Header == "X-API-Key" && p.Key.Query == "api_key"
+			key, ok := p.Config.(*entry.KeyPolicy)
+			found = found || ok && *key == (entry.KeyPolicy{Bearer: true, Header: "X-API-Key", Query: "api_key"})
 		}
 		if !found {
 			t.Errorf("%s, public %v: no policy says where its callers' keys stand", r.Operation, r.Public)

@@ -17,7 +17,7 @@ func goodAPI() entry.API {
 		Version: uuid(1), API: uuid(2), Tenant: uuid(3), Name: "demo/orders v1", Revision: 1,
 		Mounts:    []entry.Mount{{BasePath: "/demo/orders/v1"}},
 		Upstreams: []entry.Upstream{{Name: "main", Targets: []entry.Target{{URL: "https://up.example/base"}}}},
-		Policies:  []entry.Policy{{Key: &entry.KeyPolicy{Bearer: true}}},
+		Policies:  []entry.Policy{{Config: &entry.KeyPolicy{Bearer: true}}},
 		Routes: []entry.Route{
 			{Operation: "list", Method: "GET", Path: "/orders", Upstream: "main"},
 			{Operation: "show", Method: "GET", Path: "/orders/{id}", Upstream: "main", UpstreamPath: "/o/{id}"},
@@ -84,21 +84,21 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"predicates": {func(a *entry.API) {
 			a.Routes[0].Predicates = []entry.Predicate{{In: "body", Name: "x"}, {In: "header", Name: "a b"}, {In: "query"}}
 		}, []string{"routes[0].predicates[0].in: query", "routes[0].predicates[1].name: not a header", "routes[0].predicates[2].name: empty"}},
-		"no place for a key": {func(a *entry.API) { a.Policies[0].Key.Bearer = false }, []string{"policies[0]: no place"}},
-		"header for a key":   {func(a *entry.API) { a.Policies[0].Key.Header = "Content-Length" }, []string{"policies[0].header: another meaning"}},
-		"managed header":     {func(a *entry.API) { a.Policies[0].Key.Header = "X-Forwarded-Key" }, []string{"policies[0].header: another meaning"}},
-		"header's name":      {func(a *entry.API) { a.Policies[0].Key.Header = "a:b" }, []string{"policies[0].header: not a header"}},
-		"query's name":       {func(a *entry.API) { a.Policies[0].Key.Query = "a&b" }, []string{"policies[0].query: not usable"}},
+		"no place for a key": {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Bearer = false }, []string{"policies[0]: no place"}},
+		"header for a key":   {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "Content-Length" }, []string{"policies[0].header: another meaning"}},
+		"managed header":     {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "X-Forwarded-Key" }, []string{"policies[0].header: another meaning"}},
+		"header's name":      {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "a:b" }, []string{"policies[0].header: not a header"}},
+		"query's name":       {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Query = "a&b" }, []string{"policies[0].query: not usable"}},
 		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: second identify"}},
 		"empty policy":       {func(a *entry.API) { a.Policies = append(a.Policies, entry.Policy{}) }, []string{"policies[1]: no kind"}},
 		"limit": {func(a *entry.API) {
-			a.Policies = append(a.Policies, entry.Policy{RateLimit: &entry.RateLimit{Requests: 0, PeriodMS: -1, Burst: -1, By: "moon"}})
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 0, PeriodMS: -1, Burst: -1, By: "moon"}})
 		}, []string{"policies[1].requests: 1 to", "policies[1].period_ms: 1 to", "policies[1].burst: 0 to", "policies[1].by: moon"}},
 		"limit beyond counting": {func(a *entry.API) {
-			a.Policies = append(a.Policies, entry.Policy{RateLimit: &entry.RateLimit{Requests: 1, PeriodMS: 366 * 24 * 3600 * 1000, Burst: 1_000_000_000, By: "api"}})
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 366 * 24 * 3600 * 1000, Burst: 1_000_000_000, By: "api"}})
 		}, []string{"policies[1].burst: 73 years"}},
 		"limit too fast": {func(a *entry.API) {
-			a.Policies = append(a.Policies, entry.Policy{RateLimit: &entry.RateLimit{Requests: 1_000_000_000, PeriodMS: 1, By: "api"}})
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1_000_000_000, PeriodMS: 1, By: "api"}})
 		}, []string{"policies[1].requests: nanosecond"}},
 		"timeouts": {func(a *entry.API) { a.Upstreams[0].HeaderTimeoutMS = -1 }, []string{"upstreams[0].header_timeout_ms: 0 to"}},
 		"everything at once": {

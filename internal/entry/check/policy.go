@@ -22,19 +22,35 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 			}
 			identifies = true
 		}
-		switch {
-		case pol.Key != nil:
-			p.keyPolicy(at, *pol.Key)
-		case pol.RateLimit != nil:
-			p.rateLimit(at, *pol.RateLimit)
-			if by := pol.RateLimit.By; by != "caller" && by != "address" && by != "api" {
-				p.add(at+".by", "want \"caller\", \"address\" or \"api\", got %q", by)
-			}
-		default:
-			p.add(at, "is of no kind")
-		}
+		p.policy(at, pol)
 	}
 	return identifies
+}
+
+// policy checks one alone.
+func (p *problems) policy(at string, pol entry.Policy) {
+	switch c := pol.Config.(type) {
+	case *entry.KeyPolicy:
+		p.keyPolicy(at, *c)
+	case *entry.RateLimit:
+		p.rateLimit(at, *c)
+		if c.By != "caller" && c.By != "address" && c.By != "api" {
+			p.add(at+".by", "want \"caller\", \"address\" or \"api\", got %q", c.By)
+		}
+	default:
+		p.add(at, "is of no kind")
+	}
+}
+
+// Policy returns everything that is wrong with a policy when looked at alone.
+// The fields are those of its configuration.
+func Policy(pol entry.Policy) []Problem {
+	var p problems
+	p.policy("", pol)
+	for i := range p.list {
+		p.list[i].Field = strings.TrimPrefix(p.list[i].Field, ".")
+	}
+	return p.list
 }
 
 // framing and managed headers can never carry a key: the gateway reads or
