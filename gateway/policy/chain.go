@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/waf"
 	"portico/internal/entry"
 )
 
@@ -32,6 +33,7 @@ type Grants interface {
 type Tools struct {
 	Grants  Grants
 	Limiter *Limiter
+	WAF     *waf.Set
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -267,6 +269,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newKeyStep(*p, c.tools.Grants)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.WAF:
+		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
 }
