@@ -44,6 +44,7 @@ var kinds = []struct {
 	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.
