@@ -12,8 +12,12 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:       keyCase,
-		entry.PolicyRateLimit: rateLimitCase,
+		entry.PolicyKey:        keyCase,
+		entry.PolicyJWT:        jwtCase,
+		entry.PolicyAnonymous:  anonymousCase,
+		entry.PolicyScopes:     scopesCase,
+		entry.PolicyExpression: expressionCase,
+		entry.PolicyRateLimit:  rateLimitCase,
 	}
 }
 
