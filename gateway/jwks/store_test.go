@@ -194,3 +194,19 @@ func TestKeysOfPoliciesThatAreGoneAreFetchedNoMore(t *testing.T) {
 		return i.Calls() == before
 	})
 }
+
+func TestATenantHasSoManyPlacesOfKeysAndNoMore(t *testing.T) {
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	store := running(t, c)
+	var held []policy.KeySet
+	for n := range 200 {
+		held = append(held, store.Keys(policy.ID{1}, i.URL+"?"+string(rune('a'+n))))
+	}
+	barred, other := store.Keys(policy.ID{1}, i.URL), store.Keys(policy.ID{2}, i.URL)
+	wait(t, "all keys", func() bool { return has(held[0], "ES256-1") && has(held[199], "ES256-1") && has(other, "ES256-1") })
+	barred.Ask(context.Background())
+	if keys, _ := barred.Keys(); keys != nil {
+		t.Error("one more is fetched")
+	}
+	runtime.KeepAlive(held)
+}
