@@ -18,6 +18,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyScopes:     scopesCase,
 		entry.PolicyExpression: expressionCase,
 		entry.PolicyRateLimit:  rateLimitCase,
+		entry.PolicyWAF:        wafCase,
 	}
 }
 

@@ -10,4 +10,5 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyScopes:     scopes,
 	entry.PolicyExpression: expression,
 	entry.PolicyRateLimit:  rateLimit,
+	entry.PolicyWAF:        waf,
 }
