@@ -197,12 +197,17 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 	}
 	for _, p := range c.api.Policies {
 		if p.Kind().Stage() == entry.Identify && own {
-			continue // the route's own takes its place
+			continue // the route's own take its place
 		}
 		c.addPolicy(chain, p, site{route: route, methods: methods})
 	}
 	for _, p := range route.Policies {
 		c.addPolicy(chain, p, site{route: route, own: true, methods: methods})
+	}
+	if own { // a caller sends with every call what the API's other routes ask for
+		for _, p := range identifying(c.api.Policies) {
+			c.addPolicy(chain, p, site{route: route, methods: methods, stripped: true})
+		}
 	}
 	chain.arrange()
 	return chain
@@ -254,7 +259,12 @@ type site struct {
 	own   bool        // the route's own, not its API's
 	// methods are the identify policies that hold there, in order.
 	methods []entry.Policy
+	// stripped says that the route asks for no credential of the policy's.
+	stripped bool
 }
+
+// strips reports whether credentials are taken away there and not asked for.
+func (s site) strips() bool { return s.route.Public || s.stripped }
 
 // operation is what tells the states of a policy apart: "" where the whole API
 // shares one.
@@ -275,17 +285,17 @@ func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
 	case *entry.KeyPolicy:
-		if at.route.Public {
-			return stripStep{newKeyStep(*p, c.tools.Grants, at.among(p))}
+		if at.strips() {
+			return stripStep{newKeyStep(*p, c.tools.Grants, at.among(p)), at.route.Public}
 		}
 		return newKeyStep(*p, c.tools.Grants, at.among(p))
 	case *entry.JWTPolicy:
-		if at.route.Public {
-			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p))}
+		if at.strips() {
+			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p)), at.route.Public}
 		}
 		return newJWTStep(*p, c.tenant, c.tools, at.among(p))
 	case *entry.AnonymousPolicy:
-		if at.route.Public {
+		if at.strips() {
 			return nil
 		}
 		return anonymousStep{}

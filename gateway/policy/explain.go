@@ -120,8 +120,16 @@ func (s *keyStep) explain(ex *Exchange) string {
 	return "the API key is known and valid"
 }
 
-func (stripStep) explain(*Exchange) string {
-	return "the route is open to everybody; API keys are taken away before the upstream"
+func (s stripStep) explain(*Exchange) string {
+	return unasked(s.public) + "; API keys are taken away before the upstream"
+}
+
+// unasked says why a route does not ask for a credential.
+func unasked(public bool) string {
+	if public {
+		return "the route is open to everybody"
+	}
+	return "the route identifies callers in a way of its own"
 }
 
 func (grantStep) explain(ex *Exchange) string {

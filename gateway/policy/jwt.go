@@ -172,6 +172,9 @@ func (s *jwtStep) verify(ctx context.Context, ex *Exchange, text string, keys *k
 		Hash: ex.keyHash, Policy: s.id, Keys: keys, Until: min(s.rules.Expiry(claims), ex.Now.Unix()+knownFor),
 		Claims: claims, Scopes: claims.Words(s.scopes), Name: claims.Text(s.claim),
 	}
+	if known.Certificate, err = claims.Bound(); err != nil {
+		return nil, s.refused(err)
+	}
 	known.Grant = entry.TokenHash(s.config.Issuer, known.Name)
 	s.tokens.Keep(known)
 	return known, nil
@@ -186,6 +189,9 @@ func (s *jwtStep) ask(ctx context.Context, ex *Exchange) *keyset.Set {
 
 // admit finds the application that has registered what the token says.
 func (s *jwtStep) admit(ex *Exchange, known *token.Verified) error {
+	if known.Certificate != nil && !shows(ex, known.Certificate) {
+		return s.denied("credential_invalid", "The token is bound to a client certificate (RFC 8705), and this connection does not show it. Call with the certificate that the token was issued to.")
+	}
 	var grant *Grant
 	if known.Name != "" && strings.IndexByte(known.Name, '\n') < 0 {
 		grant = s.grants.Grant(&known.Grant)
@@ -206,6 +212,11 @@ func (s *jwtStep) admit(ex *Exchange, known *token.Verified) error {
 	}
 	ex.Caller = Caller{Grant: grant, By: entry.PolicyJWT, Claims: known.Claims, Scopes: known.Scopes, open: grant == nil}
 	return nil
+}
+
+// shows reports whether the caller has shown the certificate of a SHA-256.
+func shows(ex *Exchange, certificate *[32]byte) bool {
+	return ex.ClientCertificate != nil && sha256.Sum256(ex.ClientCertificate.Raw) == *certificate
 }
 
 func (s *jwtStep) unknown(known *token.Verified) error {
@@ -237,8 +248,12 @@ func (s *jwtStep) denied(code, detail string) error {
 	}
 }
 
-// stripTokenStep removes tokens on a public route without asking whose they are.
-type stripTokenStep struct{ jwt *jwtStep }
+// stripTokenStep removes tokens on a route that asks for none of them, without
+// asking whose they are.
+type stripTokenStep struct {
+	jwt    *jwtStep
+	public bool
+}
 
 // Run implements Step.
 func (s stripTokenStep) Run(_ context.Context, ex *Exchange) error {
@@ -343,6 +358,6 @@ func (s *jwtStep) explain(ex *Exchange) string {
 	return "the token is good, and its application known"
 }
 
-func (stripTokenStep) explain(*Exchange) string {
-	return "the route is open to everybody; tokens are taken away before the upstream"
+func (s stripTokenStep) explain(*Exchange) string {
+	return unasked(s.public) + "; tokens are taken away before the upstream"
 }

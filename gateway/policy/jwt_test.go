@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -160,6 +161,9 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"claims are no UTF-8":                    {raw(strings.Replace(string(claims), `"client"`, "\"client\xff\"", 1)), "credential_invalid"},
 		"nested deeply":                          {raw(strings.Replace(string(claims), `"azp":`, `"a":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`,"azp":`, 1)), "credential_invalid"},
 		"many values":                            {raw(strings.Replace(string(claims), `"azp":`, `"a":[`+strings.Repeat("1,", 2000)+`1],"azp":`, 1)), "credential_invalid"},
+		"bound to a proof":                       {claimed(map[string]any{"cnf": map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}), "credential_invalid"},
+		"bound to a certificate":                 {claimed(map[string]any{"cnf": map[string]any{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}), "credential_invalid"},
+		"bound to we know not what":              {claimed(map[string]any{"cnf": "x"}), "credential_invalid"},
 		"of no application":                      {claimed(map[string]any{"azp": "other"}), "application_unknown"},
 		"names no application":                   {claimed(map[string]any{"azp": nil}), "application_unknown"},
 		"application in a list":                  {claimed(map[string]any{"azp": []string{"client", "other"}}), "application_unknown"},
@@ -339,5 +343,41 @@ func TestIdentifyPoliciesAreAskedInOrder(t *testing.T) {
 		if (err == nil || c.left != "") && strings.Join(left, "|") != c.left {
 			t.Errorf("%s: left %q, want %q", name, left, c.left)
 		}
+	}
+}
+
+func TestATokenOfACertificateIsTakenWithItAlone(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	mine, other := &x509.Certificate{Raw: []byte("mine")}, &x509.Certificate{Raw: []byte("other")}
+	thumb := sha256.Sum256(mine.Raw)
+	text := "Authorization: Bearer " + i.Token(t, "ES256", map[string]any{"cnf": map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(thumb[:])}})
+	chain := routeOf(registered(i), entry.Policy{Config: taking(i, "ES256")})
+	for range 2 { // verified, and known
+		for _, c := range []struct {
+			shown *x509.Certificate
+			want  string
+		}{{mine, "<nil>"}, {other, "credential_invalid"}, {nil, "credential_invalid"}} {
+			ex := calling(text)
+			ex.ClientCertificate = c.shown
+			if got := code(chain.Run(context.Background(), ex)); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		}
+	}
+}
+
+func TestCredentialsOfOtherRoutesAreTakenAway(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	cookie := *taking(i, "ES256")
+	cookie.In, cookie.Name = "cookie", "session"
+	api := entry.API{Version: uuid(1), Policies: []entry.Policy{everywhere, {Config: &cookie}}}
+	chain := policy.NewCompiler(api, registered(i)).Route(entry.Route{Operation: "list", Policies: []entry.Policy{{Config: taking(i, "ES256")}}})
+	ex := calling("X-API-Key: some", "Authorization: Bearer "+i.Token(t, "ES256", nil), "Cookie: session=x; a=b")
+	ex.Query = "api_key=some&a=b"
+	if err := chain.Run(context.Background(), ex); err != nil {
+		t.Fatal(err)
+	}
+	if f := ex.Header.Fields(); len(f) != 1 || f[0].Value != "a=b" || ex.Query != "a=b" {
+		t.Errorf("left %q and %q", f, ex.Query)
 	}
 }

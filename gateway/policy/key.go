@@ -75,8 +75,12 @@ func (s *keyStep) denied(code, detail string) error {
 	return &Denied{Status: http.StatusUnauthorized, Code: code, Detail: detail, Challenges: []string{keyChallenge(s.config)}}
 }
 
-// stripStep removes keys on a public route without asking whose they are.
-type stripStep struct{ key *keyStep }
+// stripStep removes keys on a route that asks for none of them, without asking
+// whose they are.
+type stripStep struct {
+	key    *keyStep
+	public bool
+}
 
 // Run implements Step.
 func (s stripStep) Run(_ context.Context, ex *Exchange) error {

@@ -84,6 +84,23 @@ func (c *Claims) Words(name string) []string {
 	return c.Texts(name)
 }
 
+// Bound returns the SHA-256 of the client certificate that a token is bound to
+// (RFC 8705), nil for none. A token that is bound to anything else, such as the
+// key of a proof (RFC 9449), must not be taken from whoever bears it.
+func (c *Claims) Bound() (*[32]byte, error) {
+	v, ok := c.Value("cnf")
+	if !ok {
+		return nil, nil //nolint:nilnil // as it says
+	}
+	confirmation, _ := v.(map[string]any)
+	text, _ := confirmation["x5t#S256"].(string)
+	sum, err := decode(text)
+	if len(confirmation) != 1 || err != nil || len(sum) != 32 {
+		return nil, refused("The token is bound to a key whose proof is not supported here: its cnf is other than the thumbprint of a certificate. Ask its issuer for a bearer token.")
+	}
+	return (*[32]byte)(sum), nil
+}
+
 // GetExpirationTime implements jwt.Claims.
 func (c *Claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.date("exp") }
 

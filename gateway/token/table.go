@@ -18,6 +18,9 @@ type Verified struct {
 	Scopes []string
 	Name   string   // of the claim that names the application
 	Grant  [32]byte // the hash that it is registered by
+	// Certificate is the SHA-256 of the client certificate that it is bound to; nil
+	// for none.
+	Certificate *[32]byte
 }
 
 // Table keeps tokens that were verified, so that they need not be again. Its

@@ -3,7 +3,7 @@ package describe
 var jwt = About{
 	Title:   "JWT",
 	Summary: "Identifies the calling application by a signed token of an issuer.",
-	Text: `A token is taken when a key of the issuer has signed it with one of the algorithms named here, and its claims iss, aud, exp, nbf and iat are as they should be. What a token says of how to check it opens nothing: keys and addresses that it brings along are ignored, and other algorithms refused. Tokens are read up to 8 KiB.
+	Text: `A token is taken when a key of the issuer has signed it with one of the algorithms named here, and its claims iss, aud, exp, nbf and iat are as they should be. What a token says of how to check it opens nothing: keys and addresses that it brings along are ignored, and other algorithms refused. Tokens are read up to 8 KiB. One that is bound to a client certificate (RFC 8705) is taken with that certificate alone, and one that is bound to a key of a proof (RFC 9449) is refused.
 
 The claim named here, azp unless another is, finds the application: its people register issuer and value there. A token that nobody has registered is answered 403 with the code application_unknown, unless unregistered tokens are taken: such a caller has no application, needs no subscription, and is limited by the API's own policies alone, by a claim for example. One that an application has registered is under that application's subscription all the same.
 
