@@ -267,6 +267,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	n.tools.Limiter.Close()
 	return n.lane.Drain(ctx)
 }
 

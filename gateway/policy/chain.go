@@ -267,6 +267,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newKeyStep(*p, c.tools.Grants)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.SpikeArrest:
+		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.ConcurrencyLimit:
+		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

@@ -43,6 +43,8 @@ var kinds = []struct {
 }{
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
+	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

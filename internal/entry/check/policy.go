@@ -2,8 +2,6 @@ package check
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
 
 	"portico/internal/entry"
@@ -34,9 +32,12 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.keyPolicy(at, *c)
 	case *entry.RateLimit:
 		p.rateLimit(at, *c)
-		if c.By != "caller" && c.By != "address" && c.By != "api" {
-			p.add(at+".by", "want \"caller\", \"address\" or \"api\", got %q", c.By)
-		}
+		p.counted(at, c.By, c.Name)
+		p.queue(at, c.Queue)
+	case *entry.SpikeArrest:
+		p.spikeArrest(at, *c)
+	case *entry.ConcurrencyLimit:
+		p.concurrency(at, *c)
 	default:
 		p.add(at, "is of no kind")
 	}
@@ -71,25 +72,9 @@ func (p *problems) keyPolicy(at string, k entry.KeyPolicy) {
 			p.add(at+".header", "%q has another meaning and cannot carry a key", k.Header)
 		}
 	}
-	if strings.ContainsAny(k.Query, "&=#?;% +") || len(k.Query) > 256 {
+	if !isQueryName(k.Query) {
 		p.add(at+".query", "%q is not usable as a query parameter's name", k.Query)
 	}
 }
 
-// rateLimit keeps the numbers within what a limiter can count in 63 bits of
-// nanoseconds.
-func (p *problems) rateLimit(at string, l entry.RateLimit) {
-	p.between(at+".requests", int64(l.Requests), 1, 1_000_000_000)
-	p.between(at+".period_ms", l.PeriodMS, 1, 366*24*60*60*1000)
-	p.between(at+".burst", int64(l.Burst), 0, 1_000_000_000)
-	if l.Requests < 1 || l.PeriodMS < 1 || l.PeriodMS > 366*24*60*60*1000 {
-		return
-	}
-	interval := max(l.PeriodMS*1_000_000/int64(l.Requests), 1)
-	if l.PeriodMS*1_000_000 < int64(l.Requests) {
-		p.add(at+".requests", "is more than one in a nanosecond")
-	}
-	if hi, lo := bits.Mul64(uint64(interval), uint64(max(l.Burst, 0))); hi != 0 || lo > math.MaxInt64/4 {
-		p.add(at+".burst", "takes longer than 73 years to refill")
-	}
-}
+func isQueryName(s string) bool { return !strings.ContainsAny(s, "&=#?;% +") && len(s) <= 256 }
