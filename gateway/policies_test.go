@@ -72,18 +72,6 @@ func keyCase(t *testing.T, lane change) {
 	}
 }
 
-func rateLimitCase(t *testing.T, lane change) {
-	r := governed(t, lane, func(api *entry.API) {
-		api.Policies = append(api.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 3_600_000, By: "address"}})
-	})
-	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
-		t.Errorf("the first: got %d %s", got.status, got.body)
-	}
-	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 429 || got.code() != "rate_limited" || got.header.Get("Retry-After") != "3600" {
-		t.Errorf("the second: got %d %s", got.status, got.body)
-	}
-}
-
 // TestEnvironmentsPoliciesHoldForEveryAPI puts one at the environment.
 func TestEnvironmentsPoliciesHoldForEveryAPI(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {

@@ -49,6 +49,9 @@ func (r *LimitReports) giveBack(m *Limiter, now int64) {
 		m.refund(rep.limit, rep.key, rep.taken, now)
 		rep.given = true
 		rep.remaining++
+		if rep.limit.slice == 0 {
+			rep.reset = max(rep.reset-rep.limit.interval, 0)
+		}
 	}
 }
 

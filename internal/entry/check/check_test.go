@@ -100,6 +100,33 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"limit too fast": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1_000_000_000, PeriodMS: 1, By: "api"}})
 		}, []string{"policies[1].requests: nanosecond"}},
+		"window with a burst": {func(a *entry.API) {
+			a.Policies = append(a.Policies,
+				entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, Burst: 1, Algorithm: entry.AlgorithmSlidingWindow, By: "api"}},
+				entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, Algorithm: "bucket", By: "api"}})
+		}, []string{"policies[1].burst: a sliding window has none", "policies[2].algorithm: bucket"}},
+		"limit by what has no name": {func(a *entry.API) {
+			for _, l := range []entry.RateLimit{{By: "header"}, {By: "header", Name: "a b"}, {By: "query"}, {By: "query", Name: "a&b"}, {By: "address", Name: "X-A"}} {
+				l.Requests, l.PeriodMS = 1, 1
+				a.Policies = append(a.Policies, entry.Policy{Config: &l})
+			}
+		}, []string{
+			"policies[1].name: not a header", "policies[2].name: not a header", "policies[3].name: not usable", "policies[4].name: not usable", "policies[5].name: by header or query",
+		}},
+		"queues": {func(a *entry.API) {
+			for _, q := range []entry.Queue{{Length: -1, WaitMS: -1}, {Length: 1001, WaitMS: 60_001}, {Length: 1}, {WaitMS: 1}} {
+				a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, By: "api", Queue: q}})
+			}
+		}, []string{
+			"policies[1].queue.length: 0 to", "policies[1].queue.wait_ms: 0 to", "policies[2].queue.length: 0 to", "policies[2].queue.wait_ms: 0 to",
+			"policies[3].queue.wait_ms: need a time", "policies[4].queue.length: 0 calls",
+		}},
+		"spike arrest": {func(a *entry.API) {
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.SpikeArrest{Per: "hour", By: "moon", Queue: entry.Queue{Length: 1}}})
+		}, []string{"policies[1].requests: 1 to", "policies[1].per: hour", "policies[1].by: moon", "policies[1].queue.wait_ms: need"}},
+		"concurrency": {func(a *entry.API) {
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "header", Queue: entry.Queue{WaitMS: 1}}})
+		}, []string{"policies[1].calls: 1 to", "policies[1].name: not a header", "policies[1].queue.length: 0 calls"}},
 		"timeouts": {func(a *entry.API) { a.Upstreams[0].HeaderTimeoutMS = -1 }, []string{"upstreams[0].header_timeout_ms: 0 to"}},
 		"everything at once": {
 			func(a *entry.API) {
