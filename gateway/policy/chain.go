@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/token"
 	"portico/internal/entry"
 )
 
@@ -32,6 +33,8 @@ type Grants interface {
 type Tools struct {
 	Grants  Grants
 	Limiter *Limiter
+	KeySets KeySets      // of issuers; nil: none can be fetched
+	Tokens  *token.Table // that were verified; nil keeps none
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -150,7 +153,7 @@ func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse fun
 // share a chain.
 type Compiler struct {
 	api                entry.API
-	version            ID
+	version, tenant    ID
 	tools              Tools
 	identified, public *Chain
 }
@@ -158,7 +161,8 @@ type Compiler struct {
 // NewCompiler returns a compiler for an API that passed entry/check.
 func NewCompiler(api entry.API, tools Tools) *Compiler {
 	version, _ := ParseID(api.Version)
-	return &Compiler{api: api, version: version, tools: tools}
+	tenant, _ := ParseID(api.Tenant)
+	return &Compiler{api: api, version: version, tenant: tenant, tools: tools}
 }
 
 // Route returns the chain of one of the API's routes.
@@ -185,14 +189,18 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 		chain.add("grant", entry.Authorize, grantStep{})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
 	}
+	methods := identifying(c.api.Policies)
+	if own {
+		methods = identifying(route.Policies)
+	}
 	for _, p := range c.api.Policies {
 		if p.Kind().Stage() == entry.Identify && own {
 			continue // the route's own takes its place
 		}
-		c.addPolicy(chain, p, site{route: route})
+		c.addPolicy(chain, p, site{route: route, methods: methods})
 	}
 	for _, p := range route.Policies {
-		c.addPolicy(chain, p, site{route: route, own: true})
+		c.addPolicy(chain, p, site{route: route, own: true, methods: methods})
 	}
 	chain.arrange()
 	return chain
@@ -242,6 +250,8 @@ func (c *Chain) arrange() {
 type site struct {
 	route entry.Route // zero for an environment's
 	own   bool        // the route's own, not its API's
+	// methods are the identify policies that hold there, in order.
+	methods []entry.Policy
 }
 
 // operation is what tells the states of a policy apart: "" where the whole API
@@ -254,17 +264,36 @@ func (s site) operation() string {
 }
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
-	chain.add(string(p.Kind()), p.Kind().Stage(), c.step(p.Config, at))
+	if step := c.step(p.Config, at); step != nil {
+		chain.add(string(p.Kind()), p.Kind().Stage(), step)
+	}
 }
 
-// step compiles a policy, one line for each kind.
+// step compiles a policy, one line for each kind; nil where it has nothing to do.
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
 	case *entry.KeyPolicy:
 		if at.route.Public {
-			return stripStep{newKeyStep(*p, c.tools.Grants)}
+			return stripStep{newKeyStep(*p, c.tools.Grants, at.among(p))}
 		}
-		return newKeyStep(*p, c.tools.Grants)
+		return newKeyStep(*p, c.tools.Grants, at.among(p))
+	case *entry.JWTPolicy:
+		if at.route.Public {
+			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p))}
+		}
+		return newJWTStep(*p, c.tenant, c.tools, at.among(p))
+	case *entry.AnonymousPolicy:
+		if at.route.Public {
+			return nil
+		}
+		return anonymousStep{}
+	case *entry.ScopesPolicy:
+		if at.route.Public {
+			return nil
+		}
+		return newScopesStep(*p)
+	case *entry.ExpressionPolicy:
+		return newExpressionStep(*p)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.SpikeArrest:

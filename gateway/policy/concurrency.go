@@ -18,8 +18,8 @@ type concurrencyStep struct {
 
 func newConcurrencyStep(p entry.ConcurrencyLimit, version ID, operation string, limiter *Limiter) *concurrencyStep {
 	return &concurrencyStep{
-		limitID(int64(p.Calls), 0, 0, 0, p.By, p.Name, version.String()+operation),
-		int64(p.Calls), counted{p.By, p.Name, version}, newQueue(p.Queue), limiter,
+		limitID(int64(p.Calls), 0, 0, 0, p.By, p.Name+p.Expression, version.String()+operation),
+		int64(p.Calls), newCounted(p.By, p.Name, p.Expression, version), newQueue(p.Queue), limiter,
 	}
 }
 

@@ -109,8 +109,11 @@ func (sizeStep) explain(ex *Exchange) string {
 }
 
 func (s *keyStep) explain(ex *Exchange) string {
-	if ex.Caller.Grant == nil {
+	switch {
+	case ex.Caller.By == "":
 		return "an API key is read from " + s.places
+	case ex.Caller.By != entry.PolicyKey:
+		return "the caller was identified before; API keys are taken away before the upstream"
 	}
 	return "the API key is known and valid"
 }
@@ -121,7 +124,10 @@ func (stripStep) explain(*Exchange) string {
 
 func (grantStep) explain(ex *Exchange) string {
 	grant := ex.Caller.Grant
-	if grant == nil {
+	switch {
+	case ex.Caller.open:
+		return "this API lets callers through that have no application; they need no subscription"
+	case grant == nil:
 		return "nobody was identified"
 	}
 	sub := ex.Caller.Subscription

@@ -43,7 +43,7 @@ func newLimit(l entry.RateLimit, declared string) limit {
 	if l.Algorithm == entry.AlgorithmSlidingWindow {
 		out.slice = period / windowSlices
 	}
-	out.id = limitID(int64(l.Requests), l.PeriodMS, burst, out.slice, l.By, l.Name, declared)
+	out.id = limitID(int64(l.Requests), l.PeriodMS, burst, out.slice, l.By, l.Name+l.Expression, declared)
 	return out
 }
 
@@ -69,7 +69,7 @@ type rateLimitStep struct {
 
 func newRateLimitStep(l entry.RateLimit, version ID, operation string, limiter *Limiter) *rateLimitStep {
 	return &rateLimitStep{
-		newLimit(l, version.String()+operation), counted{l.By, l.Name, version}, newQueue(l.Queue), codeRateLimited, limiter,
+		newLimit(l, version.String()+operation), newCounted(l.By, l.Name, l.Expression, version), newQueue(l.Queue), codeRateLimited, limiter,
 	}
 }
 
@@ -113,7 +113,7 @@ type planLimitStep struct{ limiter *Limiter }
 // Run implements Step.
 func (s planLimitStep) Run(_ context.Context, ex *Exchange) error {
 	sub := ex.Caller.Subscription
-	if sub == nil {
+	if sub == nil { // nobody's plan
 		return nil
 	}
 	limits := sub.limits

@@ -5,7 +5,7 @@ import "portico/internal/entry"
 // newSpikeArrestStep compiles the policy "spike_arrest": a rate limit without a
 // burst, of which RateLimit does not tell, since nothing is ever left of it.
 func newSpikeArrestStep(p entry.SpikeArrest, version ID, operation string, limiter *Limiter) *rateLimitStep {
-	l := entry.RateLimit{Requests: p.Requests, PeriodMS: 1000, Burst: 1, By: p.By, Name: p.Name, Queue: p.Queue}
+	l := entry.RateLimit{Requests: p.Requests, PeriodMS: 1000, Burst: 1, By: p.By, Name: p.Name, Expression: p.Expression, Queue: p.Queue}
 	if p.Per == "minute" {
 		l.PeriodMS = 60_000
 	}

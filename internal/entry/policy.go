@@ -42,6 +42,10 @@ var kinds = []struct {
 	fresh func() PolicyConfig
 }{
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
+	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
+	{Identify, func() PolicyConfig { return new(AnonymousPolicy) }},
+	{Authorize, func() PolicyConfig { return new(ScopesPolicy) }},
+	{Authorize, func() PolicyConfig { return new(ExpressionPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
 	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},

@@ -89,7 +89,7 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"managed header":     {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "X-Forwarded-Key" }, []string{"policies[0].header: another meaning"}},
 		"header's name":      {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "a:b" }, []string{"policies[0].header: not a header"}},
 		"query's name":       {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Query = "a&b" }, []string{"policies[0].query: not usable"}},
-		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: second identify"}},
+		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: reads credentials from Authorization: Bearer"}},
 		"empty policy":       {func(a *entry.API) { a.Policies = append(a.Policies, entry.Policy{}) }, []string{"policies[1]: no kind"}},
 		"limit": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 0, PeriodMS: -1, Burst: -1, By: "moon"}})
@@ -106,12 +106,13 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 				entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, Algorithm: "bucket", By: "api"}})
 		}, []string{"policies[1].burst: a sliding window has none", "policies[2].algorithm: bucket"}},
 		"limit by what has no name": {func(a *entry.API) {
-			for _, l := range []entry.RateLimit{{By: "header"}, {By: "header", Name: "a b"}, {By: "query"}, {By: "query", Name: "a&b"}, {By: "address", Name: "X-A"}} {
+			for _, l := range []entry.RateLimit{{By: "header"}, {By: "header", Name: "a b"}, {By: "query"}, {By: "query", Name: "a&b"}, {By: "address", Name: "X-A"}, {By: "claim"}, {By: "expression"}, {By: "expression", Expression: "secret + 1"}, {By: "caller", Expression: "request.method"}} {
 				l.Requests, l.PeriodMS = 1, 1
 				a.Policies = append(a.Policies, entry.Policy{Config: &l})
 			}
 		}, []string{
-			"policies[1].name: not a header", "policies[2].name: not a header", "policies[3].name: not usable", "policies[4].name: not usable", "policies[5].name: by header or query",
+			"policies[1].name: not a header", "policies[2].name: not a header", "policies[3].name: not usable", "policies[4].name: not usable", "policies[5].name: by header, query or claim",
+			"policies[6].name: not usable", "policies[7].expression: is empty", `policies[8].expression: "secret" is not known`, "policies[9].expression: by expression",
 		}},
 		"queues": {func(a *entry.API) {
 			for _, q := range []entry.Queue{{Length: -1, WaitMS: -1}, {Length: 1001, WaitMS: 60_001}, {Length: 1}, {WaitMS: 1}} {

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"portico/internal/entry"
+	"portico/internal/entry/expression"
 )
 
 // rateLimit keeps the numbers within what a limiter can count in 63 bits of
@@ -32,22 +33,32 @@ func (p *problems) rateLimit(at string, l entry.RateLimit) {
 }
 
 // counted checks what a limit counts by.
-func (p *problems) counted(at, by, name string) {
+func (p *problems) counted(at, by, name, source string) {
 	switch by {
-	case "caller", "credential", "address", "api":
+	case "caller", "credential", "address", "api", "expression":
 		if name != "" {
-			p.add(at+".name", "is of limits by header or query, got %q", name)
+			p.add(at+".name", "is of limits by header, query or claim, got %q", name)
 		}
 	case "header":
-		if !isToken(name) || len(name) > 256 {
+		if !isToken(name) {
 			p.add(at+".name", "%q is not a header's name", name)
 		}
 	case "query":
 		if name == "" || !isQueryName(name) {
 			p.add(at+".name", "%q is not usable as a query parameter's name", name)
 		}
+	case "claim":
+		if name == "" || len(name) > 256 {
+			p.add(at+".name", "%q is not usable as a claim's name", name)
+		}
 	default:
-		p.add(at+".by", "want \"caller\", \"credential\", \"address\", \"api\", \"header\" or \"query\", got %q", by)
+		p.add(at+".by", "want \"caller\", \"credential\", \"address\", \"api\", \"header\", \"query\", \"claim\" or \"expression\", got %q", by)
+	}
+	if by == "expression" {
+		_, err := expression.Compile(source, expression.Text)
+		p.addErr(at+".expression", err)
+	} else if source != "" {
+		p.add(at+".expression", "is of limits by expression")
 	}
 }
 

@@ -7,6 +7,6 @@ func (p *problems) spikeArrest(at string, s entry.SpikeArrest) {
 	if s.Per != "second" && s.Per != "minute" {
 		p.add(at+".per", "want \"second\" or \"minute\", got %q", s.Per)
 	}
-	p.counted(at, s.By, s.Name)
+	p.counted(at, s.By, s.Name, s.Expression)
 	p.queue(at, s.Queue)
 }
