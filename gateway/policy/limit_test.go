@@ -18,6 +18,7 @@ import (
 	"portico/gateway/policy"
 	"portico/internal/entry"
 	"portico/internal/secret"
+	"portico/test/fake"
 )
 
 // limited is a chain of limits, with calls at a time of the test's.
@@ -356,6 +357,58 @@ func TestEachCredentialHasItsLimit(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("by %s: got %s, want %s", by, got, want)
+		}
+	}
+}
+
+// TestLimitsCountByClaimAndExpression of a verified token, and by what an expression makes of
+// it; a call that has neither is counted by its address.
+func TestLimitsCountByClaimAndExpression(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	jwt := taking(i, "ES256")
+	jwt.Unregistered = true
+	one := func(l entry.RateLimit) func(claims map[string]any, method string) string {
+		l.Requests, l.PeriodMS = 1, 60_000
+		chain := routeOf(registered(i), entry.Policy{Config: jwt}, entry.Policy{Config: &l})
+		return func(claims map[string]any, method string) string {
+			ex := calling("Authorization: Bearer " + i.Token(t, "ES256", claims))
+			ex.Method, ex.Mono, ex.Client = method, epoch, netip.MustParseAddr("192.0.2.1")
+			if err := chain.Run(context.Background(), ex); err != nil {
+				return code(err)
+			}
+			return "ok"
+		}
+	}
+	type claims = map[string]any
+	byClaim := one(entry.RateLimit{By: "claim", Name: "seat"})
+	byExpression := one(entry.RateLimit{By: "expression", Expression: `request.method + " " + string(claims.seat)`})
+	byNothing := one(entry.RateLimit{By: "expression", Expression: `claims.seat`})
+	for n, c := range []struct {
+		call   func(claims, string) string
+		claims claims
+		method string
+		want   string
+	}{
+		{byClaim, claims{"seat": "a"}, "GET", "ok"},
+		{byClaim, claims{"seat": "a"}, "POST", "rate_limited"},
+		{byClaim, claims{"seat": []string{"a"}}, "GET", "rate_limited"},
+		{byClaim, claims{"seat": "b"}, "GET", "ok"},
+		{byClaim, claims{"seat": 7}, "GET", "ok"},
+		{byClaim, claims{"seat": 7}, "GET", "rate_limited"},
+		{byClaim, claims{"seat": true}, "GET", "ok"},
+		{byClaim, claims{}, "GET", "ok"}, // by address
+		{byClaim, claims{"seat": map[string]any{"a": 1}}, "GET", "rate_limited"},
+		{byClaim, claims{"seat": []string{"a", "b"}}, "GET", "rate_limited"},
+		{byExpression, claims{"seat": "a"}, "GET", "ok"},
+		{byExpression, claims{"seat": "a"}, "POST", "ok"},
+		{byExpression, claims{"seat": "a"}, "GET", "rate_limited"},
+		{byNothing, claims{"seat": "a"}, "GET", "ok"},
+		{byNothing, claims{}, "GET", "ok"}, // by address
+		{byNothing, claims{"seat": ""}, "GET", "rate_limited"},
+		{byNothing, claims{"seat": []int{1}}, "GET", "rate_limited"},
+	} {
+		if got := c.call(c.claims, c.method); got != c.want {
+			t.Errorf("%d: %s %v: got %s, want %s", n, c.method, c.claims, got, c.want)
 		}
 	}
 }
