@@ -47,7 +47,7 @@ const (
 	mostWaiting = 10_000
 	// goneEvery is how often a call that waits looks whether its caller has
 	// hung up, where nobody tells.
-	goneEvery = 100 * time.Millisecond
+	goneEvery = 250 * time.Millisecond
 )
 
 type lineShard struct {

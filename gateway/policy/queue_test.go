@@ -310,3 +310,26 @@ func TestWhatIsGivenBackLateIsWhatIsLeftOfIt(t *testing.T) {
 		})
 	}
 }
+
+// TestWaitingCallsOfANodeAreBounded, however many keys they are of.
+func TestWaitingCallsOfANodeAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queues(&entry.ConcurrencyLimit{Calls: 1, By: "header", Name: "Key", Queue: entry.Queue{Length: 1000, WaitMS: 1000}})
+		const keys, most = 12, 10_000
+		var group sync.WaitGroup
+		for i := range keys {
+			q.at(epoch, fmt.Sprintf("Key: %d", i)) // it stays
+		}
+		for i := range keys * 1000 {
+			group.Go(func() { q.at(epoch, fmt.Sprintf("Key: %d", i%keys)) })
+		}
+		synctest.Wait()
+		if got := q.limiter.Waiting(); got < most || got > most+64 { // as many as come at the same instant slip through
+			t.Errorf("%d wait, want %d", got, most)
+		}
+		group.Wait()
+		if got := q.limiter.Waiting(); got != 0 {
+			t.Errorf("%d still wait", got)
+		}
+	})
+}

@@ -115,8 +115,8 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 			"policies[6].name: not usable", "policies[7].expression: is empty", `policies[8].expression: "secret" is not known`, "policies[9].expression: by expression",
 		}},
 		"queues": {func(a *entry.API) {
-			for _, q := range []entry.Queue{{Length: -1, WaitMS: -1}, {Length: 1001, WaitMS: 60_001}, {Length: 1}, {WaitMS: 1}} {
-				a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, By: "api", Queue: q}})
+			for i, q := range []entry.Queue{{Length: -1, WaitMS: -1}, {Length: 1001, WaitMS: 60_001}, {Length: 1}, {WaitMS: 1}} {
+				a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1 + i, PeriodMS: 1, By: "api", Queue: q}})
 			}
 		}, []string{
 			"policies[1].queue.length: 0 to", "policies[1].queue.wait_ms: 0 to", "policies[2].queue.length: 0 to", "policies[2].queue.wait_ms: 0 to",
@@ -125,6 +125,13 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"spike arrest": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.SpikeArrest{Per: "hour", By: "moon", Queue: entry.Queue{Length: 1}}})
 		}, []string{"policies[1].requests: 1 to", "policies[1].per: hour", "policies[1].by: moon", "policies[1].queue.wait_ms: need"}},
+		"a limit twice": {func(a *entry.API) {
+			limit := func(queue int) entry.Policy {
+				return entry.Policy{Config: &entry.ConcurrencyLimit{Calls: 1, By: "api", Queue: entry.Queue{Length: queue, WaitMS: int64(queue)}}}
+			}
+			a.Policies = append(a.Policies, limit(0), limit(1))
+			a.Routes[0].Policies = []entry.Policy{limit(0)} // it counts for itself
+		}, []string{"policies[2]: the same limit as policies[1]"}},
 		"concurrency": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "header", Queue: entry.Queue{WaitMS: 1}}})
 		}, []string{"policies[1].calls: 1 to", "policies[1].name: not a header", "policies[1].queue.length: 0 calls"}},

@@ -14,6 +14,7 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 	}
 	for i, pol := range list {
 		p.policy(fmt.Sprintf("%s[%d]", field, i), pol)
+		p.sameLimit(field, list, i)
 	}
 	return p.identifies(field, list)
 }

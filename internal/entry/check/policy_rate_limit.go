@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 
@@ -60,6 +61,36 @@ func (p *problems) counted(at, by, name, source string) {
 	} else if source != "" {
 		p.add(at+".expression", "is of limits by expression")
 	}
+}
+
+// sameLimit refuses a limit that stands in its list already: both would count
+// each call in one place, and so twice.
+func (p *problems) sameLimit(field string, list []entry.Policy, i int) {
+	for j := range i {
+		if a := unqueued(list[i].Config); a != nil && a == unqueued(list[j].Config) {
+			p.add(fmt.Sprintf("%s[%d]", field, i), "is the same limit as %s[%d]", field, j)
+			return
+		}
+	}
+}
+
+// unqueued returns what tells limits apart; nil for what is none.
+func unqueued(config entry.PolicyConfig) any {
+	switch c := config.(type) {
+	case *entry.RateLimit:
+		l := *c
+		l.Queue = entry.Queue{}
+		return l
+	case *entry.SpikeArrest:
+		l := *c
+		l.Queue = entry.Queue{}
+		return l
+	case *entry.ConcurrencyLimit:
+		l := *c
+		l.Queue = entry.Queue{}
+		return l
+	}
+	return nil
 }
 
 // The most that may wait for one key, and how long.
