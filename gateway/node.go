@@ -27,6 +27,7 @@ import (
 	"portico/gateway/token"
 	"portico/gateway/upstream"
 	"portico/gateway/usage"
+	"portico/gateway/waf"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 )
@@ -153,7 +154,7 @@ func New(config Config) (*Node, error) {
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
 		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
-		KeySets: n.keySets, Tokens: token.NewTable(tokensKept),
+		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)

@@ -16,6 +16,11 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyRateLimit:   rateLimitCase,
 		entry.PolicySpikeArrest: spikeArrestCase,
 		entry.PolicyConcurrency: concurrencyCase,
+		entry.PolicyJWT:         jwtCase,
+		entry.PolicyAnonymous:   anonymousCase,
+		entry.PolicyScopes:      scopesCase,
+		entry.PolicyExpression:  expressionCase,
+		entry.PolicyWAF:         wafCase,
 	}
 }
 

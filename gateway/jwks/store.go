@@ -56,8 +56,9 @@ type Store struct {
 	options Options
 	wake    chan struct{} // capacity 1
 
-	mu   sync.Mutex // guards what follows
-	sets map[place]weak.Pointer[set]
+	mu     sync.Mutex // guards what follows
+	sets   map[place]weak.Pointer[set]
+	counts map[policy.ID]int // of sets, by tenant
 }
 
 // place is whose policy names an address: what one tenant's calls do to a set,
@@ -69,7 +70,7 @@ type place struct {
 
 // NewStore returns an empty store.
 func NewStore(options Options) *Store {
-	return &Store{options: options, wake: make(chan struct{}, 1), sets: map[place]weak.Pointer[set]{}}
+	return &Store{options: options, wake: make(chan struct{}, 1), sets: map[place]weak.Pointer[set]{}, counts: map[policy.ID]int{}}
 }
 
 // Keys implements policy.KeySets. The set is fetched as soon as Run runs.
@@ -80,28 +81,26 @@ func (s *Store) Keys(tenant policy.ID, url string) policy.KeySet {
 	if known := s.sets[at].Value(); known != nil {
 		return known
 	}
-	made := &set{url: at.url, store: s, done: make(chan struct{})}
-	if s.countOf(tenant) >= maxSets {
+	if _, forgotten := s.sets[at]; forgotten {
+		s.drop(at)
+	}
+	if s.counts[tenant] >= maxSets {
 		s.options.Log.Warn("a tenant names too many places of keys; this one is not fetched", "tenant", tenant, "url", shown(url))
 		return barred{}
 	}
+	made := &set{url: at.url, store: s, done: make(chan struct{})}
 	s.sets[at] = weak.Make(made)
+	s.counts[tenant]++
 	s.nudge()
 	return made
 }
 
-// countOf counts the sets of a tenant, and forgets those that nobody holds. mu is
-// held.
-func (s *Store) countOf(tenant policy.ID) (n int) {
-	for at, pointer := range s.sets {
-		switch {
-		case pointer.Value() == nil:
-			delete(s.sets, at)
-		case at.tenant == tenant:
-			n++
-		}
+// drop forgets a set that nobody holds any more. mu is held.
+func (s *Store) drop(at place) {
+	delete(s.sets, at)
+	if s.counts[at.tenant]--; s.counts[at.tenant] <= 0 {
+		delete(s.counts, at.tenant)
 	}
-	return n
 }
 
 func (s *Store) nudge() {
@@ -142,7 +141,7 @@ func (s *Store) due() (out []*set) {
 	for at, pointer := range s.sets {
 		switch known := pointer.Value(); {
 		case known == nil:
-			delete(s.sets, at)
+			s.drop(at)
 		case known.begin(now):
 			out = append(out, known)
 		}

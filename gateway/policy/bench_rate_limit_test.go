@@ -9,7 +9,7 @@ import (
 )
 
 func benchLimit(b *testing.B, config ...entry.PolicyConfig) {
-	call := calls(config...)
+	call := repeated(config...)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := call(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"portico/gateway/token"
+	"portico/gateway/waf"
 	"portico/internal/entry"
 )
 
@@ -35,6 +36,7 @@ type Tools struct {
 	Limiter *Limiter
 	KeySets KeySets      // of issuers; nil: none can be fetched
 	Tokens  *token.Table // that were verified; nil keeps none
+	WAF     *waf.Set
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -300,6 +302,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.ConcurrencyLimit:
 		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.WAF:
+		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

@@ -25,8 +25,8 @@ func frequent() map[string]entry.PolicyConfig {
 	}
 }
 
-// calls returns one call after another on the same exchange, 1 ms apart.
-func calls(config ...entry.PolicyConfig) func() error {
+// repeated returns one call after another on the same exchange, 1 ms apart.
+func repeated(config ...entry.PolicyConfig) func() error {
 	chain, ex, now := limits(config...).Chain, new(policy.Pool).Take(), epoch
 	s, ctx, client := scope(), context.Background(), netip.MustParseAddr("192.0.2.1")
 	return func() error {
@@ -44,7 +44,7 @@ func calls(config ...entry.PolicyConfig) func() error {
 
 func TestLimitsAllocateNothing(t *testing.T) {
 	for name, config := range frequent() {
-		call := calls(config)
+		call := repeated(config)
 		if err := call(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

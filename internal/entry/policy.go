@@ -41,6 +41,7 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
 	{Identify, func() PolicyConfig { return new(AnonymousPolicy) }},

@@ -12,4 +12,5 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyRateLimit:   rateLimit,
 	entry.PolicySpikeArrest: spikeArrest,
 	entry.PolicyConcurrency: concurrency,
+	entry.PolicyWAF:         waf,
 }

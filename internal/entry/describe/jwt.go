@@ -5,7 +5,7 @@ var jwt = About{
 	Summary: "Identifies the calling application by a signed token of an issuer.",
 	Text: `A token is taken when a key of the issuer has signed it with one of the algorithms named here, and its claims iss, aud, exp, nbf and iat are as they should be. What a token says of how to check it opens nothing: keys and addresses that it brings along are ignored, and other algorithms refused. Tokens are read up to 8 KiB.
 
-The claim named here, azp unless another is, finds the application: its people register issuer and value there. A token that nobody has registered is answered 403 with the code application_unknown, unless unregistered tokens are taken: such a caller has no application, needs no subscription, and is limited by the API's own policies alone, by a claim for example.
+The claim named here, azp unless another is, finds the application: its people register issuer and value there. A token that nobody has registered is answered 403 with the code application_unknown, unless unregistered tokens are taken: such a caller has no application, needs no subscription, and is limited by the API's own policies alone, by a claim for example. One that an application has registered is under that application's subscription all the same.
 
 The issuer's keys are fetched beside the calls, kept as long as its answer says, between a minute and an hour, and fetched again when a token names a key that is not among them. While the issuer is away the keys that are known go on being used, for a day unless set otherwise. Without keys calls are answered 503 with the code issuer_unavailable.
 
