@@ -18,6 +18,7 @@ import (
 
 	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
+	"portico/gateway/identity"
 	"portico/gateway/jwks"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
@@ -154,7 +155,7 @@ func New(config Config) (*Node, error) {
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
 		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
-		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set),
+		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set), Identity: new(identity.Signer),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/identity"
 	"portico/gateway/token"
 	"portico/gateway/waf"
 	"portico/internal/entry"
@@ -32,11 +33,12 @@ type Grants interface {
 
 // Tools are what steps are compiled with.
 type Tools struct {
-	Grants  Grants
-	Limiter *Limiter
-	KeySets KeySets      // of issuers; nil: none can be fetched
-	Tokens  *token.Table // that were verified; nil keeps none
-	WAF     *waf.Set
+	Grants   Grants
+	Limiter  *Limiter
+	KeySets  KeySets      // of issuers; nil: none can be fetched
+	Tokens   *token.Table // that were verified; nil keeps none
+	WAF      *waf.Set
+	Identity *identity.Signer
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -302,6 +304,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.ConcurrencyLimit:
 		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.IdentityToken:
+		return newIdentityTokenStep(*p, c.tools.Identity)
 	case *entry.WAF:
 		return newWAFStep(*p, c.tools.WAF)
 	}

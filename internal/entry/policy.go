@@ -50,6 +50,7 @@ var kinds = []struct {
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
 	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -39,6 +39,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.spikeArrest(at, *c)
 	case *entry.ConcurrencyLimit:
 		p.concurrency(at, *c)
+	case *entry.IdentityToken:
+		p.identityToken(at, *c)
 	case *entry.WAF:
 		p.waf(at, *c)
 	default:
