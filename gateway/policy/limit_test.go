@@ -267,6 +267,33 @@ func TestLimitsOfPlanAPIAndOperationCombine(t *testing.T) {
 	}
 }
 
+// TestPlansCountBySlidingWindowsToo beside a limit of the other kind, and what
+// either of them takes of a refused call is given back.
+func TestPlansCountBySlidingWindowsToo(t *testing.T) {
+	key, err := secret.MintKey("portico_test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := known{sha256.Sum256([]byte(key.Reveal())): grantFor(
+		entry.RateLimit{Requests: 4, PeriodMS: 60_000, Algorithm: entry.AlgorithmSlidingWindow},
+		entry.RateLimit{Requests: 1, PeriodMS: 1000},
+	)}
+	chain := chainOf(policy.Tools{Grants: grants}, everywhere)
+	now, ok := epoch, 0
+	for range 10 {
+		for range 5 {
+			ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: now, Query: "api_key=" + key.Reveal()}
+			if chain.Run(context.Background(), ex) == nil {
+				ok++
+			}
+		}
+		now += int64(time.Second)
+	}
+	if ok != 4 {
+		t.Errorf("%d calls were admitted, want 4", ok)
+	}
+}
+
 // TestNoLimitIsLost has more limits than an exchange has room for.
 func TestNoLimitIsLost(t *testing.T) {
 	var configs []entry.PolicyConfig
