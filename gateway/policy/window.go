@@ -2,9 +2,9 @@ package policy
 
 import "sync/atomic"
 
-// windowSlices are the parts in which a window is counted. A call counts until as many
-// whole parts have passed after its own: for at least the period, and at most a
-// slice longer.
+// windowSlices are the parts in which a window is counted. A call counts until
+// as many whole ones have passed after its own: for at least the period, and at
+// most a slice longer.
 const windowSlices = 10
 
 // window counts the calls of a period and the slice under way. Each slot holds
