@@ -38,7 +38,8 @@ type Tools struct {
 // that have a word about the answer. The zero value has none.
 type Chain struct {
 	steps   []named
-	answers []hook // in the order in which an answer passes them
+	answers []hook    // in the order in which an answer passes them
+	cors    *corsStep // the nearest to the route; nil for none
 }
 
 type named struct {
@@ -70,6 +71,9 @@ var ErrAnswered = errors.New("a policy has answered")
 // it, stage by stage. The first error ends it.
 func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
 	ex.chain = c
+	if ex.Preflight != "" {
+		return preflight(ctx, ex)
+	}
 	if ex.Explain != nil || ex.Shared != nil {
 		return c.runAll(ctx, ex)
 	}
@@ -81,6 +85,15 @@ func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
 	}
 	ex.passed = len(c.steps)
 	return nil
+}
+
+// preflight runs the one policy that a browser's question before a call is for.
+func preflight(ctx context.Context, ex *Exchange) error {
+	step := named{string(entry.PolicyCORS), entry.Admit, preflightStep{corsOf(ex)}}
+	if ex.Explain != nil {
+		return step.explained(ctx, ex)
+	}
+	return step.Run(ctx, ex)
 }
 
 // runAll is Run with the environment's steps, and with a record of every step
@@ -130,6 +143,9 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 	ex.chain.finish(ctx, ex, ex.passed, refuse)
 	ex.Shared.finish(ctx, ex, ex.sharedPassed, refuse)
+	if cors := corsOf(ex); cors != nil {
+		cors.answer(ex)
+	}
 }
 
 func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse func(error)) {
@@ -221,6 +237,11 @@ func (c *Chain) arrange() {
 		order[s] = i
 	}
 	slices.SortStableFunc(c.steps, func(a, b named) int { return order[a.stage] - order[b.stage] })
+	for _, s := range c.steps {
+		if cors, ok := s.Step.(*corsStep); ok {
+			c.cors = cors
+		}
+	}
 	end := len(c.steps)
 	for end > 0 && c.steps[end-1].stage == entry.Answer {
 		end--
@@ -260,6 +281,8 @@ func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 // step compiles a policy, one line for each kind.
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
+	case *entry.CORSPolicy:
+		return newCORSStep(*p)
 	case *entry.KeyPolicy:
 		if at.route.Public {
 			return stripStep{newKeyStep(*p, c.tools.Grants)}

@@ -51,6 +51,10 @@ type Exchange struct {
 	Scope        *Scope // which route; nil when none matched
 	Params       Params
 
+	// Preflight is the method about which a browser asks before it calls (CORS);
+	// "" for a call.
+	Preflight string
+
 	// What the chain learns.
 	Caller Caller
 	Limits LimitReports
@@ -99,6 +103,8 @@ type Exchange struct {
 
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
+
+	origin string // of the page that calls, before anything edits the header
 
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap

@@ -37,6 +37,9 @@ func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
 		s.method = api.matcher.bit(http.MethodGet, false)
 		s.walk(&api.matcher.root, 0)
 	}
+	if s.route == nil && ex.Method == http.MethodOptions {
+		api = s.preflight(there, api)
+	}
 	switch {
 	case s.route != nil:
 	case s.others != 0:
@@ -63,6 +66,45 @@ type search struct {
 	route  *Route
 	rank   int32
 	others uint64 // methods of routes that would match but for theirs
+	loose  bool   // headers that a route wants are taken to be there
+}
+
+// preflight finds the route about which a browser asks before it calls, and
+// returns its API; the one it was given where nothing answers such questions.
+// The call's own headers are not there yet, so that a version or a route that
+// is told apart by them is any that would fit.
+func (s *search) preflight(there seat, api *API) *API {
+	method, asks := policy.Preflight(s.ex)
+	if !asks {
+		return api
+	}
+	if found := s.asked(api, method); found != nil {
+		return found
+	}
+	for _, c := range there.list() {
+		if found := s.asked(c.api, method); found != nil {
+			return found
+		}
+	}
+	return api
+}
+
+// asked looks for the route in one API.
+func (s *search) asked(api *API, method string) *API {
+	if api == nil {
+		return nil
+	}
+	p := search{ex: s.ex, path: s.path, rank: math.MaxInt32, method: api.matcher.bit(method, false), loose: true}
+	p.walk(&api.matcher.root, 0)
+	if p.route == nil && method == http.MethodHead {
+		p.method = api.matcher.bit(http.MethodGet, false)
+		p.walk(&api.matcher.root, 0)
+	}
+	if p.route == nil || !p.route.Chain.AnswersPreflights(s.ex) {
+		return nil
+	}
+	s.route, s.ex.Preflight = p.route, method
+	return api
 }
 
 // walk searches below a node; at is the slash before the next segment.
@@ -109,6 +151,9 @@ func (s *search) try(l *leaf) {
 	for i := range l.methods {
 		mr := &l.methods[i]
 		r := mr.pick(s.ex)
+		if r == nil && s.loose {
+			r = mr.routes[0]
+		}
 		if r == nil {
 			continue
 		}
