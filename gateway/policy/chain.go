@@ -281,6 +281,8 @@ func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 // step compiles a policy, one line for each kind.
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
+	case *entry.AddressPolicy:
+		return newAddressStep(*p)
 	case *entry.CORSPolicy:
 		return newCORSStep(*p)
 	case *entry.KeyPolicy:

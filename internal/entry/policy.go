@@ -41,6 +41,7 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(AddressPolicy) }},
 	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},

@@ -30,6 +30,8 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 // policy checks one alone.
 func (p *problems) policy(at string, pol entry.Policy) {
 	switch c := pol.Config.(type) {
+	case *entry.AddressPolicy:
+		p.addressPolicy(at, *c)
 	case *entry.CORSPolicy:
 		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:
