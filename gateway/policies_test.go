@@ -12,10 +12,12 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyAddress:   addressCase,
-		entry.PolicyCORS:      corsCase,
-		entry.PolicyKey:       keyCase,
-		entry.PolicyRateLimit: rateLimitCase,
+		entry.PolicyAddress:       addressCase,
+		entry.PolicyHeaders:       headersCase,
+		entry.PolicyAnswerHeaders: answerHeadersCase,
+		entry.PolicyCORS:          corsCase,
+		entry.PolicyKey:           keyCase,
+		entry.PolicyRateLimit:     rateLimitCase,
 	}
 }
 

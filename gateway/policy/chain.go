@@ -283,6 +283,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
 	case *entry.AddressPolicy:
 		return newAddressStep(*p)
+	case *entry.HeadersPolicy:
+		return newHeadersStep(*p)
+	case *entry.AnswerHeadersPolicy:
+		return newAnswerHeadersStep(*p)
 	case *entry.CORSPolicy:
 		return newCORSStep(*p)
 	case *entry.KeyPolicy:

@@ -45,6 +45,8 @@ var kinds = []struct {
 	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
+	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -32,6 +32,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 	switch c := pol.Config.(type) {
 	case *entry.AddressPolicy:
 		p.addressPolicy(at, *c)
+	case *entry.HeadersPolicy:
+		p.headersPolicy(at, *c)
+	case *entry.AnswerHeadersPolicy:
+		p.answerHeadersPolicy(at, *c)
 	case *entry.CORSPolicy:
 		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:

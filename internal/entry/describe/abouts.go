@@ -4,8 +4,10 @@ import "portico/internal/entry"
 
 // abouts has a line for each kind; what it holds stands in the file of its name.
 var abouts = map[entry.PolicyKind]About{
-	entry.PolicyAddress:   address,
-	entry.PolicyCORS:      cors,
-	entry.PolicyKey:       key,
-	entry.PolicyRateLimit: rateLimit,
+	entry.PolicyAddress:       address,
+	entry.PolicyHeaders:       headers,
+	entry.PolicyAnswerHeaders: answerHeaders,
+	entry.PolicyCORS:          cors,
+	entry.PolicyKey:           key,
+	entry.PolicyRateLimit:     rateLimit,
 }
