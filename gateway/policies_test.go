@@ -15,6 +15,8 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyAddress:       addressCase,
 		entry.PolicyHeaders:       headersCase,
 		entry.PolicyAnswerHeaders: answerHeadersCase,
+		entry.PolicyQuery:         queryCase,
+		entry.PolicyPath:          pathCase,
 		entry.PolicyCORS:          corsCase,
 		entry.PolicyKey:           keyCase,
 		entry.PolicyRateLimit:     rateLimitCase,

@@ -287,6 +287,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newHeadersStep(*p)
 	case *entry.AnswerHeadersPolicy:
 		return newAnswerHeadersStep(*p)
+	case *entry.QueryPolicy:
+		return newQueryStep(*p)
+	case *entry.PathPolicy:
+		return newPathStep(*p)
 	case *entry.CORSPolicy:
 		return newCORSStep(*p)
 	case *entry.KeyPolicy:

@@ -242,34 +242,7 @@ func (r *Route) upstreamPath(ex *policy.Exchange, base int, below string) error 
 		}
 		return nil
 	}
-	grown := ex.Scratch()
-	at := 0
-	for _, seg := range r.upstream.Segments {
-		grown = append(grown, '/')
-		switch seg.Kind {
-		case template.Literal:
-			grown = policy.AppendEscaped(grown, seg.Text())
-		case template.Rest:
-			value, _ := ex.Params.Value(r.upstream.Names[at])
-			for part := range strings.SplitSeq(value, "/") {
-				grown = append(policy.AppendEscaped(grown, part), '/')
-			}
-			grown = grown[:len(grown)-1]
-		default:
-			literals := seg.Literals
-			if seg.Kind == template.Whole {
-				literals = []string{"", ""}
-			}
-			for i, lit := range literals {
-				if i > 0 {
-					value, _ := ex.Params.Value(r.upstream.Names[at])
-					grown = policy.AppendEscaped(grown, value)
-					at++
-				}
-				grown = policy.AppendEscaped(grown, lit)
-			}
-		}
-	}
+	grown := policy.AppendPath(ex.Scratch(), r.upstream, &ex.Params)
 	ex.UpstreamPath = ex.Keep(grown)
 	if policy.HasDots(ex.UpstreamPath) {
 		return policy.BadRequest("The path holds a dot segment.")

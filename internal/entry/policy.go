@@ -46,6 +46,8 @@ var kinds = []struct {
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(QueryPolicy) }},
+	{Shape, func() PolicyConfig { return new(PathPolicy) }},
 	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
 }
 

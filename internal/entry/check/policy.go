@@ -36,6 +36,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.headersPolicy(at, *c)
 	case *entry.AnswerHeadersPolicy:
 		p.answerHeadersPolicy(at, *c)
+	case *entry.QueryPolicy:
+		p.queryPolicy(at, *c)
+	case *entry.PathPolicy:
+		p.pathPolicy(at, *c)
 	case *entry.CORSPolicy:
 		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:

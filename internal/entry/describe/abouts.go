@@ -7,6 +7,8 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyAddress:       address,
 	entry.PolicyHeaders:       headers,
 	entry.PolicyAnswerHeaders: answerHeaders,
+	entry.PolicyQuery:         query,
+	entry.PolicyPath:          path,
 	entry.PolicyCORS:          cors,
 	entry.PolicyKey:           key,
 	entry.PolicyRateLimit:     rateLimit,
