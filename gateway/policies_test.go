@@ -17,6 +17,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyAnswerHeaders: answerHeadersCase,
 		entry.PolicyQuery:         queryCase,
 		entry.PolicyPath:          pathCase,
+		entry.PolicySize:          sizeCase,
 		entry.PolicyCORS:          corsCase,
 		entry.PolicyKey:           keyCase,
 		entry.PolicyRateLimit:     rateLimitCase,

@@ -291,6 +291,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newQueryStep(*p)
 	case *entry.PathPolicy:
 		return newPathStep(*p)
+	case *entry.SizePolicy:
+		return newBoundsStep(*p)
 	case *entry.CORSPolicy:
 		return newCORSStep(*p)
 	case *entry.KeyPolicy:

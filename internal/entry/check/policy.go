@@ -40,6 +40,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.queryPolicy(at, *c)
 	case *entry.PathPolicy:
 		p.pathPolicy(at, *c)
+	case *entry.SizePolicy:
+		p.sizePolicy(at, *c)
 	case *entry.CORSPolicy:
 		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:

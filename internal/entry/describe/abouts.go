@@ -9,6 +9,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyAnswerHeaders: answerHeaders,
 	entry.PolicyQuery:         query,
 	entry.PolicyPath:          path,
+	entry.PolicySize:          size,
 	entry.PolicyCORS:          cors,
 	entry.PolicyKey:           key,
 	entry.PolicyRateLimit:     rateLimit,
