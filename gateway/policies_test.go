@@ -18,6 +18,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyQuery:         queryCase,
 		entry.PolicyPath:          pathCase,
 		entry.PolicySize:          sizeCase,
+		entry.PolicyBots:          botsCase,
 		entry.PolicyCORS:          corsCase,
 		entry.PolicyKey:           keyCase,
 		entry.PolicyRateLimit:     rateLimitCase,

@@ -15,7 +15,7 @@ import (
 func benchPasses(b *testing.B, config entry.PolicyConfig, fill func(*policy.Exchange)) {
 	for name, policies := range map[string][]entry.Policy{"empty": nil, string(config.Kind()): {{Config: config}}} {
 		b.Run(name, func(b *testing.B) {
-			chain, ex, at := chainOf(policy.Tools{}, policies...), new(policy.Pool).Take(), scope()
+			chain, ex, at := chainOf(policy.Tools{Bots: policy.NewBots()}, policies...), new(policy.Pool).Take(), scope()
 			b.ReportAllocs()
 			for b.Loop() {
 				ex.Reset()

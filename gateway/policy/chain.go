@@ -32,6 +32,7 @@ type Grants interface {
 type Tools struct {
 	Grants  Grants
 	Limiter *Limiter
+	Bots    *Bots // nil: callers that are found are not counted
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -169,6 +170,7 @@ type Compiler struct {
 	version            ID
 	tools              Tools
 	identified, public *Chain
+	made               map[entry.PolicyConfig]Step // by the pointers that the API's entry holds
 }
 
 // NewCompiler returns a compiler for an API that passed entry/check.
@@ -282,7 +284,7 @@ func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
 	case *entry.AddressPolicy:
-		return newAddressStep(*p)
+		return c.once(p, func() Step { return newAddressStep(*p) })
 	case *entry.HeadersPolicy:
 		return newHeadersStep(*p)
 	case *entry.AnswerHeadersPolicy:
@@ -293,6 +295,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newPathStep(*p)
 	case *entry.SizePolicy:
 		return newBoundsStep(*p)
+	case *entry.BotsPolicy:
+		return c.once(p, func() Step { return newBotsStep(*p, c.tools.Bots) })
 	case *entry.CORSPolicy:
 		return newCORSStep(*p)
 	case *entry.KeyPolicy:
@@ -304,6 +308,20 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
 	}
 	return unknownStep{} // entry/check lets none pass
+}
+
+// once compiles a policy that may be large and knows nothing of where it stands
+// once for all routes.
+func (c *Compiler) once(config entry.PolicyConfig, compile func() Step) Step {
+	step, ok := c.made[config]
+	if !ok {
+		if c.made == nil {
+			c.made = map[entry.PolicyConfig]Step{}
+		}
+		step = compile()
+		c.made[config] = step
+	}
+	return step
 }
 
 // unknownStep refuses every call: configured protection that does nothing would

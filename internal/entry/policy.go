@@ -44,6 +44,7 @@ var kinds = []struct {
 	{Admit, func() PolicyConfig { return new(AddressPolicy) }},
 	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
 	{Admit, func() PolicyConfig { return new(SizePolicy) }},
+	{Admit, func() PolicyConfig { return new(BotsPolicy) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},

@@ -42,6 +42,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.pathPolicy(at, *c)
 	case *entry.SizePolicy:
 		p.sizePolicy(at, *c)
+	case *entry.BotsPolicy:
+		p.botsPolicy(at, *c)
 	case *entry.CORSPolicy:
 		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:

@@ -10,6 +10,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyQuery:         query,
 	entry.PolicyPath:          path,
 	entry.PolicySize:          size,
+	entry.PolicyBots:          bots,
 	entry.PolicyCORS:          cors,
 	entry.PolicyKey:           key,
 	entry.PolicyRateLimit:     rateLimit,
