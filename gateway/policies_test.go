@@ -13,15 +13,17 @@ import (
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
 		entry.PolicyAddress:       addressCase,
-		entry.PolicyHeaders:       headersCase,
 		entry.PolicyAnswerHeaders: answerHeadersCase,
-		entry.PolicyQuery:         queryCase,
-		entry.PolicyPath:          pathCase,
-		entry.PolicySize:          sizeCase,
 		entry.PolicyBots:          botsCase,
 		entry.PolicyCORS:          corsCase,
+		entry.PolicyHeaders:       headersCase,
+		entry.PolicyIdentityToken: identityTokenCase,
 		entry.PolicyKey:           keyCase,
+		entry.PolicyPath:          pathCase,
+		entry.PolicyQuery:         queryCase,
 		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicySize:          sizeCase,
+		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -45,11 +45,13 @@ var kinds = []struct {
 	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
 	{Admit, func() PolicyConfig { return new(SizePolicy) }},
 	{Admit, func() PolicyConfig { return new(BotsPolicy) }},
+	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
 	{Shape, func() PolicyConfig { return new(QueryPolicy) }},
 	{Shape, func() PolicyConfig { return new(PathPolicy) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
 }
 
