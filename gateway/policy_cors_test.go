@@ -152,8 +152,10 @@ func TestPreflightReachesVersionsAndRoutesThatHeadersSelect(t *testing.T) {
 	r := governed(t, func(*gateway.Config) {}, func(api *entry.API) {
 		api.Mounts[0].Select = entry.Selector{In: "header", Name: "X-Version", Value: "2"}
 		api.Policies = append(api.Policies, entry.Policy{Config: shopCORS()})
-		api.Routes = append(api.Routes, entry.Route{Operation: "beta", Method: "PUT", Path: "/beta", Upstream: "main", Public: true,
-			Predicates: []entry.Predicate{{In: "header", Name: "X-Beta", Value: "yes"}}})
+		api.Routes = append(api.Routes, entry.Route{
+			Operation: "beta", Method: "PUT", Path: "/beta", Upstream: "main", Public: true,
+			Predicates: []entry.Predicate{{In: "header", Name: "X-Beta", Value: "yes"}},
+		})
 	})
 	for path, method := range map[string]string{"/orders": "GET", "/beta": "PUT"} {
 		if got := r.call(t, "OPTIONS", "/demo/orders/v1"+path, "", preflight(shop, method)...); got.status != 204 {

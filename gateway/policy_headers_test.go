@@ -14,9 +14,11 @@ func headersCase(t *testing.T, lane change) {
 	r := governed(t, lane, func(api *entry.API) {
 		api.Policies = append(api.Policies, entry.Policy{Config: &entry.HeadersPolicy{
 			Set: []entry.NamedValue{
-				{Name: "X-Application", Value: "${caller.application}"}, {Name: "X-Application-Id", Value: "${caller.application_id}"},
+				{Name: "X-Application", Value: "${caller.application}"},
+				{Name: "X-Application-Id", Value: "${caller.application_id}"},
 				{Name: "X-Order", Value: "${api.operation} ${param.id} by ${request.method} from ${client.address}, page ${query.page}, $${x}"},
-				{Name: "X-Copy", Value: "${header.X-Secret}"}, {Name: "X-Id", Value: "${request.id}"},
+				{Name: "X-Copy", Value: "${header.X-Secret}"},
+				{Name: "X-Id", Value: "${request.id}"},
 			},
 			Add:    []entry.NamedValue{{Name: "X-Tag", Value: "b"}, {Name: "X-Tag", Value: "c"}},
 			Rename: []entry.Renaming{{From: "X-Old", To: "X-New"}},
@@ -87,5 +89,75 @@ func answerHeadersCase(t *testing.T, lane change) {
 	}
 	if got := r.call(t, "GET", "/demo/orders/v1/do/x%0d%0aSet-Cookie:%20a=b", ""); got.status != 400 || got.header.Get("Set-Cookie") != "" {
 		t.Errorf("smuggled: got %d with %v", got.status, got.header)
+	}
+}
+
+// unhurried are policies that have no business with bodies.
+func unhurried(api *entry.API) {
+	api.Policies = append(api.Policies,
+		entry.Policy{Config: &entry.CORSPolicy{Origins: []string{shop}}},
+		entry.Policy{Config: &entry.AddressPolicy{Allow: []string{"127.0.0.0/8"}}},
+		entry.Policy{Config: &entry.SizePolicy{BodyBytes: 100, Headers: 50}},
+		entry.Policy{Config: &entry.BotsPolicy{Classes: []string{"crawler"}, Deny: []string{"scrape"}}},
+		entry.Policy{Config: &entry.HeadersPolicy{Set: []entry.NamedValue{{Name: "X-Client", Value: "${client.address}"}}, Remove: []string{"Sec-Fetch-*"}}},
+		entry.Policy{Config: &entry.QueryPolicy{Remove: []string{"utm_*"}}},
+		entry.Policy{Config: &entry.PathPolicy{Prefix: "/nowhere", Replacement: "/elsewhere"}},
+		entry.Policy{Config: &entry.AnswerHeadersPolicy{Set: []entry.NamedValue{{Name: "X-Via", Value: "gateway"}}, Remove: []string{"X-Internal-*"}, Own: true}},
+	)
+}
+
+func TestTunnelsPassPoliciesOfHeaders(t *testing.T) {
+	inHTTP1AndTLS(t, func(t *testing.T, lane change) {
+		up := switching(t)
+		r := governed(t, lane, func(api *entry.API) {
+			api.Upstreams[0].Targets[0].URL = up.URL
+			unhurried(api)
+		})
+		r.open(t, "first")
+	})
+}
+
+func TestEventsPassPoliciesOfHeadersAtOnce(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := governed(t, lane, unhurried)
+		res, err := r.get("/demo/orders/v1/do/sse")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if res.Header.Get("X-Via") != "gateway" {
+			t.Errorf("got %v", res.Header)
+		}
+		for i := range 3 {
+			r.upstream.Release()
+			expect(t, res.Body, fmt.Sprintf("data: %d\n\n", i))
+		}
+	})
+}
+
+func TestPoliciesAtTheDoorAreExplained(t *testing.T) {
+	r := startExplaining(t)
+	api := demoAPI(r.upstream.URL)
+	unhurried(&api)
+	r.put(t, 3, item(t, 3, api))
+	got, x := r.explain(t, token(), "GET", "/demo/orders/v1/do/echo", "")
+	told := map[string]string{}
+	for _, s := range x.Steps {
+		told[s.Step] += s.Detail + ";"
+	}
+	for step, want := range map[string]string{
+		"cors": "no page of another origin calls", "address": "127.0.0.1 may call", "bots": "none of the bots", "headers": "1 set, 1 removed", "query": "1 removed", "path": "the upstream's path is /do/echo",
+		"size": "no body",
+	} {
+		if !strings.Contains(told[step], want) {
+			t.Errorf("%s: got %q, want %q", step, told[step], want)
+		}
+	}
+	if got.status != 200 {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	got, x = r.explain(t, token(), "OPTIONS", "/demo/orders/v1/orders", "", preflight(shop, "GET")...)
+	if got.status != 204 || len(x.Steps) != 2 || x.Steps[1].Step != "cors" || !strings.Contains(x.Steps[1].Detail, "may call") {
+		t.Errorf("a preflight: got %d, %+v", got.status, x.Steps)
 	}
 }

@@ -55,7 +55,8 @@ func (p *problems) edits(at string, set, add []entry.NamedValue, rename []entry.
 	for field, n := range map[string]int{".set": len(set), ".add": len(add), ".rename": len(rename), ".remove": len(remove)} {
 		p.count(at+field, n, 0, maxEdits)
 	}
-	seen := map[string]string{}
+	seen := map[string]string{} // the list by the name
+	made := map[string]bool{}   // names that there will be
 	name := func(field, list, name string, again bool) {
 		folded, err := fold(name)
 		if err != nil {
@@ -71,6 +72,7 @@ func (p *problems) edits(at string, set, add []entry.NamedValue, rename []entry.
 		for i, v := range values {
 			field := fmt.Sprintf("%s.%s[%d]", at, list, i)
 			name(field+".name", list, v.Name, again)
+			made[v.Name] = true
 			if v.Value == "" {
 				p.add(field+".value", "is empty; to leave something out, name it in remove")
 			}
@@ -84,12 +86,21 @@ func (p *problems) edits(at string, set, add []entry.NamedValue, rename []entry.
 		field := fmt.Sprintf("%s.rename[%d]", at, i)
 		name(field+".from", "rename", r.From, false)
 		name(field+".to", "rename", r.To, false)
+		made[r.To] = true
 	}
 	for i, r := range remove {
 		field := fmt.Sprintf("%s.remove[%d]", at, i)
 		if before, open := strings.CutSuffix(r, "*"); open {
-			if before == "" || !isToken(before) || strings.Contains(before, "*") {
-				p.add(field, "%q wants a name's beginning before the *", r)
+			start, err := fold(before)
+			if err != nil {
+				p.addErr(field, err)
+				continue
+			}
+			for other := range made {
+				if folded, _ := fold(other); strings.HasPrefix(folded, start) {
+					p.add(field, "%s would take away what this policy makes itself", r)
+					break
+				}
 			}
 			continue
 		}

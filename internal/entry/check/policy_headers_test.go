@@ -20,12 +20,18 @@ func TestHeadersOfTheConnectionAndTheGatewayCannotBeChanged(t *testing.T) {
 		`{"set": [{"name": "X-A", "value": "a\r\nX-B: b"}]}`:                                                                                          "set[0].value",
 		`{"set": [{"name": "X A", "value": "a"}]}`:                                                                                                    "set[0].name",
 		`{"set": [{"name": "X-*", "value": "a"}]}`:                                                                                                    "set[0].name",
-		`{"remove": ["*"]}`:    "remove[0]",
-		`{"remove": ["X-**"]}`: "remove[0]",
+		`{"set": [{"name": "X-A", "value": "a"}], "remove": ["x-*"]}`:                                                                                 "remove[0]",
+		`{"rename": [{"from": "X-A-Id", "to": "X-B"}], "remove": ["X-A-*"]}`:                                                                          "",
+		`{"rename": [{"from": "X-B", "to": "X-A-Id"}], "remove": ["X-A-*"]}`:                                                                          "remove[0]",
+		`{"remove": ["*"]}`:             "remove[0]",
+		`{"remove": ["X-Forwarded-*"]}`: "remove[0]",
+		`{"remove": ["X-**"]}`:          "remove[0]",
 		`{"remove": [` + strings.TrimSuffix(strings.Repeat(`"X-A-*",`, 33), ",") + `]}`: "remove",
 	}
-	for _, name := range []string{"Host", "content-length", "Transfer-Encoding", "Connection", "TE", "Trailer", "Upgrade", "Expect", "Keep-Alive",
-		"Proxy-Authorization", "Forwarded", "X-Forwarded-For", "X-Real-IP", "X-Request-Id", "X-Portico-Explain"} {
+	for _, name := range []string{
+		"Host", "content-length", "Transfer-Encoding", "Connection", "TE", "Trailer", "Upgrade", "Expect", "Keep-Alive",
+		"Proxy-Authorization", "Forwarded", "X-Forwarded-For", "X-Real-IP", "X-Request-Id", "X-Portico-Explain",
+	} {
 		cases[`{"set": [{"name": "`+name+`", "value": "a"}]}`] = "set[0].name"
 	}
 	wrong(t, entry.PolicyHeaders, cases)

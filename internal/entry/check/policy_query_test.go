@@ -13,6 +13,7 @@ func TestQueryParametersAreChangedOnce(t *testing.T) {
 		`{"set": [{"name": "a", "value": "b"}, {"name": "a", "value": "b"}]}`:                                "set[1].name",
 		`{"set": [{"name": "a", "value": "b"}], "rename": [{"from": "b", "to": "a"}]}`:                       "rename[0].to",
 		`{"rename": [{"from": "a", "to": "a"}]}`:                                                             "rename[0].to",
+		`{"remove": ["filter[*"]}`:                                                                           "",
 		`{"remove": [""]}`:                                                                                   "remove[0]",
 		`{"remove": ["*"]}`:                                                                                  "remove[0]",
 		`{"set": [{"name": "a", "value": "${b}"}]}`:                                                          "set[0].value",
