@@ -116,13 +116,19 @@ func Pattern(source string) (*regexp.Regexp, error) {
 	return pattern, nil
 }
 
+// anyPath stands for the paths of all operations, which have no parameter in
+// common.
+func anyPath() template.Path {
+	return template.Path{Source: "every operation", Segments: []template.Segment{{Kind: template.Literal, Literals: []string{"any"}}}}
+}
+
 // pathTemplates checks the templates of path policies over the parameters of a
 // route that they are for.
 func (p *problems) pathTemplates(at string, policies []entry.Policy, route template.Path) {
 	if len(route.Segments) == 0 {
 		return // it was refused already
 	}
-	rest := ""
+	owner, rest := route.Source+"'s", ""
 	if last := len(route.Segments) - 1; route.Segments[last].Kind == template.Rest {
 		rest = route.Names[len(route.Names)-1]
 	}
@@ -140,7 +146,7 @@ func (p *problems) pathTemplates(at string, policies []entry.Policy, route templ
 			ends := j == len(made.Names)-1 && made.Segments[len(made.Segments)-1].Kind == template.Rest
 			switch {
 			case !slices.Contains(route.Names, name):
-				p.add(field, "parameter %q is not one of %s", name, route.Source)
+				p.add(field, "parameter %q is not one of %s parameters", name, owner)
 			case name == rest && !ends:
 				p.add(field, "parameter %q is the rest of the path, so it can only stand at the end, as {%s...}", name, name)
 			}

@@ -73,3 +73,16 @@ func TestPathTemplatesKnowTheirOperationsParameters(t *testing.T) {
 		}
 	}
 }
+
+func TestEnvironmentsPathTemplatesHaveNoParameters(t *testing.T) {
+	for made, bad := range map[string]bool{"/maintenance": false, "/v2/{id}": true} {
+		env := entry.Env{Policies: []entry.Policy{{Config: &entry.PathPolicy{Template: made}}}}
+		got := false
+		for _, p := range check.Env(env) {
+			got = got || p.Field == "policies[0].template"
+		}
+		if got != bad {
+			t.Errorf("%s: got refused %v, want %v", made, got, bad)
+		}
+	}
+}
