@@ -97,11 +97,15 @@ func TestRefusalsAndBadUpstreamsMayBeReadByPages(t *testing.T) {
 			"/demo/orders/v1/do/reset":   502,
 			"/demo/orders/v1/do/garbage": 502,
 			"/demo/orders/v1/open":       200,
+			"/demo/orders/v1/nothing":    404,
 		} {
 			got := r.call(t, "GET", path, "", "Origin: "+shop)
 			if got.status != status || got.header.Get("Access-Control-Allow-Origin") != shop || got.header.Get("Access-Control-Expose-Headers") != "X-Request-Id" {
 				t.Errorf("%s: got %d with %v", path, got.status, got.header)
 			}
+		}
+		if got := r.call(t, "DELETE", "/demo/orders/v1/orders", "", "Origin: "+shop); got.status != 405 || got.header.Get("Access-Control-Allow-Origin") != shop {
+			t.Errorf("without the method: got %d with %v", got.status, got.header)
 		}
 		large := r.call(t, "POST", "/demo/orders/v1/do/echo", strings.Repeat("x", 2<<20), "Origin: "+shop)
 		if large.status != 413 || large.header.Get("Access-Control-Allow-Origin") != shop {

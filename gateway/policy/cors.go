@@ -95,7 +95,24 @@ func (c *Chain) corsBeside(shared *Chain) *corsStep {
 }
 
 // corsOf returns what says which pages may call, nil for nothing.
-func corsOf(ex *Exchange) *corsStep { return ex.chain.corsBeside(ex.Shared) }
+func corsOf(ex *Exchange) *corsStep {
+	if ex.chain == nil && ex.Unmatched != nil {
+		return ex.Unmatched.corsBeside(ex.Shared)
+	}
+	return ex.chain.corsBeside(ex.Shared)
+}
+
+// Unmatched returns a chain that lets pages read why a call was refused for which
+// the API has no route; nil where none may.
+func (c *Compiler) Unmatched() *Chain {
+	var out *Chain
+	for _, p := range c.api.Policies {
+		if cors, ok := p.Config.(*entry.CORSPolicy); ok {
+			out = &Chain{cors: newCORSStep(*cors)} // the last of several counts, as in every chain
+		}
+	}
+	return out
+}
 
 // preflightStep answers a preflight in the place of the whole chain.
 type preflightStep struct{ *corsStep }

@@ -57,6 +57,10 @@ type Exchange struct {
 	// "" for a call.
 	Preflight string
 
+	// Unmatched is the API's word about refusals where it has no route, nil for
+	// none.
+	Unmatched *Chain
+
 	// What the chain learns.
 	Caller Caller
 	Limits LimitReports

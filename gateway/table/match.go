@@ -43,11 +43,13 @@ func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
 	switch {
 	case s.route != nil:
 	case s.others != 0:
+		ex.Unmatched = api.unmatched
 		return nil, api, &policy.Denied{
 			Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Allow: api.matcher.allow(s.others),
 			Detail: api.Name + " has no operation with this method at this path. The header Allow lists those it has.",
 		}
 	default:
+		ex.Unmatched = api.unmatched
 		return nil, api, noRoute(api.Name + " has no operation at this path. Compare it, trailing slash included, with the API's reference.")
 	}
 	ex.Scope = &s.route.Scope
