@@ -55,6 +55,14 @@ type Exchange struct {
 	Scope        *Scope // which route; nil when none matched
 	Params       Params
 
+	// Preflight is the method about which a browser asks before it calls (CORS);
+	// "" for a call.
+	Preflight string
+
+	// Unmatched is the API's word about refusals where it has no route, nil for
+	// none.
+	Unmatched *Chain
+
 	// What the chain learns.
 	Caller Caller
 	Limits LimitReports
@@ -104,6 +112,8 @@ type Exchange struct {
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 	held                 held   // until the call is over
+
+	origin string // of the page that calls, before anything edits the header
 
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap

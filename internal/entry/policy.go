@@ -41,6 +41,10 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(AddressPolicy) }},
+	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
+	{Admit, func() PolicyConfig { return new(SizePolicy) }},
+	{Admit, func() PolicyConfig { return new(BotsPolicy) }},
 	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
@@ -50,7 +54,11 @@ var kinds = []struct {
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
 	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
+	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(QueryPolicy) }},
+	{Shape, func() PolicyConfig { return new(PathPolicy) }},
 	{Shape, func() PolicyConfig { return new(IdentityToken) }},
+	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -4,6 +4,11 @@ import "portico/internal/entry"
 
 // abouts has a line for each kind; what it holds stands in the file of its name.
 var abouts = map[entry.PolicyKind]About{
+	entry.PolicyAddress:       address,
+	entry.PolicyAnswerHeaders: answerHeaders,
+	entry.PolicyBots:          bots,
+	entry.PolicyCORS:          cors,
+	entry.PolicyHeaders:       headers,
 	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyKey:           key,
 	entry.PolicyJWT:           jwt,
@@ -13,5 +18,8 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyRateLimit:     rateLimit,
 	entry.PolicySpikeArrest:   spikeArrest,
 	entry.PolicyConcurrency:   concurrency,
+	entry.PolicyPath:          path,
+	entry.PolicyQuery:         query,
+	entry.PolicySize:          size,
 	entry.PolicyWAF:           waf,
 }
