@@ -30,11 +30,11 @@ func wrong(t *testing.T, kind entry.PolicyKind, cases map[string]string) {
 
 func TestCORSThatWouldOpenTooMuchIsRefused(t *testing.T) {
 	cases := map[string]string{
-		`{"origins": ["*"]}`:                                                            "",
-		`{"origins": ["*"], "credentials": true}`:                                       "origins[0]",
-		`{"origins": []}`:                                                               "origins",
-		`{"origins": ["*", "https://a.example.com"]}`:                                   "origins[0]",
-		`{"origins": ["https://a.com"], "exposed_headers": ["*"]}`:                      "",
+		`{"origins": ["*"]}`:                                       "",
+		`{"origins": ["*"], "credentials": true}`:                  "origins[0]",
+		`{"origins": []}`:                                          "origins",
+		`{"origins": ["*", "https://a.example.com"]}`:              "origins[0]",
+		`{"origins": ["https://a.com"], "exposed_headers": ["*"]}`: "",
 		`{"origins": ["https://a.com"], "exposed_headers": ["*"], "credentials": true}`: "exposed_headers[0]",
 		`{"origins": ["https://a.com"], "headers": ["*"], "credentials": true}`:         "",
 		`{"origins": ["https://a.com"], "headers": ["*", "x-a"]}`:                       "headers[0]",
