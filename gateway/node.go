@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"portico/gateway/cache"
 	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
 	"portico/gateway/lane"
@@ -62,6 +63,7 @@ type Config struct {
 
 	Times        lane.Times    // zero: its defaults
 	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
+	CacheBytes   int64         // that stored answers may take; 0: 64 MiB
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
 	ShedAfter    time.Duration // that goroutines wait for a processor, before calls are refused; 0: never
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
@@ -137,6 +139,9 @@ func New(config Config) (*Node, error) {
 	if config.LimiterCells == 0 {
 		config.LimiterCells = 1 << 20
 	}
+	if config.CacheBytes == 0 {
+		config.CacheBytes = 64 << 20
+	}
 	if config.DrainLimit == 0 {
 		config.DrainLimit = 30 * time.Second
 	}
@@ -145,7 +150,7 @@ func New(config Config) (*Node, error) {
 		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, certs: certs.NewStore(), shown: map[entry.Key]entry.Position{}, refused: map[entry.Key]refusal{},
 	}
-	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
+	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells), Cache: cache.New(config.CacheBytes)}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
 	if config.ShedAfter > 0 {
@@ -244,6 +249,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 		return err
 	})
 	err := group.Wait()
+	n.tools.Cache.Close()
 	n.splits.Close()
 	n.upstreams.Close()
 	return errors.Join(removed, err)

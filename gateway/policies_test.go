@@ -14,6 +14,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
 		entry.PolicyKey:       keyCase,
 		entry.PolicyRateLimit: rateLimitCase,
+		entry.PolicyCache:     cacheCase,
 	}
 }
 

@@ -130,6 +130,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	if err != nil {
 		return err
 	}
+	ex.Destination = route.Destination
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		if errors.Is(err, policy.ErrAnswered) {
 			return nil

@@ -6,4 +6,5 @@ import "portico/internal/entry"
 var abouts = map[entry.PolicyKind]About{
 	entry.PolicyKey:       key,
 	entry.PolicyRateLimit: rateLimit,
+	entry.PolicyCache:     cache,
 }
