@@ -23,7 +23,7 @@ type Answer struct {
 
 	ETag         string    // "" for none
 	Modified     string    // Last-Modified as it came, "" for none
-	ModifiedTime time.Time // the same
+	ModifiedTime time.Time // the same; where it said none, when it was made
 
 	Taken      int64         // when it came, in nanoseconds of the node's monotonic clock
 	InitialAge time.Duration // that it had then

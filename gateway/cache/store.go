@@ -155,7 +155,8 @@ func (s *Store) room() bool {
 	return true
 }
 
-// evict removes one key, and reports whether there was any.
+// evict removes a key that was not used since it was looked at last, and reports
+// whether there was one.
 func (h *shard) evict(s *Store) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -163,9 +164,12 @@ func (h *shard) evict(s *Store) bool {
 	if at == nil || at == &h.ring {
 		at = h.ring.prev
 	}
-	for at != &h.ring && at.used.Swap(false) {
+	for first := at; at.used.Swap(false); {
 		if at = at.prev; at == &h.ring {
 			at = h.ring.prev
+		}
+		if at == first { // all were used since: another shard may hold what was not
+			return false
 		}
 	}
 	if at == &h.ring {

@@ -63,7 +63,7 @@ func has(a *cache.Answer, q *asked) bool {
 	if q.noneMatch != "" {
 		return a.ETag != "" && inTags(q.noneMatch, a.ETag)
 	}
-	if q.modifiedSince == "" || a.Modified == "" {
+	if q.modifiedSince == "" {
 		return false
 	}
 	since, err := http.ParseTime(q.modifiedSince)

@@ -14,6 +14,7 @@ type answerHead struct {
 	control    cache.Control
 	date       time.Time // when it was made; that of its arrival where it says none
 	age        time.Duration
+	doubtful   bool // how old it is cannot be told
 	expires    time.Time
 	expiresSet bool
 	vary       []string // lower case
@@ -34,6 +35,7 @@ func (s *cacheStep) head(ex *Exchange, now int64) *answerHead {
 // Reset reads the fields anew.
 func (h *answerHead) Reset(fields []Field) {
 	*h = answerHead{arrived: h.arrived, date: h.arrived, control: cache.NewControl()}
+	aged := false
 	for _, f := range fields {
 		switch {
 		case FoldEqual(f.Name, "Cache-Control"):
@@ -43,10 +45,9 @@ func (h *answerHead) Reset(fields []Field) {
 				h.date = t
 			}
 		case FoldEqual(f.Name, "Age"):
-			first, _, _ := strings.Cut(f.Value, ",")
-			if d := cache.Seconds(strings.Trim(first, " \t")); d != cache.Unsaid {
-				h.age = d
-			}
+			d := cache.Seconds(f.Value)
+			h.doubtful = h.doubtful || d == cache.Unsaid || aged
+			aged, h.age = true, max(d, 0)
 		case FoldEqual(f.Name, "Expires"):
 			t, err := http.ParseTime(f.Value)
 			if err != nil || h.expiresSet && t.After(h.expires) {
@@ -159,6 +160,9 @@ func (s *cacheStep) describe(a *cache.Answer, h *answerHead, ex *Exchange, now i
 	if limit := ms(s.config.MaxTTLMS); limit > 0 {
 		a.Fresh = min(a.Fresh, limit)
 	}
+	if h.doubtful {
+		a.Fresh = 0
+	}
 	a.Validate = c.NoCache
 	a.Strict = c.MustRevalidate || c.ProxyRevalidate
 	a.StaleWhile, a.StaleIf = max(c.StaleWhile, 0), max(c.StaleIf, 0)
@@ -172,7 +176,7 @@ func (s *cacheStep) describe(a *cache.Answer, h *answerHead, ex *Exchange, now i
 	} else if c.StaleWhile < 0 && c.StaleIf < 0 {
 		a.Strict = true
 	}
-	a.ETag, a.Modified, a.ModifiedTime = strings.Clone(h.etag), strings.Clone(h.modified), time.Time{}
+	a.ETag, a.Modified, a.ModifiedTime = strings.Clone(h.etag), strings.Clone(h.modified), h.date
 	if t, err := http.ParseTime(h.modified); err == nil {
 		a.ModifiedTime = t
 	} else {
@@ -232,7 +236,7 @@ func takeTags(h *Header, tags []string) []string {
 // merged returns stored fields as a 304 has updated them (RFC 9111 section 3.2).
 func merged(old []cache.Field, fields []Field) []cache.Field {
 	replaced := func(name string) bool {
-		return !Hop(name) && !FoldEqual(name, "Content-Length") && !FoldEqual(name, "Content-Encoding") && !FoldEqual(name, "Content-Type") &&
+		return !Hop(name) && !FoldEqual(name, "Content-Length") && !FoldEqual(name, "Content-Encoding") && !FoldEqual(name, "ETag") && !FoldEqual(name, "Content-MD5") &&
 			!FoldEqual(name, "Content-Range") && !FoldEqual(name, "Age") && !FoldEqual(name, "Cache-Status") && !FoldEqual(name, "X-Request-Id") &&
 			!FoldEqual(name, "Set-Cookie") && !FoldEqual(name, "Cache-Tag") && !FoldEqual(name, "Surrogate-Key")
 	}
@@ -243,7 +247,7 @@ func merged(old []cache.Field, fields []Field) []cache.Field {
 		}
 	}
 	for _, f := range fields {
-		if replaced(f.Name) {
+		if replaced(f.Name) || FoldEqual(f.Name, "ETag") && !slices.ContainsFunc(old, func(g cache.Field) bool { return FoldEqual(f.Name, g.Name) }) {
 			out = append(out, cache.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)})
 		}
 	}
