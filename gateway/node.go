@@ -340,6 +340,10 @@ func (n *Node) hear(ctx context.Context, leave func()) error {
 		case entry.Leave:
 			n.config.Log.Warn("this node was removed from its environment, and ends")
 			leave()
+		case entry.PurgeCache:
+			if c.Purge != nil {
+				n.config.Log.Info("stored answers purged", "version", c.Purge.Version, "answers", n.purge(*c.Purge))
+			}
 		default:
 			n.config.Log.Warn("this build does not know the command", "command", c.Do)
 		}

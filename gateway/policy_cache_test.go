@@ -621,3 +621,59 @@ func TestLargeAnswersComeWholeFromTheCache(t *testing.T) {
 		}
 	})
 }
+
+// TestPurgeForgetsWhatItNames tells a node to.
+func TestPurgeForgetsWhatItNames(t *testing.T) {
+	const one, two = "/demo/orders/v1/do/one", "/demo/orders/v1/do/two"
+	for name, c := range map[string]struct {
+		purge    entry.Purge
+		one, two bool // are forgotten
+	}{
+		"all of the version":    {entry.Purge{Version: uuid(100)}, true, true},
+		"another version":       {entry.Purge{Version: uuid(999)}, false, false},
+		"a tag":                 {entry.Purge{Version: uuid(100), Tag: "one"}, true, false},
+		"a tag of both":         {entry.Purge{Version: uuid(100), Tag: "both"}, true, true},
+		"a path":                {entry.Purge{Version: uuid(100), Path: two}, false, true},
+		"a path, encoded":       {entry.Purge{Version: uuid(100), Path: "/demo/orders/v1/do/%74wo"}, false, true},
+		"a path of another":     {entry.Purge{Version: uuid(999), Path: two}, false, false},
+		"the beginning of both": {entry.Purge{Version: uuid(100), Path: "/demo/orders/v1/do"}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t)
+			o.do(func(w http.ResponseWriter, r *http.Request, n int64) {
+				says("Cache-Control: max-age=60", "Cache-Tag: both, x", "Surrogate-Key: "+r.URL.Path[len("/do/"):])(w, r, n)
+			})
+			r, _ := caching(t, noLane, o, entry.CachePolicy{})
+			r.call(t, "GET", one, "")
+			r.call(t, "GET", two+"?page=1", "")
+			if err := r.carrier.TellWhole(t.Context(), entry.Command{Do: entry.PurgeCache, Purge: &c.purge}); err != nil {
+				t.Fatal(err)
+			}
+			_ = r.carrier.Tell(t.Context(), entry.Resume) // once it has this, it has done the other
+			for _, x := range []struct {
+				path   string
+				forgot bool
+			}{{one, c.one}, {two + "?page=1", c.two}} {
+				if got := r.call(t, "GET", x.path, "").header.Get("Cache-Status"); strings.Contains(got, "hit") == x.forgot {
+					t.Errorf("%s: got %q, forgotten is to be %v", x.path, got, x.forgot)
+				}
+			}
+		})
+	}
+}
+
+// TestNodeThatWasAwayForgetsWhatItStored since it may have missed a purge.
+func TestNodeThatWasAwayForgetsWhatItStored(t *testing.T) {
+	o := newOrigin(t, "Cache-Control: max-age=60")
+	r, _ := caching(t, noLane, o, entry.CachePolicy{})
+	r.call(t, "GET", cachedPath, "")
+	_ = r.Apply(nil, false)
+	if got := r.call(t, "GET", cachedPath, ""); got.body != "answer 0001" {
+		t.Errorf("while it is away: got %q", got.body)
+	}
+	_ = r.Apply(nil, true)
+	if got := r.call(t, "GET", cachedPath, ""); got.body != "answer 0002" {
+		t.Errorf("once it is back: got %q", got.body)
+	}
+}
