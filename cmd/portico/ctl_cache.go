@@ -14,7 +14,7 @@ type ctlCachePurge struct {
 	ctlVersion
 	Environment string `default:"production" help:"Where they are stored."`
 	Tag         string `help:"Those only whose Cache-Tag or Surrogate-Key has this name."`
-	URL         string `help:"Those only of this address of the gateway, or path, whatever the query."`
+	Path        string `help:"Those only of this path, or address of the gateway, whatever the query."`
 }
 
 // Run tells the nodes.
@@ -35,7 +35,7 @@ func (c *ctlCachePurge) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.call(ctx, http.MethodPost, path, nil, map[string]string{"tag": c.Tag, "url": c.URL}, nil); err != nil {
+	if _, err := s.call(ctx, http.MethodPost, path, nil, map[string]string{"tag": c.Tag, "url": c.Path}, nil); err != nil {
 		return err
 	}
 	if c.JSON {

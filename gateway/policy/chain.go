@@ -293,6 +293,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.CachePolicy:
 		return newCacheStep(*p, c.api.Revision, c.tools.Cache)
+	case *entry.CompressPolicy:
+		return newCompressStep(*p)
+	case *entry.DecompressPolicy:
+		return newDecompressStep(*p)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

@@ -44,6 +44,8 @@ var kinds = []struct {
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(CachePolicy) }},
+	{Shape, func() PolicyConfig { return new(DecompressPolicy) }},
+	{Answer, func() PolicyConfig { return new(CompressPolicy) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

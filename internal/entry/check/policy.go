@@ -39,6 +39,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		}
 	case *entry.CachePolicy:
 		p.cachePolicy(at, *c)
+	case *entry.CompressPolicy:
+		p.compressPolicy(at, *c)
+	case *entry.DecompressPolicy:
+		p.decompressPolicy(at, *c)
 	default:
 		p.add(at, "is of no kind")
 	}
