@@ -59,7 +59,8 @@ func TestUnpackingIsBounded(t *testing.T) {
 			{coding.Limits{Bytes: 64 << 20, Ratio: 10}, packed(t, c, strings.Repeat("0", coding.FreeBytes)), nil},
 			{coding.Limits{Bytes: 64 << 20, Ratio: 10}, zeros, coding.ErrTooLarge},
 			{coding.Limits{Bytes: 64 << 20, Ratio: 1 << 20}, zeros, nil},
-			{coding.Limits{Bytes: 100, Ratio: 10}, nil, coding.ErrMalformed},
+			{coding.Limits{Bytes: 100, Ratio: 10}, nil, nil},
+			{coding.Limits{Bytes: 100, Ratio: 10}, zeros[:3], coding.ErrMalformed},
 		} {
 			n, err := io.Copy(io.Discard, coding.Unpack(c, bytes.NewReader(x.text), x.limits))
 			if !errors.Is(err, x.want) || n > x.limits.Bytes {

@@ -122,6 +122,8 @@ func (u *Unpacked) Read(p []byte) (int, error) {
 		return 0, u.err
 	case err == nil:
 		return n, nil
+	case u.source.read == 0 && errors.Is(u.source.err, io.EOF): // nothing is nothing, however packed
+		u.err = io.EOF
 	case errors.Is(err, io.EOF):
 		u.err = u.drained()
 	case u.source.err != nil && !errors.Is(u.source.err, io.EOF):
