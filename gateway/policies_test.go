@@ -12,11 +12,13 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:        keyCase,
-		entry.PolicyRateLimit:  rateLimitCase,
-		entry.PolicyCache:      cacheCase,
-		entry.PolicyDecompress: decompressCase,
-		entry.PolicyCompress:   compressCase,
+		entry.PolicyCache:         cacheCase,
+		entry.PolicyDecompress:    decompressCase,
+		entry.PolicyCompress:      compressCase,
+		entry.PolicyIdentityToken: identityTokenCase,
+		entry.PolicyKey:           keyCase,
+		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -240,6 +240,9 @@ func (s *cacheStep) makeKey(ex *Exchange) {
 		b = append(b, 'p')
 	case ex.Caller.Grant != nil:
 		b = append(append(b, 'a'), ex.Caller.Grant.Application[:]...)
+		if sub := ex.Caller.Subscription; sub != nil { // an upstream may be told the plan
+			b = append(b, sub.ID[:]...)
+		}
 	default:
 		b = append(b, 'n')
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"portico/gateway/cache"
+	"portico/gateway/identity"
+	"portico/gateway/waf"
 	"portico/internal/entry"
 )
 
@@ -31,9 +33,11 @@ type Grants interface {
 
 // Tools are what steps are compiled with.
 type Tools struct {
-	Grants  Grants
-	Limiter *Limiter
-	Cache   *cache.Store // of answers; nil: none are kept
+	Cache    *cache.Store // of answers; nil: none are kept
+	Grants   Grants
+	Limiter  *Limiter
+	WAF      *waf.Set
+	Identity *identity.Signer
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -297,6 +301,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newCompressStep(*p)
 	case *entry.DecompressPolicy:
 		return newDecompressStep(*p)
+	case *entry.IdentityToken:
+		return newIdentityTokenStep(*p, c.tools.Identity)
+	case *entry.WAF:
+		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

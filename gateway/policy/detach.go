@@ -12,7 +12,7 @@ func (ex *Exchange) detach() *Exchange {
 		Method: strings.Clone(ex.Method), Target: strings.Clone(ex.Target), Authority: strings.Clone(ex.Authority), Host: strings.Clone(ex.Host),
 		Proto: ex.Proto, Secure: ex.Secure, TLS: ex.TLS, Peer: ex.Peer,
 		Now: ex.Now, Mono: ex.Mono, Client: ex.Client, Trusted: ex.Trusted, ClientCertificate: ex.ClientCertificate,
-		RequestID: strings.Clone(ex.RequestID), MaxBodyBytes: ex.MaxBodyBytes,
+		RequestID: strings.Clone(ex.RequestID), Issuer: strings.Clone(ex.Issuer), MaxBodyBytes: ex.MaxBodyBytes,
 		Path: Path{Decoded: strings.Clone(ex.Path.Decoded), Wire: strings.Clone(ex.Path.Wire)}, Query: strings.Clone(ex.Query),
 		Scope: ex.Scope, Caller: ex.Caller, UpstreamPath: strings.Clone(ex.UpstreamPath), Destination: ex.Destination,
 		Shared: ex.Shared, Shard: ex.Shard, chain: ex.chain,

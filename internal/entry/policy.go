@@ -41,10 +41,12 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(CachePolicy) }},
 	{Shape, func() PolicyConfig { return new(DecompressPolicy) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 	{Answer, func() PolicyConfig { return new(CompressPolicy) }},
 }
 

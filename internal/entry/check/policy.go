@@ -43,6 +43,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.compressPolicy(at, *c)
 	case *entry.DecompressPolicy:
 		p.decompressPolicy(at, *c)
+	case *entry.IdentityToken:
+		p.identityToken(at, *c)
+	case *entry.WAF:
+		p.waf(at, *c)
 	default:
 		p.add(at, "is of no kind")
 	}
