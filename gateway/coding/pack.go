@@ -42,15 +42,15 @@ func NewPackers(level Level, most int) *Packers {
 	p := &Packers{level: level, most: int64(most)}
 	p.pools[Gzip].New = func() any {
 		w, _ := gzip.NewWriterLevel(io.Discard, [...]int{5, 1, 9}[level]) // the level is one
-		return w
+		return &work{packer: w}
 	}
 	p.pools[Brotli].New = func() any {
-		return brotli.NewWriterOptions(io.Discard, brotli.WriterOptions{Quality: [...]int{4, 1, 9}[level], LGWin: windowBits})
+		return &work{packer: brotli.NewWriterOptions(io.Discard, brotli.WriterOptions{Quality: [...]int{4, 1, 9}[level], LGWin: windowBits})}
 	}
 	p.pools[Zstd].New = func() any {
 		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window),
 			zstd.WithEncoderLevel([...]zstd.EncoderLevel{zstd.SpeedDefault, zstd.SpeedFastest, zstd.SpeedBetterCompression}[level])) // the options are good
-		return w
+		return &work{packer: w}
 	}
 	return p
 }
@@ -62,6 +62,12 @@ type packer interface {
 	Reset(w io.Writer)
 }
 
+// work is what packing takes.
+type work struct {
+	packer
+	in [16 << 10]byte
+}
+
 // Packed is a body that is packed while it is read. What has come does not wait
 // for what has not.
 type Packed struct {
@@ -70,9 +76,8 @@ type Packed struct {
 	source  io.ReadCloser
 	ready   interface{ Ready() bool } // nil: the source does not say
 	streams bool
-	packer  packer
+	work    *work // nil once it is over
 	out     bytes.Buffer
-	in      [16 << 10]byte
 	err     error // once out is empty
 }
 
@@ -84,9 +89,9 @@ func (p *Packers) Pack(c Coding, source io.ReadCloser, streams bool) *Packed {
 		p.lent.Add(-1)
 		return nil
 	}
-	b := &Packed{from: p, coding: c, source: source, streams: streams, packer: p.pools[c].Get().(packer)}
+	b := &Packed{from: p, coding: c, source: source, streams: streams, work: p.pools[c].Get().(*work)}
 	b.ready, _ = source.(interface{ Ready() bool })
-	b.packer.Reset(&b.out)
+	b.work.Reset(&b.out)
 	return b
 }
 
@@ -103,15 +108,15 @@ func (b *Packed) Read(p []byte) (int, error) {
 
 // fill packs what the source has next.
 func (b *Packed) fill() {
-	n, err := b.source.Read(b.in[:])
+	n, err := b.source.Read(b.work.in[:])
 	if n > 0 {
-		if _, failed := b.packer.Write(b.in[:n]); failed != nil {
+		if _, failed := b.work.Write(b.work.in[:n]); failed != nil {
 			err = failed
 		}
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		if b.err = io.EOF; b.packer.Close() != nil { // it writes to memory
+		if b.err = io.EOF; b.work.Close() != nil { // it writes to memory
 			b.err = io.ErrUnexpectedEOF
 		}
 		b.release()
@@ -119,7 +124,7 @@ func (b *Packed) fill() {
 		b.err = err
 		b.release()
 	case b.ready != nil && !b.ready.Ready(), b.ready == nil && b.streams:
-		b.err = b.packer.Flush()
+		b.err = b.work.Flush()
 	}
 }
 
@@ -136,13 +141,13 @@ func (b *Packed) Close() error {
 
 // release gives the packer back.
 func (b *Packed) release() {
-	if b.packer == nil {
+	if b.work == nil {
 		return
 	}
-	b.packer.Reset(io.Discard)
-	b.from.pools[b.coding].Put(b.packer)
+	b.work.Reset(io.Discard)
+	b.from.pools[b.coding].Put(b.work)
 	b.from.lent.Add(-1)
-	b.packer = nil
+	b.work = nil
 	if b.err == nil {
 		b.err = io.ErrClosedPipe
 	}
