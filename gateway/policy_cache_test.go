@@ -13,6 +13,7 @@ import (
 
 	"portico/gateway"
 	"portico/internal/entry"
+	"portico/test/fake"
 )
 
 // origin is an upstream of a cache under test. Each answer says which call it is
@@ -675,5 +676,22 @@ func TestNodeThatWasAwayForgetsWhatItStored(t *testing.T) {
 	_ = r.Apply(nil, true)
 	if got := r.call(t, "GET", cachedPath, ""); got.body != "answer 0002" {
 		t.Errorf("once it is back: got %q", got.body)
+	}
+}
+
+// TestNoAnswerCrossesTokens has two tokens of one application, whose users the
+// upstream may be told apart.
+func TestNoAnswerCrossesTokens(t *testing.T) {
+	o, i := newOrigin(t, "Cache-Control: max-age=60"), fake.NewIssuer(t, "ES256")
+	r := governed(t, fetching(noLane), func(api *entry.API) {
+		api.Upstreams[0].Targets[0].URL = o.URL
+		api.Policies = []entry.Policy{{Config: tokensOf(i)}, {Config: &entry.CachePolicy{}}}
+	}, registration(t, 2, i))
+	ann := "Authorization: Bearer " + i.Token(t, "ES256", map[string]any{"sub": "ann"})
+	bob := "Authorization: Bearer " + i.Token(t, "ES256", map[string]any{"sub": "bob"})
+	for _, c := range []struct{ token, want string }{{ann, "answer 0001"}, {bob, "answer 0002"}, {ann, "answer 0001"}, {bob, "answer 0002"}} {
+		if got := r.call(t, "GET", "/demo/orders/v1/orders", "", c.token); got.status != 200 || got.body != c.want {
+			t.Errorf("got %d %q, want %q", got.status, got.body, c.want)
+		}
 	}
 }

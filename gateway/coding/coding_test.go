@@ -41,8 +41,14 @@ func TestPackersAreLentWithinBounds(t *testing.T) {
 	if _, err := two.Read(make([]byte, 1)); err == nil {
 		t.Error("a closed body is read")
 	}
-	if p.Pack(coding.Gzip, text(), false) == nil || p.Pack(coding.Gzip, text(), false) == nil || p.Pack(coding.Gzip, text(), false) != nil {
-		t.Error("want two again")
+	lent := 0
+	for range 3 {
+		if p.Pack(coding.Gzip, text(), false) != nil {
+			lent++
+		}
+	}
+	if lent != 2 {
+		t.Errorf("got %d packers, want two again", lent)
 	}
 }
 

@@ -246,6 +246,10 @@ func (s *cacheStep) makeKey(ex *Exchange) {
 	default:
 		b = append(b, 'n')
 	}
+	if claims := ex.Caller.Claims; claims != nil && !s.config.Public { // it may be told any of them
+		digest := claims.Digest()
+		b = append(append(b, 't'), digest[:]...)
+	}
 	if ex.Secure {
 		b = append(b, 's')
 	}

@@ -7,7 +7,7 @@ var cache = About{
 
 What callers say counts: no-store, no-cache, max-age, min-fresh, max-stale, and only-if-cached, which is answered 504 with the code not_cached where nothing is stored. Age tells how old an answer is, and Cache-Status (RFC 9211) where it came from.
 
-Answers are kept apart by version and revision of the API, operation, host, path, query, and by application, unless they are declared public; and by what they name in Vary. Never kept are answers that say no-store or private, that set cookies, have trailers, are parts (206), event streams, or do not fit; and those to calls with a body, with cookies (unless these are ignored), or with a header that asks for another method or address. An answer to a call with Authorization is kept only where it says public, s-maxage or must-revalidate.
+Answers are kept apart by version and revision of the API, operation, host, path, query, and by application, and token where one was shown, unless they are declared public; and by what they name in Vary. Never kept are answers that say no-store or private, that set cookies, have trailers, are parts (206), event streams, or do not fit; and those to calls with a body, with cookies (unless these are ignored), or with a header that asks for another method or address. An answer to a call with Authorization is kept only where it says public, s-maxage or must-revalidate.
 
 A call with another method that succeeds, such as POST, makes the node forget what it has of the same path. The headers Cache-Tag and Surrogate-Key give an answer names by which it can be purged; callers do not see them.
 
