@@ -23,6 +23,7 @@ type Body struct {
 	limit   int64 // in bytes; 0 none
 	read    atomic.Int64
 	ended   atomic.Bool
+	packed  bool   // source unpacks what comes, and counts that
 	put     bool   // rest is read in the place of source, which has ended; guarded by mu
 	rest    []byte // guarded by mu
 	failed  atomic.Pointer[failure]
@@ -46,7 +47,7 @@ func (b *Body) Shared() bool { return b.shared }
 func (b *Body) Reset(source io.Reader) {
 	b.Trailer.Reset()
 	b.stopped, b.shared, b.source, b.limit = false, false, source, 0
-	b.put, b.rest = false, nil
+	b.packed, b.put, b.rest = false, false, nil
 	b.read.Store(0)
 	b.ended.Store(false)
 	b.failed.Store(nil)
@@ -114,8 +115,12 @@ func (b *Body) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := b.source.Read(p)
-	switch total := b.read.Add(int64(n)); {
-	case b.limit > 0 && total > b.limit:
+	more := int64(n)
+	if b.packed {
+		more = 0
+	}
+	switch total := b.read.Add(more); {
+	case b.limit > 0 && total > b.limit && !b.packed:
 		n, err = 0, TooLarge(b.limit)
 	case err == nil:
 		return n, nil
@@ -130,6 +135,27 @@ func (b *Body) Read(p []byte) (int, error) {
 		}
 	}
 	b.failed.Store(&failure{err})
+	return n, err
+}
+
+// Unpack has what is left of the body read through another reader. Count and
+// Limit stay those of what the caller sends.
+func (b *Body) Unpack(through func(io.Reader) io.Reader) {
+	b.source, b.packed = through(&packedSource{b, b.source}), true
+}
+
+// packedSource is what the caller sends of a body that is unpacked.
+type packedSource struct {
+	body   *Body
+	source io.Reader
+}
+
+// Read implements io.Reader.
+func (s *packedSource) Read(p []byte) (int, error) {
+	n, err := s.source.Read(p)
+	if total := s.body.read.Add(int64(n)); s.body.limit > 0 && total > s.body.limit {
+		return 0, TooLarge(s.body.limit)
+	}
 	return n, err
 }
 

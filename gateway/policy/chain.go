@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/cache"
 	"portico/gateway/identity"
 	"portico/gateway/token"
 	"portico/gateway/waf"
@@ -33,6 +34,7 @@ type Grants interface {
 
 // Tools are what steps are compiled with.
 type Tools struct {
+	Cache    *cache.Store // of answers; nil: none are kept
 	Grants   Grants
 	Limiter  *Limiter
 	KeySets  KeySets      // of issuers; nil: none can be fetched
@@ -46,9 +48,19 @@ type Tools struct {
 // that have a word about the answer. The zero value has none.
 type Chain struct {
 	steps   []named
-	answers []hook    // in the order in which an answer passes them
-	cors    *corsStep // the nearest to the route; nil for none
+	answers [phases][]hook // in the order in which an answer passes them
+	cors    *corsStep      // the nearest to the route; nil for none
 }
+
+// The phases in which an answer passes the steps that have a word about it: as a
+// destination it has come from what shapes requests, then it is made ready, then
+// it leaves by where requests come in. An environment's follow the API's in each.
+const (
+	shaped  = iota // steps of the stages shape and destination
+	readied        // of the stage answer
+	leaving        // of the stages before shape
+	phases
+)
 
 type named struct {
 	kind  string
@@ -149,18 +161,20 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 // Finish shows the answer to the steps that have a word about it. An error of
 // one takes the answer's place by refuse, and the others see that.
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
-	ex.chain.finish(ctx, ex, ex.passed, refuse)
-	ex.Shared.finish(ctx, ex, ex.sharedPassed, refuse)
+	for phase := range phases {
+		ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
+		ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse)
+	}
 	if cors := corsOf(ex); cors != nil {
 		cors.answer(ex)
 	}
 }
 
-func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse func(error)) {
+func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, refuse func(error)) {
 	if c == nil {
 		return
 	}
-	for _, h := range c.answers {
+	for _, h := range c.answers[phase] {
 		if h.at >= passed {
 			continue
 		}
@@ -250,6 +264,9 @@ func Shared(policies []entry.Policy, tools Tools) *Chain {
 // arrange puts the steps in the order of their stages, and those that have a
 // word about the answer in the order in which it passes them: the nearer to the
 // destination, the sooner.
+//
+// Why the stage answer comes after shape: what a cache keeps is shown to it again
+// with every hit, and what it does to a body presupposes that it was unpacked.
 func (c *Chain) arrange() {
 	order := map[entry.Stage]int{}
 	for i, s := range entry.Stages() {
@@ -267,12 +284,19 @@ func (c *Chain) arrange() {
 	}
 	for _, s := range c.steps[end:] {
 		if a, ok := s.Step.(Answerer); ok {
-			c.answers = append(c.answers, hook{-1, s.kind, a})
+			c.answers[readied] = append(c.answers[readied], hook{-1, s.kind, a})
 		}
 	}
 	for i := end - 1; i >= 0; i-- {
+		if s, ok := c.steps[i].Step.(*cacheStep); ok {
+			s.chain, s.at = c, i
+		}
 		if a, ok := c.steps[i].Step.(Answerer); ok {
-			c.answers = append(c.answers, hook{i, c.steps[i].kind, a})
+			phase := leaving
+			if order[c.steps[i].stage] >= order[entry.Shape] {
+				phase = shaped
+			}
+			c.answers[phase] = append(c.answers[phase], hook{i, c.steps[i].kind, a})
 		}
 	}
 	c.steps = c.steps[:end]
@@ -353,6 +377,12 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.ConcurrencyLimit:
 		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.CachePolicy:
+		return newCacheStep(*p, c.api.Revision, c.tools.Cache)
+	case *entry.CompressPolicy:
+		return newCompressStep(*p)
+	case *entry.DecompressPolicy:
+		return newDecompressStep(*p)
 	case *entry.IdentityToken:
 		return newIdentityTokenStep(*p, c.tools.Identity)
 	case *entry.WAF:

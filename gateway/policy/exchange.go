@@ -109,6 +109,11 @@ type Exchange struct {
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
 
+	// Destination is what the request's route calls.
+	Destination Destination
+
+	cached cached
+
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 	held                 held   // until the call is over
@@ -255,12 +260,15 @@ func (ex *Exchange) Reset() {
 	header.Reset()
 	answer.Reset()
 	answerTrailer.Reset()
+	ex.cached.end()
+	request := ex.cached.request[:0]
 	scratch := ex.scratch[:0]
 	if cap(scratch) > 64<<10 {
 		scratch = nil
 	}
 	*ex = Exchange{Header: header, Params: params, Shard: ex.Shard, scratch: scratch}
 	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
+	ex.cached.request = request
 }
 
 // view reads bytes as a string without copying them. The bytes must not change
