@@ -14,6 +14,8 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
 		entry.PolicyKey:       keyCase,
 		entry.PolicyRateLimit: rateLimitCase,
+		entry.PolicyValidate:  validateCase,
+		entry.PolicyMock:      mockCase,
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/contract"
 	"portico/internal/entry"
+	"portico/internal/entry/schema"
 )
 
 // Step is one compiled policy. It is shared by all requests of its routes and
@@ -30,8 +32,9 @@ type Grants interface {
 
 // Tools are what steps are compiled with.
 type Tools struct {
-	Grants  Grants
-	Limiter *Limiter
+	Grants   Grants
+	Limiter  *Limiter
+	Reported *Reported // nil: what validation lets pass is not counted
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -87,7 +90,10 @@ func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
 // where one is wanted.
 func (c *Chain) runAll(ctx context.Context, ex *Exchange) (err error) {
 	for _, stage := range entry.Stages() {
-		if err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err); err == nil || ex.Explain != nil {
+		if !ex.MockOnly || stage != entry.Shape { // such as a cache, which mocks have nothing to do with
+			err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err)
+		}
+		if err == nil || ex.Explain != nil {
 			err = c.runStage(ctx, ex, stage, &ex.passed, err)
 		}
 		if err != nil && ex.Explain == nil {
@@ -153,6 +159,9 @@ type Compiler struct {
 	version            ID
 	tools              Tools
 	identified, public *Chain
+	schemas            *schema.Set // that contracts share; nil until one asks
+	described          *entry.Contract
+	compiled           *contract.Contract // of described, which several policies of a route ask for
 }
 
 // NewCompiler returns a compiler for an API that passed entry/check.
@@ -163,7 +172,7 @@ func NewCompiler(api entry.API, tools Tools) *Compiler {
 
 // Route returns the chain of one of the API's routes.
 func (c *Compiler) Route(route entry.Route) *Chain {
-	if len(route.Policies) > 0 {
+	if len(route.Policies) > 0 || route.Contract != nil {
 		return c.compile(route)
 	}
 	shared := &c.identified
@@ -180,19 +189,20 @@ func (c *Compiler) Route(route entry.Route) *Chain {
 // every route has, then the API's, then the route's own.
 func (c *Compiler) compile(route entry.Route) *Chain {
 	chain := &Chain{steps: []named{{"size", entry.Admit, sizeStep{}}}}
+	mock := slices.ContainsFunc(slices.Concat(c.api.Policies, route.Policies), func(p entry.Policy) bool { return p.Kind() == entry.PolicyMock })
 	own := slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind().Stage() == entry.Identify })
 	if !route.Public {
-		chain.add("grant", entry.Authorize, grantStep{})
+		chain.add("grant", entry.Authorize, grantStep{mock})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
 	}
 	for _, p := range c.api.Policies {
 		if p.Kind().Stage() == entry.Identify && own {
 			continue // the route's own takes its place
 		}
-		c.addPolicy(chain, p, site{route: route})
+		c.addPolicy(chain, p, site{route: route, mock: mock})
 	}
 	for _, p := range route.Policies {
-		c.addPolicy(chain, p, site{route: route, own: true})
+		c.addPolicy(chain, p, site{route: route, own: true, mock: mock})
 	}
 	chain.arrange()
 	return chain
@@ -242,6 +252,7 @@ func (c *Chain) arrange() {
 type site struct {
 	route entry.Route // zero for an environment's
 	own   bool        // the route's own, not its API's
+	mock  bool        // the route has a mock
 }
 
 // operation is what tells the states of a policy apart: "" where the whole API
@@ -254,7 +265,31 @@ func (s site) operation() string {
 }
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
-	chain.add(string(p.Kind()), p.Kind().Stage(), c.step(p.Config, at))
+	step, stage := c.step(p.Config, at), p.Kind().Stage()
+	if at.mock && (stage == entry.Shape || stage == entry.Destination) && p.Kind() != entry.PolicyValidate && p.Kind() != entry.PolicyMock {
+		step = aside(step)
+	}
+	chain.add(string(p.Kind()), stage, step)
+}
+
+// contract compiles the route's; nil for none, or one that cannot be compiled,
+// which entry/check lets not pass.
+func (c *Compiler) contract(route entry.Route) *contract.Contract {
+	if route.Contract == nil {
+		return nil
+	}
+	if c.schemas == nil {
+		set, err := schema.NewSet(c.api.Schemas)
+		if err != nil {
+			return nil
+		}
+		c.schemas = set
+	}
+	if c.described != route.Contract {
+		c.described = route.Contract
+		c.compiled, _ = contract.New(route.Contract, c.schemas) // nil where it fails
+	}
+	return c.compiled
 }
 
 // step compiles a policy, one line for each kind.
@@ -267,6 +302,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newKeyStep(*p, c.tools.Grants)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.Validate:
+		return newValidateStep(*p, c.contract(at.route), c.tools.Reported)
+	case *entry.Mock:
+		return newMockStep(*p, c.contract(at.route))
 	}
 	return unknownStep{} // entry/check lets none pass
 }

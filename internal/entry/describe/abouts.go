@@ -6,4 +6,6 @@ import "portico/internal/entry"
 var abouts = map[entry.PolicyKind]About{
 	entry.PolicyKey:       key,
 	entry.PolicyRateLimit: rateLimit,
+	entry.PolicyValidate:  validate,
+	entry.PolicyMock:      mock,
 }
