@@ -72,15 +72,15 @@ func validateCase(t *testing.T, lane change) {
 		code             string
 		wrong            []string
 	}{
-		{"body", path, `{"item":"t","count":0,"mail":"x","parts":[{"item":7,"count":1}],"more":1}`, []string{kind}, 400, "request_not_as_described", []string{
+		{"body", path, `{"item":"t","count":0,"mail":"x","parts":[{"item":7,"count":1}],"more":1}`, []string{kind}, 400, "request_invalid", []string{
 			"body /item: has 1 characters; at least 2 are wanted", "body /count: is less than 1", "body /mail: is no email",
 			"body /parts/0/item: is a number, not string", "body /more: is not one of the properties",
 		}},
-		{"missing", path, `{}`, []string{kind}, 400, "request_not_as_described", []string{"body /item: is missing", "body /count: is missing"}},
-		{"nothing", path, "", nil, 400, "request_not_as_described", []string{"body: is missing"}},
-		{"query and header", path + "?limit=500", good, []string{kind, "X-Trace: 7"}, 400, "request_not_as_described", []string{"query limit: is more than 100", "header X-Trace: is no uuid"}},
-		{"no number", path + "?limit=many", good, []string{kind}, 400, "request_not_as_described", []string{"query limit: is a string, not integer"}},
-		{"twice", path, `{"item":"tea","count":2,"count":-1}`, []string{kind}, 400, "request_not_as_described", []string{`body: is no JSON: the name "count" stands twice in one object at byte 34`}},
+		{"missing", path, `{}`, []string{kind}, 400, "request_invalid", []string{"body /item: is missing", "body /count: is missing"}},
+		{"nothing", path, "", nil, 400, "request_invalid", []string{"body: is missing"}},
+		{"query and header", path + "?limit=500", good, []string{kind, "X-Trace: 7"}, 400, "request_invalid", []string{"query limit: is more than 100", "header X-Trace: is no uuid"}},
+		{"no number", path + "?limit=many", good, []string{kind}, 400, "request_invalid", []string{"query limit: is a string, not integer"}},
+		{"twice", path, `{"item":"tea","count":2,"count":-1}`, []string{kind}, 400, "request_invalid", []string{`body: is no JSON: the name "count" stands twice in one object at byte 34`}},
 		{"media type", path, "a: 1", []string{"Content-Type: text/yaml"}, 415, "media_type_not_supported", []string{"header Content-Type: is none of application/json"}},
 	} {
 		got := r.call(t, "POST", c.path, c.body, c.headers...)
@@ -128,7 +128,7 @@ func TestAnswersAreHeldToTheDocument(t *testing.T) {
 		held(refuse, describe(`{"type":"object","properties":{"target":{"type":"integer"}},"required":["nothing"]}`))(&api)
 		r.serve(t, 3, item(t, 3, api))
 		got := r.call(t, "POST", path, "")
-		if want := []string{"body /nothing: is missing", "body /target: is a string, not integer"}; got.status != 502 || got.code() != "answer_not_as_described" || !slices.Equal(got.wrong(t), want) {
+		if want := []string{"body /nothing: is missing", "body /target: is a string, not integer"}; got.status != 502 || got.code() != "answer_invalid" || !slices.Equal(got.wrong(t), want) {
 			t.Errorf("otherwise: got %d %s", got.status, got.body)
 		}
 		if strings.Contains(got.body, "X-Forwarded") {
@@ -193,7 +193,7 @@ func TestLargeBodies(t *testing.T) {
 				switch {
 				case err != nil:
 					t.Error(err)
-				case large == "error" && (res.StatusCode != 400 || got.Code != "request_not_as_described"):
+				case large == "error" && (res.StatusCode != 400 || got.Code != "request_invalid"):
 					t.Errorf("%s, length %d: got %d %s", large, length, res.StatusCode, got.Code)
 				case large == "pass" && (res.StatusCode != 200 || got.Body != body):
 					t.Errorf("%s, length %d: got %d and %d bytes of %d", large, length, res.StatusCode, len(got.Body), len(body))

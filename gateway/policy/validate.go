@@ -107,7 +107,7 @@ func (s *validateStep) Run(_ context.Context, ex *Exchange) error {
 		return nil
 	}
 	denied := &Denied{
-		Status: status, Code: "request_not_as_described", Errors: wrong,
+		Status: status, Code: "request_invalid", Errors: wrong,
 		Detail: "The request is not as the API's document says: " + wrong[0].String() + ". Correct what \"errors\" lists and send it again.",
 	}
 	if status == http.StatusUnsupportedMediaType {
@@ -239,7 +239,7 @@ func (s *validateBothStep) Answer(_ context.Context, ex *Exchange) error {
 		switch {
 		case s.answer == "refuse":
 			err = &Denied{
-				Status: http.StatusBadGateway, Code: "answer_not_as_described", Errors: wrong,
+				Status: http.StatusBadGateway, Code: "answer_invalid", Errors: wrong,
 				Detail: "The API's answer is not as its document says, and was held back. Tell its provider, with the request id.",
 			}
 		case s.reported != nil:
