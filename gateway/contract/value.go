@@ -232,6 +232,9 @@ func divided(raw, style string) []string {
 	case "pipeDelimited":
 		raw = strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(raw, "%7C", "\x00"), "%7c", "\x00"), "|", "\x00")
 	default:
+		if !strings.Contains(raw, ",") { // most clients encode the delimiter as well
+			raw = strings.ReplaceAll(strings.ReplaceAll(raw, "%2C", ","), "%2c", ",")
+		}
 		raw = strings.ReplaceAll(raw, ",", "\x00")
 	}
 	parts := strings.Split(raw, "\x00")

@@ -176,15 +176,8 @@ func (r *run) checkAll(s *Schema, v Value, outer *evaluated) bool {
 		return false
 	}
 	ok := true
-	if s.constant != nil && canonical(v) != *s.constant {
-		r.fail("is not %s", s.constText)
-		ok = false
-	}
-	if s.enum != nil {
-		if _, found := s.enum[canonical(v)]; !found {
-			r.fail("is none of %s", s.enumText)
-			ok = false
-		}
+	if s.constant != nil || s.enum != nil {
+		ok = r.given(s, v)
 	}
 	ev := outer
 	if ev == nil && s.wantsEvaluated {
@@ -211,6 +204,37 @@ func (r *run) checkAll(s *Schema, v Value, outer *evaluated) bool {
 	}
 	return ok
 }
+
+// given holds a value to const and enum.
+func (r *run) given(s *Schema, v Value) bool {
+	key, may := "", s.enumTypes.has(v)
+	if may {
+		key = canonical(v)
+		r.cost(len(key) / 16)
+	}
+	ok := true
+	if s.constant != nil && (!may || key != *s.constant) {
+		r.fail("is not %s", s.constText)
+		ok = false
+	}
+	if s.enum != nil {
+		if _, found := s.enum[key]; !found || !may {
+			r.fail("is none of %s", s.enumText)
+			ok = false
+		}
+	}
+	return ok
+}
+
+// cost takes steps for what takes longer than a step.
+func (r *run) cost(steps int) {
+	if r.Steps -= steps; r.Steps < 0 {
+		r.spent = true
+	}
+}
+
+// matching is what it costs to hold a text to a pattern.
+func matching(text string) int { return 4 + len(text)/4 }
 
 func (t types) has(v Value) bool {
 	switch v := v.(type) {
@@ -289,7 +313,7 @@ func (r *run) string(s *Schema, text string) bool {
 		}
 	}
 	if s.pattern != nil {
-		if r.Steps -= len(text) / 16; !s.pattern.MatchString(text) {
+		if r.cost(matching(text)); !s.pattern.MatchString(text) {
 			r.fail("does not match the pattern %s", clip(s.pattern.String()))
 			ok = false
 		}
@@ -351,8 +375,7 @@ func (r *run) unique(list []Value) bool {
 	seen := make(map[string]int, len(list))
 	for i, v := range list {
 		key := canonical(v)
-		if r.Steps -= 1 + len(key)/16; r.Steps < 0 {
-			r.spent = true
+		if r.cost(1 + len(key)/16); r.spent {
 			return false
 		}
 		if before, ok := seen[key]; ok {
@@ -495,11 +518,14 @@ func (r *run) member(s *Schema, m *Member, at int, ev *evaluated) bool {
 		ok = r.check(sub, m.Value, nil) && ok
 	}
 	for i := range s.patterned {
+		if r.cost(matching(m.Name)); r.spent {
+			ok = false
+			break
+		}
 		if s.patterned[i].pattern.MatchString(m.Name) {
 			matched = true
 			ok = r.check(s.patterned[i].schema, m.Value, nil) && ok
 		}
-		r.Steps -= 1 + len(m.Name)/16
 	}
 	if !matched && s.additional != nil {
 		matched = true

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"math/big"
 	"strconv"
 	"strings"
@@ -59,11 +60,6 @@ func (n Number) short() bool {
 	return n != "" && n != "-"
 }
 
-func (n Number) int() int64 {
-	i, _ := strconv.ParseInt(string(n), 10, 64) // of a short one alone
-	return i
-}
-
 func (n Number) rat() *big.Rat {
 	r, ok := new(big.Rat).SetString(string(n))
 	if !ok {
@@ -74,23 +70,77 @@ func (n Number) rat() *big.Rat {
 
 // compare is -1, 0 or 1 for n below, at or above m.
 func (n Number) compare(m Number) int {
-	if n.short() && m.short() {
-		a, b := n.int(), m.int()
-		switch {
-		case a < b:
+	a, ok1 := n.plain()
+	b, ok2 := m.plain()
+	switch {
+	case !ok1 || !ok2:
+		return n.rat().Cmp(m.rat())
+	case a.negative != b.negative:
+		if a.negative {
 			return -1
-		case a > b:
-			return 1
 		}
-		return 0
+		return 1
 	}
-	return n.rat().Cmp(m.rat())
+	by := cmp.Compare(len(a.whole), len(b.whole))
+	if by == 0 {
+		by = cmp.Or(strings.Compare(a.whole, b.whole), strings.Compare(a.part, b.part))
+	}
+	if a.negative {
+		return -by
+	}
+	return by
+}
+
+// plain is a number as it stands: without zeros at its ends. Zero is not
+// negative.
+type plain struct {
+	negative    bool
+	whole, part string
+}
+
+// plain is false for a number with an exponent.
+func (n Number) plain() (p plain, ok bool) {
+	s := string(n)
+	if s != "" && s[0] == '-' {
+		p.negative, s = true, s[1:]
+	}
+	if strings.ContainsAny(s, "eE") {
+		return plain{}, false
+	}
+	s, p.part, _ = strings.Cut(s, ".")
+	p.whole, p.part = strings.TrimLeft(s, "0"), strings.TrimRight(p.part, "0")
+	p.negative = p.negative && (p.whole != "" || p.part != "")
+	return p, true
+}
+
+// scaled is the number times ten to the power, while that fits an int64.
+func (p plain) scaled(power int) (int64, bool) {
+	if len(p.whole)+power > 18 || len(p.part) > power {
+		return 0, false
+	}
+	n := int64(0)
+	for i := range len(p.whole) {
+		n = n*10 + int64(p.whole[i]-'0')
+	}
+	for i := range power {
+		if n *= 10; i < len(p.part) {
+			n += int64(p.part[i] - '0')
+		}
+	}
+	return n, true
 }
 
 // multipleOf reports whether n is a whole multiple of m, which is above zero.
 func (n Number) multipleOf(m Number) bool {
-	if n.short() && m.short() {
-		return n.int()%m.int() == 0
+	a, ok1 := n.plain()
+	b, ok2 := m.plain()
+	if ok1 && ok2 {
+		power := max(len(a.part), len(b.part))
+		x, ok1 := a.scaled(power)
+		y, ok2 := b.scaled(power)
+		if ok1 && ok2 && y > 0 {
+			return x%y == 0
+		}
 	}
 	return new(big.Rat).Quo(n.rat(), m.rat()).IsInt()
 }
