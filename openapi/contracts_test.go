@@ -133,8 +133,8 @@ func TestContractsOfDialects(t *testing.T) {
 		}
 	}
 	for given, want := range map[string]string{
-		`{$ref: '#/components/schemas/Nobody'}`:   "leads to nothing",
-		`{$dynamicRef: '#node'}`:                  "$dynamicRef cannot be followed",
+		`{$ref: '#/components/schemas/Nobody'}`:  "leads to nothing",
+		`{$dynamicRef: '#node'}`:                 "$dynamicRef cannot be followed",
 		`{type: array, items: [{type: string}]}`: "a schema is",
 	} {
 		doc, err := openapi.Open(context.Background(), []byte(document("3.1.0", given)), openapi.ScanOptions{})

@@ -318,7 +318,6 @@ type Schema struct {
 	additional, names            *Schema
 	dependent                    []dependent
 	unevaluatedProperties        *Schema
-	silent                       []string // required ones that are readOnly or writeOnly
 
 	all, any, one           []*Schema
 	not, when, then, orElse *Schema

@@ -134,7 +134,7 @@ func TestSchemasThatDoNotCompile(t *testing.T) {
 		`{"properties":[]}`:                "properties is no object",
 		`7`:                                "neither an object",
 		`{"type":`:                         "is no JSON",
-		`{"pattern":"` + strings.Repeat("a", 5000) + `"}`:               "at most 4096",
+		`{"pattern":"` + strings.Repeat("a", 5000) + `"}`:                "at most 4096",
 		strings.Repeat(`{"not":`, 300) + `{}` + strings.Repeat(`}`, 300): "nested too deeply",
 	} {
 		set, err := schema.NewSet(nil)
