@@ -12,10 +12,12 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:       keyCase,
-		entry.PolicyRateLimit: rateLimitCase,
-		entry.PolicyValidate:  validateCase,
-		entry.PolicyMock:      mockCase,
+		entry.PolicyKey:           keyCase,
+		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicyValidate:      validateCase,
+		entry.PolicyMock:          mockCase,
+		entry.PolicyIdentityToken: identityTokenCase,
+		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"portico/gateway/contract"
+	"portico/gateway/identity"
+	"portico/gateway/waf"
 	"portico/internal/entry"
 	"portico/internal/entry/schema"
 )
@@ -35,6 +37,8 @@ type Tools struct {
 	Grants   Grants
 	Limiter  *Limiter
 	Reported *Reported // nil: what validation lets pass is not counted
+	WAF      *waf.Set
+	Identity *identity.Signer
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -306,6 +310,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newValidateStep(*p, c.contract(at.route), c.tools.Reported)
 	case *entry.Mock:
 		return newMockStep(*p, c.contract(at.route))
+	case *entry.IdentityToken:
+		return newIdentityTokenStep(*p, c.tools.Identity)
+	case *entry.WAF:
+		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

@@ -41,6 +41,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.validate(at, *c)
 	case *entry.Mock:
 		p.mock(at, *c)
+	case *entry.IdentityToken:
+		p.identityToken(at, *c)
+	case *entry.WAF:
+		p.waf(at, *c)
 	default:
 		p.add(at, "is of no kind")
 	}

@@ -4,8 +4,10 @@ import "portico/internal/entry"
 
 // abouts has a line for each kind; what it holds stands in the file of its name.
 var abouts = map[entry.PolicyKind]About{
-	entry.PolicyKey:       key,
-	entry.PolicyRateLimit: rateLimit,
-	entry.PolicyValidate:  validate,
-	entry.PolicyMock:      mock,
+	entry.PolicyKey:           key,
+	entry.PolicyRateLimit:     rateLimit,
+	entry.PolicyValidate:      validate,
+	entry.PolicyMock:          mock,
+	entry.PolicyIdentityToken: identityToken,
+	entry.PolicyWAF:           waf,
 }
