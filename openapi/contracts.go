@@ -179,7 +179,7 @@ func (w *contractWriter) headerSample(h tree.Node) string {
 	if n.Exists() {
 		text = n.AppendJSON(nil, "")
 	} else if schema := h.Get("schema"); schema.Exists() {
-		m := sampler{src: w.src, answer: true, left: sampleBytes}
+		m := sampler{src: w.src, answer: true, fit: true, left: sampleBytes}
 		text = m.append(nil, schema, 0)
 	}
 	var s string
@@ -286,7 +286,7 @@ func (w *contractWriter) examples(m tree.Node, mediaType string, schema tree.Nod
 	if len(out) > 0 || !schema.Exists() {
 		return out
 	}
-	made := sampler{src: w.src, answer: true, left: sampleBytes}
+	made := sampler{src: w.src, answer: true, fit: true, left: sampleBytes}
 	body := made.append(nil, schema, 0)
 	if !isJSON {
 		var s string
