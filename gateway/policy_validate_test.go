@@ -253,3 +253,26 @@ func TestUnknownParametersAreAnOption(t *testing.T) {
 		})
 	}
 }
+
+// TestExplainSaysWhatIsNotAsDescribed of both ways, where it was only reported.
+func TestExplainSaysWhatIsNotAsDescribed(t *testing.T) {
+	r := startExplaining(t)
+	api := demoAPI(r.upstream.URL)
+	c := orderContract()
+	c.Answers = []entry.ContractAnswer{{Status: "200", Content: []entry.ContractContent{{Type: "application/json", Schema: json.RawMessage(`{"required":["nothing"]}`)}}}}
+	held(entry.Validate{Request: "report", Answer: "report"}, c)(&api)
+	r.put(t, 3, item(t, 3, api))
+	got, way := r.explain(t, token(), "POST", "/demo/orders/v1/do/echo", `{"item":"tea","count":0}`, "Content-Type: application/json")
+	if got.status != 200 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	var details []string
+	for _, s := range way.Steps {
+		if s.Step == string(entry.PolicyValidate) {
+			details = append(details, string(s.Stage)+": "+s.Detail)
+		}
+	}
+	if want := []string{"shape: 1 wrong; body /count: is less than 1", "answer: 1 wrong; body /nothing: is missing"}; !slices.Equal(details, want) {
+		t.Errorf("got %q, want %q", details, want)
+	}
+}
