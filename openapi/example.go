@@ -219,9 +219,9 @@ func appendMatching(dst []byte, re *syntax.Regexp) ([]byte, bool) {
 	case syntax.OpAlternate:
 		return appendMatching(dst, re.Sub[0])
 	}
-	ok := true
 	for range times {
 		for _, sub := range re.Sub {
+			var ok bool
 			if dst, ok = appendMatching(dst, sub); !ok {
 				return dst, false
 			}

@@ -464,7 +464,7 @@ func (r *run) required(s *Schema, o *Object, names []string) bool {
 // needless reports whether a property need not be there since it travels the
 // other way alone.
 func (r *run) needless(s *Schema, name string, depth int) bool {
-	if s == nil || depth > 8 {
+	if r.cost(1); s == nil || depth > 8 || r.spent {
 		return false
 	}
 	for i := range s.properties {
@@ -479,7 +479,7 @@ func (r *run) needless(s *Schema, name string, depth int) bool {
 }
 
 func (r *run) oneWay(s *Schema, depth int) bool {
-	if s == nil || depth > 8 {
+	if r.cost(1); s == nil || depth > 8 || r.spent {
 		return false
 	}
 	return s.readOnly && r.Direction == Request || s.writeOnly && r.Direction == Answer || r.oneWay(s.ref, depth+1) ||
@@ -652,7 +652,8 @@ func (r *run) nearest(list []*Schema, v Value, otherwise string) {
 	}
 	var near *Schema
 	for _, sub := range list {
-		if t := sub.allows(map[*Schema]bool{}); t != 0 && !t.has(v) {
+		r.cost(mostLooks / 10)
+		if t := sub.kinds(); t != 0 && !t.has(v) {
 			continue
 		}
 		if near != nil {

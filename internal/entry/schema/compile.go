@@ -293,7 +293,8 @@ type Schema struct {
 	enum        map[string]struct{}
 	enumText    string
 	enumTypes   types
-	ref         *Schema // $ref or $dynamicRef
+	refers      bool    // it has one of them
+	ref         *Schema // $ref or $dynamicRef, once it was followed
 	dynamicName string  // of a $dynamicRef that is looked up while validating
 	anchored    map[string]*Schema
 
@@ -432,10 +433,11 @@ func (c *Compiler) keyword(s *Schema, m Member, in *resource) (err error) {
 			return wrong("text")
 		}
 		to := s
-		if s.ref != nil || s.dynamicName != "" || c.waits(s) { // both stand there
+		if s.refers { // both stand there
 			to = blank()
 			s.all = append(s.all, to)
 		}
+		s.refers = true
 		c.refs = append(c.refs, pending{to, ref, m.Name == "$dynamicRef", in})
 	case "$dynamicAnchor":
 		// found by index
@@ -595,11 +597,6 @@ func (c *Compiler) named(s *Schema, keyword string, m Member, in *resource) erro
 	return nil
 }
 
-// waits reports whether a reference of the schema is not followed yet.
-func (c *Compiler) waits(s *Schema) bool {
-	return slices.ContainsFunc(c.refs, func(p pending) bool { return p.schema == s })
-}
-
 func (c *Compiler) list(m Member, in *resource) ([]*Schema, error) {
 	list, ok := m.Value.([]Value)
 	if !ok {
@@ -737,7 +734,7 @@ func shown(v Value) string {
 // through references and alternatives. It is for texts that have no type of their
 // own, such as parameters.
 func (s *Schema) Kinds() map[string]bool {
-	t := s.allows(map[*Schema]bool{})
+	t := s.kinds()
 	if t == 0 {
 		return nil
 	}
@@ -750,9 +747,18 @@ func (s *Schema) Kinds() map[string]bool {
 	return out
 }
 
-// allows is 0 for any type.
-func (s *Schema) allows(seen map[*Schema]bool) types {
-	if s == nil || seen[s] {
+// mostLooks bounds how many schemas are looked through for what one says of
+// itself: references may lead the same way by exponentially many.
+const mostLooks = 2_000
+
+// kinds is 0 for any type.
+func (s *Schema) kinds() types {
+	looks := mostLooks
+	return s.allows(map[*Schema]bool{}, &looks)
+}
+
+func (s *Schema) allows(seen map[*Schema]bool, looks *int) types {
+	if *looks--; s == nil || seen[s] || *looks < 0 {
 		return 0
 	}
 	seen[s] = true
@@ -768,14 +774,14 @@ func (s *Schema) allows(seen map[*Schema]bool) types {
 			t &= by
 		}
 	}
-	narrow(s.ref.allows(seen))
+	narrow(s.ref.allows(seen, looks))
 	for _, sub := range s.all {
-		narrow(sub.allows(seen))
+		narrow(sub.allows(seen, looks))
 	}
 	for _, list := range [][]*Schema{s.any, s.one} {
 		var either types
 		for _, sub := range list {
-			one := sub.allows(seen)
+			one := sub.allows(seen, looks)
 			if one == 0 {
 				either = 0
 				break
@@ -796,7 +802,7 @@ func (s *Schema) allows(seen map[*Schema]bool) types {
 // Property returns the schema of an object's property, and Items that of a list's
 // item, looking through references and allOf; nil for none.
 func (s *Schema) Property(name string) *Schema {
-	return s.find(0, func(s *Schema) *Schema {
+	return s.look(func(s *Schema) *Schema {
 		for _, p := range s.properties {
 			if p.name == name {
 				return p.schema
@@ -808,13 +814,13 @@ func (s *Schema) Property(name string) *Schema {
 
 // Items is beside Property.
 func (s *Schema) Items() *Schema {
-	return s.find(0, func(s *Schema) *Schema { return s.items })
+	return s.look(func(s *Schema) *Schema { return s.items })
 }
 
 // Properties lists the names of an object's properties, in order.
 func (s *Schema) Properties() []string {
 	names := map[string]bool{}
-	s.find(0, func(s *Schema) *Schema {
+	s.look(func(s *Schema) *Schema {
 		for _, p := range s.properties {
 			names[p.name] = true
 		}
@@ -825,7 +831,7 @@ func (s *Schema) Properties() []string {
 
 // Open reports whether an object may have properties that are not named.
 func (s *Schema) Open() bool {
-	closed := s.find(0, func(s *Schema) *Schema {
+	closed := s.look(func(s *Schema) *Schema {
 		if s.additional != nil && s.additional.never {
 			return s.additional
 		}
@@ -834,19 +840,25 @@ func (s *Schema) Open() bool {
 	return closed == nil
 }
 
-func (s *Schema) find(depth int, ask func(*Schema) *Schema) *Schema {
-	if s == nil || depth > 16 {
+// look asks a schema, then those that it refers to and is composed of.
+func (s *Schema) look(ask func(*Schema) *Schema) *Schema {
+	looks := mostLooks
+	return s.find(&looks, 0, ask)
+}
+
+func (s *Schema) find(looks *int, depth int, ask func(*Schema) *Schema) *Schema {
+	if *looks--; s == nil || depth > 16 || *looks < 0 {
 		return nil
 	}
 	if got := ask(s); got != nil {
 		return got
 	}
-	if got := s.ref.find(depth+1, ask); got != nil {
+	if got := s.ref.find(looks, depth+1, ask); got != nil {
 		return got
 	}
 	for _, list := range [][]*Schema{s.all, s.any, s.one} {
 		for _, sub := range list {
-			if got := sub.find(depth+1, ask); got != nil {
+			if got := sub.find(looks, depth+1, ask); got != nil {
 				return got
 			}
 		}

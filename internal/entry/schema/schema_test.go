@@ -157,12 +157,15 @@ func TestNothingTakesLong(t *testing.T) {
 		"itself among its parts":       {`{"A":{"allOf":[{"$ref":"#/$defs/A"},{"$ref":"#/$defs/A"}]}}`, `{"$ref":"#/$defs/A"}`, `1`},
 		"many patterns, many names":    {``, `{"patternProperties":{` + numbered(500, `"^(a|b|c)*x%d$":{"type":"string"}`) + `}}`, `{` + numbered(20_000, `"`+strings.Repeat("abc", 20)+`%d":1`) + `}`},
 		"unique long items":            {``, `{"uniqueItems":true,"items":{"uniqueItems":true}}`, `[` + numbered(30_000, `{"n":%d}`) + `,{"n":1}]`},
+		"ways that meet":               {ladder(60), `{"$ref":"#/$defs/L0"}`, `{"b":1}`},
 		"a million errors":             {``, `{"items":{"type":"string"}}`, `[` + numbered(150_000, `%d`) + `]`},
 	} {
 		s := inSet(t, c.definitions, c.schema)
 		v := parsed(t, []byte(c.value))
 		began := time.Now()
-		got := s.Check(v, schema.Options{})
+		s.Kinds()
+		s.Property("nobody")
+		got := s.Check(v, schema.Options{Direction: schema.Request})
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("%s: took %s", name, took)
 		}
@@ -214,4 +217,14 @@ func TestNumbersAreExact(t *testing.T) {
 			t.Errorf("%s of %s: got %v, %v", c.value, c.schema, fits, err)
 		}
 	}
+}
+
+// ladder is schemas each of which leads twice to the next, in several ways.
+func ladder(rungs int) string {
+	out := "{"
+	for i := range rungs {
+		next := fmt.Sprintf(`{"$ref":"#/$defs/L%d"}`, i+1)
+		out += fmt.Sprintf(`"L%d":{"required":["a"],"allOf":[%s,{"allOf":[%s]}],"anyOf":[%s,{"allOf":[%s]}]},`, i, next, next, next, next)
+	}
+	return out + fmt.Sprintf(`"L%d":{"type":"object"}}`, rungs)
 }
