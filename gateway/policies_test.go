@@ -18,6 +18,10 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyMock:          mockCase,
 		entry.PolicyIdentityToken: identityTokenCase,
 		entry.PolicyWAF:           wafCase,
+		entry.PolicyJWT:           jwtCase,
+		entry.PolicyAnonymous:     anonymousCase,
+		entry.PolicyScopes:        scopesCase,
+		entry.PolicyExpression:    expressionCase,
 	}
 }
 

@@ -10,4 +10,8 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyMock:          mock,
 	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyWAF:           waf,
+	entry.PolicyJWT:           jwt,
+	entry.PolicyAnonymous:     anonymous,
+	entry.PolicyScopes:        scopes,
+	entry.PolicyExpression:    expression,
 }
