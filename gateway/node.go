@@ -155,8 +155,8 @@ func New(config Config) (*Node, error) {
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
 		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
-		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set),
-		Identity: new(identity.Signer), Reported: new(policy.Reported),
+		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set), Identity: new(identity.Signer),
+		Reported: new(policy.Reported),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
@@ -283,6 +283,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	n.tools.Limiter.Close()
 	return n.lane.Drain(ctx)
 }
 

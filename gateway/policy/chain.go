@@ -350,6 +350,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newValidateStep(*p, c.contract(at.route), c.tools.Reported)
 	case *entry.Mock:
 		return newMockStep(*p, c.contract(at.route))
+	case *entry.SpikeArrest:
+		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.ConcurrencyLimit:
+		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.IdentityToken:
 		return newIdentityTokenStep(*p, c.tools.Identity)
 	case *entry.WAF:

@@ -48,9 +48,11 @@ var kinds = []struct {
 	{Authorize, func() PolicyConfig { return new(ScopesPolicy) }},
 	{Authorize, func() PolicyConfig { return new(ExpressionPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
+	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
 	{Shape, func() PolicyConfig { return new(Validate) }},
-	{Destination, func() PolicyConfig { return new(Mock) }},
 	{Shape, func() PolicyConfig { return new(IdentityToken) }},
+	{Destination, func() PolicyConfig { return new(Mock) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.
