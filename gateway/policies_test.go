@@ -12,17 +12,18 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:         keyCase,
-		entry.PolicyRateLimit:   rateLimitCase,
-		entry.PolicyValidate:    validateCase,
-		entry.PolicyMock:        mockCase,
-		entry.PolicySpikeArrest: spikeArrestCase,
-		entry.PolicyConcurrency: concurrencyCase,
-		entry.PolicyJWT:         jwtCase,
-		entry.PolicyAnonymous:   anonymousCase,
-		entry.PolicyScopes:      scopesCase,
-		entry.PolicyExpression:  expressionCase,
-		entry.PolicyWAF:         wafCase,
+		entry.PolicyKey:           keyCase,
+		entry.PolicyIdentityToken: identityTokenCase,
+		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicyValidate:      validateCase,
+		entry.PolicyMock:          mockCase,
+		entry.PolicySpikeArrest:   spikeArrestCase,
+		entry.PolicyConcurrency:   concurrencyCase,
+		entry.PolicyJWT:           jwtCase,
+		entry.PolicyAnonymous:     anonymousCase,
+		entry.PolicyScopes:        scopesCase,
+		entry.PolicyExpression:    expressionCase,
+		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -4,15 +4,16 @@ import "portico/internal/entry"
 
 // abouts has a line for each kind; what it holds stands in the file of its name.
 var abouts = map[entry.PolicyKind]About{
-	entry.PolicyKey:         key,
-	entry.PolicyValidate:    validate,
-	entry.PolicyMock:        mock,
-	entry.PolicyJWT:         jwt,
-	entry.PolicyAnonymous:   anonymous,
-	entry.PolicyScopes:      scopes,
-	entry.PolicyExpression:  expression,
-	entry.PolicyRateLimit:   rateLimit,
-	entry.PolicySpikeArrest: spikeArrest,
-	entry.PolicyConcurrency: concurrency,
-	entry.PolicyWAF:         waf,
+	entry.PolicyIdentityToken: identityToken,
+	entry.PolicyKey:           key,
+	entry.PolicyValidate:      validate,
+	entry.PolicyMock:          mock,
+	entry.PolicyJWT:           jwt,
+	entry.PolicyAnonymous:     anonymous,
+	entry.PolicyScopes:        scopes,
+	entry.PolicyExpression:    expression,
+	entry.PolicyRateLimit:     rateLimit,
+	entry.PolicySpikeArrest:   spikeArrest,
+	entry.PolicyConcurrency:   concurrency,
+	entry.PolicyWAF:           waf,
 }
