@@ -167,6 +167,7 @@ func New(config Config) (*Node, error) {
 		WAF:      new(waf.Set),
 		Identity: new(identity.Signer),
 		Cache:    cache.New(config.CacheBytes),
+		Reported: new(policy.Reported),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)

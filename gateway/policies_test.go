@@ -25,6 +25,8 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyPath:          pathCase,
 		entry.PolicyQuery:         queryCase,
 		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicyValidate:      validateCase,
+		entry.PolicyMock:          mockCase,
 		entry.PolicySpikeArrest:   spikeArrestCase,
 		entry.PolicyConcurrency:   concurrencyCase,
 		entry.PolicyJWT:           jwtCase,

@@ -25,7 +25,7 @@ type Body struct {
 	ended   atomic.Bool
 	packed  bool   // source unpacks what comes, and counts that
 	put     bool   // rest is read in the place of source, which has ended; guarded by mu
-	rest    []byte // guarded by mu
+	rest    []byte // read before source, or in its place; guarded by mu
 	failed  atomic.Pointer[failure]
 }
 
@@ -114,6 +114,11 @@ func (b *Body) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+	if len(b.rest) > 0 { // what Peek has read
+		n := copy(p, b.rest)
+		b.rest = b.rest[n:]
+		return n, nil
+	}
 	n, err := b.source.Read(p)
 	more := int64(n)
 	if b.packed {
@@ -174,6 +179,27 @@ func (b *Body) Whole(limit int64) ([]byte, error) {
 	}
 	b.Put(data)
 	return data, nil
+}
+
+// Peek reads the body to its end if it has at most limit bytes, and keeps it as
+// the body. Of a longer one it keeps what it has read to be read again before the
+// rest, and reports false.
+func (b *Body) Peek(limit int64) (data []byte, whole bool, err error) {
+	if b == nil {
+		return nil, true, nil
+	}
+	data, err = io.ReadAll(io.LimitReader(b, limit+1))
+	if err != nil {
+		return nil, false, err
+	}
+	if int64(len(data)) <= limit {
+		b.Put(data)
+		return data, true, nil
+	}
+	b.mu.Lock()
+	b.rest = data
+	b.mu.Unlock()
+	return nil, false, nil
 }
 
 // Put makes the body, which must have been read to its end, one that holds data.

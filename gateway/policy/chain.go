@@ -6,10 +6,12 @@ import (
 	"slices"
 
 	"portico/gateway/cache"
+	"portico/gateway/contract"
 	"portico/gateway/identity"
 	"portico/gateway/token"
 	"portico/gateway/waf"
 	"portico/internal/entry"
+	"portico/internal/entry/schema"
 )
 
 // Step is one compiled policy. It is shared by all requests of its routes and
@@ -37,6 +39,7 @@ type Tools struct {
 	Cache    *cache.Store // of answers; nil: none are kept
 	Grants   Grants
 	Limiter  *Limiter
+	Reported *Reported    // nil: what validation lets pass is not counted
 	KeySets  KeySets      // of issuers; nil: none can be fetched
 	Tokens   *token.Table // that were verified; nil keeps none
 	Bots     *Bots        // nil: they are neither counted nor remembered
@@ -120,7 +123,10 @@ func preflight(ctx context.Context, ex *Exchange) error {
 // where one is wanted.
 func (c *Chain) runAll(ctx context.Context, ex *Exchange) (err error) {
 	for _, stage := range entry.Stages() {
-		if err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err); err == nil || ex.Explain != nil {
+		if !ex.MockOnly || stage != entry.Shape { // such as a cache, which mocks have nothing to do with
+			err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err)
+		}
+		if err == nil || ex.Explain != nil {
 			err = c.runStage(ctx, ex, stage, &ex.passed, err)
 		}
 		if err != nil && ex.Explain == nil {
@@ -192,6 +198,9 @@ type Compiler struct {
 	tools              Tools
 	identified, public *Chain
 	made               map[entry.PolicyConfig]Step // by the pointers that the API's entry holds
+	schemas            *schema.Set                 // that contracts share; nil until one asks
+	described          *entry.Contract
+	compiled           *contract.Contract // of described, which several policies of a route ask for
 }
 
 // NewCompiler returns a compiler for an API that passed entry/check.
@@ -203,7 +212,7 @@ func NewCompiler(api entry.API, tools Tools) *Compiler {
 
 // Route returns the chain of one of the API's routes.
 func (c *Compiler) Route(route entry.Route) *Chain {
-	if len(route.Policies) > 0 {
+	if len(route.Policies) > 0 || route.Contract != nil {
 		return c.compile(route)
 	}
 	shared := &c.identified
@@ -220,9 +229,10 @@ func (c *Compiler) Route(route entry.Route) *Chain {
 // every route has, then the API's, then the route's own.
 func (c *Compiler) compile(route entry.Route) *Chain {
 	chain := &Chain{steps: []named{{"size", entry.Admit, sizeStep{}}}}
+	mock := slices.ContainsFunc(slices.Concat(c.api.Policies, route.Policies), func(p entry.Policy) bool { return p.Kind() == entry.PolicyMock })
 	own := slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind().Stage() == entry.Identify })
 	if !route.Public {
-		chain.add("grant", entry.Authorize, grantStep{})
+		chain.add("grant", entry.Authorize, grantStep{mock})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
 	}
 	methods := identifying(c.api.Policies)
@@ -233,10 +243,10 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 		if p.Kind().Stage() == entry.Identify && own {
 			continue // the route's own take its place
 		}
-		c.addPolicy(chain, p, site{route: route, methods: methods})
+		c.addPolicy(chain, p, site{route: route, methods: methods, mock: mock})
 	}
 	for _, p := range route.Policies {
-		c.addPolicy(chain, p, site{route: route, own: true, methods: methods})
+		c.addPolicy(chain, p, site{route: route, own: true, methods: methods, mock: mock})
 	}
 	if own { // a caller sends with every call what the API's other routes ask for
 		for _, p := range identifying(c.api.Policies) {
@@ -306,6 +316,7 @@ func (c *Chain) arrange() {
 type site struct {
 	route entry.Route // zero for an environment's
 	own   bool        // the route's own, not its API's
+	mock  bool        // the route has a mock
 	// methods are the identify policies that hold there, in order.
 	methods []entry.Policy
 	// stripped says that the route asks for no credential of the policy's.
@@ -325,9 +336,34 @@ func (s site) operation() string {
 }
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
-	if step := c.step(p.Config, at); step != nil {
-		chain.add(string(p.Kind()), p.Kind().Stage(), step)
+	step, stage := c.step(p.Config, at), p.Kind().Stage()
+	if step == nil {
+		return
 	}
+	if at.mock && (stage == entry.Shape || stage == entry.Destination) && p.Kind() != entry.PolicyValidate && p.Kind() != entry.PolicyMock {
+		step = aside(step)
+	}
+	chain.add(string(p.Kind()), stage, step)
+}
+
+// contract compiles the route's; nil for none, or one that cannot be compiled,
+// which entry/check lets not pass.
+func (c *Compiler) contract(route entry.Route) *contract.Contract {
+	if route.Contract == nil {
+		return nil
+	}
+	if c.schemas == nil {
+		set, err := schema.NewSet(c.api.Schemas)
+		if err != nil {
+			return nil
+		}
+		c.schemas = set
+	}
+	if c.described != route.Contract {
+		c.described = route.Contract
+		c.compiled, _ = contract.New(route.Contract, c.schemas) // nil where it fails
+	}
+	return c.compiled
 }
 
 // step compiles a policy, one line for each kind; nil where it has nothing to do.
@@ -373,6 +409,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newExpressionStep(*p)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.Validate:
+		return newValidateStep(*p, c.contract(at.route), c.tools.Reported)
+	case *entry.Mock:
+		return newMockStep(*p, c.contract(at.route))
 	case *entry.SpikeArrest:
 		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.ConcurrencyLimit:

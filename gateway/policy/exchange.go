@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"portico/gateway/contract"
 	"portico/gateway/token"
 	"portico/gateway/trace"
 	"portico/gateway/usage"
@@ -66,6 +67,12 @@ type Exchange struct {
 	// What the chain learns.
 	Caller Caller
 	Limits LimitReports
+
+	// Wrong is what is not as the document says, where that was looked at.
+	Wrong []contract.Wrong
+	// MockOnly says that the caller's subscription waits for approval: it gets the
+	// mock, and nothing of the upstream.
+	MockOnly bool
 
 	// Code is of the refusal that the caller got, "" for none.
 	Code string

@@ -61,6 +61,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.compressPolicy(at, *c)
 	case *entry.DecompressPolicy:
 		p.decompressPolicy(at, *c)
+	case *entry.Validate:
+		p.validate(at, *c)
+	case *entry.Mock:
+		p.mock(at, *c)
 	case *entry.IdentityToken:
 		p.identityToken(at, *c)
 	case *entry.WAF:

@@ -14,6 +14,8 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyCompress:      compress,
 	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyKey:           key,
+	entry.PolicyValidate:      validate,
+	entry.PolicyMock:          mock,
 	entry.PolicyJWT:           jwt,
 	entry.PolicyAnonymous:     anonymous,
 	entry.PolicyScopes:        scopes,
