@@ -128,6 +128,9 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 // Finish shows the answer to the steps that have a word about it. An error of
 // one takes the answer's place by refuse, and the others see that.
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
+	if ex.plain {
+		ex.restoreAccepts()
+	}
 	ex.chain.finish(ctx, ex, ex.passed, refuse)
 	ex.Shared.finish(ctx, ex, ex.sharedPassed, refuse)
 }
@@ -254,7 +257,11 @@ func (s site) operation() string {
 }
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
-	chain.add(string(p.Kind()), p.Kind().Stage(), c.step(p.Config, at))
+	step := c.step(p.Config, at)
+	if _, ok := step.(readsAnswer); ok {
+		chain.add(string(p.Kind()), entry.Shape, askStep{})
+	}
+	chain.add(string(p.Kind()), p.Kind().Stage(), step)
 }
 
 // step compiles a policy, one line for each kind.
@@ -267,6 +274,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newKeyStep(*p, c.tools.Grants)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.JSONBody:
+		return newJSONBodyStep(p)
+	case *entry.JSONAnswer:
+		return newJSONAnswerStep(p)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

@@ -100,6 +100,9 @@ type Exchange struct {
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 
+	plain   bool   // the upstream was asked for an answer that is not compressed
+	accepts string // the Accept-Encoding that the caller sent, where plain is set
+
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
 }

@@ -43,6 +43,8 @@ var kinds = []struct {
 }{
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Shape, func() PolicyConfig { return new(JSONBody) }},
+	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -27,7 +27,10 @@ func (e *expression) eval(in *Inputs) (any, error) {
 	if err != nil && in.State.left < 0 {
 		return nil, errBudget
 	}
-	return v, err
+	if err != nil {
+		return nil, errors.New(firstLine(err))
+	}
+	return v, nil
 }
 
 // allowed are the functions of the language that an expression may call: those
@@ -191,8 +194,8 @@ func called(function string, n ast.Node) ast.Node {
 	}
 }
 
-// budget is what one rendering may still use. A unit is a place visited, or
-// eight bytes.
+// budget is what one rendering may still use. A unit is a place visited, four
+// bytes, or two elements.
 type budget struct{ left int }
 
 func newBudget() *budget { return &budget{1_000_000} }
@@ -201,12 +204,12 @@ func (b *budget) spend(v any) error {
 	b.left--
 	switch v := v.(type) {
 	case string:
-		b.left -= len(v) / 8
+		b.left -= len(v) / 4
 		if len(v) > maxText {
 			return tree.ErrTooLarge
 		}
 	case []any:
-		b.left -= len(v) / 8
+		b.left -= len(v) / 2
 	case map[string]any:
 		b.left -= len(v)
 	}
