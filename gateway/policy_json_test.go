@@ -202,5 +202,6 @@ func TestStreamsPassPoliciesAboutBodies(t *testing.T) {
 func bodyPolicies() []entry.PolicyConfig {
 	return []entry.PolicyConfig{
 		&entry.JSONBody{Omit: []string{"/a"}}, &entry.JSONAnswer{Omit: []string{"/a"}},
+		&entry.XMLJSON{Request: entry.ToXML, Answer: entry.ToJSON, Root: "r"},
 	}
 }

@@ -258,10 +258,12 @@ func (s site) operation() string {
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 	step := c.step(p.Config, at)
-	if _, ok := step.(readsAnswer); ok {
-		chain.add(string(p.Kind()), entry.Shape, askStep{})
-	}
 	chain.add(string(p.Kind()), p.Kind().Stage(), step)
+	if a, ok := step.(accompanied); ok {
+		if stage, other := a.besides(); other != nil {
+			chain.add(string(p.Kind()), stage, other)
+		}
+	}
 }
 
 // step compiles a policy, one line for each kind.
@@ -276,10 +278,18 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.JSONBody:
 		return newJSONBodyStep(p)
+	case *entry.XMLJSON:
+		return newXMLJSONStep(p)
 	case *entry.JSONAnswer:
 		return newJSONAnswerStep(p)
 	}
 	return unknownStep{} // entry/check lets none pass
+}
+
+// accompanied is a step with another one beside it, in a stage of its own; nil for
+// none.
+type accompanied interface {
+	besides() (entry.Stage, Step)
 }
 
 // unknownStep refuses every call: configured protection that does nothing would

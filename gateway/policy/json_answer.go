@@ -28,7 +28,8 @@ func newJSONAnswerStep(p *entry.JSONAnswer) Step {
 // Run implements Step. It is of the stage answer and never asked.
 func (s *jsonAnswerStep) Run(context.Context, *Exchange) error { return nil }
 
-func (s *jsonAnswerStep) readsAnswer() {}
+// besides implements accompanied.
+func (s *jsonAnswerStep) besides() (entry.Stage, Step) { return entry.Shape, askStep{} }
 
 // Answer implements Answerer.
 func (s *jsonAnswerStep) Answer(_ context.Context, ex *Exchange) error {

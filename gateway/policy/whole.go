@@ -96,10 +96,6 @@ func dropDigests(h *Header) {
 	})
 }
 
-// readsAnswer is a step of the stage answer that reads bodies: the upstream is
-// asked for one that can be read.
-type readsAnswer interface{ readsAnswer() }
-
 // askStep asks the upstream for a whole answer that is not compressed, on behalf
 // of a step of the stage answer.
 type askStep struct{}

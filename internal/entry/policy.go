@@ -44,6 +44,7 @@ var kinds = []struct {
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(JSONBody) }},
+	{Shape, func() PolicyConfig { return new(XMLJSON) }},
 	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
 }
 

@@ -39,6 +39,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		}
 	case *entry.JSONBody:
 		p.jsonBody(at, c)
+	case *entry.XMLJSON:
+		p.xmlJSON(at, c)
 	case *entry.JSONAnswer:
 		p.jsonAnswer(at, c)
 	default:

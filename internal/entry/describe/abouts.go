@@ -7,5 +7,6 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyKey:        key,
 	entry.PolicyRateLimit:  rateLimit,
 	entry.PolicyJSONBody:   jsonBody,
+	entry.PolicyXMLJSON:    xmlJSON,
 	entry.PolicyJSONAnswer: jsonAnswer,
 }

@@ -32,7 +32,7 @@ var ErrTooLarge = errors.New("is larger than it may be")
 // Decode reads one JSON value, and nothing behind it. Where a name stands twice
 // in an object, the last one counts.
 func Decode(data []byte) (any, error) {
-	if err := measure(data); err != nil {
+	if err := Measure(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -47,8 +47,9 @@ func Decode(data []byte) (any, error) {
 	return v, nil
 }
 
-// measure counts depth and values before memory is spent on them.
-func measure(data []byte) error {
+// Measure counts depth and values, before memory is spent on them. What it
+// passes need not be JSON.
+func Measure(data []byte) error {
 	depth, values, quoted := 0, 1, false
 	for i := 0; i < len(data); i++ {
 		c := data[i]
