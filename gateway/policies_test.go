@@ -15,6 +15,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyKey:        keyCase,
 		entry.PolicyRateLimit:  rateLimitCase,
 		entry.PolicyJSONBody:   jsonBodyCase,
+		entry.PolicyErrorPage:  errorPageCase,
 		entry.PolicyXMLJSON:    xmlJSONCase,
 		entry.PolicyJSONAnswer: jsonAnswerCase,
 	}

@@ -203,5 +203,6 @@ func bodyPolicies() []entry.PolicyConfig {
 	return []entry.PolicyConfig{
 		&entry.JSONBody{Omit: []string{"/a"}}, &entry.JSONAnswer{Omit: []string{"/a"}},
 		&entry.XMLJSON{Request: entry.ToXML, Answer: entry.ToJSON, Root: "r"},
+		&entry.ErrorPage{Statuses: []string{"4xx", "5xx"}, Upstream: true, HTML: "<p>"},
 	}
 }

@@ -192,7 +192,7 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 	if ex.Explain != nil {
 		ex.Explain.Denied = denied
 	}
-	ex.Code = denied.Code
+	ex.Code, ex.Denied = denied.Code, denied
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}

@@ -280,6 +280,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newJSONBodyStep(p)
 	case *entry.XMLJSON:
 		return newXMLJSONStep(p)
+	case *entry.ErrorPage:
+		return newErrorPageStep(p, at)
 	case *entry.JSONAnswer:
 		return newJSONAnswerStep(p)
 	}

@@ -46,6 +46,7 @@ var kinds = []struct {
 	{Shape, func() PolicyConfig { return new(JSONBody) }},
 	{Shape, func() PolicyConfig { return new(XMLJSON) }},
 	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
+	{Answer, func() PolicyConfig { return new(ErrorPage) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -41,6 +41,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.jsonBody(at, c)
 	case *entry.XMLJSON:
 		p.xmlJSON(at, c)
+	case *entry.ErrorPage:
+		p.errorPage(at, c)
 	case *entry.JSONAnswer:
 		p.jsonAnswer(at, c)
 	default:

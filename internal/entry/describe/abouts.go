@@ -7,6 +7,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyKey:        key,
 	entry.PolicyRateLimit:  rateLimit,
 	entry.PolicyJSONBody:   jsonBody,
+	entry.PolicyErrorPage:  errorPage,
 	entry.PolicyXMLJSON:    xmlJSON,
 	entry.PolicyJSONAnswer: jsonAnswer,
 }

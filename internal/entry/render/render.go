@@ -219,7 +219,7 @@ func (t *Template) build(value any, use For) (node, error) {
 		case len(parts) == 1:
 			return parts[0], nil
 		}
-		return &text{parts: parts, escape: asIs}, nil
+		return text(parts), nil
 	}
 	return constant{value}, nil
 }

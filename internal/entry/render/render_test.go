@@ -158,14 +158,39 @@ func TestExpressionsEndSoonAndStaySmall(t *testing.T) {
 	}
 }
 
-func TestTextEscapesItsValuesAlone(t *testing.T) {
-	tpl, err := render.Text(`<p class="x">${problem.detail}</p>`, render.OfProblem, render.HTML)
+func TestPageEscapesValuesWhereTheyStand(t *testing.T) {
+	in := &render.Inputs{Problem: render.Problem{Detail: `<script>"'&`, Code: "javascript:alert(1)", RequestID: "a b"}}
+	for _, c := range []struct{ page, want string }{
+		{`<p class="x">${problem.detail}</p>{{.}}`, `<p class="x">&lt;script&gt;&#34;&#39;&amp;</p>{{.}}`},
+		{`<p title="${problem.detail}">`, `<p title="&lt;script&gt;&#34;&#39;&amp;">`},
+		{`<${problem.request_id}>`, `&lt;a b>`},
+		{`<a href="${problem.code}">`, `<a href="#ZgotmplZ">`},
+		{`<a href="/help?id=${problem.request_id}">`, `<a href="/help?id=a%20b">`},
+		{`<script>let x = ${problem.detail}</script>`, `<script>let x = "\u003cscript\u003e\"'\u0026"</script>`},
+	} {
+		tpl, err := render.HTML(c.page, render.OfProblem)
+		if err != nil {
+			t.Errorf("%s: %v", c.page, err)
+			continue
+		}
+		if got, err := tpl.String(in, 1000); err != nil || got != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.page, got, err, c.want)
+		}
+	}
+	for _, page := range []string{`<a href=${problem.code}`, "\x01", `<p>${problem.x}`, `<p>${body}`} {
+		if _, err := render.HTML(page, render.OfProblem); err == nil {
+			t.Errorf("%q was taken", page)
+		}
+	}
+}
+
+func TestTextEndsAtItsLimit(t *testing.T) {
+	tpl, err := render.Text("Dear ${problem.detail}", render.OfProblem)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := tpl.String(&render.Inputs{Problem: render.Problem{Detail: `<script>"'&`}}, 1000)
-	if want := `<p class="x">&lt;script&gt;&#34;&#39;&amp;</p>`; err != nil || got != want {
-		t.Errorf("got %s, %v, want %s", got, err, want)
+	if got, err := tpl.String(&render.Inputs{Problem: render.Problem{Detail: "<you>"}}, 1000); got != "Dear <you>" {
+		t.Errorf("got %s, %v", got, err)
 	}
 	if _, err := tpl.String(&render.Inputs{Problem: render.Problem{Detail: strings.Repeat("x", 2000)}}, 1000); err == nil {
 		t.Error("more than the limit was made")

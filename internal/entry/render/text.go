@@ -4,33 +4,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"strconv"
 	"strings"
 
 	"portico/internal/entry/tree"
 )
 
-// Escape makes a value's text safe for where it stands.
-type Escape func(string) string
-
-// HTML escapes for the text of elements and for attributes in quotes.
-func HTML(s string) string { return html.EscapeString(s) }
-
-// Plain leaves a text as it is.
-func Plain(s string) string { return s }
-
-func asIs(s string) string { return s }
-
 // Text compiles a template that is a plain text. It may see what templates for
-// that use see. The values of its expressions are escaped.
-func Text(source string, use For, escape Escape) (*Template, error) {
+// that use see. Nothing is escaped.
+func Text(source string, use For) (*Template, error) {
 	if len(source) > MaxTemplateBytes {
 		return nil, fmt.Errorf("is longer than %d bytes", MaxTemplateBytes)
 	}
 	t := &Template{used: map[string]bool{}}
 	parts, err := t.parts(source, use)
-	t.root = &text{parts, escape}
+	t.root = text(parts)
 	return t, err
 }
 
@@ -48,17 +36,14 @@ func (t *Template) String(in *Inputs, limit int) (string, error) {
 }
 
 // text is constants and expressions after one another.
-type text struct {
-	parts  []node
-	escape Escape
-}
+type text []node
 
 // maxText bounds a text that is made of parts, and one that an expression makes.
 const maxText = 4 << 20
 
-func (t *text) eval(in *Inputs) (any, error) {
+func (t text) eval(in *Inputs) (any, error) {
 	var b strings.Builder
-	for _, p := range t.parts {
+	for _, p := range t {
 		v, err := p.eval(in)
 		if err != nil {
 			return nil, err
@@ -66,9 +51,6 @@ func (t *text) eval(in *Inputs) (any, error) {
 		s, err := textOf(v)
 		if err != nil {
 			return nil, err
-		}
-		if _, fixed := p.(constant); !fixed {
-			s = t.escape(s)
 		}
 		if b.Len()+len(s) > maxText {
 			return nil, tree.ErrTooLarge
