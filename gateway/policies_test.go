@@ -16,6 +16,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyRateLimit:  rateLimitCase,
 		entry.PolicyJSONBody:   jsonBodyCase,
 		entry.PolicyErrorPage:  errorPageCase,
+		entry.PolicyGraphQL:    graphQLCase,
 		entry.PolicyXMLJSON:    xmlJSONCase,
 		entry.PolicyJSONAnswer: jsonAnswerCase,
 	}

@@ -282,6 +282,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newXMLJSONStep(p)
 	case *entry.ErrorPage:
 		return newErrorPageStep(p, at)
+	case *entry.GraphQL:
+		return newGraphQLStep(p)
 	case *entry.JSONAnswer:
 		return newJSONAnswerStep(p)
 	}

@@ -45,6 +45,7 @@ var kinds = []struct {
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Shape, func() PolicyConfig { return new(JSONBody) }},
 	{Shape, func() PolicyConfig { return new(XMLJSON) }},
+	{Shape, func() PolicyConfig { return new(GraphQL) }},
 	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
 	{Answer, func() PolicyConfig { return new(ErrorPage) }},
 }

@@ -43,6 +43,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.xmlJSON(at, c)
 	case *entry.ErrorPage:
 		p.errorPage(at, c)
+	case *entry.GraphQL:
+		p.graphQL(at, c)
 	case *entry.JSONAnswer:
 		p.jsonAnswer(at, c)
 	default:

@@ -10,12 +10,12 @@ import (
 
 func (p *problems) jsonBody(at string, c *entry.JSONBody) {
 	p.jsonChange(at, c.Change(), render.OfRequest)
-	p.oneOf(at+".other_types", c.OtherTypes, "", "refuse", "pass")
+	p.choice(at+".other_types", c.OtherTypes, "", "refuse", "pass")
 }
 
 func (p *problems) jsonAnswer(at string, c *entry.JSONAnswer) {
 	p.jsonChange(at, c.Change(), render.OfAnswer)
-	p.oneOf(at+".unreadable", c.Unreadable, "", "refuse", "pass")
+	p.choice(at+".unreadable", c.Unreadable, "", "refuse", "pass")
 	p.statuses(at+".statuses", c.Statuses, 200)
 }
 
@@ -30,8 +30,8 @@ func (p *problems) jsonChange(at string, c entry.JSONChange, use render.For) {
 	}
 }
 
-// oneOf checks a choice; want holds "" where it may be left out.
-func (p *problems) oneOf(field, got string, want ...string) {
+// choice checks a choice; want holds "" where it may be left out.
+func (p *problems) choice(field, got string, want ...string) {
 	text := ""
 	for _, w := range want {
 		if got == w {

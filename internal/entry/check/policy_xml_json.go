@@ -10,10 +10,10 @@ import (
 )
 
 func (p *problems) xmlJSON(at string, c *entry.XMLJSON) {
-	p.oneOf(at+".request", c.Request, "", entry.ToXML, entry.ToJSON, entry.AsItIs)
-	p.oneOf(at+".answer", c.Answer, "", entry.ToXML, entry.ToJSON, entry.AsItIs)
-	p.oneOf(at+".other_types", c.OtherTypes, "", "refuse", "pass")
-	p.oneOf(at+".unreadable", c.Unreadable, "", "refuse", "pass")
+	p.choice(at+".request", c.Request, "", entry.ToXML, entry.ToJSON, entry.AsItIs)
+	p.choice(at+".answer", c.Answer, "", entry.ToXML, entry.ToJSON, entry.AsItIs)
+	p.choice(at+".other_types", c.OtherTypes, "", "refuse", "pass")
+	p.choice(at+".unreadable", c.Unreadable, "", "refuse", "pass")
 	if (c.Request == "" || c.Request == entry.AsItIs) && (c.Answer == "" || c.Answer == entry.AsItIs) {
 		p.add(at, "turns nothing: say what becomes of the request or of the answer")
 	}

@@ -8,6 +8,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyRateLimit:  rateLimit,
 	entry.PolicyJSONBody:   jsonBody,
 	entry.PolicyErrorPage:  errorPage,
+	entry.PolicyGraphQL:    graphQL,
 	entry.PolicyXMLJSON:    xmlJSON,
 	entry.PolicyJSONAnswer: jsonAnswer,
 }
