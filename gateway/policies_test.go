@@ -12,13 +12,15 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:        keyCase,
-		entry.PolicyRateLimit:  rateLimitCase,
-		entry.PolicyJSONBody:   jsonBodyCase,
-		entry.PolicyErrorPage:  errorPageCase,
-		entry.PolicyGraphQL:    graphQLCase,
-		entry.PolicyXMLJSON:    xmlJSONCase,
-		entry.PolicyJSONAnswer: jsonAnswerCase,
+		entry.PolicyKey:           keyCase,
+		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicyJSONBody:      jsonBodyCase,
+		entry.PolicyErrorPage:     errorPageCase,
+		entry.PolicyGraphQL:       graphQLCase,
+		entry.PolicyXMLJSON:       xmlJSONCase,
+		entry.PolicyJSONAnswer:    jsonAnswerCase,
+		entry.PolicyIdentityToken: identityTokenCase,
+		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -137,7 +137,7 @@ func (ex *Exchange) restoreAccepts() {
 // change, as far as its status tells.
 func changeable(ex *Exchange) bool {
 	a := &ex.Answer
-	return a.Tunnel == nil && a.Body != nil && a.Status >= 200 && a.Status != http.StatusNoContent &&
+	return a.Tunnel == nil && (a.Body != nil || ex.Method == http.MethodHead) && a.Status >= 200 && a.Status != http.StatusNoContent &&
 		a.Status != http.StatusPartialContent && a.Status != http.StatusNotModified && !isGRPC(&a.Header)
 }
 

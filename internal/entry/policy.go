@@ -41,11 +41,13 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Shape, func() PolicyConfig { return new(GraphQL) }},
 	{Shape, func() PolicyConfig { return new(JSONBody) }},
 	{Shape, func() PolicyConfig { return new(XMLJSON) }},
-	{Shape, func() PolicyConfig { return new(GraphQL) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
 	{Answer, func() PolicyConfig { return new(ErrorPage) }},
 }

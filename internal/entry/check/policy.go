@@ -47,6 +47,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.graphQL(at, c)
 	case *entry.JSONAnswer:
 		p.jsonAnswer(at, c)
+	case *entry.IdentityToken:
+		p.identityToken(at, *c)
+	case *entry.WAF:
+		p.waf(at, *c)
 	default:
 		p.add(at, "is of no kind")
 	}
