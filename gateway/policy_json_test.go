@@ -206,3 +206,45 @@ func bodyPolicies() []entry.PolicyConfig {
 		&entry.ErrorPage{Statuses: []string{"4xx", "5xx"}, Upstream: true, HTML: "<p>"},
 	}
 }
+
+// withBodyPolicies puts all of them on an API that is served already.
+func (r *running) withBodyPolicies(t *testing.T, upstream, protocol string) {
+	t.Helper()
+	api := demoAPI(upstream)
+	api.Upstreams[0].Protocol = protocol
+	for _, c := range bodyPolicies() {
+		api.Policies = append(api.Policies, entry.Policy{Config: c})
+	}
+	r.serve(t, 9, item(t, 9, api))
+}
+
+func TestTunnelsPassPoliciesAboutBodies(t *testing.T) {
+	inHTTP1AndTLS(t, func(t *testing.T, lane change) {
+		up := switching(t)
+		r := onUpstream(t, up.URL, lane)
+		r.withBodyPolicies(t, up.URL, "")
+		_, in := r.open(t, `{"a":1}`)
+		expect(t, in, "")
+	})
+}
+
+func TestGRPCPassesPoliciesAboutBodies(t *testing.T) {
+	inHTTP2(t, func(t *testing.T, lane change) {
+		up := serveH2C(t, grpcServer(t, func(*http.Request) {}))
+		r := onProtocol(t, up, "h2c", lane)
+		r.withBodyPolicies(t, up, "h2c")
+		in, out := io.Pipe()
+		go out.Write(message("first"))
+		res := r.grpc(t, t.Context(), do+"talk", "application/grpc+json", in)
+		if got, err := readMessage(res.Body); err != nil || got != "FIRST" {
+			t.Fatalf("got %q %v", got, err)
+		}
+		out.Close()
+		if _, err := io.ReadAll(res.Body); err != nil || res.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("ended with %v, trailers %v", err, res.Trailer)
+		}
+		if res := r.grpc(t, t.Context(), do+"fail", "application/grpc", strings.NewReader("")); res.Header.Get("Grpc-Status") != "5" {
+			t.Errorf("a failure: got %v", res.Header)
+		}
+	})
+}

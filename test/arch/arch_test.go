@@ -85,6 +85,8 @@ func homes() map[string][]string {
 		"github.com/chromedp/":          {"test/..."},
 		"golang.org/x/crypto/argon2":    {"manager/...", "internal/secret/..."},
 		"go.yaml.in/":                   {"openapi/..."},
+		"github.com/expr-lang/":         {"internal/entry/..."},
+		"github.com/vektah/gqlparser":   {"gateway/graphql"},
 		"gopkg.in/yaml":                 {},
 	}
 }
