@@ -59,8 +59,8 @@ func jsonBodyCase(t *testing.T, lane change) {
 		"no JSON":          {`{"n":`, asJSON, 400, "body_invalid"},
 		"deep":             {strings.Repeat("[", 5000), asJSON, 400, "body_invalid"},
 		"a test fails":     {`{"n":3}`, asJSON, 400, "body_unsuitable"},
-		"another type":     {`n=2`, "Content-Type: text/plain", 415, "media_type_unsupported"},
-		"no type":          {`{"n":2}`, "X-No: type", 415, "media_type_unsupported"},
+		"another type":     {`n=2`, "Content-Type: text/plain", 415, "media_type_not_supported"},
+		"no type":          {`{"n":2}`, "X-No: type", 415, "media_type_not_supported"},
 		"too large":        {`{"n":2,"x":"` + strings.Repeat("x", 10_000) + `"}`, asJSON, 413, "request_too_large"},
 		"a type beside it": {`{"n":2,"id":0}`, "Content-Type: application/vnd.order+json", 200, ""},
 	} {

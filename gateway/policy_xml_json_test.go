@@ -53,7 +53,7 @@ func xmlJSONCase(t *testing.T, lane change) {
 	}{
 		"no JSON":      {`{"z":`, asJSON, 400, "body_invalid"},
 		"no XML of it": {`{"a b":1}`, asJSON, 400, "body_invalid"},
-		"another type": {`<order/>`, "Content-Type: application/xml", 415, "media_type_unsupported"},
+		"another type": {`<order/>`, "Content-Type: application/xml", 415, "media_type_not_supported"},
 		"too large":    {`{"z":"` + strings.Repeat("x", 10_000) + `"}`, asJSON, 413, "request_too_large"},
 		"too large after it": {
 			`{"z":"` + strings.Repeat("<", 5_000) + `"}`, asJSON, 400, "body_invalid",

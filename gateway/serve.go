@@ -135,6 +135,9 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		if errors.Is(err, policy.ErrAnswered) {
+			if ex.Denied != nil { // a policy has refused in words of its own
+				n.meters.refusals.add(ex.Shard, ex.Code)
+			}
 			return nil
 		}
 		return err

@@ -94,7 +94,7 @@ func (s *graphQLStep) read(ex *Exchange) ([]graphql.Request, *graphql.Refusal, e
 	plain := FoldEqual(media, "application/graphql")
 	if !plain && !FoldEqual(media, jsonMedia) {
 		return nil, nil, &Denied{
-			Status: http.StatusUnsupportedMediaType, Code: "media_type_unsupported",
+			Status: http.StatusUnsupportedMediaType, Code: "media_type_not_supported",
 			Detail: "Requests of GraphQL are of Content-Type application/json here.",
 		}
 	}

@@ -34,7 +34,7 @@ func (s *jsonBodyStep) Run(_ context.Context, ex *Exchange) error {
 			return nil
 		}
 		return &Denied{
-			Status: http.StatusUnsupportedMediaType, Code: "media_type_unsupported",
+			Status: http.StatusUnsupportedMediaType, Code: "media_type_not_supported",
 			Detail: "This API reads bodies of JSON here. Send Content-Type: application/json and a body of that type.",
 		}
 	}

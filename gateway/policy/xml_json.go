@@ -60,7 +60,7 @@ func (s *xmlJSONStep) Run(_ context.Context, ex *Exchange) error {
 			want = "XML here. Send Content-Type: " + s.config.XMLType
 		}
 		return &Denied{
-			Status: http.StatusUnsupportedMediaType, Code: "media_type_unsupported",
+			Status: http.StatusUnsupportedMediaType, Code: "media_type_not_supported",
 			Detail: "This API reads bodies of " + want + " and a body of that type.",
 		}
 	}

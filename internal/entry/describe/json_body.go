@@ -9,7 +9,7 @@ A template is JSON. A text in it that is one expression between ${ and } becomes
 
 Numbers that are only carried along keep all their digits; in arithmetic they are whole numbers of 64 bits, or floating point. The members of objects do not keep their order.
 
-The body is read whole before the call goes on, up to max_bytes, also 100 levels deep and 250,000 values: a larger one is answered 413 with the code request_too_large. One that is not JSON is answered 400 with body_invalid, one to which a change cannot be applied (a patch that tests for something else, say) 400 with body_unsuitable, one that is compressed 415 with encoding_unsupported, and one that does not say it is JSON 415 with media_type_unsupported, unless it is to be passed. Requests without a body, WebSocket and gRPC pass as they are.`,
+The body is read whole before the call goes on, up to max_bytes, also 100 levels deep and 250,000 values: a larger one is answered 413 with the code request_too_large. One that is not JSON is answered 400 with body_invalid, one to which a change cannot be applied (a patch that tests for something else, say) 400 with body_unsuitable, one that is compressed 415 with encoding_unsupported, and one that does not say it is JSON 415 with media_type_not_supported, unless it is to be passed. Requests without a body, WebSocket and gRPC pass as they are.`,
 	Examples: []Example{
 		{"A body for an older upstream", `{"template": {"customer": {"ref": "${body.customer_id}"}, "lines": "${map(body.items, ({'sku': .sku, 'count': .quantity ?? 1}))}", "channel": "api", "tenant": "${request.headers['x-tenant']}"}}`},
 		{"What callers may not set, and a default", `{"omit": ["/is_admin", "/items/*/discount"], "merge": {"source": "portico"}}`},

@@ -19,6 +19,8 @@ package render
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"portico/internal/entry/tree"
@@ -184,21 +186,15 @@ func (t *Template) build(value any, use For) (node, error) {
 	switch v := value.(type) {
 	case map[string]any:
 		o := &object{}
-		fixed := true
-		for name, member := range v {
+		for _, name := range slices.Sorted(maps.Keys(v)) {
 			if strings.Contains(name, "${") {
 				return nil, fmt.Errorf("%q: the names of members are no templates", name)
 			}
-			n, err := t.build(member, use)
+			n, err := t.build(v[name], use)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
-			_, c := n.(constant)
-			fixed = fixed && c
 			o.names, o.values = append(o.names, name), append(o.values, n)
-		}
-		if fixed && len(v) == 0 {
-			return constant{map[string]any{}}, nil
 		}
 		return o, nil
 	case []any:

@@ -208,3 +208,29 @@ func TestTemplateKnowsWhatItReads(t *testing.T) {
 		}
 	}
 }
+
+// FuzzExpressionsNeverBreak compiles and runs whatever somebody writes.
+func FuzzExpressionsNeverBreak(f *testing.F) {
+	for _, seed := range []string{
+		"body.a", "map(body.items, ({'n': .n}))", "reduce(body.items, #acc + .n, 0)", "let x = body; x?.y ?? [1..3]", "body[1:2] | len()",
+		"sortBy(body.items, .n, 'desc')", "groupBy(body.items, .on)", "body.name matches 'A' ? 1 : -2.5", "split(string(1), ',')", "request.headers['x']",
+		"filter(1..10, # % 2 == 0); 7", "not (body.x in [1, 2])", "body.items[0]?.price ** 2", "join(body.tags)", "get(body, 'x')", "{'a': {'b': 1}}.a", "if true {1} else {2}",
+	} {
+		f.Add(seed)
+	}
+	body, err := tree.Decode([]byte(order))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, expression string) {
+		tpl, err := render.Text("${"+expression+"}", render.OfAnswer)
+		if err != nil {
+			return
+		}
+		began := time.Now()
+		_, _ = tpl.String(&render.Inputs{Body: body}, 1<<20) // an error is an answer, too
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
