@@ -248,3 +248,49 @@ func TestGRPCPassesPoliciesAboutBodies(t *testing.T) {
 		}
 	})
 }
+
+// TestBodyIsChangedHoweverItComes sends one in chunks, and one that waits to be
+// asked for.
+func TestBodyIsChangedHoweverItComes(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := shaped(t, lane, nil, &entry.JSONBody{Omit: []string{"/a"}})
+		for _, size := range []int{10, 100_000} {
+			want := `{"b":"` + strings.Repeat("x", size) + `"}`
+			body := `{"a":1,` + want[1:]
+			for name, length := range map[string]int64{"chunks": -1, "asked for": int64(len(body))} {
+				req, err := http.NewRequest("POST", r.url+"/demo/orders/v1/do/echo", io.NopCloser(strings.NewReader(body)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.ContentLength = length
+				req.Header.Set("Content-Type", "application/json")
+				if name == "asked for" {
+					req.Header.Set("Expect", "100-continue")
+				}
+				res, err := r.client.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(res.Body)
+				res.Body.Close()
+				if got := (reply{body: string(text)}).echo(t).Body; err != nil || got != want {
+					t.Errorf("%s, %d bytes: the upstream saw %d bytes %.40s, %v", name, size, len(got), got, err)
+				}
+			}
+		}
+	})
+}
+
+func TestTemplateSeesItsInputsAndNoKey(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := shaped(t, lane, nil, &entry.JSONBody{Template: json.RawMessage(
+			`"${request.method} ${request.operation} ${request.address} ${request.query.a} ${caller.application} ${caller.name} ${caller.plan} ${caller.plan_name} ${json(request.headers)} ${json(request.query)}"`,
+		)})
+		got := r.call(t, "POST", "/demo/orders/v1/orders?a=b&a=c&api_key="+goodKey, `{}`, asJSON, "X-API-Key: "+goodKey)
+		body := got.echo(t).Body
+		want := `"POST create 127.0.0.1 b app_` + uuid(301) + ` App plan_` + uuid(200) + ` Orders, Trial {`
+		if !strings.HasPrefix(body, want) || strings.Contains(body, goodKey) {
+			t.Errorf("got %s, want %s", body, want)
+		}
+	})
+}

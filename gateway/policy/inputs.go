@@ -15,7 +15,13 @@ type uses interface{ Uses(input string) bool }
 func inputsOf(ex *Exchange, of uses) *render.Inputs {
 	in := &render.Inputs{}
 	if of.Uses("request") {
-		in.Request.Method, in.Request.Path = ex.Method, ex.Path.Decoded
+		in.Request.Method, in.Request.Host, in.Request.Path = ex.Method, ex.Host, ex.Path.Decoded
+		if ex.Scope != nil {
+			in.Request.Operation = ex.Scope.Operation
+		}
+		if of.Uses("request.address") {
+			in.Request.Address = ex.Client.Unmap().String()
+		}
 		if of.Uses("request.params") {
 			in.Request.Params = make(map[string]string, ex.Params.Len())
 			for i := range ex.Params.Len() {
@@ -37,10 +43,11 @@ func inputsOf(ex *Exchange, of uses) *render.Inputs {
 		}
 	}
 	if grant := ex.Caller.Grant; grant != nil && of.Uses("caller") {
-		in.Caller.Application, in.Caller.Name = grant.Application.String(), grant.Name
+		in.Caller.Application, in.Caller.Name, in.Caller.Tenant = "app_"+grant.Application.String(), grant.Name, "ten_"+grant.Tenant.String()
 		if sub := ex.Caller.Subscription; sub != nil {
+			in.Caller.Plan = "plan_" + sub.Plan.String()
 			if terms := sub.Terms.Load(); terms != nil {
-				in.Caller.Plan = terms.Name
+				in.Caller.PlanName = terms.Name
 			}
 		}
 	}

@@ -47,11 +47,14 @@ type Inputs struct {
 
 // Request is the caller's request. Names of headers are in lower case.
 type Request struct {
-	Method  string            `expr:"method"`
-	Path    string            `expr:"path"`
-	Params  map[string]string `expr:"params"`
-	Query   map[string]string `expr:"query"`
-	Headers map[string]string `expr:"headers"`
+	Method    string            `expr:"method"`
+	Host      string            `expr:"host"`
+	Path      string            `expr:"path"`      // decoded, without the query
+	Operation string            `expr:"operation"` // of the API; "" where none was found
+	Address   string            `expr:"address"`   // the client's
+	Params    map[string]string `expr:"params"`
+	Query     map[string]string `expr:"query"`
+	Headers   map[string]string `expr:"headers"`
 }
 
 // Answer is the upstream's answer, without its body.
@@ -60,11 +63,14 @@ type Answer struct {
 	Headers map[string]string `expr:"headers"`
 }
 
-// Caller is who called; all of it is "" where nobody was identified.
+// Caller is who called; all of it is "" where nobody was identified. Ids are as
+// people see them: "app_…", "ten_…", "plan_…".
 type Caller struct {
-	Application string `expr:"application"` // its id
-	Name        string `expr:"name"`
+	Application string `expr:"application"`
+	Name        string `expr:"name"` // the application's
+	Tenant      string `expr:"tenant"`
 	Plan        string `expr:"plan"`
+	PlanName    string `expr:"plan_name"`
 }
 
 // Problem is why a call failed.

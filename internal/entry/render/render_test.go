@@ -22,7 +22,7 @@ func inputs(t *testing.T, body string) *render.Inputs {
 			Query: map[string]string{"page": "2"}, Headers: map[string]string{"x-tenant": "acme"},
 		},
 		Answer: render.Answer{Status: 201, Headers: map[string]string{"etag": `"1"`}},
-		Caller: render.Caller{Application: "a1", Name: "App", Plan: "Gold"},
+		Caller: render.Caller{Application: "app_1", Name: "App", Plan: "plan_1", PlanName: "Gold"},
 	}
 }
 
@@ -37,7 +37,7 @@ func TestTemplateMakesABody(t *testing.T) {
 		{`{"n":"${body.quantity + 1}"}`, `{"n":4}`},
 		{`["a ${body.name} b ${body.quantity} ${body.none}."]`, `["a Ann \"A\" <b> b 3 ."]`},
 		{`"${request.method} ${request.params.id} ${request.query.page} ${request.headers['x-tenant']} ${request.query.none}"`, `"POST 7 2 acme "`},
-		{`"${caller.name}/${caller.plan}"`, `"App/Gold"`},
+		{`"${caller.name}/${caller.plan_name}"`, `"App/Gold"`},
 		{`"${answer.status}"`, `201`},
 		{`"${body.missing.deeper[3].still ?? 'none'}"`, `"none"`},
 		{`"${map(body.items, ({'n': .n, 'price': .price}))}"`, `[{"n":1,"price":2.50},{"n":2,"price":4}]`},
