@@ -21,6 +21,10 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyJSONAnswer:    jsonAnswerCase,
 		entry.PolicyIdentityToken: identityTokenCase,
 		entry.PolicyWAF:           wafCase,
+		entry.PolicyJWT:           jwtCase,
+		entry.PolicyAnonymous:     anonymousCase,
+		entry.PolicyScopes:        scopesCase,
+		entry.PolicyExpression:    expressionCase,
 	}
 }
 

@@ -13,4 +13,8 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyJSONAnswer:    jsonAnswer,
 	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyWAF:           waf,
+	entry.PolicyJWT:           jwt,
+	entry.PolicyAnonymous:     anonymous,
+	entry.PolicyScopes:        scopes,
+	entry.PolicyExpression:    expression,
 }
