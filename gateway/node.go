@@ -155,8 +155,7 @@ func New(config Config) (*Node, error) {
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
 		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
-		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set),
-		Identity: new(identity.Signer),
+		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set), Identity: new(identity.Signer),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
@@ -283,6 +282,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	n.tools.Limiter.Close()
 	return n.lane.Drain(ctx)
 }
 

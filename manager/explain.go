@@ -219,7 +219,7 @@ func remedies(x entry.Explanation) []Remedy {
 		return one("A subscription of " + app + " that runs now")
 	case "operation_not_in_plan":
 		return one("A plan that holds the operation " + x.Operation)
-	case "rate_limited":
+	case "rate_limited", "spike_arrested", "concurrency_limited":
 		return one("Waiting, or a higher limit: " + stepDetail(x))
 	case "request_too_large":
 		return one("A smaller body, or a higher limit for the API: " + stepDetail(x))

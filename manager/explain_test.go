@@ -125,6 +125,8 @@ func testWhatWouldHaveLetACallThrough(t *testing.T, place postgres.Place) {
 		"subscription_pending":   {"Approving the request of Till"},
 		"operation_not_in_plan":  {"A plan that holds the operation list"},
 		"rate_limited":           {"Waiting, or a higher limit: the step's words"},
+		"spike_arrested":         {"Waiting, or a higher limit: the step's words"},
+		"concurrency_limited":    {"Waiting, or a higher limit: the step's words"},
 		"upstream_unreachable":   {"An upstream that takes connections from the node gw-1"},
 		"application_unknown":    {"Registering the token's client at an application that is subscribed: the step's words"},
 		"issuer_unavailable":     {"An issuer whose keys the node gw-1 can fetch: the step's words"},

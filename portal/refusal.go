@@ -275,6 +275,26 @@ func limitRefusals() []refusal {
 			Retry: retryLater,
 		},
 		{
+			Code: "spike_arrested", Status: 429, Title: "Two calls too close together", Group: groupLimit,
+			Happened: "The call came sooner after the one before than the API allows.",
+			Means:    "The request was not forwarded, and counts for no other limit. It says nothing of how many calls you may make in all.",
+			Do: []string{
+				"Spread calls evenly: one after another with a pause, not all of them at the full minute.",
+				"Wait the seconds in `Retry-After`, then go on.",
+			},
+			Retry: retryLater,
+		},
+		{
+			Code: "concurrency_limited", Status: 429, Title: "Too many calls at the same time", Group: groupLimit,
+			Happened: "As many calls are under way as the API allows at the same time.",
+			Means:    "The request was not forwarded, and counts for no other limit.",
+			Do: []string{
+				"Wait for the answers to your calls before you make more; close streams that you no longer read.",
+				"Wait the seconds in `Retry-After`, then go on.",
+			},
+			Retry: retryLater,
+		},
+		{
 			Code: "quota_exhausted", Status: 429, Title: "The quota is used up", Group: groupLimit,
 			Happened: "The application has made all the calls that its plan gives for this day or month.",
 			Means:    "Calls are refused until the period ends. `Retry-After` says when.",

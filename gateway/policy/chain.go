@@ -318,6 +318,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newExpressionStep(*p)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.SpikeArrest:
+		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.ConcurrencyLimit:
+		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.JSONBody:
 		return newJSONBodyStep(p)
 	case *entry.XMLJSON:

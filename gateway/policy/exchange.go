@@ -41,7 +41,7 @@ type Exchange struct {
 
 	// What the node adds before the chain.
 	Now               time.Time // the one clock reading on entry
-	Mono              int64     // the same in nanoseconds that never run backwards
+	Mono              int64     // the same in nanoseconds that never run backwards; later, when the call has waited in a queue
 	Client            netip.Addr
 	Trusted           bool              // the peer is a trusted proxy
 	ClientCertificate *x509.Certificate // what the caller has shown, verified for this host; nil for none
@@ -105,6 +105,7 @@ type Exchange struct {
 
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
+	held                 held   // until the call is over
 
 	page       uint8 // the rank of the error page that the answer has; 0 for none
 	pageStatus int   // that the answer had without it

@@ -48,6 +48,8 @@ var kinds = []struct {
 	{Authorize, func() PolicyConfig { return new(ScopesPolicy) }},
 	{Authorize, func() PolicyConfig { return new(ExpressionPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
+	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
 	{Shape, func() PolicyConfig { return new(GraphQL) }},
 	{Shape, func() PolicyConfig { return new(JSONBody) }},
 	{Shape, func() PolicyConfig { return new(XMLJSON) }},

@@ -88,7 +88,7 @@ func homes() map[string][]string {
 		"github.com/expr-lang/":         {"internal/entry/expression", "internal/entry/render"},
 		"github.com/vektah/gqlparser":   {"gateway/graphql"},
 		"gopkg.in/yaml":                 {},
-		"github.com/golang-jwt/":        {"gateway/token", "test/fake"},
+		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "test/fake"},
 		"github.com/lestrrat-go/":       {"internal/entry/keyset"},
 	}
 }

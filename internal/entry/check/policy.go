@@ -2,8 +2,6 @@ package check
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
 
 	"portico/internal/entry"
@@ -16,6 +14,7 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 	}
 	for i, pol := range list {
 		p.policy(fmt.Sprintf("%s[%d]", field, i), pol)
+		p.sameLimit(field, list, i)
 	}
 	return p.identifies(field, list)
 }
@@ -34,9 +33,12 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.expressionPolicy(at, *c)
 	case *entry.RateLimit:
 		p.rateLimit(at, *c)
-		if c.By != "caller" && c.By != "address" && c.By != "api" {
-			p.add(at+".by", "want \"caller\", \"address\" or \"api\", got %q", c.By)
-		}
+		p.counted(at, c.By, c.Name, c.Expression)
+		p.queue(at, c.Queue)
+	case *entry.SpikeArrest:
+		p.spikeArrest(at, *c)
+	case *entry.ConcurrencyLimit:
+		p.concurrency(at, *c)
 	case *entry.JSONBody:
 		p.jsonBody(at, c)
 	case *entry.XMLJSON:
@@ -78,10 +80,12 @@ func (p *problems) keyPolicy(at string, k entry.KeyPolicy) {
 	if k.Header != "" {
 		p.addErr(at+".header", credentialHeader(k.Header))
 	}
-	if strings.ContainsAny(k.Query, "&=#?;% +") || len(k.Query) > 256 {
+	if !isQueryName(k.Query) {
 		p.add(at+".query", "%q is not usable as a query parameter's name", k.Query)
 	}
 }
+
+func isQueryName(s string) bool { return !strings.ContainsAny(s, "&=#?;% +") && len(s) <= 256 }
 
 // credentialHeader says why a header cannot carry a credential.
 func credentialHeader(header string) error {
@@ -94,22 +98,4 @@ func credentialHeader(header string) error {
 		return fmt.Errorf("%q has another meaning and cannot carry a credential", header)
 	}
 	return nil
-}
-
-// rateLimit keeps the numbers within what a limiter can count in 63 bits of
-// nanoseconds.
-func (p *problems) rateLimit(at string, l entry.RateLimit) {
-	p.between(at+".requests", int64(l.Requests), 1, 1_000_000_000)
-	p.between(at+".period_ms", l.PeriodMS, 1, 366*24*60*60*1000)
-	p.between(at+".burst", int64(l.Burst), 0, 1_000_000_000)
-	if l.Requests < 1 || l.PeriodMS < 1 || l.PeriodMS > 366*24*60*60*1000 {
-		return
-	}
-	interval := max(l.PeriodMS*1_000_000/int64(l.Requests), 1)
-	if l.PeriodMS*1_000_000 < int64(l.Requests) {
-		p.add(at+".requests", "is more than one in a nanosecond")
-	}
-	if hi, lo := bits.Mul64(uint64(interval), uint64(max(l.Burst, 0))); hi != 0 || lo > math.MaxInt64/4 {
-		p.add(at+".burst", "takes longer than 73 years to refill")
-	}
 }

@@ -17,4 +17,6 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyAnonymous:     anonymous,
 	entry.PolicyScopes:        scopes,
 	entry.PolicyExpression:    expression,
+	entry.PolicySpikeArrest:   spikeArrest,
+	entry.PolicyConcurrency:   concurrency,
 }
