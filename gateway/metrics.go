@@ -219,6 +219,7 @@ func (n *Node) Collector() prometheus.Collector {
 		inFlight:  desc("requests_in_flight", "Calls that are being answered."),
 		bytes:     desc("body_bytes_total", "Bytes of bodies: in from callers, out to them.", "direction"),
 		refusals:  desc("refusals_total", "Calls that the gateway refused or could not pass on, by code.", "code"),
+		bots:      desc("bot_calls_total", "Calls of programs that a policy for bots has found, by class.", "class", "outcome"),
 		clients:   desc("client_connections", "Open connections of clients, by lane.", "lane"),
 		upstreams: desc("upstream_connections", "Open connections to upstreams."),
 		dials:     desc("upstream_connects_total", "Connections to upstreams that were begun, by outcome.", "outcome"),
@@ -241,14 +242,14 @@ func (n *Node) Collector() prometheus.Collector {
 type collector struct {
 	node *Node
 
-	requests, durations, own, upstream, inFlight, bytes, refusals, clients, upstreams, dials, compiles,
+	requests, durations, own, upstream, inFlight, bytes, refusals, bots, clients, upstreams, dials, compiles,
 	sequence, refused, apis, grants, evicted, queued, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.clients, c.upstreams, c.dials, c.compiles,
+		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.bots, c.clients, c.upstreams, c.dials, c.compiles,
 		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
 	} {
 		out <- d
@@ -282,6 +283,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(c.evicted, n.tools.Limiter.Evicted())
 	gauge(c.queued, float64(n.tools.Limiter.Waiting()))
 	counter(c.explained, n.ways.taken.Load())
+	n.tools.Bots.Each(func(class, outcome string, count uint64) { counter(c.bots, count, class, outcome) })
 	c.collectMeters(out, gauge, counter)
 	fast, full := n.lane.Connections()
 	gauge(c.clients, float64(fast), "fast")

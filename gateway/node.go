@@ -154,8 +154,13 @@ func New(config Config) (*Node, error) {
 	}
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
-		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
-		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set), Identity: new(identity.Signer),
+		Grants:   n.grants,
+		Limiter:  policy.NewLimiter(config.LimiterCells),
+		Bots:     policy.NewBots(),
+		KeySets:  n.keySets,
+		Tokens:   token.NewTable(tokensKept),
+		WAF:      new(waf.Set),
+		Identity: new(identity.Signer),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)

@@ -12,7 +12,15 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
+		entry.PolicyAddress:       addressCase,
+		entry.PolicyAnswerHeaders: answerHeadersCase,
+		entry.PolicyBots:          botsCase,
+		entry.PolicyCORS:          corsCase,
+		entry.PolicyHeaders:       headersCase,
+		entry.PolicyIdentityToken: identityTokenCase,
 		entry.PolicyKey:           keyCase,
+		entry.PolicyPath:          pathCase,
+		entry.PolicyQuery:         queryCase,
 		entry.PolicyRateLimit:     rateLimitCase,
 		entry.PolicySpikeArrest:   spikeArrestCase,
 		entry.PolicyConcurrency:   concurrencyCase,
@@ -21,12 +29,12 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyGraphQL:       graphQLCase,
 		entry.PolicyXMLJSON:       xmlJSONCase,
 		entry.PolicyJSONAnswer:    jsonAnswerCase,
-		entry.PolicyIdentityToken: identityTokenCase,
 		entry.PolicyWAF:           wafCase,
 		entry.PolicyJWT:           jwtCase,
 		entry.PolicyAnonymous:     anonymousCase,
 		entry.PolicyScopes:        scopesCase,
 		entry.PolicyExpression:    expressionCase,
+		entry.PolicySize:          sizeCase,
 	}
 }
 

@@ -65,8 +65,13 @@ func (b *Body) Stop(interrupt func()) {
 	b.mu.Unlock()
 }
 
-// Limit bounds the body to n bytes; reading more fails with a *Denied.
-func (b *Body) Limit(n int64) { b.limit = n }
+// Limit bounds the body to n bytes; reading more fails with a *Denied. The
+// smallest bound holds.
+func (b *Body) Limit(n int64) {
+	if b.limit == 0 || n < b.limit {
+		b.limit = n
+	}
+}
 
 // Count returns how many bytes were read.
 func (b *Body) Count() int64 {

@@ -37,6 +37,7 @@ type Tools struct {
 	Limiter  *Limiter
 	KeySets  KeySets      // of issuers; nil: none can be fetched
 	Tokens   *token.Table // that were verified; nil keeps none
+	Bots     *Bots        // nil: they are neither counted nor remembered
 	WAF      *waf.Set
 	Identity *identity.Signer
 }
@@ -45,7 +46,8 @@ type Tools struct {
 // that have a word about the answer. The zero value has none.
 type Chain struct {
 	steps   []named
-	answers []hook // in the order in which an answer passes them
+	answers []hook    // in the order in which an answer passes them
+	cors    *corsStep // the nearest to the route; nil for none
 }
 
 type named struct {
@@ -77,6 +79,9 @@ var ErrAnswered = errors.New("a policy has answered")
 // it, stage by stage. The first error ends it.
 func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
 	ex.chain = c
+	if ex.Preflight != "" {
+		return preflight(ctx, ex)
+	}
 	if ex.Explain != nil || ex.Shared != nil {
 		return c.runAll(ctx, ex)
 	}
@@ -88,6 +93,15 @@ func (c *Chain) Run(ctx context.Context, ex *Exchange) error {
 	}
 	ex.passed = len(c.steps)
 	return nil
+}
+
+// preflight runs the one policy that a browser's question before a call is for.
+func preflight(ctx context.Context, ex *Exchange) error {
+	step := named{string(entry.PolicyCORS), entry.Admit, preflightStep{corsOf(ex)}}
+	if ex.Explain != nil {
+		return step.explained(ctx, ex)
+	}
+	return step.Run(ctx, ex)
 }
 
 // runAll is Run with the environment's steps, and with a record of every step
@@ -140,6 +154,9 @@ func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 	}
 	ex.chain.finish(ctx, ex, ex.passed, refuse)
 	ex.Shared.finish(ctx, ex, ex.sharedPassed, refuse)
+	if cors := corsOf(ex); cors != nil {
+		cors.answer(ex)
+	}
 }
 
 func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse func(error)) {
@@ -163,6 +180,7 @@ type Compiler struct {
 	version, tenant    ID
 	tools              Tools
 	identified, public *Chain
+	made               map[entry.PolicyConfig]Step // by the pointers that the API's entry holds
 }
 
 // NewCompiler returns a compiler for an API that passed entry/check.
@@ -241,6 +259,11 @@ func (c *Chain) arrange() {
 		order[s] = i
 	}
 	slices.SortStableFunc(c.steps, func(a, b named) int { return order[a.stage] - order[b.stage] })
+	for _, s := range c.steps {
+		if cors, ok := s.Step.(*corsStep); ok {
+			c.cors = cors
+		}
+	}
 	end := len(c.steps)
 	for end > 0 && c.steps[end-1].stage == entry.Answer {
 		end--
@@ -294,6 +317,22 @@ func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 // step compiles a policy, one line for each kind; nil where it has nothing to do.
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
+	case *entry.AddressPolicy:
+		return c.once(p, func() Step { return newAddressStep(*p) })
+	case *entry.HeadersPolicy:
+		return newHeadersStep(*p)
+	case *entry.AnswerHeadersPolicy:
+		return newAnswerHeadersStep(*p)
+	case *entry.QueryPolicy:
+		return newQueryStep(*p)
+	case *entry.PathPolicy:
+		return newPathStep(*p)
+	case *entry.SizePolicy:
+		return newBoundsStep(*p)
+	case *entry.BotsPolicy:
+		return c.once(p, func() Step { return newBotsStep(*p, c.tools.Bots) })
+	case *entry.CORSPolicy:
+		return newCORSStep(*p)
 	case *entry.KeyPolicy:
 		if at.strips() {
 			return stripStep{newKeyStep(*p, c.tools.Grants, at.among(p)), at.route.Public}
@@ -344,6 +383,20 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 // none.
 type accompanied interface {
 	besides() (entry.Stage, Step)
+}
+
+// once compiles a policy that may be large and knows nothing of where it stands
+// once for all routes.
+func (c *Compiler) once(config entry.PolicyConfig, compile func() Step) Step {
+	step, ok := c.made[config]
+	if !ok {
+		if c.made == nil {
+			c.made = map[entry.PolicyConfig]Step{}
+		}
+		step = compile()
+		c.made[config] = step
+	}
+	return step
 }
 
 // unknownStep refuses every call: configured protection that does nothing would

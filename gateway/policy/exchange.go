@@ -55,6 +55,14 @@ type Exchange struct {
 	Scope        *Scope // which route; nil when none matched
 	Params       Params
 
+	// Preflight is the method about which a browser asks before it calls (CORS);
+	// "" for a call.
+	Preflight string
+
+	// Unmatched is the API's word about refusals where it has no route, nil for
+	// none.
+	Unmatched *Chain
+
 	// What the chain learns.
 	Caller Caller
 	Limits LimitReports
@@ -112,6 +120,8 @@ type Exchange struct {
 
 	plain   bool   // the upstream was asked for an answer that is not compressed
 	accepts string // the Accept-Encoding that the caller sent, where plain is set
+
+	origin string // of the page that calls, before anything edits the header
 
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap

@@ -41,6 +41,10 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(AddressPolicy) }},
+	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
+	{Admit, func() PolicyConfig { return new(SizePolicy) }},
+	{Admit, func() PolicyConfig { return new(BotsPolicy) }},
 	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
@@ -54,8 +58,12 @@ var kinds = []struct {
 	{Shape, func() PolicyConfig { return new(JSONBody) }},
 	{Shape, func() PolicyConfig { return new(XMLJSON) }},
 	{Shape, func() PolicyConfig { return new(IdentityToken) }},
+	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(QueryPolicy) }},
+	{Shape, func() PolicyConfig { return new(PathPolicy) }},
 	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
 	{Answer, func() PolicyConfig { return new(ErrorPage) }},
+	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

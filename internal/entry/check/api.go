@@ -204,6 +204,8 @@ func (p *problems) routes(a entry.API, upstreams map[string]bool, apiIdentifies 
 		}
 		p.predicates(at, r.Predicates)
 		identifies := p.policies(at+".policies", r.Policies)
+		p.pathTemplates(at+".policies", r.Policies, path)
+		p.pathTemplates("policies", a.Policies, path)
 		switch {
 		case r.Public && identifies:
 			p.add(at+".public", "is set, but the route has an identify policy of its own")

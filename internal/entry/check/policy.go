@@ -22,6 +22,22 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 // policy checks one alone.
 func (p *problems) policy(at string, pol entry.Policy) {
 	switch c := pol.Config.(type) {
+	case *entry.AddressPolicy:
+		p.addressPolicy(at, *c)
+	case *entry.HeadersPolicy:
+		p.headersPolicy(at, *c)
+	case *entry.AnswerHeadersPolicy:
+		p.answerHeadersPolicy(at, *c)
+	case *entry.QueryPolicy:
+		p.queryPolicy(at, *c)
+	case *entry.PathPolicy:
+		p.pathPolicy(at, *c)
+	case *entry.SizePolicy:
+		p.sizePolicy(at, *c)
+	case *entry.BotsPolicy:
+		p.botsPolicy(at, *c)
+	case *entry.CORSPolicy:
+		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:
 		p.keyPolicy(at, *c)
 	case *entry.JWTPolicy:

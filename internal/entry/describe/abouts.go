@@ -4,6 +4,12 @@ import "portico/internal/entry"
 
 // abouts has a line for each kind; what it holds stands in the file of its name.
 var abouts = map[entry.PolicyKind]About{
+	entry.PolicyAddress:       address,
+	entry.PolicyAnswerHeaders: answerHeaders,
+	entry.PolicyBots:          bots,
+	entry.PolicyCORS:          cors,
+	entry.PolicyHeaders:       headers,
+	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyKey:           key,
 	entry.PolicyRateLimit:     rateLimit,
 	entry.PolicyJSONBody:      jsonBody,
@@ -11,7 +17,6 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyGraphQL:       graphQL,
 	entry.PolicyXMLJSON:       xmlJSON,
 	entry.PolicyJSONAnswer:    jsonAnswer,
-	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyWAF:           waf,
 	entry.PolicyJWT:           jwt,
 	entry.PolicyAnonymous:     anonymous,
@@ -19,4 +24,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyExpression:    expression,
 	entry.PolicySpikeArrest:   spikeArrest,
 	entry.PolicyConcurrency:   concurrency,
+	entry.PolicyPath:          path,
+	entry.PolicyQuery:         query,
+	entry.PolicySize:          size,
 }
