@@ -1,21 +1,50 @@
 package manager
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/entry/check"
 	"portico/manager/compile"
 )
 
+// written returns policies as they are kept: the text of a configuration stays,
+// but for white space between its tokens.
+func written(list []apim.Policy) []apim.Policy {
+	var out []apim.Policy
+	for _, p := range list {
+		if raw, err := json.Marshal(p.Config); err == nil { // one that is no JSON is refused by policyProblems
+			p.Config = raw
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 // checkPolicies checks each policy alone, also those that are off. What only a
 // version as a whole can get wrong is checkRuntime's.
 func checkPolicies(c *apim.Check, field string, list []apim.Policy) {
+	for _, p := range policyProblems(field, list) {
+		c.Fail(p.Field, p.Code, "%s", p.Detail)
+	}
+}
+
+func policyProblems(field string, list []apim.Policy) []apim.FieldError {
+	var out []apim.FieldError
+	if len(list) > check.MaxPolicies {
+		out = append(out, apim.FieldError{Field: field, Code: "too_many", Detail: fmt.Sprintf("has %d policies, the most is %d", len(list), check.MaxPolicies)})
+	}
 	for i, p := range list {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		parsed, err := compile.ParsePolicy(p)
+		parsed, err := parsePolicy(p)
 		if err != nil {
-			c.Fail(at, "policy", "%s", err)
+			out = append(out, unread(at, p, err))
 			continue
 		}
 		for _, wrong := range check.Policy(parsed) {
@@ -23,7 +52,189 @@ func checkPolicies(c *apim.Check, field string, list []apim.Policy) {
 			if wrong.Field != "" {
 				name += "." + wrong.Field
 			}
-			c.Fail(name, "policy", "%s", wrong.Reason)
+			out = append(out, apim.FieldError{Field: name, Code: "policy", Detail: wrong.Reason})
 		}
 	}
+	return out
+}
+
+// parsePolicy reads a policy whose configuration is an object.
+func parsePolicy(p apim.Policy) (entry.Policy, error) {
+	if !strings.HasPrefix(strings.TrimLeft(string(p.Config), " \t\r\n"), "{") && entry.PolicyKind(p.Kind).Stage() != "" {
+		return entry.Policy{}, errors.New("needs an object; {} is one without fields")
+	}
+	return compile.ParsePolicy(p)
+}
+
+var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
+
+// unread says where and why a policy could not be read.
+func unread(at string, p apim.Policy, err error) apim.FieldError {
+	var mistyped *json.UnmarshalTypeError
+	switch name := unknownField.FindStringSubmatch(err.Error()); {
+	case entry.PolicyKind(p.Kind).Stage() == "":
+		return apim.FieldError{Field: at + ".kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, knownKinds())}
+	case name != nil:
+		return apim.FieldError{Field: at + ".config." + name[1], Code: "unknown", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
+	case errors.As(err, &mistyped) && mistyped.Field != "":
+		return apim.FieldError{Field: at + ".config." + mistyped.Field, Code: "type", Detail: "is " + mistyped.Value + " where " + typeName(mistyped.Type) + " belongs"}
+	}
+	return apim.FieldError{Field: at + ".config", Code: "policy", Detail: err.Error()}
+}
+
+func knownKinds() string {
+	var names []string
+	for _, k := range entry.PolicyKinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+// typeName says what a Go type is in JSON.
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.String:
+		return "a text"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	}
+	return "an object"
+}
+
+// servedPolicies returns a list in which those that cannot be read are off, so
+// that they are not compiled, and the others keep their places.
+func servedPolicies(list []apim.Policy) []apim.Policy {
+	out := append([]apim.Policy(nil), list...)
+	for i, p := range out {
+		if _, err := parsePolicy(p); err != nil {
+			out[i].Off = true
+		}
+	}
+	return out
+}
+
+// policyChanges says in words how a list of policies became another: what was
+// added, changed, moved, removed, switched off or on.
+func policyChanges(was, is []apim.Policy) []string {
+	pairs := policyPairs(was, is)
+	var out []string
+	taken := map[int]bool{}
+	for j, i := range pairs {
+		if i < 0 {
+			out = append(out, is[j].Kind+" added")
+			continue
+		}
+		taken[i] = true
+		if string(was[i].Config) != string(is[j].Config) {
+			out = append(out, is[j].Kind+" changed")
+		}
+		switch {
+		case is[j].Off && !was[i].Off:
+			out = append(out, is[j].Kind+" switched off")
+		case !is[j].Off && was[i].Off:
+			out = append(out, is[j].Kind+" switched on")
+		}
+	}
+	for _, j := range moved(pairs) {
+		out = append(out, is[j].Kind+" moved")
+	}
+	for i, p := range was {
+		if !taken[i] {
+			out = append(out, p.Kind+" removed")
+		}
+	}
+	return out
+}
+
+// policyPairs finds for each policy which one it was before, -1 for none: the
+// same one, then one that was alike but for being off, then one of its kind.
+func policyPairs(was, is []apim.Policy) []int {
+	pairs, taken := make([]int, len(is)), map[int]bool{}
+	for j := range pairs {
+		pairs[j] = -1
+	}
+	for _, alike := range []func(a, b apim.Policy) bool{
+		func(a, b apim.Policy) bool { return reflect.DeepEqual(a, b) },
+		func(a, b apim.Policy) bool { return a.Kind == b.Kind && string(a.Config) == string(b.Config) },
+		func(a, b apim.Policy) bool { return a.Kind == b.Kind },
+	} {
+		for j := range is {
+			for i := range was {
+				if pairs[j] < 0 && !taken[i] && alike(was[i], is[j]) {
+					pairs[j], taken[i] = i, true
+				}
+			}
+		}
+	}
+	return pairs
+}
+
+// moved returns as few places as can be that have to be taken out for the rest
+// to stand in the order from before.
+func moved(pairs []int) []int {
+	longest, before := make([]int, len(pairs)), make([]int, len(pairs))
+	last := -1
+	for j, i := range pairs {
+		before[j] = -1
+		if i < 0 {
+			continue
+		}
+		longest[j] = 1
+		for k := range j {
+			if pairs[k] >= 0 && pairs[k] < i && longest[k] >= longest[j] {
+				longest[j], before[j] = longest[k]+1, k
+			}
+		}
+		if last < 0 || longest[j] > longest[last] {
+			last = j
+		}
+	}
+	stays := map[int]bool{}
+	for ; last >= 0; last = before[last] {
+		stays[last] = true
+	}
+	var out []int
+	for j, i := range pairs {
+		if i >= 0 && !stays[j] {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// mostTold bounds how many changes of policies an audit row's sentence tells;
+// its facts have all.
+const mostTold = 10
+
+// policySummary says how policies of a version changed, "" for not at all.
+func policySummary(was, is apim.Runtime) string {
+	told := policyChanges(was.Policies, is.Policies)
+	old := map[string][]apim.Policy{}
+	for _, r := range was.Routes {
+		old[r.Operation] = r.Policies
+	}
+	for _, r := range is.Routes {
+		for _, change := range policyChanges(old[r.Operation], r.Policies) {
+			told = append(told, change+" at "+r.Operation)
+		}
+	}
+	return toldPolicies(told)
+}
+
+func toldPolicies(told []string) string {
+	more := ""
+	if len(told) > mostTold {
+		more = fmt.Sprintf(" and %d more", len(told)-mostTold)
+		told = told[:mostTold]
+	}
+	if len(told) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(told, ", ") + more
 }
