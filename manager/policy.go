@@ -41,19 +41,28 @@ func policyProblems(field string, list []apim.Policy) []apim.FieldError {
 		out = append(out, apim.FieldError{Field: field, Code: "too_many", Detail: fmt.Sprintf("has %d policies, the most is %d", len(list), check.MaxPolicies)})
 	}
 	for i, p := range list {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		parsed, err := parsePolicy(p)
-		if err != nil {
-			out = append(out, unread(at, p, err))
-			continue
+		for _, wrong := range CheckPolicy(p) {
+			wrong.Field = fmt.Sprintf("%s[%d].%s", field, i, wrong.Field)
+			out = append(out, wrong)
 		}
-		for _, wrong := range check.Policy(parsed) {
-			name := at + ".config"
-			if wrong.Field != "" {
-				name += "." + wrong.Field
-			}
-			out = append(out, apim.FieldError{Field: name, Code: "policy", Detail: wrong.Reason})
+	}
+	return out
+}
+
+// CheckPolicy returns everything that is wrong with a policy when looked at
+// alone: at "kind", "config", or a field of it, "config.requests".
+func CheckPolicy(p apim.Policy) []apim.FieldError {
+	parsed, err := parsePolicy(p)
+	if err != nil {
+		return []apim.FieldError{unread(p, err)}
+	}
+	var out []apim.FieldError
+	for _, wrong := range check.Policy(parsed) {
+		name := "config"
+		if wrong.Field != "" {
+			name += "." + wrong.Field
 		}
+		out = append(out, apim.FieldError{Field: name, Code: "policy", Detail: wrong.Reason})
 	}
 	return out
 }
@@ -69,17 +78,17 @@ func parsePolicy(p apim.Policy) (entry.Policy, error) {
 var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
 
 // unread says where and why a policy could not be read.
-func unread(at string, p apim.Policy, err error) apim.FieldError {
+func unread(p apim.Policy, err error) apim.FieldError {
 	var mistyped *json.UnmarshalTypeError
 	switch name := unknownField.FindStringSubmatch(err.Error()); {
 	case entry.PolicyKind(p.Kind).Stage() == "":
-		return apim.FieldError{Field: at + ".kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, knownKinds())}
+		return apim.FieldError{Field: "kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, knownKinds())}
 	case name != nil:
-		return apim.FieldError{Field: at + ".config." + name[1], Code: "unknown", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
+		return apim.FieldError{Field: "config." + name[1], Code: "unknown", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
 	case errors.As(err, &mistyped) && mistyped.Field != "":
-		return apim.FieldError{Field: at + ".config." + mistyped.Field, Code: "type", Detail: "is " + mistyped.Value + " where " + typeName(mistyped.Type) + " belongs"}
+		return apim.FieldError{Field: "config." + mistyped.Field, Code: "type", Detail: "is " + mistyped.Value + " where " + typeName(mistyped.Type) + " belongs"}
 	}
-	return apim.FieldError{Field: at + ".config", Code: "policy", Detail: err.Error()}
+	return apim.FieldError{Field: "config", Code: "policy", Detail: err.Error()}
 }
 
 func knownKinds() string {
