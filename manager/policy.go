@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
@@ -82,7 +84,7 @@ func unread(p apim.Policy, err error) apim.FieldError {
 	var mistyped *json.UnmarshalTypeError
 	switch name := unknownField.FindStringSubmatch(err.Error()); {
 	case entry.PolicyKind(p.Kind).Stage() == "":
-		return apim.FieldError{Field: "kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, knownKinds())}
+		return apim.FieldError{Field: "kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, kindNames())}
 	case name != nil:
 		return apim.FieldError{Field: "config." + name[1], Code: "unknown", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
 	case errors.As(err, &mistyped) && mistyped.Field != "":
@@ -91,7 +93,7 @@ func unread(p apim.Policy, err error) apim.FieldError {
 	return apim.FieldError{Field: "config", Code: "policy", Detail: err.Error()}
 }
 
-func knownKinds() string {
+func kindNames() string {
 	var names []string
 	for _, k := range entry.PolicyKinds() {
 		names = append(names, string(k))
@@ -246,4 +248,60 @@ func toldPolicies(told []string) string {
 		return ""
 	}
 	return ": " + strings.Join(told, ", ") + more
+}
+
+// knownKinds refuses what a node that is live now could not serve, since it does not
+// know the kind of a policy. One that cannot be reached is not waited for: it
+// keeps what it has, and says so when it is back.
+func (c *Core) knownKinds(environment string, lists ...[]apim.Policy) error {
+	if c.Live == nil {
+		return nil
+	}
+	asked := map[entry.PolicyKind]bool{}
+	for _, list := range lists {
+		for _, p := range list {
+			if !p.Off {
+				asked[entry.PolicyKind(p.Kind)] = true
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	var lacking []string
+	for _, node := range c.Live.Reachable(environment) {
+		var kinds []string
+		for _, kind := range slices.Sorted(maps.Keys(asked)) {
+			if !slices.Contains(node.Kinds, kind) {
+				kinds = append(kinds, string(kind))
+			}
+		}
+		if len(kinds) > 0 {
+			lacking = append(lacking, fmt.Sprintf("%s (build %s) does not know %s", node.Name, node.Build, strings.Join(kinds, ", ")))
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return apim.Errorf(apim.Conflict, "gateway nodes of %s could not serve these policies: %s; bring the nodes up to date first, or switch the policies off",
+		environment, strings.Join(lacking, "; ")).WithCode("node_lacks_kind")
+}
+
+// allPolicies are the lists of policies of a runtime that are served, limits and
+// places of keys as the policies that they become.
+func allPolicies(rt apim.Runtime) [][]apim.Policy {
+	own := []apim.Policy{}
+	for _, p := range compile.Limits(rt.Limits) {
+		own = append(own, apim.Policy{Kind: string(p.Kind())})
+	}
+	if key := compile.Places(rt.Credentials); key != nil {
+		own = append(own, apim.Policy{Kind: string(key.Kind())})
+	}
+	out := [][]apim.Policy{own, rt.Policies}
+	for _, r := range rt.Routes {
+		if !r.Off {
+			out = append(out, r.Policies)
+		}
+	}
+	return out
 }

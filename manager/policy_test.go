@@ -260,3 +260,66 @@ func testEnvironmentsPoliciesAreOnTheNodes(t *testing.T, place postgres.Place) {
 	})
 	wantFields(t, err, "max_body_bytes policies[0].config.requests policies[1].kind policies[2] policies[4].config.period_ms")
 }
+
+// nodesThatSay are the nodes that can be reached.
+type nodesThatSay []entry.Status
+
+func (n nodesThatSay) Reachable(string) []entry.Status { return n }
+
+// TestPublishThatALiveNodeCouldNotServeIsRefused with a node from before the
+// kind came.
+func TestPublishThatALiveNodeCouldNotServeIsRefused(t *testing.T) {
+	postgres.Both(t, testPublishThatALiveNodeCouldNotServeIsRefused)
+}
+
+func testPublishThatALiveNodeCouldNotServeIsRefused(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
+	ctx := t.Context()
+	v := p.version(p.provider, p.shop, "orders")
+	p.publish(v)
+	nodes := nodesThatSay{
+		{Name: "gw-old", Build: "0.9", Kinds: []entry.PolicyKind{entry.PolicyKey}}, {Name: "gw-new", Build: "1.0", Kinds: entry.PolicyKinds()},
+	}
+	p.catalog.Live, p.fleet.Live = nodes, nodes
+	settings := apim.DefaultEnvironmentSettings()
+	settings.Policies = []apim.Policy{limitPolicy(1)}
+	for name, change := range map[string]manager.DraftChange{
+		"at the version":  {Policies: &[]apim.Policy{limitPolicy(1)}},
+		"at an operation": {Policies: &[]apim.Policy{}, RoutePolicies: map[string][]apim.Policy{"list_orders": {limitPolicy(1)}}},
+		"as a limit":      {Policies: &[]apim.Policy{}, RoutePolicies: map[string][]apim.Policy{"list_orders": nil}, Limits: &[]apim.RateLimit{{Requests: 1, Period: 1e9, By: "api"}}},
+	} {
+		p.draft(v, change)
+		before := p.head()
+		_, err := p.catalog.Publish(ctx, p.provider, p.shop.ID, v.ID, "production", "")
+		refused(t, err, apim.Conflict)
+		if text := fmt.Sprint(err); !strings.Contains(text, "gw-old (build 0.9) does not know rate_limit") || strings.Contains(text, "gw-new") {
+			t.Errorf("%s: got %q, want the node named, and the kind", name, text)
+		}
+		detail := must[manager.VersionDetail](t)(p.catalog.Version(ctx, p.provider, p.shop.ID, v.ID))
+		if p.head() != before || detail.Version.Revision != 1 {
+			t.Errorf("%s: the refused publish left r%d", name, detail.Version.Revision)
+		}
+		p.draft(v, manager.DraftChange{Limits: &[]apim.RateLimit{}})
+	}
+	_, _, err := p.fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{Settings: &settings})
+	refused(t, err, apim.Conflict)
+	if !strings.Contains(fmt.Sprint(err), "gw-old") {
+		t.Errorf("got %v, want the node named", err)
+	}
+	settings.Policies[0].Off = true
+	if _, _, err := p.fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{Settings: &settings}); err != nil {
+		t.Errorf("one that is off: %v", err)
+	}
+	p.draft(v, manager.DraftChange{Policies: &[]apim.Policy{switchedOff(limitPolicy(1))}, RoutePolicies: map[string][]apim.Policy{"list_orders": {keyPolicy("X-Own")}}})
+	p.publish(v)
+	p.draft(v, manager.DraftChange{Policies: &[]apim.Policy{limitPolicy(1)}})
+	p.catalog.Live = nodes[1:]
+	p.publish(v)
+	p.catalog.Live = nodes
+	_, err = p.catalog.RollBack(ctx, p.provider, p.shop.ID, v.ID, "production", 1)
+	if err != nil {
+		t.Errorf("rolled back to what the node knows: %v", err)
+	}
+	_, err = p.catalog.RollBack(ctx, p.provider, p.shop.ID, v.ID, "production", 3)
+	refused(t, err, apim.Conflict)
+}

@@ -124,6 +124,9 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 			}
 		}
 	}
+	if err := c.knownKinds(env.Slug, allPolicies(rev.Runtime)...); err != nil {
+		return out, err
+	}
 	if err := c.holdMounts(ctx, u, v, "mount", env.Slug, rev.Runtime.Mounts...); err != nil {
 		return out, err
 	}
