@@ -91,6 +91,15 @@ func testPoliciesArePublishedAndRolledBack(t *testing.T, place postgres.Place) {
 	if got := live(t, p, v); got != "key rate_limit:1 | list_orders: rate_limit:4" {
 		t.Errorf("rolled back: got %s", got)
 	}
+	for action, want := range map[string]string{
+		"version.publish":   "v1 r2 made live in production: rate_limit removed, rate_limit removed, rate_limit removed at list_orders, rate_limit removed at list_orders",
+		"version.roll_back": "v1 r1 made live in production: rate_limit added, rate_limit added, rate_limit added at list_orders, rate_limit added at list_orders",
+	} {
+		rows := must[apim.List[apim.AuditLink]](t)(p.tenants.AuditLog(t.Context(), system, p.shop.ID, apim.AuditFilter{Action: action}, apim.Page{Limit: 1}))
+		if got := rows.Items[0].Summary; got != want {
+			t.Errorf("%s: got %q, want %q", action, got, want)
+		}
+	}
 }
 
 // live says which policies the nodes have of a version.
