@@ -36,6 +36,19 @@ type policyAnswer struct {
 	Off    bool            `json:"off,omitempty"`
 }
 
+// policyKinds names the kinds of policies, in their order.
+func policyKinds(list []policyAnswer) []string {
+	var out []string
+	for _, p := range list {
+		kind := p.Kind
+		if p.Off {
+			kind += " (off)"
+		}
+		out = append(out, kind)
+	}
+	return out
+}
+
 // longestPolicy bounds what is read of a policy's configuration.
 const longestPolicy = 1 << 20
 

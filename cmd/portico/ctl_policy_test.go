@@ -58,6 +58,8 @@ func TestPoliciesAreSetByCommand(t *testing.T) {
 
 	wants(t, "environment", tm.ok("policies", "add", "rate_limit", oneASecond, "--environment", "Production", "--wait"), "Changed the policies of production.", "In force on 1 of 1 nodes")
 	requests(" rate_limit:1", "--environment", "production")
+	wants(t, "environments show", tm.ok("environments", "show", "production"), "Policies", "rate_limit")
+	wants(t, "versions show", tm.ok("versions", "show", "orders"), "Draft: policies rate_limit, rate_limit", "key")
 	wants(t, "show with it", tm.ok("policies", "show", "orders", "--environment", "production"), "environment")
 	tm.ok("policies", "remove", "0", "--environment", "production")
 	requests("", "--environment", "production")
