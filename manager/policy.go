@@ -13,6 +13,7 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
+	"portico/internal/entry/describe"
 	"portico/manager/compile"
 )
 
@@ -54,6 +55,9 @@ func policyProblems(field string, list []apim.Policy) []apim.FieldError {
 // CheckPolicy returns everything that is wrong with a policy when looked at
 // alone: at "kind", "config", or a field of it, "config.requests".
 func CheckPolicy(p apim.Policy) []apim.FieldError {
+	if unknown := unknownFields(p); len(unknown) > 0 {
+		return unknown
+	}
 	parsed, err := parsePolicy(p)
 	if err != nil {
 		return []apim.FieldError{unread(p, err)}
@@ -77,6 +81,53 @@ func parsePolicy(p apim.Policy) (entry.Policy, error) {
 	return compile.ParsePolicy(p)
 }
 
+// unknownFields names what a configuration holds that its kind does not. Names
+// count as they are written: the decoder alone would take Requests for requests.
+func unknownFields(p apim.Policy) []apim.FieldError {
+	kind, known := describe.Of(entry.PolicyKind(p.Kind))
+	var config any
+	if !known || json.Unmarshal(p.Config, &config) != nil {
+		return nil // unread says so
+	}
+	return unknownIn("config", config, kind.Fields)
+}
+
+func unknownIn(at string, value any, fields []describe.Field) []apim.FieldError {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil
+	}
+	var out []apim.FieldError
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		i := slices.IndexFunc(fields, func(f describe.Field) bool { return f.Name == name })
+		if i < 0 {
+			out = append(out, apim.FieldError{Field: at + "." + name, Code: "unknown_field", Detail: "is not a field here; there are " + fieldNames(fields)})
+			continue
+		}
+		switch f := fields[i]; f.Form {
+		case describe.Group:
+			out = append(out, unknownIn(at+"."+name, object[name], f.Fields)...)
+		case describe.Groups:
+			list, _ := object[name].([]any)
+			for n, one := range list {
+				out = append(out, unknownIn(fmt.Sprintf("%s.%s[%d]", at, name, n), one, f.Fields)...)
+			}
+		}
+	}
+	return out
+}
+
+func fieldNames(fields []describe.Field) string {
+	if len(fields) == 0 {
+		return "none"
+	}
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
 
 // unread says where and why a policy could not be read.
@@ -86,7 +137,7 @@ func unread(p apim.Policy, err error) apim.FieldError {
 	case entry.PolicyKind(p.Kind).Stage() == "":
 		return apim.FieldError{Field: "kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, kindNames())}
 	case name != nil:
-		return apim.FieldError{Field: "config." + name[1], Code: "unknown", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
+		return apim.FieldError{Field: "config." + name[1], Code: "unknown_field", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
 	case errors.As(err, &mistyped) && mistyped.Field != "":
 		return apim.FieldError{Field: "config." + mistyped.Field, Code: "type", Detail: "is " + mistyped.Value + " where " + typeName(mistyped.Type) + " belongs"}
 	}

@@ -39,6 +39,9 @@ func testWrongPolicyIsRefusedAtItsField(t *testing.T, place postgres.Place) {
 			RoutePolicies: map[string][]apim.Policy{"list_orders": {bad}, "health": {good, bad}},
 		}},
 		{"a field that is not", "policies[0].config.request", manager.DraftChange{Policies: &[]apim.Policy{raw("rate_limit", `{"request":1}`)}}},
+		{"several fields that are not", "policies[0].config.By policies[0].config.colour", manager.DraftChange{
+			Policies: &[]apim.Policy{raw("rate_limit", `{"colour":1,"requests":1,"period_ms":1,"By":"api"}`)},
+		}},
 		{"a type", "policies[0].config.period_ms", manager.DraftChange{Policies: &[]apim.Policy{raw("rate_limit", `{"requests":1,"period_ms":"1m"}`)}}},
 		{"a kind", "policies[0].kind policies[1].kind", manager.DraftChange{Policies: &[]apim.Policy{raw("magic", `{}`), raw("", `{}`)}}},
 		{"no object", "policies[0].config policies[1].config policies[2].config", manager.DraftChange{Policies: &[]apim.Policy{raw("key", `null`), raw("key", `[]`), raw("key", ``)}}},
