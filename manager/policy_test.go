@@ -278,6 +278,28 @@ type nodesThatSay []entry.Status
 
 func (n nodesThatSay) Reachable(string) []entry.Status { return n }
 
+// What only a version as a whole can get wrong is said at the policy's place in
+// the draft, where limits, keys and what is switched off count otherwise than
+// in the entry.
+func TestWhatPoliciesGetWrongTogetherIsSaidAtTheirPlace(t *testing.T) {
+	postgres.Both(t, testWhatPoliciesGetWrongTogetherIsSaidAtTheirPlace)
+}
+
+func testWhatPoliciesGetWrongTogetherIsSaidAtTheirPlace(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
+	v := p.version(p.provider, p.shop, "orders")
+	p.draft(v, manager.DraftChange{
+		Off: map[string]bool{"list_orders": true}, Limits: &[]apim.RateLimit{{Requests: 5, Period: 1e9, By: "api"}}, Public: map[string]bool{"health": false},
+	})
+	off, key := switchedOff(limitPolicy(1)), raw("key", `{"bearer":true}`) // where the version's own is read already
+	_, err := p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{Policies: &[]apim.Policy{off, limitPolicy(1), off, key}})
+	wantFields(t, err, "policies[3]")
+	_, err = p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{
+		RoutePolicies: map[string][]apim.Policy{"get_order": {off, key, limitPolicy(2), key}},
+	})
+	wantFields(t, err, "routes[get_order].policies[3]")
+}
+
 // TestPublishThatALiveNodeCouldNotServeIsRefused with a node from before the
 // kind came.
 func TestPublishThatALiveNodeCouldNotServeIsRefused(t *testing.T) {

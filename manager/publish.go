@@ -307,7 +307,11 @@ func draftField(field string, rt apim.Runtime) string {
 				continue
 			}
 			if at == 0 {
-				return "routes[" + r.Operation + "]" + "." + policyField(strings.TrimPrefix(field, m[0]+"."), "policies", r.Policies, 0)
+				name := "routes[" + r.Operation + "]"
+				if rest, below := strings.CutPrefix(field, m[0]+"."); below {
+					name += "." + policyField(rest, "policies", r.Policies, 0)
+				}
+				return name
 			}
 			at--
 		}

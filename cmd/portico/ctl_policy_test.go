@@ -4,14 +4,18 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"portico/internal/entry"
+	"portico/internal/entry/describe"
 )
 
 const oneASecond = `{"requests":1,"period_ms":1000,"by":"address"}`
 
 func TestPoliciesAreSetByCommand(t *testing.T) {
 	tm := offering(t)
-	wants(t, "kinds", tm.ok("policies", "kinds"), "rate_limit", "limit", "Admits so many calls in a period.")
-	wants(t, "kinds rate_limit", tm.ok("policies", "kinds", "rate_limit"), "Rate limit (rate_limit)", "period_ms", "1 or more", "caller, address, api", `{"requests":1000,`)
+	kind, _ := describe.Of(entry.PolicyRateLimit)
+	wants(t, "kinds", tm.ok("policies", "kinds"), "rate_limit", "limit", kind.Summary)
+	wants(t, "kinds rate_limit", tm.ok("policies", "kinds", "rate_limit"), kind.Title+" (rate_limit)", "period_ms", "address", kind.Examples[0].Title)
 	wants(t, "kinds --json", tm.ok("policies", "kinds", "key", "--json"), `"kind": "key"`, `"help"`)
 	wants(t, "list of none", tm.ok("policies", "list", "orders"), "orders v1 has no policies of its own.")
 
