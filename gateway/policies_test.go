@@ -16,6 +16,10 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyKey:           keyCase,
 		entry.PolicyRateLimit:     rateLimitCase,
 		entry.PolicyWAF:           wafCase,
+		entry.PolicyJWT:           jwtCase,
+		entry.PolicyAnonymous:     anonymousCase,
+		entry.PolicyScopes:        scopesCase,
+		entry.PolicyExpression:    expressionCase,
 	}
 }
 

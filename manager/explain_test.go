@@ -120,12 +120,16 @@ func testWhatWouldHaveLetACallThrough(t *testing.T, place postgres.Place) {
 		"":                       nil,
 		"no_route":               {"GET /orders: this is the method GET", "GET /orders/{id}: the call's path ends"},
 		"method_not_allowed":     {"GET /orders: this is the method GET"},
-		"credential_missing":     {"An API key of an application that is subscribed: the step's words"},
+		"credential_missing":     {"An API key or a token of an application that is subscribed: the step's words"},
 		"subscription_missing":   {"An active subscription of Till to a product that offers this version"},
 		"subscription_pending":   {"Approving the request of Till"},
 		"operation_not_in_plan":  {"A plan that holds the operation list"},
 		"rate_limited":           {"Waiting, or a higher limit: the step's words"},
 		"upstream_unreachable":   {"An upstream that takes connections from the node gw-1"},
+		"application_unknown":    {"Registering the token's client at an application that is subscribed: the step's words"},
+		"issuer_unavailable":     {"An issuer whose keys the node gw-1 can fetch: the step's words"},
+		"insufficient_scope":     {"A token that has the scope: the step's words"},
+		"not_allowed":            {"A call for which the expression is true: what the caller read"},
 		"something_of_a_release": {"what the caller read"},
 	} {
 		m.catalog.Ways = ways{{

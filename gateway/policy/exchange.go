@@ -11,8 +11,10 @@ import (
 	"time"
 	"unsafe"
 
+	"portico/gateway/token"
 	"portico/gateway/trace"
 	"portico/gateway/usage"
+	"portico/internal/entry"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -154,11 +156,17 @@ type Line struct {
 	Gone func() bool
 }
 
-// Caller is the authenticated application of a request. Both are nil for a
-// public route.
+// Caller is the authenticated application of a request. It is zero for a public
+// route; Grant and Subscription are nil too where the API lets callers through
+// that have no application.
 type Caller struct {
 	Grant        *Grant
 	Subscription *Subscription
+	By           entry.PolicyKind // which identify policy let it through; "" none
+	Claims       *token.Claims    // of its token, verified; nil for none
+	Scopes       []string         // of its token; nobody may change them
+
+	open bool // it needs no application
 }
 
 // SetBody puts a body in the place of what the caller sends, which must have been

@@ -111,19 +111,33 @@ func (sizeStep) explain(ex *Exchange) string {
 }
 
 func (s *keyStep) explain(ex *Exchange) string {
-	if ex.Caller.Grant == nil {
+	switch {
+	case ex.Caller.By == "":
 		return "an API key is read from " + s.places
+	case ex.Caller.By != entry.PolicyKey:
+		return "the caller was identified before; API keys are taken away before the upstream"
 	}
 	return "the API key is known and valid"
 }
 
-func (stripStep) explain(*Exchange) string {
-	return "the route is open to everybody; API keys are taken away before the upstream"
+func (s stripStep) explain(*Exchange) string {
+	return unasked(s.public) + "; API keys are taken away before the upstream"
+}
+
+// unasked says why a route does not ask for a credential.
+func unasked(public bool) string {
+	if public {
+		return "the route is open to everybody"
+	}
+	return "the route identifies callers in a way of its own"
 }
 
 func (grantStep) explain(ex *Exchange) string {
 	grant := ex.Caller.Grant
-	if grant == nil {
+	switch {
+	case ex.Caller.open:
+		return "this API lets callers through that have no application; they need no subscription"
+	case grant == nil:
 		return "nobody was identified"
 	}
 	sub := ex.Caller.Subscription

@@ -87,6 +87,9 @@ type planLimitStep struct{ limiter *Limiter }
 // Run implements Step.
 func (s planLimitStep) Run(_ context.Context, ex *Exchange) error {
 	sub := ex.Caller.Subscription
+	if sub == nil { // nobody's plan
+		return nil
+	}
 	limits := sub.limits
 	if limits == nil {
 		if terms := sub.Terms.Load(); terms != nil {

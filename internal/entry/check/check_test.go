@@ -89,7 +89,7 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"managed header":     {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "X-Forwarded-Key" }, []string{"policies[0].header: another meaning"}},
 		"header's name":      {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "a:b" }, []string{"policies[0].header: not a header"}},
 		"query's name":       {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Query = "a&b" }, []string{"policies[0].query: not usable"}},
-		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: second identify"}},
+		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: reads credentials from Authorization: Bearer"}},
 		"empty policy":       {func(a *entry.API) { a.Policies = append(a.Policies, entry.Policy{}) }, []string{"policies[1]: no kind"}},
 		"limit": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 0, PeriodMS: -1, Burst: -1, By: "moon"}})

@@ -15,16 +15,9 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 		p.add(field, "want at most %d, got %d", MaxPolicies, len(list))
 	}
 	for i, pol := range list {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		if pol.Kind().Stage() == entry.Identify {
-			if identifies {
-				p.add(at, "is a second identify policy of its list")
-			}
-			identifies = true
-		}
-		p.policy(at, pol)
+		p.policy(fmt.Sprintf("%s[%d]", field, i), pol)
 	}
-	return identifies
+	return p.identifies(field, list)
 }
 
 // policy checks one alone.
@@ -32,6 +25,13 @@ func (p *problems) policy(at string, pol entry.Policy) {
 	switch c := pol.Config.(type) {
 	case *entry.KeyPolicy:
 		p.keyPolicy(at, *c)
+	case *entry.JWTPolicy:
+		p.jwtPolicy(at, *c)
+	case *entry.AnonymousPolicy: // it has nothing to configure
+	case *entry.ScopesPolicy:
+		p.scopesPolicy(at, *c)
+	case *entry.ExpressionPolicy:
+		p.expressionPolicy(at, *c)
 	case *entry.RateLimit:
 		p.rateLimit(at, *c)
 		if c.By != "caller" && c.By != "address" && c.By != "api" {
@@ -66,18 +66,24 @@ func (p *problems) keyPolicy(at string, k entry.KeyPolicy) {
 		p.add(at, "names no place where a key may be presented")
 	}
 	if k.Header != "" {
-		name := strings.ToLower(k.Header)
-		switch {
-		case !isToken(k.Header):
-			p.add(at+".header", "%q is not a header's name", k.Header)
-		case strings.Contains(reservedHeaders, " "+name+" "),
-			strings.HasPrefix(name, "x-forwarded-"), strings.HasPrefix(name, "x-portico-"), strings.HasPrefix(name, "proxy-"):
-			p.add(at+".header", "%q has another meaning and cannot carry a key", k.Header)
-		}
+		p.addErr(at+".header", credentialHeader(k.Header))
 	}
 	if strings.ContainsAny(k.Query, "&=#?;% +") || len(k.Query) > 256 {
 		p.add(at+".query", "%q is not usable as a query parameter's name", k.Query)
 	}
+}
+
+// credentialHeader says why a header cannot carry a credential.
+func credentialHeader(header string) error {
+	name := strings.ToLower(header)
+	switch {
+	case !isToken(header):
+		return fmt.Errorf("%q is not a header's name", header)
+	case strings.Contains(reservedHeaders, " "+name+" "),
+		strings.HasPrefix(name, "x-forwarded-"), strings.HasPrefix(name, "x-portico-"), strings.HasPrefix(name, "proxy-"):
+		return fmt.Errorf("%q has another meaning and cannot carry a credential", header)
+	}
+	return nil
 }
 
 // rateLimit keeps the numbers within what a limiter can count in 63 bits of

@@ -8,4 +8,8 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyKey:           key,
 	entry.PolicyRateLimit:     rateLimit,
 	entry.PolicyWAF:           waf,
+	entry.PolicyJWT:           jwt,
+	entry.PolicyAnonymous:     anonymous,
+	entry.PolicyScopes:        scopes,
+	entry.PolicyExpression:    expression,
 }
