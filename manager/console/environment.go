@@ -107,6 +107,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
 		Tracing: f.checked("tracing"), TracePerMillion: f.number("trace_per_million", 0, 1_000_000),
+		Policies: env.Settings.Policies,
 	}
 	name, url := f.text("name"), f.text("gateway_url")
 	var change apim.Change
