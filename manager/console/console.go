@@ -97,8 +97,13 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	get("/apis/:api/:version/history", h.versionHistory)
 	post("/apis/:api/:version/routes", h.saveRoutes)
 	post("/apis/:api/:version/policies/:policy", h.saveStep)
+	post("/apis/:api/:version/policies/:policy/:verb", h.movePolicy)
+	get("/apis/:api/:version/add-policy", h.addPolicy)
+	get("/policies", h.policies)
+	get("/policies/:kind", h.policyKind)
 	both := func(path string, form, save page) { get(path, form); post(path, save) }
 	both("/apis/:api/:version/upstream", h.upstreamForm, h.saveUpstream)
+	both("/apis/:api/:version/policies/:policy/remove", h.removePolicyForm, h.removePolicy)
 	both("/apis/:api/:version/mount", h.mountForm, h.saveMount)
 	both("/apis/:api/:version/about", h.apiForm, h.saveAPI)
 	both("/apis/:api/:version/delete", h.deleteForm, h.deleteAPI)
