@@ -5,8 +5,10 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import "portico/ui/icon"
 
@@ -38,7 +40,7 @@ func Field(v FieldView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if v.Kind == "checkbox" || v.Kind == "switch" {
-			var templ_7745c5c3_Var2 = []any{templ.KV("check", v.Kind == "checkbox"), templ.KV("switch", v.Kind == "switch")}
+			templ_7745c5c3_Var2 := []any{templ.KV("check", v.Kind == "checkbox"), templ.KV("switch", v.Kind == "switch")}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var2...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -82,7 +84,7 @@ func Field(v FieldView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			var templ_7745c5c3_Var5 = []any{templ.KV("vh", v.HideLabel)}
+			templ_7745c5c3_Var5 := []any{templ.KV("vh", v.HideLabel)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var5...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -602,7 +604,7 @@ func SearchField(v SearchView) templ.Component {
 			templ_7745c5c3_Var24 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var25 = []any{"search", "w-" + string(v.Size)}
+		templ_7745c5c3_Var25 := []any{"search", "w-" + string(v.Size)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var25...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -775,7 +777,7 @@ func RadioColumns(v RadioColumnsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var32 = []any{"plans", v.columns()}
+		templ_7745c5c3_Var32 := []any{"plans", v.columns()}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var32...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -887,7 +889,7 @@ func RadioColumns(v RadioColumnsView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				var templ_7745c5c3_Var38 = []any{toneClass(r.Tone)}
+				templ_7745c5c3_Var38 := []any{toneClass(r.Tone)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var38...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -5,8 +5,10 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import "portico/ui/icon"
 
@@ -209,7 +211,7 @@ func DescriptionList(pairs []Pair) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var6 = []any{toneClass(p.Tone), templ.KV("mono xs", p.Mono)}
+			templ_7745c5c3_Var6 := []any{toneClass(p.Tone), templ.KV("mono xs", p.Mono)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var6...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -396,7 +398,7 @@ func StatStrip(label string, stats []Stat) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if s.Change != "" {
-					var templ_7745c5c3_Var15 = []any{templ.KV("up", s.Tone == OK), templ.KV("dn", s.Tone == Bad)}
+					templ_7745c5c3_Var15 := []any{templ.KV("up", s.Tone == OK), templ.KV("dn", s.Tone == Bad)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var15...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -637,7 +639,7 @@ func Cards(cards []Card) templ.Component {
 				}
 			}
 			if c.Right != "" {
-				var templ_7745c5c3_Var26 = []any{"right", toneClass(c.Tone)}
+				templ_7745c5c3_Var26 := []any{"right", toneClass(c.Tone)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var26...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -721,7 +723,7 @@ func Timeline(items []TimelineItem) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, item := range items {
-			var templ_7745c5c3_Var30 = []any{templ.KV("now", item.Now)}
+			templ_7745c5c3_Var30 := []any{templ.KV("now", item.Now)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var30...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

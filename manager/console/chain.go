@@ -23,6 +23,9 @@ func (h *Console) steps(v *visit, d manager.VersionDetail, operation string) ([]
 		}
 		if place := placeFrom(one.From); one.Index >= 0 {
 			s.Key = policyRef{place, one.Index}.String()
+			if !one.Inherited && v.mayWrite(d) {
+				s.Move, s.Among = with(v.links.version(d.API.Slug, d.Version.Label, "policies", s.Key, "place"), "operation", operation), string(place)+" "+one.Stage
+			}
 		} else {
 			v.builtin(&s, d, one)
 		}
@@ -30,6 +33,11 @@ func (h *Console) steps(v *visit, d manager.VersionDetail, operation string) ([]
 		out = append(out, s)
 	}
 	return out, err
+}
+
+// mayWrite reports whether the reader may change a version.
+func (v *visit) mayWrite(d manager.VersionDetail) bool {
+	return v.can(apim.Write, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired
 }
 
 // builtin fills in a step that every version has.

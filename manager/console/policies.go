@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -46,29 +45,156 @@ func refOf(s string) (policyRef, bool) {
 	return policyRef{}, false
 }
 
-// placeOf is where a new policy of a page goes.
-func placeOf(operation string) policyPlace {
-	if operation != "" {
-		return ofOperation
-	}
-	return ofVersion
+// policyHome is a list of policies that a page shows and changes: a version's, an
+// operation's, or an environment's.
+type policyHome struct {
+	Place   policyPlace
+	List    []apim.Policy
+	Problem string // what refusals call the list
+	Lock    string
+	Fixed   bool   // the reader may not change it
+	Draft   bool   // what is changed is not in force before it is published
+	For     string // "all operations of Orders v1"
+	At      string // the page
+	Do      string // where something is done with a policy of it
+	Add     string // where kinds are chosen from
+	Scope   []string
+	Crumbs  []link
+	Keep    func(list []apim.Policy, lock int64) (apim.Change, error)
+	Show    func(status int, typed form) error
 }
 
-// policiesOf are the policies that are set at a place.
-func (v *visit) policiesOf(d manager.VersionDetail, place policyPlace, operation string) ([]apim.Policy, error) {
+// open is the page with a policy open; "" is none.
+func (p policyHome) open(policy string, more ...string) string {
+	return with(p.At, append(append([]string{"policy", policy}, p.Scope...), more...)...) + "#policy"
+}
+
+// do is where something is done with a policy.
+func (p policyHome) do(policy string, verb string) string {
+	at := p.Do + "/" + policy
+	if verb != "" {
+		at += "/" + verb
+	}
+	return with(at, p.Scope...)
+}
+
+// says ends what is said of a change.
+func (p policyHome) says(what string) string {
+	if p.Draft {
+		return what + ". Nothing is live until you publish."
+	}
+	return what + "."
+}
+
+// versionHome is where the policies of a version or of its operation are set.
+func (h *Console) versionHome(v *visit, d manager.VersionDetail, place policyPlace, operation string) (policyHome, error) {
+	name := d.API.Name + " " + d.Version.Label
+	at := v.links.version(d.API.Slug, d.Version.Label)
+	out := policyHome{
+		Place: place, Draft: true, Lock: lockText(d.Version.Lock), Scope: []string{"operation", operation},
+		At: at, Do: at + "/policies", Add: with(at+"/add-policy", "operation", operation),
+		Fixed:  !v.mayWrite(d),
+		Crumbs: []link{{"APIs", v.links.apis()}, {d.API.Name, v.links.api(d.API.Slug)}, {d.Version.Label, at}},
+		Show: func(status int, typed form) error {
+			return h.routesAgain(v, d, status, form{}, typed)
+		},
+	}
+	update := func(change manager.DraftChange) (apim.Change, error) {
+		_, err := h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, change)
+		return apim.Change{}, err
+	}
 	switch place {
 	case ofVersion:
-		return d.Version.Runtime.Policies, nil
+		out.List, out.Problem, out.For = d.Version.Runtime.Policies, "policies", "all operations of "+name
+		out.Keep = func(list []apim.Policy, lock int64) (apim.Change, error) {
+			return update(manager.DraftChange{Policies: &list, Lock: lock})
+		}
+		return out, nil
 	case ofOperation:
+		out.Problem, out.For = "routes["+operation+"].policies", "the operation "+operation+" of "+name
+		out.Keep = func(list []apim.Policy, lock int64) (apim.Change, error) {
+			return update(manager.DraftChange{RoutePolicies: map[string][]apim.Policy{operation: list}, Lock: lock})
+		}
 		for _, r := range d.Version.Runtime.Routes {
 			if operation != "" && r.Operation == operation {
-				return r.Policies, nil
+				out.List = r.Policies
+				return out, nil
 			}
 		}
-		return nil, apim.Errorf(apim.NotFound, "there is no operation %q", operation)
 	}
-	return v.environment.Settings.Policies, nil
+	return out, apim.Errorf(apim.NotFound, "there is no operation %q", operation)
 }
+
+// environmentHome is where the policies of an environment are set.
+func (h *Console) environmentHome(v *visit, env apim.Environment) policyHome {
+	at := v.links.editEnvironment(env.Slug) + "/policies"
+	return policyHome{
+		Place: ofEnvironment, List: env.Settings.Policies, Problem: "policies", Lock: lockText(env.Lock), Fixed: !v.actor.Operator,
+		For: "every API of " + env.Name, At: at, Do: at, Add: v.links.editEnvironment(env.Slug) + "/add-policy",
+		Crumbs: []link{{"Settings", v.links.settings()}, {env.Name, v.links.editEnvironment(env.Slug)}, {"Policies", at}},
+		Show: func(status int, typed form) error {
+			return h.environmentPoliciesPage(v, status, env, typed)
+		},
+		Keep: func(list []apim.Policy, lock int64) (apim.Change, error) {
+			settings := env.Settings
+			settings.Policies = list
+			_, change, err := h.Fleet.UpdateEnvironment(v.ctx(), v.actor, env.Slug, manager.EnvironmentChange{Settings: &settings, Lock: lock})
+			return change, err
+		},
+	}
+}
+
+// homeOf is the list that the address speaks of, and the policy of it.
+func (h *Console) homeOf(v *visit) (policyHome, policyRef, error) {
+	operation := v.query("operation")
+	ref, named := refOf(v.param("policy"))
+	if !named {
+		ref = policyRef{ofVersion, -1}
+		if operation != "" {
+			ref.place = ofOperation
+		}
+	}
+	if v.param("environment") != "" {
+		env, isNew, err := v.environmentOfPath()
+		switch {
+		case err == nil && isNew:
+			err = apim.Errorf(apim.NotFound, "the environment is not made yet")
+		case err == nil && !v.actor.Operator:
+			err = apim.Errorf(apim.Forbidden, "only an operator may change environments")
+		}
+		return h.environmentHome(v, env), ref, err
+	}
+	d, err := h.versionOf(v)
+	if err != nil {
+		return policyHome{}, ref, err
+	}
+	home, err := h.versionHome(v, d, ref.place, operation)
+	if err != nil && ref.place == ofEnvironment {
+		err = goneError()
+	}
+	return home, ref, err
+}
+
+// heldPolicy is homeOf for a policy that must be there.
+func (h *Console) heldPolicy(v *visit) (policyHome, int, error) {
+	home, ref, err := h.homeOf(v)
+	if err == nil && (ref.place != home.Place || ref.at < 0 || ref.at >= len(home.List)) {
+		err = goneError()
+	}
+	return home, ref.at, err
+}
+
+func goneError() error {
+	return apim.Errorf(apim.NotFound, "there is no such policy any more; somebody has changed the chain").WithCode("policy_gone")
+}
+
+// policyAt is the version's page with a policy open; "" is none.
+func (v *visit) policyAt(d manager.VersionDetail, operation, policy string) string {
+	return with(v.links.version(d.API.Slug, d.Version.Label), "operation", operation, "policy", policy) + "#policy"
+}
+
+// policyAsked is the policy that a page is to show open.
+func (v *visit) policyAsked() string { return cmp.Or(v.param("policy"), v.query("policy")) }
 
 // placeFrom is the place that a chain calls from.
 func placeFrom(from string) policyPlace {
@@ -81,19 +207,6 @@ func placeFrom(from string) policyPlace {
 	return ofVersion
 }
 
-// policyAt is the version's page with a policy open; "" is none.
-func (v *visit) policyAt(d manager.VersionDetail, operation, policy string) string {
-	return with(v.links.version(d.API.Slug, d.Version.Label), "operation", operation, "policy", policy) + "#policy"
-}
-
-// policyAsked is the policy that a page is to show open.
-func (v *visit) policyAsked() string { return cmp.Or(v.param("policy"), v.query("policy")) }
-
-// policyDo is where something is done with a policy.
-func (v *visit) policyDo(d manager.VersionDetail, operation, policy string, verb ...string) string {
-	return with(v.links.version(d.API.Slug, d.Version.Label, append([]string{"policies", policy}, verb...)...), "operation", operation)
-}
-
 // policyPanel is an open policy that somebody has set, or is about to.
 type policyPanel struct {
 	describe.Policy
@@ -102,13 +215,15 @@ type policyPanel struct {
 	Examples   []link // to begin a new one with
 	Inputs     []policyInput
 	Form       form
-	Fixed      bool   // it cannot be changed here
+	Lock       string
 	Where      string // it is set, where that is elsewhere
 	WhereHref  string
-	Save       string
+	Save       string // "" where it cannot be changed here
+	Submit     string
+	Cancel     string // of a new one
 	Earlier    string // "" where it is the first of its stage and place
 	Later      string
-	Off        string // what switches it off, or on
+	Switch     string // what switches it off, or on
 	IsOff      bool
 	Remove     string
 	Reference  string
@@ -119,86 +234,86 @@ type policyPanel struct {
 // chain fills in what the page shows of the chain. typed is a form that is shown
 // again, the zero form otherwise.
 func (h *Console) chain(v *visit, d manager.VersionDetail, p *routesPage, typed form) (err error) {
-	l, rt := v.links, d.Version.Runtime
+	rt := d.Version.Runtime
 	for _, r := range rt.Routes {
 		if r.Operation == v.query("operation") {
 			p.Operation = r.Operation
 		}
 	}
-	base := l.version(d.API.Slug, d.Version.Label)
-	p.ScopeURL, p.Policies = base, l.policies()
-	if p.CanWrite {
-		p.Add = with(l.version(d.API.Slug, d.Version.Label, "add-policy"), "operation", p.Operation)
+	place := ofVersion
+	if p.Operation != "" {
+		place = ofOperation
 	}
-	p.Scopes = operationChoices(rt.Routes, p.Operation)
+	home, err := h.versionHome(v, d, place, p.Operation)
+	if err != nil {
+		return err
+	}
+	p.ScopeURL, p.Scopes = home.At, operationChoices(rt.Routes, p.Operation)
+	if !home.Fixed {
+		p.Add = home.Add
+	}
 	if p.Steps, err = h.steps(v, d, p.Operation); err != nil {
 		return err
 	}
-	asked := v.policyAsked()
-	number := 0
-	for i, s := range p.Steps {
-		if s.Key == asked && number == 0 {
-			p.Steps[i].Current, p.Step, number = true, p.Steps[i], i+1
-		}
+	number := openStep(p.Steps, v.policyAsked())
+	if number > 0 {
+		p.Step = p.Steps[number-1]
 	}
 	p.StepForm = typed
-	if ref, own := refOf(p.Step.Key); own {
-		p.Policy = v.policyPanel(d, p, ref, number, typed)
-		return nil
-	}
-	if asked == newPolicy && p.CanWrite {
-		p.Policy = v.newPolicyPanel(d, p.Operation, typed)
-		return nil
-	}
-	if typed.values == nil {
+	ref, own := refOf(p.Step.Key)
+	switch {
+	case own:
+		p.Policy, err = h.versionPolicy(v, d, p.Operation, ref, number, typed)
+	case v.policyAsked() == newPolicy && !home.Fixed:
+		p.Policy = v.newPolicy(home, typed)
+	case typed.values == nil:
 		p.StepForm = stepForm(p.Step.Key, rt)
 	}
-	return nil
+	return err
 }
 
-// mostScopes bounds the chooser of operations; the list of routes leads to all.
-const mostScopes = 200
-
-func operationChoices(routes []apim.Route, operation string) []choice {
-	out := []choice{{"", "All operations"}}
-	for i, r := range routes {
-		if i < mostScopes || r.Operation == operation || len(r.Policies) > 0 {
-			label := r.Method + " " + r.Path
-			if len(r.Policies) > 0 {
-				label += " · " + count(len(r.Policies), "policy of its own", "policies of its own")
-			}
-			out = append(out, choice{r.Operation, label})
+// openStep marks the step that is open and returns its number, 0 for none.
+func openStep(steps []stepView, key string) int {
+	for i, s := range steps {
+		if s.Key == key {
+			steps[i].Current = true
+			return i + 1
 		}
 	}
-	return out
+	return 0
 }
 
-func ownPolicies(r apim.Route) (out []ownPolicy) {
-	for _, p := range r.Policies {
-		about, known := describe.Of(entry.PolicyKind(p.Kind))
-		if !known {
-			about.Title = p.Kind
+// versionPolicy is an open policy of a version's chain; what is set elsewhere is
+// shown and cannot be changed.
+func (h *Console) versionPolicy(v *visit, d manager.VersionDetail, operation string, ref policyRef, number int, typed form) (*policyPanel, error) {
+	var home policyHome
+	var err error
+	where, href := "", ""
+	switch {
+	case ref.place == ofEnvironment:
+		home = h.environmentHome(v, v.environment)
+		where = "Set for every API of " + v.environment.Name + "."
+		if v.actor.Operator {
+			href = home.open(ref.String())
 		}
-		out = append(out, ownPolicy{about.Title, p.Off})
-	}
-	return out
-}
-
-func paragraphs(text string) (out []string) {
-	for part := range strings.SplitSeq(text, "\n\n") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
+	default:
+		home, err = h.versionHome(v, d, ref.place, operation)
+		if ref.place == ofVersion && operation != "" {
+			where, href = "Set for all operations of "+d.API.Name+" "+d.Version.Label+".", v.policyAt(d, "", ref.String())
 		}
 	}
-	return out
+	if err != nil || ref.at >= len(home.List) {
+		return nil, err
+	}
+	home.Fixed = home.Fixed || where != ""
+	out := v.policyPanel(home, ref.at, number, typed)
+	out.Where, out.WhereHref = where, href
+	out.test(v, d, operation)
+	return out, nil
 }
 
-func (v *visit) policyPanel(d manager.VersionDetail, page *routesPage, ref policyRef, number int, typed form) *policyPanel {
-	list, err := v.policiesOf(d, ref.place, page.Operation)
-	if err != nil || ref.at >= len(list) {
-		return nil
-	}
-	one, operation := list[ref.at], page.Operation
+func (v *visit) policyPanel(home policyHome, at, number int, typed form) *policyPanel {
+	one := home.List[at]
 	about, known := describe.Of(entry.PolicyKind(one.Kind))
 	if !known {
 		about = describe.Policy{Kind: entry.PolicyKind(one.Kind), About: describe.About{Title: one.Kind, Summary: "This build does not know the kind."}}
@@ -207,52 +322,36 @@ func (v *visit) policyPanel(d manager.VersionDetail, page *routesPage, ref polic
 		typed = configForm(about.Fields, one.Config)
 	}
 	out := &policyPanel{
-		Policy: about, Number: number, Paragraphs: paragraphs(about.Text), Form: typed, IsOff: one.Off,
-		Fixed: !page.CanWrite || page.Step.Inherited || !known, Reference: v.links.policyKind(about.Kind),
+		Policy: about, Number: number, Paragraphs: paragraphs(about.Text), Form: typed, Lock: home.Lock, IsOff: one.Off,
+		Reference: v.links.policyKind(about.Kind), Inputs: policyInputs(typed, about.Fields, configName, home.Fixed || !known),
 	}
-	out.Inputs = policyInputs(typed, about.Fields, configName, out.Fixed)
-	out.test(v, d, operation)
-	switch {
-	case ref.place == ofEnvironment:
-		out.Where = "Set for every API of the environment " + v.environment.Name + "."
-		if v.can(apim.Write, apim.ObjectEnvironment) {
-			out.WhereHref = v.links.editEnvironment(v.environment.Slug)
-		}
-	case page.Step.Inherited:
-		out.Where, out.WhereHref = "Set for all operations of "+d.API.Name+" "+d.Version.Label+".", v.policyAt(d, "", ref.String())
-	}
-	if !page.CanWrite || page.Step.Inherited {
+	if home.Fixed {
 		return out
 	}
-	key := ref.String()
-	out.Off, out.Remove = v.policyDo(d, operation, key, "off"), v.policyDo(d, operation, key, "remove")
+	key := policyRef{home.Place, at}.String()
+	out.Remove, out.Switch = home.do(key, "remove"), home.do(key, "off")
 	if one.Off {
-		out.Off = v.policyDo(d, operation, key, "on")
+		out.Switch = home.do(key, "on")
 	}
-	if known {
-		out.Save = v.policyDo(d, operation, key)
-		if neighbour(list, ref.at, -1) >= 0 {
-			out.Earlier = v.policyDo(d, operation, key, "earlier")
-		}
-		if neighbour(list, ref.at, 1) >= 0 {
-			out.Later = v.policyDo(d, operation, key, "later")
-		}
+	if !known {
+		return out
+	}
+	out.Save, out.Submit = home.do(key, ""), "Save policy"
+	if home.Draft {
+		out.Submit = "Save in the draft"
+	}
+	if neighbour(home.List, at, -1) >= 0 {
+		out.Earlier = home.do(key, "earlier")
+	}
+	if neighbour(home.List, at, 1) >= 0 {
+		out.Later = home.do(key, "later")
 	}
 	return out
 }
 
-// neighbour is the next policy of the same stage in a direction, -1 for none.
-func neighbour(list []apim.Policy, at, step int) int {
-	stage := entry.PolicyKind(list[at].Kind).Stage()
-	for i := at + step; i >= 0 && i < len(list); i += step {
-		if entry.PolicyKind(list[i].Kind).Stage() == stage {
-			return i
-		}
-	}
-	return -1
-}
-
-func (v *visit) newPolicyPanel(d manager.VersionDetail, operation string, typed form) *policyPanel {
+// newPolicy is the panel of a policy that is to be added; nil for a kind that
+// nobody knows.
+func (v *visit) newPolicy(home policyHome, typed form) *policyPanel {
 	about, known := describe.Of(entry.PolicyKind(v.query("kind")))
 	if !known {
 		return nil
@@ -265,13 +364,15 @@ func (v *visit) newPolicyPanel(d manager.VersionDetail, operation string, typed 
 		typed = configForm(about.Fields, config)
 	}
 	out := &policyPanel{
-		Policy: about, Paragraphs: paragraphs(about.Text), Form: typed, Reference: v.links.policyKind(about.Kind),
-		Save:   with(v.policyDo(d, operation, newPolicy), "kind", string(about.Kind)),
+		Policy: about, Paragraphs: paragraphs(about.Text), Form: typed, Lock: home.Lock, Reference: v.links.policyKind(about.Kind),
+		Save: with(home.do(newPolicy, ""), "kind", string(about.Kind)), Submit: "Add policy", Cancel: home.open(""),
 		Inputs: policyInputs(typed, about.Fields, configName, false),
 	}
+	if home.Draft {
+		out.Submit = "Add to the draft"
+	}
 	for i, x := range about.Examples {
-		href := with(v.links.version(d.API.Slug, d.Version.Label), "operation", operation, "policy", newPolicy, "kind", string(about.Kind), "example", strconv.Itoa(i))
-		out.Examples = append(out.Examples, link{x.Title, href + "#policy"})
+		out.Examples = append(out.Examples, link{x.Title, home.open(newPolicy, "kind", string(about.Kind), "example", strconv.Itoa(i))})
 	}
 	return out
 }
@@ -294,75 +395,105 @@ func (p *policyPanel) test(v *visit, d manager.VersionDetail, operation string) 
 	p.Test = with(v.links.explain(), pairs...)
 }
 
+// mostScopes bounds the chooser of operations; the list of routes leads to all.
+const mostScopes = 200
+
+func operationChoices(routes []apim.Route, operation string) []choice {
+	out := []choice{{"", "All operations"}}
+	for i, r := range routes {
+		if i < mostScopes || r.Operation == operation || len(r.Policies) > 0 {
+			label := r.Method + " " + r.Path
+			if len(r.Policies) > 0 {
+				label += " · " + count(len(r.Policies), "policy of its own", "policies of its own")
+			}
+			out = append(out, choice{r.Operation, label})
+		}
+	}
+	return out
+}
+
+func ownPolicies(r apim.Route) (out []ownPolicy) {
+	for _, p := range r.Policies {
+		out = append(out, ownPolicy{policyTitle(p), p.Off})
+	}
+	return out
+}
+
+func policyTitle(p apim.Policy) string {
+	about, _ := describe.Of(entry.PolicyKind(p.Kind))
+	return cmp.Or(about.Title, p.Kind)
+}
+
+func paragraphs(text string) (out []string) {
+	for part := range strings.SplitSeq(text, "\n\n") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// neighbour is the next policy of the same stage in a direction, -1 for none.
+func neighbour(list []apim.Policy, at, step int) int {
+	for i := at + step; i >= 0 && i < len(list); i += step {
+		if stageOf(list[i]) == stageOf(list[at]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func stageOf(p apim.Policy) entry.Stage { return entry.PolicyKind(p.Kind).Stage() }
+
 // savePolicy takes the form of a policy that somebody has set, or adds one.
 func (h *Console) savePolicy(v *visit) error {
 	f, err := v.form()
 	if err != nil {
 		return err
 	}
-	d, err := h.versionOf(v)
+	var home policyHome
+	var at int
+	kind, isNew := v.query("kind"), v.param("policy") == newPolicy
+	if isNew {
+		home, _, err = h.homeOf(v)
+		at = len(home.List)
+	} else if home, at, err = h.heldPolicy(v); err == nil {
+		kind = home.List[at].Kind
+	}
 	if err != nil {
 		return err
-	}
-	operation, at := v.query("operation"), v.param("policy")
-	ref, _ := refOf(at)
-	if at == newPolicy {
-		ref.place = placeOf(operation)
-	}
-	list, err := v.policiesOf(d, ref.place, operation)
-	if err != nil {
-		return err
-	}
-	kind := v.query("kind")
-	if at != newPolicy {
-		if ref.place == ofEnvironment || ref.at >= len(list) {
-			return goneError()
-		}
-		kind = list[ref.at].Kind
 	}
 	about, known := describe.Of(entry.PolicyKind(kind))
 	if !known {
 		return apim.Errorf(apim.NotFound, "there is no policy of kind %q", kind)
 	}
-	again := func() error {
-		status := http.StatusOK
-		if f.failed() {
-			status = v.status(f)
-		}
-		return h.routesAgain(v, d, status, form{}, f)
-	}
 	if f.arranged() {
-		return again()
+		return home.Show(http.StatusOK, f)
 	}
 	config := readConfig(&f, about.Fields, configName)
 	if f.failed() {
-		return again()
+		return home.Show(v.status(f), f)
 	}
-	changed := slices.Clone(list)
-	if at == newPolicy {
-		ref.at = len(changed)
-		changed = append(changed, apim.Policy{Kind: kind})
+	list := slices.Clone(home.List)
+	if isNew {
+		list = append(list, apim.Policy{Kind: kind})
 	}
-	changed[ref.at].Config = config
-	typed := configForm(about.Fields, config)
-	typed.values.Set("lock", f.value("lock"))
-	f = typed
-	if _, err := h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, draftOf(ref, operation, changed, f)); err != nil {
-		if !f.refusePolicy(err, about, listName(ref, operation)+"["+strconv.Itoa(ref.at)+"]") {
+	list[at].Config = config
+	lock := lockOf(f)
+	f = configForm(about.Fields, config)
+	change, err := home.Keep(list, lock)
+	if err != nil {
+		if !f.refusePolicy(err, about, home.Problem+"["+strconv.Itoa(at)+"]") {
 			return err
 		}
-		return again()
+		return home.Show(v.status(f), f)
 	}
-	done := about.Title + " saved in the draft."
-	if at == newPolicy {
-		done = about.Title + " added to the draft."
+	done := about.Title + " is saved"
+	if isNew {
+		done = about.Title + " is added"
 	}
-	v.flash(toneOK, done+" Nothing is live until you publish.")
-	return v.redirect(v.policyAt(d, operation, ref.String()))
-}
-
-func goneError() error {
-	return apim.Errorf(apim.NotFound, "there is no such policy any more; somebody has changed the chain").WithCode("policy_gone")
+	v.flash(toneOK, home.says(done))
+	return v.redirect(withChange(home.open(policyRef{home.Place, at}.String()), change))
 }
 
 // arranged gives a list of the form a row more, or one less, where one of the
@@ -381,24 +512,6 @@ func (f *form) arranged() bool {
 	return true
 }
 
-func draftOf(ref policyRef, operation string, list []apim.Policy, f form) manager.DraftChange {
-	change := manager.DraftChange{Lock: lockOf(f)}
-	if ref.place == ofOperation {
-		change.RoutePolicies = map[string][]apim.Policy{operation: list}
-	} else {
-		change.Policies = &list
-	}
-	return change
-}
-
-// listName is what refusals call the list that a policy is in.
-func listName(ref policyRef, operation string) string {
-	if ref.place == ofOperation {
-		return "routes[" + operation + "].policies"
-	}
-	return "policies"
-}
-
 // refusePolicy takes a refusal into the form of a policy, whose fields it calls
 // at.config.…; what it says of others goes into the message.
 func (f *form) refusePolicy(err error, about describe.Policy, at string) bool {
@@ -413,14 +526,11 @@ func (f *form) refusePolicy(err error, about describe.Policy, at string) bool {
 	var loose []string
 	for _, wrong := range e.Fields {
 		field, own := strings.CutPrefix(wrong.Field, at)
-		name := inputName(inputs, strings.TrimPrefix(field, "."))
+		field = strings.TrimPrefix(field, ".")
+		name := inputName(inputs, field)
 		switch {
 		case own && name != "":
-			detail := wrong.Detail
-			if rest := strings.TrimPrefix(strings.TrimPrefix(field, "."), name); rest != "" {
-				detail = entryText(rest) + detail
-			}
-			f.fail(name, detail)
+			f.fail(name, entryText(strings.TrimPrefix(field, name))+wrong.Detail)
 		case own:
 			loose = append(loose, wrong.Detail)
 		default:
@@ -434,13 +544,17 @@ func (f *form) refusePolicy(err error, about describe.Policy, at string) bool {
 	return true
 }
 
-// entryText names an entry of a list in a sentence: "[2]" is its third.
-func entryText(index string) string {
-	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(index, "["), "]"))
-	if err != nil {
-		return strings.Trim(index, ".[]") + ": "
+// entryText names what is wrong inside a field, in a sentence: "[2]" is the third
+// entry of a list.
+func entryText(inside string) string {
+	inside = strings.Trim(inside, ".[]")
+	if inside == "" {
+		return ""
 	}
-	return fmt.Sprintf("entry %d: ", n+1)
+	if n, err := strconv.Atoi(inside); err == nil {
+		return "entry " + number(n+1) + ": "
+	}
+	return inside + ": "
 }
 
 // movePolicy changes a policy's place in its stage, or whether it is in force.
@@ -450,38 +564,27 @@ func (h *Console) movePolicy(v *visit) error {
 		switch verb := v.param("verb"); verb {
 		case "off", "on":
 			list[at].Off = verb == "off"
-			return list, at, name + " is switched " + verb + " in the draft.", nil
+			return list, at, name + " is switched " + verb, nil
 		case "earlier", "later":
 			to := neighbour(list, at, map[string]int{"earlier": -1, "later": 1}[verb])
 			if to < 0 {
-				return list, at, name + " cannot go further: the order of the stages is the gateway's.", nil
+				return list, at, name + " stays: a policy moves within its stage", nil
 			}
 			list[at], list[to] = list[to], list[at]
-			return list, to, name + " moved in the draft.", nil
-		case "before":
-			return before(list, at, f.value("before"), name)
+			return list, to, name + " is moved", nil
+		case "place":
+			ref, ok := refOf(f.value("to"))
+			if !ok || ref.at >= len(list) {
+				return nil, 0, "", goneError()
+			}
+			if stageOf(list[at]) != stageOf(list[ref.at]) {
+				return list, at, name + " stays: a policy moves within its stage", nil
+			}
+			moved := list[at]
+			return slices.Insert(slices.Delete(list, at, at+1), ref.at, moved), ref.at, name + " is moved", nil
 		}
 		return nil, 0, "", apim.Errorf(apim.NotFound, "there is no %q of a policy", v.param("verb"))
 	})
-}
-
-// before puts a policy where another one of its list and stage stands.
-func before(list []apim.Policy, at int, target, name string) ([]apim.Policy, int, string, error) {
-	ref, ok := refOf(target)
-	if !ok || ref.at >= len(list) {
-		return nil, 0, "", goneError()
-	}
-	if entry.PolicyKind(list[at].Kind).Stage() != entry.PolicyKind(list[ref.at].Kind).Stage() {
-		return list, at, name + " stays: a policy moves within its stage.", nil
-	}
-	moved := list[at]
-	list = slices.Insert(slices.Delete(list, at, at+1), ref.at, moved)
-	return list, ref.at, name + " moved in the draft.", nil
-}
-
-func policyTitle(p apim.Policy) string {
-	about, _ := describe.Of(entry.PolicyKind(p.Kind))
-	return cmp.Or(about.Title, p.Kind)
 }
 
 // changePolicy changes the list that a policy is in; change returns the list,
@@ -491,78 +594,105 @@ func (h *Console) changePolicy(v *visit, change func(f form, list []apim.Policy,
 	if err != nil {
 		return err
 	}
-	d, err := h.versionOf(v)
+	home, at, err := h.heldPolicy(v)
 	if err != nil {
 		return err
 	}
-	operation := v.query("operation")
-	ref, list, err := v.policyOf(d, operation)
+	list, at, done, err := change(f, slices.Clone(home.List), at)
 	if err != nil {
 		return err
 	}
-	list, at, done, err := change(f, slices.Clone(list), ref.at)
+	live, err := home.Keep(list, lockOf(f))
 	if err != nil {
-		return err
-	}
-	if _, err := h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, draftOf(ref, operation, list, f)); err != nil {
 		if !f.refuse(err, nil, nil) {
 			return err
 		}
 		v.flash(toneBad, f.message)
-		return v.redirect(v.policyAt(d, operation, v.param("policy")))
+		return v.redirect(home.open(v.param("policy")))
 	}
-	v.flash(toneOK, done+" Nothing is live until you publish.")
+	v.flash(toneOK, home.says(done))
 	to := ""
 	if at >= 0 {
-		to = policyRef{ref.place, at}.String()
+		to = policyRef{home.Place, at}.String()
 	}
-	return v.redirect(v.policyAt(d, operation, to))
-}
-
-// policyOf is the policy that the address names, and the list that it is in.
-func (v *visit) policyOf(d manager.VersionDetail, operation string) (policyRef, []apim.Policy, error) {
-	ref, ok := refOf(v.param("policy"))
-	if !ok || ref.place == ofEnvironment {
-		return ref, nil, goneError()
-	}
-	list, err := v.policiesOf(d, ref.place, operation)
-	if err == nil && ref.at >= len(list) {
-		err = goneError()
-	}
-	return ref, list, err
+	return v.redirect(withChange(home.open(to), live))
 }
 
 func (h *Console) removePolicyForm(v *visit) error {
-	d, err := h.versionOf(v)
+	home, at, err := h.heldPolicy(v)
 	if err != nil {
 		return err
 	}
-	operation := v.query("operation")
-	ref, list, err := v.policyOf(d, operation)
-	if err != nil {
-		return err
+	key, name := policyRef{home.Place, at}.String(), policyTitle(home.List[at])
+	p := dialogPage{
+		Dialog: v.wantsDialog(), Heading: "Remove " + name, Submit: "Remove policy", Danger: true, Lock: home.Lock,
+		Intro:  "Its settings are gone with it. Switch it off instead to keep them.",
+		Action: home.do(key, "remove"), Back: home.open(key),
 	}
-	p := h.dialog(v, d, form{})
-	p.Heading, p.Submit, p.Danger = "Remove "+policyTitle(list[ref.at]), "Remove policy", true
-	p.Intro = "Its settings are gone with it. Switch it off instead to keep them. Calls meet it until you publish."
-	p.Action = v.policyDo(d, operation, ref.String(), "remove")
-	p.Back = v.policyAt(d, operation, ref.String())
+	if home.Draft {
+		p.Intro += " Calls meet it until you publish."
+	}
+	p.shell = v.shell(p.Heading, append(home.Crumbs, link{p.Heading, ""})...)
 	return v.render(http.StatusOK, removePolicyDialog(p))
 }
 
 func (h *Console) removePolicy(v *visit) error {
 	return h.changePolicy(v, func(_ form, list []apim.Policy, at int) ([]apim.Policy, int, string, error) {
 		name := policyTitle(list[at])
-		return slices.Delete(list, at, at+1), -1, name + " removed from the draft.", nil
+		return slices.Delete(list, at, at+1), -1, name + " is removed", nil
 	})
+}
+
+// environmentPoliciesPage is the policies that every API of an environment has.
+type environmentPoliciesPage struct {
+	shell
+	Heading string
+	Steps   []stepView
+	Policy  *policyPanel
+	Add     string
+	Mover   string // lock of the list
+	Live    liveView
+}
+
+func (h *Console) environmentPolicies(v *visit) error {
+	home, _, err := h.homeOf(v)
+	if err != nil {
+		return err
+	}
+	return home.Show(http.StatusOK, form{})
+}
+
+func (h *Console) environmentPoliciesPage(v *visit, status int, env apim.Environment, typed form) error {
+	home := h.environmentHome(v, env)
+	p := environmentPoliciesPage{Heading: "Policies of " + env.Name, Add: home.Add, Mover: home.Lock, Live: h.liveFromQuery(v, env.Name, "in force")}
+	for _, stage := range entry.Stages() {
+		for i, one := range env.Settings.Policies {
+			about, _ := describe.Of(entry.PolicyKind(one.Kind))
+			if key := (policyRef{ofEnvironment, i}).String(); stageOf(one) == stage {
+				p.Steps = append(p.Steps, stepView{
+					Key: key, Title: policyTitle(one), Text: policySummary(about.Fields, one.Config), Note: string(stage), Off: one.Off, Href: home.open(key),
+					Move: home.do(key, "place"), Among: "e " + string(stage),
+				})
+			}
+		}
+	}
+	asked := v.policyAsked()
+	if number := openStep(p.Steps, asked); number > 0 {
+		ref, _ := refOf(asked)
+		p.Policy = v.policyPanel(home, ref.at, number, typed)
+	} else if asked == newPolicy {
+		p.Policy = v.newPolicy(home, typed)
+	}
+	p.shell = v.shell(p.Heading, home.Crumbs...)
+	return v.render(status, environmentPoliciesView(p))
 }
 
 // policyList is kinds of policies by stage, to read about or to choose from.
 type policyList struct {
-	Query  string
-	Action string // where the search goes
-	Hidden string // operation that it keeps
-	Stages []policyStage
+	Query     string
+	Action    string // where the search goes
+	Operation string // that the search keeps
+	Stages    []policyStage
 }
 
 type policyStage struct {
@@ -622,35 +752,28 @@ func policyStageText(s entry.Stage) string {
 
 // addPolicyPage lists the kinds that can be added.
 type addPolicyPage struct {
-	versionHead
-	List  policyList
-	Where string
-	Back  string
+	shell
+	List policyList
+	Text string
+	Back string
 }
 
 func (h *Console) addPolicy(v *visit) error {
-	d, err := h.versionOf(v)
+	home, _, err := h.homeOf(v)
+	if err == nil && home.Fixed {
+		err = apim.Errorf(apim.Forbidden, "the policies of %s are not yours to change", home.For)
+	}
 	if err != nil {
 		return err
 	}
-	p := addPolicyPage{versionHead: h.head(v, d, "routes"), Where: "all operations of " + d.API.Name + " " + d.Version.Label}
-	if !p.CanWrite {
-		return apim.Errorf(apim.Forbidden, "policies of this version are not yours to change")
+	p := addPolicyPage{
+		shell: v.shell("Add a policy", append(home.Crumbs, link{"Add a policy", ""})...), Back: home.open(""), Text: "For " + home.For + ".",
+		List: policyList{Query: clip(v.query("q"), 100), Action: home.Add, Operation: v.query("operation")},
 	}
-	operation := v.query("operation")
-	if operation != "" {
-		if _, err := v.policiesOf(d, ofOperation, operation); err != nil {
-			return err
-		}
-		p.Where = "the operation " + operation
+	if home.Draft {
+		p.Text += " It is added to the draft; nothing is live until you publish."
 	}
-	p.Back = v.policyAt(d, operation, "")
-	p.List = policyList{
-		Query: clip(v.query("q"), 100), Action: v.links.version(d.API.Slug, d.Version.Label, "add-policy"), Hidden: operation,
-	}
-	p.List.Stages = stagePolicies(p.List.Query, func(one describe.Policy) string {
-		return with(v.links.version(d.API.Slug, d.Version.Label), "operation", operation, "policy", newPolicy, "kind", string(one.Kind)) + "#policy"
-	})
+	p.List.Stages = stagePolicies(p.List.Query, func(one describe.Policy) string { return home.open(newPolicy, "kind", string(one.Kind)) })
 	return v.render(http.StatusOK, addPolicyView(p))
 }
 

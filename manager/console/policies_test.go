@@ -187,17 +187,17 @@ func TestPolicyIsAddedCorrectedMovedSwitchedAndRemoved(t *testing.T) {
 		t.Fatal("a policy that is wrong was kept")
 	}
 	b.post(add, set(empty, "config.requests", "5", "config.period_ms", "1,000", "config.by", "api")...).
-		shows(http.StatusOK, "added to the draft", "unpublished changes", "requests 5, period (ms) 1,000, api", "Save in the draft")
+		shows(http.StatusOK, "is added. Nothing is live until you publish.", "unpublished changes", "requests 5, period 1,000 ms, api", "Save in the draft")
 	second := b.get(ordersPage + "?policy=new&kind=rate_limit&example=0").filledIn(ordersPage + "/policies/new")
 	a := b.post(add, second...).shows(http.StatusOK, "requests 60", "Earlier", "Switch off", "Remove").hides("Later")
 
 	lock := a.hidden("lock")
-	a = b.post(ordersPage+"/policies/v1/earlier", "lock", lock).shows(http.StatusOK, "moved in the draft", "Later").hides("Earlier")
+	a = b.post(ordersPage+"/policies/v1/earlier", "lock", lock).shows(http.StatusOK, "is moved", "Later").hides("Earlier")
 	if got := s.draft(""); len(got) != 2 || !strings.Contains(string(got[0].Config), "60000") {
 		t.Fatalf("after the move the draft has %+v", got)
 	}
 	b.post(ordersPage+"/policies/v0/later", "lock", lock).shows(http.StatusOK, "changed meanwhile") // an old page moves nothing
-	a = b.post(ordersPage+"/policies/v0/off", "lock", a.hidden("lock")).shows(http.StatusOK, "switched off in the draft", "Switch on")
+	a = b.post(ordersPage+"/policies/v0/off", "lock", a.hidden("lock")).shows(http.StatusOK, "is switched off", "Switch on")
 	if got := s.draft(""); !got[0].Off || got[1].Off {
 		t.Fatalf("after the switch the draft has %+v", got)
 	}
@@ -206,13 +206,20 @@ func TestPolicyIsAddedCorrectedMovedSwitchedAndRemoved(t *testing.T) {
 		t.Error("saving switched the policy on")
 	}
 	ask := b.get(ordersPage+"/policies/v0/remove").shows(http.StatusOK, "Remove Rate limit", "Switch it off instead")
-	b.post(ordersPage+"/policies/v0/remove", "lock", ask.hidden("lock")).shows(http.StatusOK, "removed from the draft")
+	b.post(ordersPage+"/policies/v0/remove", "lock", ask.hidden("lock")).shows(http.StatusOK, "is removed")
 	if got := s.draft(""); len(got) != 1 || !strings.Contains(string(got[0].Config), `"api"`) {
 		t.Fatalf("after the removal the draft has %+v", got)
 	}
 	for _, gone := range []string{"v7", "e0", "o0", "x"} {
 		b.post(ordersPage+"/policies/"+gone+"/off", "lock", "").shows(http.StatusNotFound)
 	}
+	third := b.get(ordersPage + "?policy=new&kind=rate_limit&example=0").filledIn(ordersPage + "/policies/new")
+	a = b.post(add, third...).shows(http.StatusOK)
+	a = b.post(ordersPage+"/policies/v1/place", "lock", a.hidden("lock"), "to", "v0").shows(http.StatusOK, "is moved")
+	if got := s.draft(""); !strings.Contains(string(got[1].Config), `"api"`) {
+		t.Fatalf("after it was dragged the draft has %+v", got)
+	}
+	b.post(ordersPage+"/policies/v1/place", "lock", a.hidden("lock"), "to", "v9").shows(http.StatusNotFound)
 	b.post(ordersPage + "/policies/v0/sideways").shows(http.StatusNotFound)
 	b.post(ordersPage + "/policies/new?kind=magic").shows(http.StatusNotFound)
 }
@@ -254,7 +261,7 @@ func TestWhoMayOnlyReadChangesNoPolicy(t *testing.T) {
 	auditor, person, _ := s.consumer("audit")
 	s.join(acme, person.Person, apim.RoleAuditor)
 	auditor.get(ordersPage+"?policy=v0").shows(http.StatusOK, "Rate limit", "requests 1,000").hides("Save in the draft", "Switch off", "Remove", "Add policy")
-	auditor.get(ordersPage+"?policy=new&kind=rate_limit").shows(http.StatusOK).hides("Add to the draft")
+	auditor.get(ordersPage + "?policy=new&kind=rate_limit").shows(http.StatusOK).hides("Add to the draft")
 	auditor.get(ordersPage + "/add-policy").shows(http.StatusForbidden)
 	auditor.post(ordersPage+"/policies/new?kind=rate_limit", form...).shows(http.StatusForbidden)
 	for _, verb := range []string{"off", "earlier", "remove"} {
@@ -263,6 +270,36 @@ func TestWhoMayOnlyReadChangesNoPolicy(t *testing.T) {
 	if got := s.draft(""); len(got) != 1 || got[0].Off {
 		t.Errorf("the draft has %+v", got)
 	}
+}
+
+func TestEnvironmentsPoliciesAreSetAndShownWhereTheyApply(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	s.offer(acme)
+	page := "/t/acme/environments/production/policies"
+	b.get("/t/acme/environments/production").shows(http.StatusOK, "0 policies are set.")
+	b.get(page).shows(http.StatusOK, "Policies of Production", "No policies")
+	b.get("/t/acme/environments/production/add-policy").shows(http.StatusOK, "For every API of Production.", "Rate limit").hides("draft")
+	form := b.get(page + "?policy=new&kind=rate_limit&example=1").shows(http.StatusOK, "New: Rate limit", "Add policy").filledIn(page + "/new")
+	wrong := b.post(page+"/new?kind=rate_limit", set(form, "config.period_ms", "999999999999")...).shows(http.StatusUnprocessableEntity)
+	wrong.fieldError("config.period_ms")
+	b.post(page+"/new?kind=rate_limit", form...).shows(http.StatusOK, "Rate limit is added.", "requests 1,000", "is in force on 3 of 3 nodes", "Save policy").hides("until you publish")
+	a := b.get(ordersPage+"?policy=e0").shows(http.StatusOK, "inherited Rate limit", "Set for every API of Production.", "Change it there").hides("Save in the draft", "Switch off")
+	a.has("disabled")
+	b.post(ordersPage+"/policies/e0", form...).shows(http.StatusNotFound)
+
+	a = b.get(page + "?policy=e0")
+	a = b.post(page+"/e0/off", "lock", a.hidden("lock")).shows(http.StatusOK, "Rate limit is switched off.", "Switch on")
+	ask := b.get(page+"/e0/remove").shows(http.StatusOK, "Remove Rate limit").hides("until you publish")
+	b.post(page+"/e0/remove", "lock", a.hidden("lock")).shows(http.StatusOK, "Rate limit is removed.", "No policies")
+	b.post(page+"/e0/remove", "lock", ask.hidden("lock")).shows(http.StatusNotFound)
+
+	provider, person, _ := s.consumer("provides")
+	s.join(acme, person.Person, apim.RoleProvider)
+	provider.get(page).shows(http.StatusForbidden)
+	provider.get("/t/acme/environments/production/add-policy").shows(http.StatusForbidden)
+	provider.post(page+"/new?kind=rate_limit", form...).shows(http.StatusForbidden)
 }
 
 func TestReferenceOfPoliciesIsForEverybody(t *testing.T) {

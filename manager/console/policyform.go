@@ -469,7 +469,7 @@ func policyInputs(f form, fields []describe.Field, at string, fixed bool) []poli
 // hintOf is a field's help with what else can be said of it.
 func hintOf(one describe.Field) string {
 	parts := []string{one.Help}
-	if r := rangeText(one); r != "" {
+	if r := rangeText(one); r != "" && (one.Max != nil || *one.Min > 1) {
 		parts = append(parts, "A number"+r+".")
 	}
 	switch one.Form {
@@ -586,6 +586,9 @@ func summaryOf(one describe.Field, raw json.RawMessage) string {
 		return plain(raw)
 	case describe.Number:
 		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil && n != 0 {
+			if name, unit, ok := strings.Cut(strings.TrimSuffix(word, ")"), " ("); ok {
+				return name + " " + number(n) + " " + unit
+			}
 			return word + " " + number(n)
 		}
 	case describe.Text:

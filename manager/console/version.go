@@ -65,7 +65,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		shell: v.shell(d.API.Name+" "+label, link{"APIs", l.apis()}, link{d.API.Name, l.api(api)}, link{label, ""}),
 		API:   d.API, Label: label, State: d.Version.State,
 		Reason:   d.Version.StateReason,
-		CanWrite: v.can(apim.Write, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
+		CanWrite: v.mayWrite(d),
 		CanMove:  v.can(apim.Publish, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
 		Draft:    d.Version.Unpublished || d.Version.Revision == 0,
 		Publish:  l.version(api, label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
@@ -185,7 +185,6 @@ type routesPage struct {
 	Scopes    []choice // operations that can be chosen
 	ScopeURL  string
 	Add       string // where a policy is added
-	Policies  string // the reference
 	Steps     []stepView
 	Step      stepView // the open one; zero when none is
 	StepForm  form
@@ -218,8 +217,10 @@ type stepView struct {
 	Note      string
 	Href      string
 	Off       bool
-	Inherited bool // set elsewhere
-	Replaced  bool // the operation has its own in its place
+	Inherited bool   // set elsewhere
+	Replaced  bool   // the operation has its own in its place
+	Move      string // where its place among others is changed; "" where it stays
+	Among     string // those that it can change places with have the same
 	Current   bool
 }
 

@@ -5,14 +5,17 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import (
+	"strconv"
+
 	"portico/internal/apim"
 	"portico/ui"
 	"portico/ui/icon"
-	"strconv"
 )
 
 // versionTop is the head and the tabs of every page about a version.
@@ -327,7 +330,7 @@ func routesTab(p routesPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = policyView(p, *p.Policy).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = policyView(*p.Policy).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -525,7 +528,7 @@ func routesTab(p routesPage) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						var templ_7745c5c3_Var16 = []any{"dot", t.Tone}
+						templ_7745c5c3_Var16 := []any{"dot", t.Tone}
 						templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var16...)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -573,7 +576,7 @@ func routesTab(p routesPage) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						var templ_7745c5c3_Var20 = []any{templ.KV("badc", t.Tone == "bad")}
+						templ_7745c5c3_Var20 := []any{templ.KV("badc", t.Tone == "bad")}
 						templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var20...)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -792,9 +795,9 @@ func colonnade(p routesPage) ui.ColonnadeView {
 		targets += len(u.Targets)
 	}
 	v.ToNote = count(targets, "target", "targets")
-	v.AddHref, v.AddLabel = p.Add, "Add a policy at the end"
+	v.AddHref, v.AddLabel, v.Lock = p.Add, "Add a policy at the end", p.Lock
 	for _, s := range p.Steps {
-		v.Columns = append(v.Columns, ui.Pillar{Label: s.Title, Text: s.Text, Time: s.Note, Href: s.Href, Selected: s.Current, Off: s.Off || s.Replaced, Inherited: s.Inherited})
+		v.Columns = append(v.Columns, pillarOf(s))
 	}
 	return v
 }
@@ -1407,7 +1410,7 @@ func routesPanel(p routesPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				var templ_7745c5c3_Var49 = []any{"mono xs mono-w", templ.KV("struck mute", r.Off)}
+				templ_7745c5c3_Var49 := []any{"mono xs mono-w", templ.KV("struck mute", r.Off)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var49...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
