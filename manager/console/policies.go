@@ -664,7 +664,7 @@ func (h *Console) environmentPolicies(v *visit) error {
 
 func (h *Console) environmentPoliciesPage(v *visit, status int, env apim.Environment, typed form) error {
 	home := h.environmentHome(v, env)
-	p := environmentPoliciesPage{Heading: "Policies of " + env.Name, Add: home.Add, Mover: home.Lock, Live: h.liveFromQuery(v, env.Name, "in force")}
+	p := environmentPoliciesPage{Heading: "Policies of " + env.Name, Add: home.Add, Mover: home.Lock, Live: h.liveFromQuery(v, "The change", "in force")}
 	for _, stage := range entry.Stages() {
 		for i, one := range env.Settings.Policies {
 			about, _ := describe.Of(entry.PolicyKind(one.Kind))
