@@ -133,23 +133,39 @@ func TestExamplesOfEveryKindPassThroughTheirForms(t *testing.T) {
 			t.Run(string(p.Kind)+" "+x.Title, func(t *testing.T) {
 				in := *b
 				in.t = t
-				at := ordersPage + "/policies/new?kind=" + string(p.Kind) + "&operation=getOrder"
-				form := in.get(ordersPage+"?policy=new&operation=getOrder&kind="+string(p.Kind)+"&example="+strconv.Itoa(i)).
-					shows(http.StatusOK, "New: "+p.Title, "Add to the draft").filledIn(ordersPage + "/policies/new")
-				in.post(at, form...).shows(http.StatusOK, p.Title, "Save in the draft")
-				got := s.draft("getOrder")
+				got := in.added(s, p, strconv.Itoa(i))
 				if len(got) != 1 || got[0].Kind != string(p.Kind) || got[0].Off {
-					t.Fatalf("the operation has the policies %+v", got)
+					t.Fatalf("the draft has the policies %+v", got)
 				}
 				if is, want := meant(t, p.Kind, got[0].Config), meant(t, p.Kind, []byte(x.Config)); is != want {
 					t.Errorf("got %s\nwant %s", is, want)
 				}
-				if _, err := s.catalog.UpdateDraft(t.Context(), system(), s.tenantID("acme"), version, manager.DraftChange{RoutePolicies: map[string][]apim.Policy{"getOrder": {}}}); err != nil {
+				if _, err := s.catalog.UpdateDraft(t.Context(), system(), s.tenantID("acme"), version, manager.DraftChange{Policies: &[]apim.Policy{}, RoutePolicies: map[string][]apim.Policy{"getOrder": {}}}); err != nil {
 					t.Fatal(err)
 				}
 			})
 		}
 	}
+}
+
+// added adds an example to an operation, or to the version where it cannot stand
+// alone, and returns the policies there.
+func (b *browser) added(s *site, p describe.Policy, example string) []apim.Policy {
+	b.t.Helper()
+	refused := ""
+	for _, operation := range []string{"getOrder", ""} {
+		scope := "&kind=" + string(p.Kind) + "&operation=" + operation
+		form := b.get(ordersPage+"?policy=new&example="+example+scope).
+			shows(http.StatusOK, "New: "+p.Title, "Add to the draft").filledIn(ordersPage + "/policies/new")
+		a := b.post(ordersPage+"/policies/new?"+scope, form...)
+		if a.status == http.StatusOK {
+			a.shows(http.StatusOK, p.Title, "Save in the draft")
+			return s.draft(operation)
+		}
+		refused = a.text()
+	}
+	b.t.Fatal(refused)
+	return nil
 }
 
 // meant is a configuration as it is understood.

@@ -3,9 +3,12 @@ package browser_test
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"portico/internal/entry/describe"
 )
 
 // chained makes and publishes an API with one open operation, and returns the
@@ -224,6 +227,38 @@ func TestEnvironmentsPolicyIsInForceAtOnce(t *testing.T) {
 		t.Errorf("got %d and %d, want 200 and 429", first, second)
 	}
 	o.quiet()
+}
+
+// The form and the page of every kind are made of its description: each is
+// looked at, wide and narrow.
+func TestFormAndPageOfEveryKind(t *testing.T) {
+	w := inTown(t)
+	page, _ := w.chained(t, "chain-kinds")
+	o := w.operatorAt(t, page)
+	for _, kind := range describe.Policies() {
+		for name, path := range map[string]string{
+			"form": page + "?policy=new&example=0&kind=" + string(kind.Kind), "page": "/t/demo/policies/" + string(kind.Kind),
+		} {
+			t.Run(string(kind.Kind)+" "+name, func(t *testing.T) {
+				o.t = t
+				o.visit(path)
+				o.sees(kind.Title, kind.Summary)
+				o.accessible()
+				for _, size := range [][2]int64{{390, 844}, {1440, 900}} {
+					o.sized(size[0], size[1])
+					if got := o.run(sideways); got != "" {
+						t.Errorf("%d wide: scrolls sideways because of %s", size[0], got)
+					}
+					if folder := shotsFolder(); folder != "" {
+						o.script(`document.querySelector('#policy-form')?.scrollIntoView()`)
+						o.shot(folder, "kind-"+string(kind.Kind)+"-"+name+"-"+strconv.FormatInt(size[0], 10))
+					}
+				}
+				o.quiet()
+			})
+		}
+	}
+	o.t = t
 }
 
 // Everything about a policy works by the keyboard alone.
