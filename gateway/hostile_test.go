@@ -284,22 +284,24 @@ func panics(count *atomic.Int32) change {
 // TestCallThatPanicsLeavesNothingBehind makes calls panic where there is room
 // for two at once: a third must find it, and all must be counted.
 func TestCallThatPanicsLeavesNothingBehind(t *testing.T) {
-	var left atomic.Int32
-	r := startDemo(t, panics(&left))
-	api := demoAPI(r.upstream.URL)
-	api.Upstreams[0].Traffic = entry.Traffic{Concurrency: entry.Concurrency{MaxRequests: 2}}
-	r.carrier.Put(item(t, 2, api), entry.Mark(entry.HeadKey, at(2)))
-	wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
-	left.Store(3)
-	for range 3 {
-		conn := r.dial(t)
-		io.WriteString(conn, plainGet)
-		if text, _ := io.ReadAll(conn); len(text) > 0 {
-			t.Errorf("got %q", text)
+	inHTTP1(t, func(t *testing.T, lane change) {
+		var left atomic.Int32
+		r := startDemo(t, lane, panics(&left))
+		api := demoAPI(r.upstream.URL)
+		api.Upstreams[0].Traffic = entry.Traffic{Concurrency: entry.Concurrency{MaxRequests: 2}}
+		r.carrier.Put(item(t, 2, api), entry.Mark(entry.HeadKey, at(2)))
+		wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
+		left.Store(3)
+		for range 3 {
+			conn := r.dial(t)
+			io.WriteString(conn, plainGet)
+			if text, _ := io.ReadAll(conn); len(text) > 0 {
+				t.Errorf("got %q", text)
+			}
 		}
-	}
-	if got := r.call(t, "GET", do+"echo", ""); got.status != 200 {
-		t.Errorf("got %d %s", got.status, got.body)
-	}
-	wait(t, "all calls to be over", func() bool { return scrape(t, r.Collector())["requests_in_flight"] == 0 })
+		if got := r.call(t, "GET", do+"echo", ""); got.status != 200 {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+		wait(t, "all calls to be over", func() bool { return scrape(t, r.Collector())["requests_in_flight"] == 0 })
+	})
 }

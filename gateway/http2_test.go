@@ -227,12 +227,30 @@ func TestFloodsEndTheConnection(t *testing.T) {
 	}
 }
 
+// TestHeadThatDoesNotEndIsCutOff sends the beginning of a head after the preface,
+// and with it: then net/http has not settled the connection's deadlines yet.
 func TestHeadThatDoesNotEndIsCutOff(t *testing.T) {
 	r := startDemo(t)
-	f := r.framer(t)
-	f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.head(request("/")...), EndStream: true})
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	var together bytes.Buffer
+	together.WriteString(http2.ClientPreface)
+	both := http2.NewFramer(&together, conn)
+	both.WriteSettings()
+	first := r.framer(t)
+	head := http2.HeadersFrameParam{StreamID: 1, BlockFragment: first.head(request("/")...), EndStream: true}
+	both.WriteHeaders(head)
+	if _, err := conn.Write(together.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	first.WriteHeaders(head)
 	begin := time.Now()
-	f.goodbye()
+	first.goodbye()
+	(&framer{Framer: both}).goodbye()
 	if took := time.Since(begin); took > 6*time.Second {
 		t.Errorf("cut off after %v", took)
 	}

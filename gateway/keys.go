@@ -42,8 +42,12 @@ func (n *Node) applyKeys(it entry.Item) error {
 			return err
 		}
 		n.ways.key.Store(&signs)
+		if err := n.tools.Identity.Use([32]byte(raw)); err != nil {
+			return err
+		}
 	} else {
 		n.ways.key.Store(nil)
+		n.tools.Identity.Forget()
 	}
 	n.keys = next
 	return nil

@@ -15,10 +15,12 @@ import (
 	"portico/gateway/table"
 )
 
-// bounds are the upper bounds of histograms, in seconds: the small ones are for
-// the gateway's own share.
-var bounds = [...]float64{
-	0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+// bounds are the upper bounds of histograms: the small ones are for the gateway's
+// own share.
+var bounds = [...]time.Duration{
+	10 * time.Microsecond, 25 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
 }
 
 // histogram counts times. The zero value is ready.
@@ -28,8 +30,8 @@ type histogram struct {
 }
 
 func (h *histogram) add(took time.Duration) {
-	seconds, at := took.Seconds(), 0
-	for at < len(bounds) && seconds > bounds[at] {
+	at := 0
+	for at < len(bounds) && took > bounds[at] {
 		at++
 	}
 	h.counts[at].Add(1)
@@ -44,7 +46,7 @@ func fold(of ...*histogram) (count uint64, sum float64, buckets map[float64]uint
 			count += h.counts[i].Load()
 		}
 		if i < len(bounds) {
-			buckets[bounds[i]] = count
+			buckets[bounds[i].Seconds()] = count
 		}
 	}
 	for _, h := range of {

@@ -17,6 +17,7 @@ import (
 
 	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
+	"portico/gateway/identity"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
 	"portico/gateway/shed"
@@ -24,6 +25,7 @@ import (
 	"portico/gateway/table"
 	"portico/gateway/upstream"
 	"portico/gateway/usage"
+	"portico/gateway/waf"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
 )
@@ -145,7 +147,7 @@ func New(config Config) (*Node, error) {
 		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, certs: certs.NewStore(), shown: map[entry.Key]entry.Position{}, refused: map[entry.Key]refusal{},
 	}
-	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells)}
+	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells), WAF: new(waf.Set), Identity: new(identity.Signer)}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
 	if config.ShedAfter > 0 {

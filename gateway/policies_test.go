@@ -12,8 +12,10 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:       keyCase,
-		entry.PolicyRateLimit: rateLimitCase,
+		entry.PolicyIdentityToken: identityTokenCase,
+		entry.PolicyKey:           keyCase,
+		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -55,7 +55,7 @@ func (n *Node) begin(ex *policy.Exchange) {
 	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
 	ex.Client = ex.Peer
 	if env := n.env.Load(); env != nil {
-		ex.MaxBodyBytes, ex.Shared = env.MaxBodyBytes, env.shared
+		ex.MaxBodyBytes, ex.Shared, ex.Issuer = env.MaxBodyBytes, env.shared, env.GatewayURL
 		if ex.Trusted = trusts(env.trusted, ex.Peer); ex.Trusted {
 			ex.Client = clientOf(env.trusted, &ex.Header, ex.Peer)
 			if id, ok := ex.Header.Value("X-Request-Id"); ok && usableID(id) {
@@ -128,6 +128,9 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 		n.explainMatch(ex, route, api, err)
 	}
 	if err != nil {
+		if api == nil && ex.Path.Decoded == entry.IdentityKeysPath && n.answerKeys(ex) {
+			return nil
+		}
 		return err
 	}
 	if err := route.Chain.Run(ctx, ex); err != nil {
@@ -150,6 +153,20 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	ex.Waited = max(n.since(ex.Now)-ex.Own, 1)
 	return err
+}
+
+// answerKeys shows the keys that identity tokens are checked with.
+func (n *Node) answerKeys(ex *policy.Exchange) bool {
+	set := n.tools.Identity.KeySet()
+	if set == nil || ex.Method != http.MethodGet && ex.Method != http.MethodHead {
+		return false
+	}
+	a := &ex.Answer
+	a.Status, a.Local = http.StatusOK, true
+	a.Header.Add("Content-Type", "application/jwk-set+json")
+	a.Header.Add("Cache-Control", "public, max-age=60")
+	ex.SetAnswer(set)
+	return true
 }
 
 // canonical reads the target into its one form.

@@ -40,6 +40,22 @@ func splitAPI(own, candidate string, perMille int) entry.API {
 	return a
 }
 
+func TestExplanationSaysWhichSideACallGoesTo(t *testing.T) {
+	r := startExplaining(t)
+	candidate := fake.NewUpstream(t)
+	for step, want := range []string{"to what is live; the candidate gets 0 %", "to the candidate, which gets 100 %"} {
+		r.putAPI(t, uint64(3+step), splitAPI(r.upstream.URL, candidate.URL, 1000*step))
+		_, way := r.explain(t, token(), "GET", "/demo/orders/v1/open", "")
+		found := false
+		for _, s := range way.Steps {
+			found = found || s.Step == "split" && strings.HasPrefix(s.Detail, want)
+		}
+		if !found {
+			t.Errorf("%d ‰: got %s, want a step split: %s", 1000*step, line(way), want)
+		}
+	}
+}
+
 func TestShareMovesWithOneEntry(t *testing.T) {
 	r := startDemo(t)
 	candidate := fake.NewUpstream(t)

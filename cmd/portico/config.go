@@ -271,3 +271,6 @@ func urlOf(set string, l net.Listener) string {
 	}
 	return "http://" + net.JoinHostPort(host, port)
 }
+
+// secureURL is urlOf of a listener for TLS.
+func secureURL(l net.Listener) string { return "https" + strings.TrimPrefix(urlOf("", l), "http") }

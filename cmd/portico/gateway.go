@@ -141,8 +141,12 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	if spans != nil {
 		background.Go(func() error { return spans.Run(sending) })
 	}
-	fmt.Fprintf(os.Stdout, "\nPortico gateway %s, node %s of %s, is started.\n\n  Gateway   %-34s what programs call\n  Health    %s/readyz\n",
-		version, enrolled.Name, enrolled.Environment, urlOf("", listener), urlOf("", ops))
+	fmt.Fprintf(os.Stdout, "\nPortico gateway %s, node %s of %s, is started.\n\n  Gateway   %-34s what programs call\n",
+		version, enrolled.Name, enrolled.Environment, urlOf("", listener))
+	if secure != nil {
+		fmt.Fprintf(os.Stdout, "  TLS       %-34s the same, by the certificates of the environment\n", secureURL(secure))
+	}
+	fmt.Fprintf(os.Stdout, "  Health    %s/readyz\n", urlOf("", ops))
 	fmt.Fprint(os.Stdout, stopLine)
 	err = node.Run(ctx, c.introduced(listener), c.secure(secure)...)
 	closing, stop := context.WithTimeout(context.WithoutCancel(behind), time.Second)

@@ -225,6 +225,7 @@ func waitReady(ctx context.Context, node *gateway.Node) error {
 type announcement struct {
 	at               addresses
 	ops, demo        string
+	secure           string // where the gateway speaks TLS; "": nowhere
 	firstRun, key    string
 	data             string
 	apart            bool // the database is not in data
@@ -233,6 +234,9 @@ type announcement struct {
 
 func (s *serveCommand) announce(ctx context.Context, open *listeners, at addresses, plane *control) (announcement, error) {
 	note := announcement{at: at, ops: urlOf("", open.ops), data: s.Data, apart: s.DatabaseURL != "", loopbackUpstream: len(s.UpstreamAllow) == 0}
+	if open.secure != nil {
+		note.secure = secureURL(open.secure)
+	}
 	if open.demo != nil {
 		note.demo = urlOf("", open.demo)
 		key, err := (&seeder{tenants: plane.tenants, catalog: plane.catalog, access: plane.access, fleet: plane.fleet}).seed(ctx, note.demo)
@@ -251,6 +255,9 @@ func (a announcement) print(w io.Writer, took time.Duration) {
 	fmt.Fprintf(w, "  Portal    %-34s what developers see\n", a.at.portal)
 	fmt.Fprintf(w, "  Console   %-34s where you import, publish and approve\n", a.at.console)
 	fmt.Fprintf(w, "  Gateway   %-34s what their programs call\n", a.at.gateway)
+	if a.secure != "" {
+		fmt.Fprintf(w, "  TLS       %-34s the same, by the certificates of the environment\n", a.secure)
+	}
 	fmt.Fprintf(w, "  Health    %-34s for operators\n", a.ops+"/readyz")
 	if a.demo != "" {
 		fmt.Fprintf(w, "  Upstream  %-34s behind the demo's API\n", a.demo)

@@ -133,7 +133,10 @@ func (c *conn) run() {
 	defer func() {
 		if r := recover(); r != nil { // one call must not take the others down
 			c.lanes.log.Error("a call panicked", "panic", r, "stack", string(debug.Stack()))
-			c.giveUp()
+			if c.work != nil && c.ex != nil {
+				c.lanes.giveUp(c.ex, c.interruptReads)
+				c.ex = nil
+			}
 		}
 		if handed {
 			return
@@ -182,21 +185,16 @@ func (c *conn) run() {
 	}
 }
 
-// giveUp ends the call that panicked: what it holds is freed, and it is counted.
+// giveUp ends a call that panicked: what it holds is freed, and it is counted.
 // Its memory is not used again.
-func (c *conn) giveUp() {
+func (l *Lanes) giveUp(ex *policy.Exchange, interrupt func()) {
 	defer func() { _ = recover() }() // it is as broken as the panic says: the first one is in the log
-	if c.work == nil || c.ex == nil {
-		return
-	}
-	ex := c.ex
-	c.ex = nil
 	if ex.Answer.Status == 0 {
 		ex.Answer.Status = http.StatusInternalServerError
 	}
-	defer c.lanes.handler.Done(ex, errPanicked)
+	defer l.handler.Done(ex, errPanicked)
 	if ex.Body != nil {
-		ex.Body.Stop(c.interruptReads)
+		ex.Body.Stop(interrupt)
 	}
 	closeBody(&ex.Answer)
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,17 +142,27 @@ type connKey struct{}
 func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*fullConn)
 	ex := f.pool.Take()
-	defer f.pool.Give(ex)
+	c := f.begin(w, r, conn)
+	defer c.end()
+	whole := false
+	defer func() {
+		if whole {
+			f.pool.Give(ex)
+		} else { // one call must not take the others down
+			f.lanes.log.Error("a call panicked", "panic", recover(), "stack", string(debug.Stack()))
+			f.lanes.giveUp(ex, c.interrupt)
+			panic(http.ErrAbortHandler)
+		}
+	}()
 	// net/http writes headers after this function has returned, and its client
 	// beside it: what they hold must not be the next request's.
 	ex.OwnScratch(512)
-	c := f.begin(w, r, conn)
-	defer c.end()
 	if refused := c.fill(ex); refused != nil {
 		ex.Method, ex.Peer, ex.Secure, ex.TLS = http.MethodGet, conn.peer, conn.tls != nil, conn.tls
 		f.lanes.handler.Refuse(ex, &policy.Denied{Status: refused.Status, Code: codeOf(refused.Status), Detail: refused.Detail, Close: true})
 	} else if err := f.lanes.handler.Serve(r.Context(), ex); err != nil {
 		c.stop(ex)
+		whole = true
 		f.lanes.handler.Done(ex, err)
 		panic(http.ErrAbortHandler) // net/http's way to close the connection
 	}
@@ -163,6 +174,7 @@ func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.served = err == nil
 	c.stop(ex)
+	whole = true
 	f.lanes.handler.Done(ex, err)
 	if err != nil {
 		panic(http.ErrAbortHandler)

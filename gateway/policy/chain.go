@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/identity"
+	"portico/gateway/waf"
 	"portico/internal/entry"
 )
 
@@ -30,8 +32,10 @@ type Grants interface {
 
 // Tools are what steps are compiled with.
 type Tools struct {
-	Grants  Grants
-	Limiter *Limiter
+	Grants   Grants
+	Limiter  *Limiter
+	WAF      *waf.Set
+	Identity *identity.Signer
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -267,6 +271,10 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newKeyStep(*p, c.tools.Grants)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.IdentityToken:
+		return newIdentityTokenStep(*p, c.tools.Identity)
+	case *entry.WAF:
+		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
 }

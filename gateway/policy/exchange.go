@@ -44,6 +44,8 @@ type Exchange struct {
 	Trusted           bool              // the peer is a trusted proxy
 	ClientCertificate *x509.Certificate // what the caller has shown, verified for this host; nil for none
 	RequestID         string
+	// Issuer is the gateway's address, as callers write it.
+	Issuer string
 	// MaxBodyBytes is the environment's, for routes that set none.
 	MaxBodyBytes int64
 	Path         Path

@@ -3,6 +3,7 @@ package split
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"portico/gateway/policy"
@@ -56,6 +57,9 @@ func (d *splitter) Call(ctx context.Context, ex *policy.Exchange) error {
 	if candidate {
 		to, counts = d.candidate, d.candidateBranch
 	}
+	if ex.Explain != nil {
+		ex.Explain.Add("split", entry.Destination, time.Now(), d.explain(candidate), nil)
+	}
 	start := d.now()
 	err := to.Call(ctx, ex)
 	counts.add(ex.Shard, statusOf(ex, err), d.now().Sub(start))
@@ -63,6 +67,15 @@ func (d *splitter) Call(ctx context.Context, ex *policy.Exchange) error {
 		d.cookie.give(ex, drawn)
 	}
 	return err
+}
+
+// explain says where a call goes.
+func (d *splitter) explain(candidate bool) string {
+	share := strconv.FormatFloat(float64(d.perMille)/10, 'f', -1, 64) + " % of the calls that no rule decides"
+	if candidate {
+		return "to the candidate, which gets " + share
+	}
+	return "to what is live; the candidate gets " + share
 }
 
 // choose decides where a call goes. drawn is the lot of a caller that has none

@@ -41,8 +41,10 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -11,6 +11,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/internal/entry/describe"
 	"portico/manager"
 	"portico/ui"
 )
@@ -290,14 +291,15 @@ func stepName(step string) string {
 		return "Request"
 	case "size":
 		return "Request size"
-	case "key":
-		return "API key"
 	case "grant":
 		return "Subscription"
 	case "plan_limit":
 		return "Rate limit of the plan"
-	case "rate_limit":
-		return "Rate limit"
+	case "split":
+		return "Traffic split"
+	}
+	if p, ok := describe.Of(entry.PolicyKind(step)); ok {
+		return p.Title
 	}
 	return title(strings.ReplaceAll(step, "_", " "))
 }

@@ -29,7 +29,7 @@ func (g *rig) growth(ctx context.Context) ([]figure.Row, error) {
 	g.gateway.Kill()
 	var nodes []contender
 	for _, name := range []string{"gw-1", g.few} {
-		p, err := g.alone(ctx, name, g.tls)
+		p, err := g.alone(ctx, name, "")
 		if err != nil {
 			return nil, err
 		}

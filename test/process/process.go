@@ -43,6 +43,7 @@ type Ports struct{ Gateway, Portal, Console, Ops, Upstream, Bus string }
 type Process struct {
 	Ports    Ports
 	Gateway  string // http://127.0.0.1:port, and so on
+	Secure   string // the gateway over TLS, "" when it speaks none
 	Portal   string
 	Console  string
 	Ops      string
@@ -201,7 +202,7 @@ func (p *Process) status(line string) float64 {
 var (
 	linkPattern = regexp.MustCompile(`http://\S+/first-run\?token=\S+`)
 	keyPattern  = regexp.MustCompile(`portico_(live|test)_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]+`)
-	addrPattern = regexp.MustCompile(`^\s*(Gateway|Portal|Console|Health|Upstream|Bus)\s+((?:http|nats)://\S+)`)
+	addrPattern = regexp.MustCompile(`^\s*(Gateway|TLS|Portal|Console|Health|Upstream|Bus)\s+((?:https?|nats)://\S+)`)
 )
 
 func (p *Process) read(lines *bufio.Scanner, ready chan struct{}) {
@@ -216,6 +217,8 @@ func (p *Process) read(lines *bufio.Scanner, ready chan struct{}) {
 			switch m[1] {
 			case "Gateway":
 				p.Gateway, p.Ports.Gateway = base, host
+			case "TLS":
+				p.Secure = base
 			case "Portal":
 				p.Portal, p.Ports.Portal = base, host
 			case "Console":

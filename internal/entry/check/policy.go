@@ -37,6 +37,10 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		if c.By != "caller" && c.By != "address" && c.By != "api" {
 			p.add(at+".by", "want \"caller\", \"address\" or \"api\", got %q", c.By)
 		}
+	case *entry.IdentityToken:
+		p.identityToken(at, *c)
+	case *entry.WAF:
+		p.waf(at, *c)
 	default:
 		p.add(at, "is of no kind")
 	}

@@ -4,6 +4,8 @@ import "portico/internal/entry"
 
 // abouts has a line for each kind; what it holds stands in the file of its name.
 var abouts = map[entry.PolicyKind]About{
-	entry.PolicyKey:       key,
-	entry.PolicyRateLimit: rateLimit,
+	entry.PolicyIdentityToken: identityToken,
+	entry.PolicyKey:           key,
+	entry.PolicyRateLimit:     rateLimit,
+	entry.PolicyWAF:           waf,
 }

@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"portico/gateway/waf"
+	"portico/internal/entry"
+)
+
+// wafStep looks at requests by the OWASP Core Rule Set.
+type wafStep struct {
+	config entry.WAF
+	rules  *waf.Set
+}
+
+const defaultWAFBody = 1 << 20
+
+func newWAFStep(config entry.WAF, rules *waf.Set) *wafStep {
+	if config.MaxBodyBytes == 0 {
+		config.MaxBodyBytes = defaultWAFBody
+	}
+	go func() { _ = rules.Prepare(config.Paranoia) }() // the first request says why it failed
+	return &wafStep{config, rules}
+}
+
+// Run implements Step.
+func (s *wafStep) Run(_ context.Context, ex *Exchange) error {
+	found, score, err := s.look(ex)
+	if ex.Explain != nil {
+		ex.Explain.Note = wafText(found, score, s.config.Threshold)
+	}
+	switch {
+	case err != nil:
+		return err
+	case score < s.config.Threshold || s.config.Mode != "block":
+		return nil
+	}
+	return &Denied{
+		Status: http.StatusForbidden, Code: "request_blocked",
+		Detail: "This request looks like an attack and was not passed on. If it is none, tell the API's provider the request id.",
+	}
+}
+
+// look returns what counts.
+func (s *wafStep) look(ex *Exchange) (found []waf.Finding, score int, err error) {
+	r := waf.Request{
+		Client: ex.Client.String(), Method: ex.Method, Target: ex.Target, Proto: ex.Proto, Host: ex.Authority,
+		Headers: func(add func(name, value string)) {
+			for _, f := range ex.Header.Fields() {
+				add(f.Name, f.Value)
+			}
+			switch {
+			case ex.BodyLength > 0:
+				add("Content-Length", strconv.FormatInt(ex.BodyLength, 10))
+			case ex.BodyLength < 0:
+				add("Transfer-Encoding", "chunked")
+			case ex.Method == http.MethodPost || ex.Method == http.MethodPut || ex.Method == http.MethodPatch:
+				add("Content-Length", "0")
+			}
+		},
+	}
+	if s.reads(ex) {
+		if r.Body, err = ex.Body.Whole(s.config.MaxBodyBytes); err != nil {
+			return nil, 0, err
+		}
+	}
+	all, err := s.rules.Look(s.config.Paranoia, &r)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, f := range all {
+		if s.counts(f) {
+			found, score = append(found, f), score+f.Score
+		}
+	}
+	return found, score, nil
+}
+
+// reads reports whether the body is looked at.
+func (s *wafStep) reads(ex *Exchange) bool {
+	if s.config.SkipBody || ex.Body == nil || ex.Upgrade != "" {
+		return false
+	}
+	kind, _ := ex.Header.Value("Content-Type")
+	const grpc = "application/grpc"
+	return len(kind) < len(grpc) || !FoldEqual(kind[:len(grpc)], grpc)
+}
+
+func (s *wafStep) counts(f waf.Finding) bool {
+	if slices.Contains(s.config.ExcludeRules, f.Rule) {
+		return false
+	}
+	if len(f.Arguments) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(f.Arguments, func(name string) bool { return !slices.Contains(s.config.ExcludeArguments, name) })
+}
+
+// wafText says what was found. Values are left out: they may be secrets.
+func wafText(found []waf.Finding, score, threshold int) string {
+	text := "score " + strconv.Itoa(score) + " of " + strconv.Itoa(threshold)
+	for i, f := range found {
+		if i == 5 {
+			return text + ", and " + strconv.Itoa(len(found)-i) + " more"
+		}
+		text += ", " + strconv.Itoa(f.Rule) + " " + f.Message
+		for _, name := range f.Arguments {
+			text += " in " + name
+		}
+	}
+	return text
+}
+
+func (s *wafStep) explain(ex *Exchange) string { return ex.Explain.Note }

@@ -1,0 +1,15 @@
+package describe
+
+var waf = About{
+	Title:   "Web application firewall",
+	Summary: "Refuses requests in which the OWASP Core Rule Set finds an attack.",
+	Text: `Path, query, headers and body are looked at for injections (SQL, shell, script, template), traversal, scanners and abuse of the protocol, by the OWASP Core Rule Set in Coraza. The scores of what is found are added up; a request that reaches the threshold is answered 403 with the code request_blocked. The caller learns no more; the explanation of a call names the rules.
+
+It is the costliest of the policies: about a millisecond of processor for each call. Put it on the operations that take free text from strangers, begin with observe, look at the explanations of real calls, and leave out what errs by rule or parameter before you block.
+
+Bodies are read whole first, so streams wait until they end. Bodies of gRPC, and of calls that switch protocols, are not looked at, nor are answers.`,
+	Examples: []Example{
+		{"Look, and let everything pass", `{"mode": "observe", "paranoia": 1, "threshold": 5}`},
+		{"Block, but for SQL in a field for notes", `{"mode": "block", "paranoia": 2, "threshold": 5, "exclude_arguments": ["json.note"], "exclude_rules": [942100]}`},
+	},
+}
