@@ -5,10 +5,8 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 // Bars are counts over time or by size, stacked if there are several series.
 func Bars(v ChartView) templ.Component {
@@ -45,7 +43,7 @@ func Bars(v ChartView) templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			for _, b := range v.bars() {
-				templ_7745c5c3_Var3 := []any{"br", b.color}
+				var templ_7745c5c3_Var3 = []any{"br", b.color}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var3...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -166,7 +164,7 @@ func LineChart(v ChartView) templ.Component {
 			ctx = templ.InitializeContext(ctx)
 			for _, s := range v.Series {
 				if s.Area {
-					templ_7745c5c3_Var11 := []any{"ar", color(s.Color)}
+					var templ_7745c5c3_Var11 = []any{"ar", color(s.Color)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var11...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -204,7 +202,7 @@ func LineChart(v ChartView) templ.Component {
 				}
 			}
 			for _, s := range v.Series {
-				templ_7745c5c3_Var14 := []any{"ln", color(s.Color), templ.KV("da", s.Dashed)}
+				var templ_7745c5c3_Var14 = []any{"ln", color(s.Color), templ.KV("da", s.Dashed)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var14...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -271,7 +269,7 @@ func chartFrame(v ChartView) templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var18 := []any{"chart", "h-" + string(v.Size), v.rows()}
+		var templ_7745c5c3_Var18 = []any{"chart", "h-" + string(v.Size), v.rows()}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var18...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -592,7 +590,7 @@ func Legend(series []Series) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		for _, s := range series {
-			templ_7745c5c3_Var35 := []any{color(s.Color)}
+			var templ_7745c5c3_Var35 = []any{color(s.Color)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var35...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -677,7 +675,7 @@ func Spark(points []float64, series int) templ.Component {
 			templ_7745c5c3_Var39 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var40 := []any{"spark", color(series)}
+		var templ_7745c5c3_Var40 = []any{"spark", color(series)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var40...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -751,7 +749,7 @@ func CellSpark(points []float64, series int) templ.Component {
 			templ_7745c5c3_Var44 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var45 := []any{"spark fx", color(series)}
+		var templ_7745c5c3_Var45 = []any{"spark fx", color(series)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var45...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -812,7 +810,7 @@ func Meter(v MeterView) templ.Component {
 			templ_7745c5c3_Var48 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var49 := []any{"meter", string(v.Tone), templ.KV("lg", v.Large)}
+		var templ_7745c5c3_Var49 = []any{"meter", string(v.Tone), templ.KV("lg", v.Large)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var49...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -996,7 +994,7 @@ func Blocks(label string, tones []Tone) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, t := range tones {
-			templ_7745c5c3_Var60 := []any{string(t)}
+			var templ_7745c5c3_Var60 = []any{string(t)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var60...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

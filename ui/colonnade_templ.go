@@ -5,15 +5,12 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
-
 	"portico/ui/icon"
+	"strconv"
 )
 
 // ColonnadeView is steps that stand in order under one lintel.
@@ -120,7 +117,7 @@ func Colonnade(v ColonnadeView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for i, p := range v.Columns {
-			templ_7745c5c3_Var5 := []any{"col", templ.KV("inh", p.Inherited), templ.KV("dis", p.Off)}
+			var templ_7745c5c3_Var5 = []any{"col", templ.KV("inh", p.Inherited), templ.KV("dis", p.Off)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var5...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -409,7 +406,7 @@ func Trace(label string, steps []TraceStep) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, s := range steps {
-			templ_7745c5c3_Var19 := []any{string(s.Outcome)}
+			var templ_7745c5c3_Var19 = []any{string(s.Outcome)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var19...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

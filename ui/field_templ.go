@@ -5,10 +5,8 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import "portico/ui/icon"
 
@@ -40,7 +38,7 @@ func Field(v FieldView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if v.Kind == "checkbox" || v.Kind == "switch" {
-			templ_7745c5c3_Var2 := []any{templ.KV("check", v.Kind == "checkbox"), templ.KV("switch", v.Kind == "switch")}
+			var templ_7745c5c3_Var2 = []any{templ.KV("check", v.Kind == "checkbox"), templ.KV("switch", v.Kind == "switch")}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var2...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -84,7 +82,7 @@ func Field(v FieldView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Var5 := []any{templ.KV("vh", v.HideLabel)}
+			var templ_7745c5c3_Var5 = []any{templ.KV("vh", v.HideLabel)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var5...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -604,7 +602,7 @@ func SearchField(v SearchView) templ.Component {
 			templ_7745c5c3_Var24 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Var25 := []any{"search", "w-" + string(v.Size)}
+		var templ_7745c5c3_Var25 = []any{"search", "w-" + string(v.Size)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var25...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -777,7 +775,7 @@ func RadioColumns(v RadioColumnsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Var32 := []any{"plans", v.columns()}
+		var templ_7745c5c3_Var32 = []any{"plans", v.columns()}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var32...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -889,7 +887,7 @@ func RadioColumns(v RadioColumnsView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Var38 := []any{toneClass(r.Tone)}
+				var templ_7745c5c3_Var38 = []any{toneClass(r.Tone)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var38...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

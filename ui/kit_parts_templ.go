@@ -5,10 +5,8 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import "portico/ui/icon"
 
@@ -114,12 +112,8 @@ func kitTables() templ.Component {
 			templ_7745c5c3_Err = Table(TableView{
 				ID: "kit-table", Title: "Routes", Note: "18", Badge: "2 new", Tone: Accent, Keys: true, Actions: LinkButton("#", "Add", Look{Small: true, Icon: icon.Plus()}),
 				Columns: []Column{
-					{Hidden: "Select"},
-					{Label: "Name", SortHref: "#"},
-					{Label: "State", HideSmall: true},
-					{Label: "Req / s", Number: true, SortHref: "#", Sorted: "descending"},
-					{Label: "p99", Number: true},
-					{Hidden: "Actions"},
+					{Hidden: "Select"}, {Label: "Name", SortHref: "#"}, {Label: "State", HideSmall: true},
+					{Label: "Req / s", Number: true, SortHref: "#", Sorted: "descending"}, {Label: "p99", Number: true}, {Hidden: "Actions"},
 				},
 				Pager: PagerView{Text: "1–2 of 14", Next: "#"},
 			}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
@@ -494,15 +488,8 @@ func kitCode() templ.Component {
 			}
 			templ_7745c5c3_Err = CodeTabs("Language", []CodeView{
 				{ID: "kit-curl", Title: "curl", Tokens: []Token{
-					{Function, "curl"},
-					{Text, " https://api.example/v3/rates \\\n  "},
-					{Function, "-H"},
-					{Text, " "},
-					{String, "\"Authorization: Bearer "},
-					{Mine, "$PORTICO_KEY"},
-					{String, "\""},
-					{Text, "\n"},
-					{Comment, "# 200 in 94 ms"},
+					{Function, "curl"}, {Text, " https://api.example/v3/rates \\\n  "}, {Function, "-H"}, {Text, " "},
+					{String, "\"Authorization: Bearer "}, {Mine, "$PORTICO_KEY"}, {String, "\""}, {Text, "\n"}, {Comment, "# 200 in 94 ms"},
 				}},
 				{ID: "kit-go", Title: "Go", Tokens: []Token{{Keyword, "package"}, {Text, " main"}}},
 			}, kitNote("Nothing is sent until you press Send.")).Render(ctx, templ_7745c5c3_Buffer)
@@ -510,10 +497,8 @@ func kitCode() templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = Diff("Diff", []DiffLine{
-				{Kind: Hunk, Text: "@@ rate_limit @@"},
-				{Number: 9, Text: "rate: 100"},
-				{Kind: Removed, Number: 10, Text: "burst: 3"},
-				{Kind: Added, Number: 10, Text: "burst: 4"},
+				{Kind: Hunk, Text: "@@ rate_limit @@"}, {Number: 9, Text: "rate: 100"},
+				{Kind: Removed, Number: 10, Text: "burst: 3"}, {Kind: Added, Number: 10, Text: "burst: 4"},
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -971,10 +956,8 @@ func kitPanels() templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				templ_7745c5c3_Err = DescriptionList([]Pair{
-					{Key: "Rate", Value: "100 / s, burst 400"},
-					{Key: "Base URL", Value: "api.example/v3", Mono: true},
-					{Key: "Their peak", Value: "within 100 / s", Tone: OK},
-					{Key: "State", Body: State("Active", OK)},
+					{Key: "Rate", Value: "100 / s, burst 400"}, {Key: "Base URL", Value: "api.example/v3", Mono: true},
+					{Key: "Their peak", Value: "within 100 / s", Tone: OK}, {Key: "State", Body: State("Active", OK)},
 				}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -5,15 +5,12 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strings"
-
 	"portico/ui/icon"
+	"strings"
 )
 
 // Kit is a page with every component in every state, for looking at and for
@@ -169,10 +166,8 @@ func Kit(theme Theme) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				templ_7745c5c3_Err = Steps("Import", []Step{
-					{Label: "Source", Done: true, Href: "#"},
-					{Label: "Lint", Note: "94 of 100", Done: true},
-					{Label: "Changes", Note: "2 breaking", Current: true},
-					{Label: "Publish"},
+					{Label: "Source", Done: true, Href: "#"}, {Label: "Lint", Note: "94 of 100", Done: true},
+					{Label: "Changes", Note: "2 breaking", Current: true}, {Label: "Publish"},
 				}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -5,10 +5,8 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import "portico/ui/icon"
 
@@ -211,7 +209,7 @@ func DescriptionList(pairs []Pair) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Var6 := []any{toneClass(p.Tone), templ.KV("mono xs", p.Mono)}
+			var templ_7745c5c3_Var6 = []any{toneClass(p.Tone), templ.KV("mono xs", p.Mono)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var6...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -398,7 +396,7 @@ func StatStrip(label string, stats []Stat) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if s.Change != "" {
-					templ_7745c5c3_Var15 := []any{templ.KV("up", s.Tone == OK), templ.KV("dn", s.Tone == Bad)}
+					var templ_7745c5c3_Var15 = []any{templ.KV("up", s.Tone == OK), templ.KV("dn", s.Tone == Bad)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var15...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -639,7 +637,7 @@ func Cards(cards []Card) templ.Component {
 				}
 			}
 			if c.Right != "" {
-				templ_7745c5c3_Var26 := []any{"right", toneClass(c.Tone)}
+				var templ_7745c5c3_Var26 = []any{"right", toneClass(c.Tone)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var26...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -723,7 +721,7 @@ func Timeline(items []TimelineItem) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, item := range items {
-			templ_7745c5c3_Var30 := []any{templ.KV("now", item.Now)}
+			var templ_7745c5c3_Var30 = []any{templ.KV("now", item.Now)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var30...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

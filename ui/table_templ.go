@@ -5,10 +5,8 @@ package ui
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import "portico/ui/icon"
 
@@ -165,7 +163,7 @@ func tableInside(v TableView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Var6 := []any{"tbl", templ.KV("plain", v.Plain)}
+		var templ_7745c5c3_Var6 = []any{"tbl", templ.KV("plain", v.Plain)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var6...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -219,7 +217,7 @@ func tableInside(v TableView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, c := range v.Columns {
-			templ_7745c5c3_Var9 := []any{templ.KV("num", c.Number), templ.KV("hide-m", c.HideSmall)}
+			var templ_7745c5c3_Var9 = []any{templ.KV("num", c.Number), templ.KV("hide-m", c.HideSmall)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var9...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -502,7 +500,7 @@ func SkeletonTable(v TableView, rows int) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for i, c := range v.Columns {
-					templ_7745c5c3_Var19 := []any{templ.KV("num", c.Number), templ.KV("hide-m", c.HideSmall)}
+					var templ_7745c5c3_Var19 = []any{templ.KV("num", c.Number), templ.KV("hide-m", c.HideSmall)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var19...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -524,7 +522,7 @@ func SkeletonTable(v TableView, rows int) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Var21 := []any{"skel", templ.KV("w3", i == 0), templ.KV("w2", i > 0 && !c.Number), templ.KV("w1 right", c.Number)}
+					var templ_7745c5c3_Var21 = []any{"skel", templ.KV("w3", i == 0), templ.KV("w2", i > 0 && !c.Number), templ.KV("w1 right", c.Number)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var21...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

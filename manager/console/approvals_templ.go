@@ -5,18 +5,15 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
-	"strings"
-
 	"portico/internal/apim"
 	"portico/ui"
 	"portico/ui/icon"
+	"strconv"
+	"strings"
 )
 
 func inbox(p inboxPage) templ.Component {
@@ -189,7 +186,7 @@ func doneBanner(d doneView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Var6 := []any{"banner", string(doneTone(d))}
+			var templ_7745c5c3_Var6 = []any{"banner", string(doneTone(d))}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var6...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

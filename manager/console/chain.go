@@ -18,11 +18,11 @@ func (h *Console) steps(v *visit, d manager.VersionDetail, operation string) ([]
 	out := make([]stepView, 0, len(chain))
 	for _, one := range chain {
 		s := stepView{Title: stepName(one.Policy.Kind), Note: one.Stage, Off: one.Policy.Off, Inherited: one.Inherited, Replaced: one.Replaced}
-		if about, known := describe.Of(entry.PolicyKind(one.Policy.Kind)); known {
-			s.Title, s.Text = about.Title, policySummary(about.Fields, one.Policy.Config)
-		}
 		if place := placeFrom(one.From); one.Index >= 0 {
-			s.Key = policyRef{place, one.Index}.String()
+			s.Key, s.Title = policyRef{place, one.Index}.String(), policyTitle(one.Policy)
+			if about, known := describe.Of(entry.PolicyKind(one.Policy.Kind)); known {
+				s.Text = policySummary(about.Fields, one.Policy.Config)
+			}
 			if !one.Inherited && v.mayWrite(d) {
 				s.Move, s.Among = with(v.links.version(d.API.Slug, d.Version.Label, "policies", s.Key, "place"), "operation", operation), string(place)+" "+one.Stage
 			}

@@ -5,10 +5,8 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"portico/ui"
@@ -280,13 +278,8 @@ func explainView(p explainPage) templ.Component {
 					return nil
 				})
 				templ_7745c5c3_Err = ui.Table(ui.TableView{Title: "Explained calls", Note: "of the last 30 minutes", Keys: true, Columns: []ui.Column{
-					{Label: "Time"},
-					{Label: "Status"},
-					{Label: "Request"},
-					{Label: "Application", HideSmall: true},
-					{Label: "Gateway", Number: true, HideSmall: true},
-					{Label: "Upstream", Number: true, HideSmall: true},
-					{Label: "Decided by"},
+					{Label: "Time"}, {Label: "Status"}, {Label: "Request"}, {Label: "Application", HideSmall: true},
+					{Label: "Gateway", Number: true, HideSmall: true}, {Label: "Upstream", Number: true, HideSmall: true}, {Label: "Decided by"},
 				}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -5,16 +5,13 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
-
 	"portico/ui"
 	"portico/ui/icon"
+	"strconv"
 )
 
 func nodesView(p nodesPage) templ.Component {
@@ -434,15 +431,9 @@ func nodesFollow(p nodesPage) templ.Attributes {
 
 func nodeColumns(operates bool) []ui.Column {
 	columns := []ui.Column{
-		{Label: "Node"},
-		{Label: "State"},
-		{Label: "Sequence"},
-		{Label: "Last change", Number: true},
-		{Label: "APIs", Number: true, HideSmall: true},
-		{Label: "Keys", Number: true, HideSmall: true},
-		{Label: "Refused", Number: true},
-		{Label: "Up", HideSmall: true},
-		{Label: "Heard", HideSmall: true},
+		{Label: "Node"}, {Label: "State"}, {Label: "Sequence"}, {Label: "Last change", Number: true},
+		{Label: "APIs", Number: true, HideSmall: true}, {Label: "Keys", Number: true, HideSmall: true},
+		{Label: "Refused", Number: true}, {Label: "Up", HideSmall: true}, {Label: "Heard", HideSmall: true},
 	}
 	if operates {
 		columns = append(columns, ui.Column{Hidden: "Actions"})

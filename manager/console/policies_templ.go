@@ -5,17 +5,14 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
-
 	"portico/internal/entry/describe"
 	"portico/ui"
 	"portico/ui/icon"
+	"strconv"
 )
 
 // chainActions choose whose policies are shown, and add one.
@@ -633,7 +630,7 @@ func wideField(in policyInput) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Submit("Add to "+in.Title, ui.Look{Small: true, Icon: icon.Plus(), Name: "more", Value: in.Name}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Submit("Add an entry", ui.Look{Small: true, Icon: icon.Plus(), Name: "more", Value: in.Name}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

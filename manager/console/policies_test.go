@@ -338,6 +338,7 @@ func TestReferenceOfPoliciesIsForEverybody(t *testing.T) {
 			page.shows(http.StatusOK, x.Title)
 		}
 	}
+	consumer.get("/t/acme/palette?q=rate+lim").shows(http.StatusOK, "Rate limit")
 	consumer.get("/t/acme/policies?q=rate").shows(http.StatusOK, "Rate limit").hides("API key")
 	consumer.get("/t/acme/policies/magic").shows(http.StatusNotFound)
 }

@@ -469,8 +469,13 @@ func policyInputs(f form, fields []describe.Field, at string, fixed bool) []poli
 // hintOf is a field's help with what else can be said of it.
 func hintOf(one describe.Field) string {
 	parts := []string{one.Help}
-	if r := rangeText(one); r != "" && (one.Max != nil || *one.Min > 1) {
-		parts = append(parts, "A number"+r+".")
+	switch {
+	case one.Max != nil && one.Min != nil && *one.Min > 0:
+		parts = append(parts, "From "+number(*one.Min)+" to "+number(*one.Max)+".")
+	case one.Max != nil:
+		parts = append(parts, "At most "+number(*one.Max)+".")
+	case one.Min != nil && *one.Min > 1:
+		parts = append(parts, "At least "+number(*one.Min)+".")
 	}
 	switch one.Form {
 	case describe.List, describe.Numbers:
@@ -482,7 +487,7 @@ func hintOf(one describe.Field) string {
 	case describe.JSON:
 		parts = append(parts, "As JSON.")
 	}
-	if one.Default != "" && one.Form != describe.Switch {
+	if one.Default != "" && one.Form != describe.Switch && one.Form != describe.Choice && !strings.Contains(one.Help, "Empty:") {
 		parts = append(parts, "Empty: "+one.Default+".")
 	}
 	return strings.Join(parts, " ")

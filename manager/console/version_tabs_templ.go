@@ -5,18 +5,15 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
-	"strings"
-
 	"portico/internal/apim"
 	"portico/ui"
 	"portico/ui/icon"
+	"strconv"
+	"strings"
 )
 
 func versionsTab(p versionsPage) templ.Component {
@@ -164,7 +161,7 @@ func versionsTab(p versionsPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Var9 := []any{"w500", scoreTone(r.Score)}
+					var templ_7745c5c3_Var9 = []any{"w500", scoreTone(r.Score)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var9...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -529,7 +526,7 @@ func findingsPanel(f findingsView, load loadView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Var22 := []any{scoreTone(f.Score)}
+		var templ_7745c5c3_Var22 = []any{scoreTone(f.Score)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var22...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

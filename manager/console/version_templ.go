@@ -5,17 +5,14 @@ package console
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"strconv"
-
 	"portico/internal/apim"
 	"portico/ui"
 	"portico/ui/icon"
+	"strconv"
 )
 
 // versionTop is the head and the tabs of every page about a version.
@@ -528,7 +525,7 @@ func routesTab(p routesPage) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Var16 := []any{"dot", t.Tone}
+						var templ_7745c5c3_Var16 = []any{"dot", t.Tone}
 						templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var16...)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -576,7 +573,7 @@ func routesTab(p routesPage) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Var20 := []any{templ.KV("badc", t.Tone == "bad")}
+						var templ_7745c5c3_Var20 = []any{templ.KV("badc", t.Tone == "bad")}
 						templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var20...)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
@@ -1410,7 +1407,7 @@ func routesPanel(p routesPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Var49 := []any{"mono xs mono-w", templ.KV("struck mute", r.Off)}
+				var templ_7745c5c3_Var49 = []any{"mono xs mono-w", templ.KV("struck mute", r.Off)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var49...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
