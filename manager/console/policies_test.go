@@ -217,7 +217,7 @@ func TestPolicyIsAddedCorrectedMovedSwitchedAndRemoved(t *testing.T) {
 	if got := s.draft(""); !got[0].Off || got[1].Off {
 		t.Fatalf("after the switch the draft has %+v", got)
 	}
-	a = b.post(ordersPage+"/policies/v0", append(a.filledIn(ordersPage+"/policies/v0#"), "x", "")...).shows(http.StatusOK)
+	b.post(ordersPage+"/policies/v0", append(a.filledIn(ordersPage+"/policies/v0#"), "x", "")...).shows(http.StatusOK)
 	if got := s.draft(""); !got[0].Off {
 		t.Error("saving switched the policy on")
 	}
@@ -297,7 +297,7 @@ func TestEnvironmentsPoliciesAreSetAndShownWhereTheyApply(t *testing.T) {
 	b.get("/t/acme/environments/production").shows(http.StatusOK, "0 policies are set.")
 	b.get(page).shows(http.StatusOK, "Policies of Production", "No policies")
 	b.get("/t/acme/environments/production/add-policy").shows(http.StatusOK, "For every API of Production.", "Rate limit").hides("draft")
-	form := b.get(page + "?policy=new&kind=rate_limit&example=1").shows(http.StatusOK, "New: Rate limit", "Add policy").filledIn(page + "/new")
+	form := b.get(page+"?policy=new&kind=rate_limit&example=1").shows(http.StatusOK, "New: Rate limit", "Add policy").filledIn(page + "/new")
 	wrong := b.post(page+"/new?kind=rate_limit", set(form, "config.period_ms", "999999999999")...).shows(http.StatusUnprocessableEntity)
 	wrong.fieldError("config.period_ms")
 	b.post(page+"/new?kind=rate_limit", form...).shows(http.StatusOK, "Rate limit is added.", "requests 1,000", "is in force on 3 of 3 nodes", "Save policy").hides("until you publish")
