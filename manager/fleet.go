@@ -103,6 +103,11 @@ func (f *Fleet) UpdateEnvironment(ctx context.Context, actor apim.Actor, slug st
 		if err := checkEnvironment(env); err != nil {
 			return err
 		}
+		if in.Settings != nil {
+			if err := f.knownKinds(slug, env.Settings.Policies); err != nil {
+				return err
+			}
+		}
 		change, err = f.saveEnvironment(ctx, u, &env)
 		return err
 	})

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
+	"portico/internal/entry/describe"
 	"portico/manager/compile"
 )
 
@@ -41,19 +44,31 @@ func policyProblems(field string, list []apim.Policy) []apim.FieldError {
 		out = append(out, apim.FieldError{Field: field, Code: "too_many", Detail: fmt.Sprintf("has %d policies, the most is %d", len(list), check.MaxPolicies)})
 	}
 	for i, p := range list {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		parsed, err := parsePolicy(p)
-		if err != nil {
-			out = append(out, unread(at, p, err))
-			continue
+		for _, wrong := range CheckPolicy(p) {
+			wrong.Field = fmt.Sprintf("%s[%d].%s", field, i, wrong.Field)
+			out = append(out, wrong)
 		}
-		for _, wrong := range check.Policy(parsed) {
-			name := at + ".config"
-			if wrong.Field != "" {
-				name += "." + wrong.Field
-			}
-			out = append(out, apim.FieldError{Field: name, Code: "policy", Detail: wrong.Reason})
+	}
+	return out
+}
+
+// CheckPolicy returns everything that is wrong with a policy when looked at
+// alone: at "kind", "config", or a field of it, "config.requests".
+func CheckPolicy(p apim.Policy) []apim.FieldError {
+	if unknown := unknownFields(p); len(unknown) > 0 {
+		return unknown
+	}
+	parsed, err := parsePolicy(p)
+	if err != nil {
+		return []apim.FieldError{unread(p, err)}
+	}
+	var out []apim.FieldError
+	for _, wrong := range check.Policy(parsed) {
+		name := "config"
+		if wrong.Field != "" {
+			name += "." + wrong.Field
 		}
+		out = append(out, apim.FieldError{Field: name, Code: "policy", Detail: wrong.Reason})
 	}
 	return out
 }
@@ -66,23 +81,70 @@ func parsePolicy(p apim.Policy) (entry.Policy, error) {
 	return compile.ParsePolicy(p)
 }
 
+// unknownFields names what a configuration holds that its kind does not. Names
+// count as they are written: the decoder alone would take Requests for requests.
+func unknownFields(p apim.Policy) []apim.FieldError {
+	kind, known := describe.Of(entry.PolicyKind(p.Kind))
+	var config any
+	if !known || json.Unmarshal(p.Config, &config) != nil {
+		return nil // unread says so
+	}
+	return unknownIn("config", config, kind.Fields)
+}
+
+func unknownIn(at string, value any, fields []describe.Field) []apim.FieldError {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil
+	}
+	var out []apim.FieldError
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		i := slices.IndexFunc(fields, func(f describe.Field) bool { return f.Name == name })
+		if i < 0 {
+			out = append(out, apim.FieldError{Field: at + "." + name, Code: "unknown_field", Detail: "is not a field here; there are " + fieldNames(fields)})
+			continue
+		}
+		switch f := fields[i]; f.Form {
+		case describe.Group:
+			out = append(out, unknownIn(at+"."+name, object[name], f.Fields)...)
+		case describe.Groups:
+			list, _ := object[name].([]any)
+			for n, one := range list {
+				out = append(out, unknownIn(fmt.Sprintf("%s.%s[%d]", at, name, n), one, f.Fields)...)
+			}
+		}
+	}
+	return out
+}
+
+func fieldNames(fields []describe.Field) string {
+	if len(fields) == 0 {
+		return "none"
+	}
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 var unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
 
 // unread says where and why a policy could not be read.
-func unread(at string, p apim.Policy, err error) apim.FieldError {
+func unread(p apim.Policy, err error) apim.FieldError {
 	var mistyped *json.UnmarshalTypeError
 	switch name := unknownField.FindStringSubmatch(err.Error()); {
 	case entry.PolicyKind(p.Kind).Stage() == "":
-		return apim.FieldError{Field: at + ".kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, knownKinds())}
+		return apim.FieldError{Field: "kind", Code: "unknown", Detail: fmt.Sprintf("is %q, which is no kind of policy; there is %s", p.Kind, kindNames())}
 	case name != nil:
-		return apim.FieldError{Field: at + ".config." + name[1], Code: "unknown", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
+		return apim.FieldError{Field: "config." + name[1], Code: "unknown_field", Detail: fmt.Sprintf("is no field of a policy of kind %s", p.Kind)}
 	case errors.As(err, &mistyped) && mistyped.Field != "":
-		return apim.FieldError{Field: at + ".config." + mistyped.Field, Code: "type", Detail: "is " + mistyped.Value + " where " + typeName(mistyped.Type) + " belongs"}
+		return apim.FieldError{Field: "config." + mistyped.Field, Code: "type", Detail: "is " + mistyped.Value + " where " + typeName(mistyped.Type) + " belongs"}
 	}
-	return apim.FieldError{Field: at + ".config", Code: "policy", Detail: err.Error()}
+	return apim.FieldError{Field: "config", Code: "policy", Detail: err.Error()}
 }
 
-func knownKinds() string {
+func kindNames() string {
 	var names []string
 	for _, k := range entry.PolicyKinds() {
 		names = append(names, string(k))
@@ -237,4 +299,60 @@ func toldPolicies(told []string) string {
 		return ""
 	}
 	return ": " + strings.Join(told, ", ") + more
+}
+
+// knownKinds refuses what a node that is live now could not serve, since it does not
+// know the kind of a policy. One that cannot be reached is not waited for: it
+// keeps what it has, and says so when it is back.
+func (c *Core) knownKinds(environment string, lists ...[]apim.Policy) error {
+	if c.Live == nil {
+		return nil
+	}
+	asked := map[entry.PolicyKind]bool{}
+	for _, list := range lists {
+		for _, p := range list {
+			if !p.Off {
+				asked[entry.PolicyKind(p.Kind)] = true
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	var lacking []string
+	for _, node := range c.Live.Reachable(environment) {
+		var kinds []string
+		for _, kind := range slices.Sorted(maps.Keys(asked)) {
+			if !slices.Contains(node.Kinds, kind) {
+				kinds = append(kinds, string(kind))
+			}
+		}
+		if len(kinds) > 0 {
+			lacking = append(lacking, fmt.Sprintf("%s (build %s) does not know %s", node.Name, node.Build, strings.Join(kinds, ", ")))
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return apim.Errorf(apim.Conflict, "gateway nodes of %s could not serve these policies: %s; bring the nodes up to date first, or switch the policies off",
+		environment, strings.Join(lacking, "; ")).WithCode("node_lacks_kind")
+}
+
+// allPolicies are the lists of policies of a runtime that are served, limits and
+// places of keys as the policies that they become.
+func allPolicies(rt apim.Runtime) [][]apim.Policy {
+	own := []apim.Policy{}
+	for _, p := range compile.Limits(rt.Limits) {
+		own = append(own, apim.Policy{Kind: string(p.Kind())})
+	}
+	if key := compile.Places(rt.Credentials); key != nil {
+		own = append(own, apim.Policy{Kind: string(key.Kind())})
+	}
+	out := [][]apim.Policy{own, rt.Policies}
+	for _, r := range rt.Routes {
+		if !r.Off {
+			out = append(out, r.Policies)
+		}
+	}
+	return out
 }

@@ -39,6 +39,9 @@ func testWrongPolicyIsRefusedAtItsField(t *testing.T, place postgres.Place) {
 			RoutePolicies: map[string][]apim.Policy{"list_orders": {bad}, "health": {good, bad}},
 		}},
 		{"a field that is not", "policies[0].config.request", manager.DraftChange{Policies: &[]apim.Policy{raw("rate_limit", `{"request":1}`)}}},
+		{"several fields that are not", "policies[0].config.By policies[0].config.colour", manager.DraftChange{
+			Policies: &[]apim.Policy{raw("rate_limit", `{"colour":1,"requests":1,"period_ms":1,"By":"api"}`)},
+		}},
 		{"a type", "policies[0].config.period_ms", manager.DraftChange{Policies: &[]apim.Policy{raw("rate_limit", `{"requests":1,"period_ms":"1m"}`)}}},
 		{"a kind", "policies[0].kind policies[1].kind", manager.DraftChange{Policies: &[]apim.Policy{raw("magic", `{}`), raw("", `{}`)}}},
 		{"no object", "policies[0].config policies[1].config policies[2].config", manager.DraftChange{Policies: &[]apim.Policy{raw("key", `null`), raw("key", `[]`), raw("key", ``)}}},
@@ -90,6 +93,15 @@ func testPoliciesArePublishedAndRolledBack(t *testing.T, place postgres.Place) {
 	must[manager.PublishResult](t)(p.catalog.RollBack(t.Context(), p.provider, p.shop.ID, v.ID, "production", 1))
 	if got := live(t, p, v); got != "key rate_limit:1 | list_orders: rate_limit:4" {
 		t.Errorf("rolled back: got %s", got)
+	}
+	for action, want := range map[string]string{
+		"version.publish":   "v1 r2 made live in production: rate_limit removed, rate_limit removed, rate_limit removed at list_orders, rate_limit removed at list_orders",
+		"version.roll_back": "v1 r1 made live in production: rate_limit added, rate_limit added, rate_limit added at list_orders, rate_limit added at list_orders",
+	} {
+		rows := must[apim.List[apim.AuditLink]](t)(p.tenants.AuditLog(t.Context(), system, p.shop.ID, apim.AuditFilter{Action: action}, apim.Page{Limit: 1}))
+		if got := rows.Items[0].Summary; got != want {
+			t.Errorf("%s: got %q, want %q", action, got, want)
+		}
 	}
 }
 
@@ -259,4 +271,67 @@ func testEnvironmentsPoliciesAreOnTheNodes(t *testing.T, place postgres.Place) {
 		Slug: "eu", Kind: apim.Production, GatewayURL: "http://eu.example", Settings: settings,
 	})
 	wantFields(t, err, "max_body_bytes policies[0].config.requests policies[1].kind policies[2] policies[4].config.period_ms")
+}
+
+// nodesThatSay are the nodes that can be reached.
+type nodesThatSay []entry.Status
+
+func (n nodesThatSay) Reachable(string) []entry.Status { return n }
+
+// TestPublishThatALiveNodeCouldNotServeIsRefused with a node from before the
+// kind came.
+func TestPublishThatALiveNodeCouldNotServeIsRefused(t *testing.T) {
+	postgres.Both(t, testPublishThatALiveNodeCouldNotServeIsRefused)
+}
+
+func testPublishThatALiveNodeCouldNotServeIsRefused(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
+	ctx := t.Context()
+	v := p.version(p.provider, p.shop, "orders")
+	p.publish(v)
+	nodes := nodesThatSay{
+		{Name: "gw-old", Build: "0.9", Kinds: []entry.PolicyKind{entry.PolicyKey}}, {Name: "gw-new", Build: "1.0", Kinds: entry.PolicyKinds()},
+	}
+	p.catalog.Live, p.fleet.Live = nodes, nodes
+	settings := apim.DefaultEnvironmentSettings()
+	settings.Policies = []apim.Policy{limitPolicy(1)}
+	for name, change := range map[string]manager.DraftChange{
+		"at the version":  {Policies: &[]apim.Policy{limitPolicy(1)}},
+		"at an operation": {Policies: &[]apim.Policy{}, RoutePolicies: map[string][]apim.Policy{"list_orders": {limitPolicy(1)}}},
+		"as a limit":      {Policies: &[]apim.Policy{}, RoutePolicies: map[string][]apim.Policy{"list_orders": nil}, Limits: &[]apim.RateLimit{{Requests: 1, Period: 1e9, By: "api"}}},
+	} {
+		p.draft(v, change)
+		before := p.head()
+		_, err := p.catalog.Publish(ctx, p.provider, p.shop.ID, v.ID, "production", "")
+		refused(t, err, apim.Conflict)
+		if text := fmt.Sprint(err); !strings.Contains(text, "gw-old (build 0.9) does not know rate_limit") || strings.Contains(text, "gw-new") {
+			t.Errorf("%s: got %q, want the node named, and the kind", name, text)
+		}
+		detail := must[manager.VersionDetail](t)(p.catalog.Version(ctx, p.provider, p.shop.ID, v.ID))
+		if p.head() != before || detail.Version.Revision != 1 {
+			t.Errorf("%s: the refused publish left r%d", name, detail.Version.Revision)
+		}
+		p.draft(v, manager.DraftChange{Limits: &[]apim.RateLimit{}})
+	}
+	_, _, err := p.fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{Settings: &settings})
+	refused(t, err, apim.Conflict)
+	if !strings.Contains(fmt.Sprint(err), "gw-old") {
+		t.Errorf("got %v, want the node named", err)
+	}
+	settings.Policies[0].Off = true
+	if _, _, err := p.fleet.UpdateEnvironment(ctx, system, "production", manager.EnvironmentChange{Settings: &settings}); err != nil {
+		t.Errorf("one that is off: %v", err)
+	}
+	p.draft(v, manager.DraftChange{Policies: &[]apim.Policy{switchedOff(limitPolicy(1))}, RoutePolicies: map[string][]apim.Policy{"list_orders": {keyPolicy("X-Own")}}})
+	p.publish(v)
+	p.draft(v, manager.DraftChange{Policies: &[]apim.Policy{limitPolicy(1)}})
+	p.catalog.Live = nodes[1:]
+	p.publish(v)
+	p.catalog.Live = nodes
+	_, err = p.catalog.RollBack(ctx, p.provider, p.shop.ID, v.ID, "production", 1)
+	if err != nil {
+		t.Errorf("rolled back to what the node knows: %v", err)
+	}
+	_, err = p.catalog.RollBack(ctx, p.provider, p.shop.ID, v.ID, "production", 3)
+	refused(t, err, apim.Conflict)
 }
