@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,11 +19,13 @@ import (
 	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
 	"portico/gateway/identity"
+	"portico/gateway/jwks"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
 	"portico/gateway/shed"
 	"portico/gateway/split"
 	"portico/gateway/table"
+	"portico/gateway/token"
 	"portico/gateway/upstream"
 	"portico/gateway/usage"
 	"portico/gateway/waf"
@@ -42,6 +45,7 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
 	Sources upstream.Sources // of targets that are looked for
+	Fetch   *http.Client     // guarded; gets the keys of issuers of tokens; nil: none can be had
 
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
@@ -86,6 +90,7 @@ type Node struct {
 	shed      *shed.Shedder // nil for none
 	usage     *usage.Spool  // nil for none
 	splits    *split.Set
+	keySets   *jwks.Store
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
@@ -147,7 +152,11 @@ func New(config Config) (*Node, error) {
 		changed: make(chan struct{}, 1), ways: newWays(), series: series{named: map[string]struct{}{}}, index: check.NewIndex(), terms: map[string]*termsState{},
 		apis: map[entry.Key]apiState{}, certs: certs.NewStore(), shown: map[entry.Key]entry.Position{}, refused: map[entry.Key]refusal{},
 	}
-	n.tools = policy.Tools{Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells), WAF: new(waf.Set), Identity: new(identity.Signer)}
+	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
+	n.tools = policy.Tools{
+		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
+		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set), Identity: new(identity.Signer),
+	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
 	if config.ShedAfter > 0 {
@@ -164,6 +173,9 @@ func New(config Config) (*Node, error) {
 	}
 	return n, nil
 }
+
+// tokensKept is how many tokens that were verified are remembered.
+const tokensKept = 1 << 14
 
 // usageFlush is how long a node that has drained goes on sending usage.
 const usageFlush = 5 * time.Second
@@ -218,6 +230,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 		group.Go(func() error { return n.usage.Run(following, n.config.Node, n.config.Carrier, usageFlush) })
 	}
 	group.Go(func() error { return n.upstreams.Run(following) })
+	group.Go(func() error { return n.keySets.Run(following) })
 	if n.shed != nil {
 		group.Go(func() error { return n.shed.Run(following) })
 	}
@@ -269,6 +282,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	n.tools.Limiter.Close()
 	return n.lane.Drain(ctx)
 }
 

@@ -15,6 +15,12 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyIdentityToken: identityTokenCase,
 		entry.PolicyKey:           keyCase,
 		entry.PolicyRateLimit:     rateLimitCase,
+		entry.PolicySpikeArrest:   spikeArrestCase,
+		entry.PolicyConcurrency:   concurrencyCase,
+		entry.PolicyJWT:           jwtCase,
+		entry.PolicyAnonymous:     anonymousCase,
+		entry.PolicyScopes:        scopesCase,
+		entry.PolicyExpression:    expressionCase,
 		entry.PolicyWAF:           wafCase,
 	}
 }
@@ -69,18 +75,6 @@ func keyCase(t *testing.T, lane change) {
 	}
 	if got := r.call(t, "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+goodKey); got.status != 401 || got.code() != "credential_missing" {
 		t.Errorf("with a key elsewhere: got %d %s", got.status, got.body)
-	}
-}
-
-func rateLimitCase(t *testing.T, lane change) {
-	r := governed(t, lane, func(api *entry.API) {
-		api.Policies = append(api.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 3_600_000, By: "address"}})
-	})
-	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
-		t.Errorf("the first: got %d %s", got.status, got.body)
-	}
-	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 429 || got.code() != "rate_limited" || got.header.Get("Retry-After") != "3600" {
-		t.Errorf("the second: got %d %s", got.status, got.body)
 	}
 }
 

@@ -53,8 +53,8 @@ func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
 	a.Status, a.Told, a.Local, a.Close = denied.Status, 0, true, a.Close || denied.Close
 	a.Header.Add("Content-Type", "application/problem+json")
 	a.Header.Add("Cache-Control", "no-store")
-	if denied.Challenge != "" {
-		a.Header.Add("WWW-Authenticate", denied.Challenge)
+	for _, challenge := range denied.Challenges {
+		a.Header.Add("WWW-Authenticate", challenge)
 	}
 	if denied.Allow != "" {
 		a.Header.Add("Allow", denied.Allow)

@@ -230,6 +230,7 @@ func (n *Node) finish(ex *policy.Exchange) {
 
 // Done implements lane.Handler.
 func (n *Node) Done(ex *policy.Exchange, err error) {
+	ex.Release()
 	status := ex.Answer.Status
 	if err != nil && status == 0 {
 		status = policy.StatusGone

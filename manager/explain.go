@@ -194,9 +194,17 @@ func remedies(x entry.Explanation) []Remedy {
 	case "no_route", "method_not_allowed":
 		return nearest(x)
 	case "credential_missing":
-		return one("An API key of an application that is subscribed: " + stepDetail(x))
+		return one("An API key or a token of an application that is subscribed: " + stepDetail(x))
 	case "credential_invalid":
-		return one("A key that is known in " + x.Environment + ", whole and not revoked")
+		return one("A key that is known in " + x.Environment + ", whole and not revoked; or a token as the API takes them: " + stepDetail(x))
+	case "application_unknown":
+		return one("Registering the token's client at an application that is subscribed: " + stepDetail(x))
+	case "issuer_unavailable":
+		return one("An issuer whose keys the node " + x.NodeName + " can fetch: " + stepDetail(x))
+	case "insufficient_scope":
+		return one("A token that has the scope: " + stepDetail(x))
+	case "not_allowed":
+		return one("A call for which the expression is true: " + x.Detail)
 	case "credential_expired":
 		return one("A new key; the old one's time is over")
 	case "subscription_missing":
@@ -211,7 +219,7 @@ func remedies(x entry.Explanation) []Remedy {
 		return one("A subscription of " + app + " that runs now")
 	case "operation_not_in_plan":
 		return one("A plan that holds the operation " + x.Operation)
-	case "rate_limited":
+	case "rate_limited", "spike_arrested", "concurrency_limited":
 		return one("Waiting, or a higher limit: " + stepDetail(x))
 	case "request_too_large":
 		return one("A smaller body, or a higher limit for the API: " + stepDetail(x))

@@ -137,7 +137,7 @@ func credentialRefusals() []refusal {
 	return []refusal{
 		{
 			Code: "credential_missing", Status: 401, Title: "The request has no key", Group: groupCredential,
-			Happened: "The operation needs an API key and the request has none where this API looks for it.",
+			Happened: "The operation needs an API key, or a token, and the request has none where this API looks for it.",
 			Means:    "Nobody knows who calls, so the request was not forwarded.",
 			Do: []string{
 				"Send the key as the API's page says: usually `Authorization: Bearer`, the header `X-API-Key` or the query parameter `api_key`.",
@@ -148,20 +148,52 @@ func credentialRefusals() []refusal {
 		},
 		{
 			Code: "credential_invalid", Status: 401, Title: "The key is not known", Group: groupCredential,
-			Happened: "The request has a key that the gateway does not know: mistyped, cut off, revoked, or made for another environment.",
+			Happened: "The request has a key that the gateway does not know: mistyped, cut off, revoked, or made for another environment. Or it has a token that this API does not take: of another issuer, for another audience, or not signed as it should be.",
 			Means:    "The request was not forwarded. A revoked key is refused on every node as soon as the revocation is confirmed.",
 			Do: []string{
 				"Copy the key again. It is one line, begins with its prefix (`portico_live_` or `portico_test_`) and ends with a checksum.",
 				"Compare its beginning with the keys on your application's page.",
 				"Keys are shown once. If yours is lost, revoke it and make a new one.",
+				"Of a token the answer's `detail` says what is wrong with it. Ask its issuer for one that is made for this API.",
 			},
 			Retry: retryNever,
 		},
 		{
 			Code: "credential_expired", Status: 401, Title: "The key has expired", Group: groupCredential,
-			Happened: "The key had an end, and that is past.",
-			Means:    "The key does not come back. Your subscription is not affected.",
-			Do:       []string{"Make a new key on your application's page and replace the old one."},
+			Happened: "The key, or the token, had an end, and that is past.",
+			Means:    "It does not come back. Your subscription is not affected.",
+			Do:       []string{"Make a new key on your application's page and replace the old one.", "Get a new token from its issuer; most clients do so by themselves."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "application_unknown", Status: 403, Title: "The token is of no application", Group: groupCredential,
+			Happened: "The token is good, but no application has registered the client that it names.",
+			Means:    "Nobody's subscription covers the call, so the request was not forwarded.",
+			Do: []string{
+				"Register the token's issuer and client at your application. The answer's `detail` says which claim names the client.",
+				"If it is registered, check that the token is of the issuer and the client that you think.",
+			},
+			Retry: "Yes, once the client is registered.",
+		},
+		{
+			Code: "issuer_unavailable", Status: 503, Title: "Tokens cannot be checked at the moment", Group: groupCredential,
+			Happened: "The gateway cannot fetch the keys of the token's issuer, and so cannot tell whether the token is good.",
+			Means:    "The request was not forwarded. Nothing is wrong with it.",
+			Do:       []string{"Call again after a few seconds.", "If it lasts, tell the API's provider, with the request id."},
+			Retry:    retryLater,
+		},
+		{
+			Code: "insufficient_scope", Status: 403, Title: "The token does not allow this operation", Group: groupCredential,
+			Happened: "The operation asks for scopes that the token does not have.",
+			Means:    "The request was not forwarded. The token is good for other operations.",
+			Do:       []string{"Ask the token's issuer for one with the scopes that `WWW-Authenticate` names."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "not_allowed", Status: 403, Title: "The API's provider does not allow the call", Group: groupCredential,
+			Happened: "The provider has set a rule of its own for this operation, and the call does not keep it.",
+			Means:    "The request was not forwarded.",
+			Do:       []string{"Do as the answer's `detail` says, or ask the provider, whose contact the API's page shows."},
 			Retry:    retryNever,
 		},
 	}
@@ -239,6 +271,26 @@ func limitRefusals() []refusal {
 				"Read `RateLimit` on every answer: `r` is how many calls are left, `t` in how many seconds there are more.",
 				"Spread calls evenly instead of in bursts, and keep answers that you need again.",
 				"If you need more all the time, compare the product's plans.",
+			},
+			Retry: retryLater,
+		},
+		{
+			Code: "spike_arrested", Status: 429, Title: "Two calls too close together", Group: groupLimit,
+			Happened: "The call came sooner after the one before than the API allows.",
+			Means:    "The request was not forwarded, and counts for no other limit. It says nothing of how many calls you may make in all.",
+			Do: []string{
+				"Spread calls evenly: one after another with a pause, not all of them at the full minute.",
+				"Wait the seconds in `Retry-After`, then go on.",
+			},
+			Retry: retryLater,
+		},
+		{
+			Code: "concurrency_limited", Status: 429, Title: "Too many calls at the same time", Group: groupLimit,
+			Happened: "As many calls are under way as the API allows at the same time.",
+			Means:    "The request was not forwarded, and counts for no other limit.",
+			Do: []string{
+				"Wait for the answers to your calls before you make more; close streams that you no longer read.",
+				"Wait the seconds in `Retry-After`, then go on.",
 			},
 			Retry: retryLater,
 		},

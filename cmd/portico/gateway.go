@@ -128,6 +128,7 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		Spans: spansOf(spans),
 		Node:  enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
 		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
+		Fetch:   guard.Client(egress.Control),
 		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice, ShedAfter: c.ShedAfter,
 		UsageDir: filepath.Join(c.Data, "usage"), UsageBytes: int64(c.UsageSpoolMB) << 20, UsageNoAddresses: c.UsageAddresses == "drop",
 	})

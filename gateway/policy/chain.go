@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"portico/gateway/identity"
+	"portico/gateway/token"
 	"portico/gateway/waf"
 	"portico/internal/entry"
 )
@@ -34,6 +35,8 @@ type Grants interface {
 type Tools struct {
 	Grants   Grants
 	Limiter  *Limiter
+	KeySets  KeySets      // of issuers; nil: none can be fetched
+	Tokens   *token.Table // that were verified; nil keeps none
 	WAF      *waf.Set
 	Identity *identity.Signer
 }
@@ -154,7 +157,7 @@ func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse fun
 // share a chain.
 type Compiler struct {
 	api                entry.API
-	version            ID
+	version, tenant    ID
 	tools              Tools
 	identified, public *Chain
 }
@@ -162,7 +165,8 @@ type Compiler struct {
 // NewCompiler returns a compiler for an API that passed entry/check.
 func NewCompiler(api entry.API, tools Tools) *Compiler {
 	version, _ := ParseID(api.Version)
-	return &Compiler{api: api, version: version, tools: tools}
+	tenant, _ := ParseID(api.Tenant)
+	return &Compiler{api: api, version: version, tenant: tenant, tools: tools}
 }
 
 // Route returns the chain of one of the API's routes.
@@ -189,14 +193,23 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 		chain.add("grant", entry.Authorize, grantStep{})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
 	}
+	methods := identifying(c.api.Policies)
+	if own {
+		methods = identifying(route.Policies)
+	}
 	for _, p := range c.api.Policies {
 		if p.Kind().Stage() == entry.Identify && own {
-			continue // the route's own takes its place
+			continue // the route's own take its place
 		}
-		c.addPolicy(chain, p, site{route: route})
+		c.addPolicy(chain, p, site{route: route, methods: methods})
 	}
 	for _, p := range route.Policies {
-		c.addPolicy(chain, p, site{route: route, own: true})
+		c.addPolicy(chain, p, site{route: route, own: true, methods: methods})
+	}
+	if own { // a caller sends with every call what the API's other routes ask for
+		for _, p := range identifying(c.api.Policies) {
+			c.addPolicy(chain, p, site{route: route, methods: methods, stripped: true})
+		}
 	}
 	chain.arrange()
 	return chain
@@ -246,7 +259,14 @@ func (c *Chain) arrange() {
 type site struct {
 	route entry.Route // zero for an environment's
 	own   bool        // the route's own, not its API's
+	// methods are the identify policies that hold there, in order.
+	methods []entry.Policy
+	// stripped says that the route asks for no credential of the policy's.
+	stripped bool
 }
+
+// strips reports whether credentials are taken away there and not asked for.
+func (s site) strips() bool { return s.route.Public || s.stripped }
 
 // operation is what tells the states of a policy apart: "" where the whole API
 // shares one.
@@ -258,19 +278,42 @@ func (s site) operation() string {
 }
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
-	chain.add(string(p.Kind()), p.Kind().Stage(), c.step(p.Config, at))
+	if step := c.step(p.Config, at); step != nil {
+		chain.add(string(p.Kind()), p.Kind().Stage(), step)
+	}
 }
 
-// step compiles a policy, one line for each kind.
+// step compiles a policy, one line for each kind; nil where it has nothing to do.
 func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	switch p := config.(type) {
 	case *entry.KeyPolicy:
-		if at.route.Public {
-			return stripStep{newKeyStep(*p, c.tools.Grants)}
+		if at.strips() {
+			return stripStep{newKeyStep(*p, c.tools.Grants, at.among(p)), at.route.Public}
 		}
-		return newKeyStep(*p, c.tools.Grants)
+		return newKeyStep(*p, c.tools.Grants, at.among(p))
+	case *entry.JWTPolicy:
+		if at.strips() {
+			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p)), at.route.Public}
+		}
+		return newJWTStep(*p, c.tenant, c.tools, at.among(p))
+	case *entry.AnonymousPolicy:
+		if at.strips() {
+			return nil
+		}
+		return anonymousStep{}
+	case *entry.ScopesPolicy:
+		if at.route.Public {
+			return nil
+		}
+		return newScopesStep(*p)
+	case *entry.ExpressionPolicy:
+		return newExpressionStep(*p)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.SpikeArrest:
+		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.ConcurrencyLimit:
+		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.IdentityToken:
 		return newIdentityTokenStep(*p, c.tools.Identity)
 	case *entry.WAF:

@@ -13,7 +13,7 @@ type Denied struct {
 	Detail string // one or two plain sentences that say what to do next
 
 	RetryAfter time.Duration // 0 for none
-	Challenge  string        // WWW-Authenticate, on 401
+	Challenges []string      // WWW-Authenticate, on 401, and on 403 of a token
 	Allow      string        // on 405
 	Close      bool          // the connection cannot be used any further
 

@@ -11,8 +11,10 @@ import (
 	"time"
 	"unsafe"
 
+	"portico/gateway/token"
 	"portico/gateway/trace"
 	"portico/gateway/usage"
+	"portico/internal/entry"
 )
 
 // Exchange is one request and its answer, as policies and destinations see
@@ -39,7 +41,7 @@ type Exchange struct {
 
 	// What the node adds before the chain.
 	Now               time.Time // the one clock reading on entry
-	Mono              int64     // the same in nanoseconds that never run backwards
+	Mono              int64     // the same in nanoseconds that never run backwards; later, when the call has waited in a queue
 	Client            netip.Addr
 	Trusted           bool              // the peer is a trusted proxy
 	ClientCertificate *x509.Certificate // what the caller has shown, verified for this host; nil for none
@@ -101,6 +103,7 @@ type Exchange struct {
 
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
+	held                 held   // until the call is over
 
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
@@ -154,11 +157,17 @@ type Line struct {
 	Gone func() bool
 }
 
-// Caller is the authenticated application of a request. Both are nil for a
-// public route.
+// Caller is the authenticated application of a request. It is zero for a public
+// route; Grant and Subscription are nil too where the API lets callers through
+// that have no application.
 type Caller struct {
 	Grant        *Grant
 	Subscription *Subscription
+	By           entry.PolicyKind // which identify policy let it through; "" none
+	Claims       *token.Claims    // of its token, verified; nil for none
+	Scopes       []string         // of its token; nobody may change them
+
+	open bool // it needs no application
 }
 
 // SetBody puts a body in the place of what the caller sends, which must have been

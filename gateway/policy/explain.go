@@ -111,19 +111,33 @@ func (sizeStep) explain(ex *Exchange) string {
 }
 
 func (s *keyStep) explain(ex *Exchange) string {
-	if ex.Caller.Grant == nil {
+	switch {
+	case ex.Caller.By == "":
 		return "an API key is read from " + s.places
+	case ex.Caller.By != entry.PolicyKey:
+		return "the caller was identified before; API keys are taken away before the upstream"
 	}
 	return "the API key is known and valid"
 }
 
-func (stripStep) explain(*Exchange) string {
-	return "the route is open to everybody; API keys are taken away before the upstream"
+func (s stripStep) explain(*Exchange) string {
+	return unasked(s.public) + "; API keys are taken away before the upstream"
+}
+
+// unasked says why a route does not ask for a credential.
+func unasked(public bool) string {
+	if public {
+		return "the route is open to everybody"
+	}
+	return "the route identifies callers in a way of its own"
 }
 
 func (grantStep) explain(ex *Exchange) string {
 	grant := ex.Caller.Grant
-	if grant == nil {
+	switch {
+	case ex.Caller.open:
+		return "this API lets callers through that have no application; they need no subscription"
+	case grant == nil:
 		return "nobody was identified"
 	}
 	sub := ex.Caller.Subscription
@@ -138,30 +152,44 @@ func (grantStep) explain(ex *Exchange) string {
 }
 
 func (s planLimitStep) explain(ex *Exchange) string {
-	return ex.Limits.explain("subscription", "the plan sets no rate limit")
+	return orText(ex.Limits.explain(bySubscription, nil), "the plan sets no rate limit")
 }
 
-func (s *rateLimitStep) explain(ex *Exchange) string { return ex.Limits.explain(s.by, "") }
+func (s *rateLimitStep) explain(ex *Exchange) string {
+	return ex.Limits.explain(s.counted.text(), &s.limit)
+}
 
-// explain says what the limits counted by something have left.
-func (r *LimitReports) explain(by, none string) string {
+func (s *concurrencyStep) explain(ex *Exchange) string {
+	text := strconv.FormatInt(s.calls, 10) + " calls at a time by " + s.counted.text() + ": "
+	under := int64(0)
+	if c := s.limiter.places.find(s.counted.key(s.limiter, s.id, ex)); c != nil {
+		under = c.level.Load()
+	}
+	return text + strconv.FormatInt(under, 10) + " are under way"
+}
+
+// explain says what limits have left: one of them, or where it is nil those by
+// something.
+func (r *LimitReports) explain(by string, one *limit) string {
 	text := ""
-	for i := range r.list[:r.count] {
-		rep := &r.list[i]
-		if rep.by != by {
+	for i := range r.count {
+		rep := r.at(i)
+		if one != nil && rep.limit != one || one == nil && rep.by != by {
 			continue
 		}
 		if text != "" {
 			text += "; "
 		}
-		text += strconv.FormatInt(rep.limit.quota, 10) + " calls in " + time.Duration(rep.limit.period).String() +
-			" by " + by + ", " + strconv.FormatInt(rep.limit.burst, 10) + " at once: " + strconv.FormatInt(rep.remaining, 10) + " left"
+		text += strconv.FormatInt(rep.limit.quota, 10) + " calls in " + time.Duration(rep.limit.period).String() + " by " + by
+		if rep.limit.slice > 0 {
+			text += ", in a sliding window"
+		} else {
+			text += ", " + strconv.FormatInt(rep.limit.burst, 10) + " at once"
+		}
+		text += ": " + strconv.FormatInt(rep.remaining, 10) + " left"
 		if !rep.admitted {
 			text += "; the next call is let through in " + roundUp(time.Duration(rep.retry)).String()
 		}
-	}
-	if text == "" {
-		return none
 	}
 	return text
 }

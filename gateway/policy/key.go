@@ -15,18 +15,21 @@ import (
 // and then removed, whatever was there: an application's key opens products of
 // several tenants, and no upstream may see it.
 type keyStep struct {
-	config    entry.KeyPolicy
-	challenge string
-	places    string
-	grants    Grants
+	config entry.KeyPolicy
+	places string
+	grants Grants
+	among
 }
 
-func newKeyStep(config entry.KeyPolicy, grants Grants) *keyStep {
-	s := &keyStep{config: config, grants: grants, challenge: `ApiKey realm="portico"`}
+func newKeyStep(config entry.KeyPolicy, grants Grants, among among) *keyStep {
+	return &keyStep{config, keyPlaces(config), grants, among}
+}
+
+// keyPlaces says where a key may stand.
+func keyPlaces(config entry.KeyPolicy) string {
 	var places []string
 	if config.Bearer {
-		s.challenge = `Bearer realm="portico"`
-		places = append(places, `"Authorization: Bearer …"`)
+		places = append(places, bearerPlace)
 	}
 	if config.Header != "" {
 		places = append(places, "the header "+config.Header)
@@ -34,16 +37,17 @@ func newKeyStep(config entry.KeyPolicy, grants Grants) *keyStep {
 	if config.Query != "" {
 		places = append(places, "the query parameter "+config.Query)
 	}
-	s.places = strings.Join(places, " or ")
-	return s
+	return strings.Join(places, " or ")
 }
 
 // Run implements Step.
 func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 	key, count := s.take(ex)
 	switch {
+	case ex.Caller.By != "": // by a policy before this one
+		return nil
 	case count == 0:
-		return s.denied("credential_missing", "This call needs an API key. Send one as "+s.places+".")
+		return s.missing()
 	case count > 1:
 		return s.denied("credential_invalid", "The request carries several different API keys. Send one only.")
 	case !wellFormedKey(key):
@@ -60,7 +64,7 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 	if err := grant.restricted(ex); err != nil {
 		return err
 	}
-	ex.Caller.Grant = grant
+	ex.Caller.Grant, ex.Caller.By = grant, entry.PolicyKey
 	if grant.note(ex.Now.Unix(), ex.Client) {
 		s.grants.Saw(grant)
 	}
@@ -68,11 +72,15 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 }
 
 func (s *keyStep) denied(code, detail string) error {
-	return &Denied{Status: http.StatusUnauthorized, Code: code, Detail: detail, Challenge: s.challenge}
+	return &Denied{Status: http.StatusUnauthorized, Code: code, Detail: detail, Challenges: []string{keyChallenge(s.config)}}
 }
 
-// stripStep removes keys on a public route without asking whose they are.
-type stripStep struct{ key *keyStep }
+// stripStep removes keys on a route that asks for none of them, without asking
+// whose they are.
+type stripStep struct {
+	key    *keyStep
+	public bool
+}
 
 // Run implements Step.
 func (s stripStep) Run(_ context.Context, ex *Exchange) error {
@@ -97,7 +105,7 @@ func (s *keyStep) take(ex *Exchange) (key string, count int) {
 			found(f.Value)
 			drop = true
 		} else if s.config.Bearer && FoldEqual(f.Name, "Authorization") {
-			if token, ok := bearer(f.Value); ok {
+			if token, ok := s.bearer(f.Value); ok {
 				found(token)
 				drop = true
 			}
@@ -109,7 +117,7 @@ func (s *keyStep) take(ex *Exchange) (key string, count int) {
 				return true
 			}
 			if s.config.Bearer && FoldEqual(f.Name, "Authorization") {
-				_, ok := bearer(f.Value)
+				_, ok := s.bearer(f.Value)
 				return ok
 			}
 			return false
@@ -119,6 +127,13 @@ func (s *keyStep) take(ex *Exchange) (key string, count int) {
 		takeQuery(ex, s.config.Query, found)
 	}
 	return key, count
+}
+
+// bearer reads a key from Authorization. What has a dot is a token's, where both
+// may stand there.
+func (s *keyStep) bearer(value string) (key string, ok bool) {
+	key, ok = bearer(value)
+	return key, ok && !(s.shared && strings.IndexByte(key, '.') >= 0)
 }
 
 func bearer(value string) (token string, ok bool) {

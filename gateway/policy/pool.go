@@ -25,6 +25,7 @@ func (p *Pool) Take() *Exchange {
 
 // Give takes an exchange back. The caller must not use it any more.
 func (p *Pool) Give(ex *Exchange) {
+	ex.Release() // of a call that panicked
 	ex.Reset()
 	p.pool.Put(ex)
 }

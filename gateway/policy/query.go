@@ -42,3 +42,19 @@ func QueryEqual(raw, text string) bool {
 	}
 	return j == len(text)
 }
+
+// appendQueryText appends what the raw form of a query's name or value says.
+func appendQueryText(dst []byte, raw string) []byte {
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(raw) && unhex[raw[i+1]] < 16 && unhex[raw[i+2]] < 16:
+			c = unhex[raw[i+1]]<<4 | unhex[raw[i+2]]
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

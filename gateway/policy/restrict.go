@@ -11,13 +11,13 @@ func (g *Grant) restricted(ex *Exchange) error {
 	if len(g.Addresses) > 0 && !g.from(ex) {
 		return &Denied{
 			Status: http.StatusForbidden, Code: "credential_restricted",
-			Detail: "The API key may not be used from this address. Its application's page in the portal says from which.",
+			Detail: "The credential may not be used from this address. Its application's page in the portal says from which.",
 		}
 	}
 	if len(g.Referrers) > 0 && !g.referred(ex) {
 		return &Denied{
 			Status: http.StatusForbidden, Code: "credential_restricted",
-			Detail: "The API key may be used by certain pages alone, and this request names none of them in Origin or Referer. Its application's page in the portal says which.",
+			Detail: "The credential may be used by certain pages alone, and this request names none of them in Origin or Referer. Its application's page in the portal says which.",
 		}
 	}
 	return nil

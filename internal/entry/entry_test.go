@@ -1,6 +1,7 @@
 package entry_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -193,4 +194,12 @@ func FuzzOpen(f *testing.F) {
 		}
 		_, _ = entry.Decode[entry.API](it) // must not panic
 	})
+}
+
+// TestTokenHashIsAsItIsDocumented holds what control plane and nodes must agree
+// on.
+func TestTokenHashIsAsItIsDocumented(t *testing.T) {
+	if got, want := entry.TokenHash("https://id.example.com/", "client"), sha256.Sum256([]byte("jwt\nhttps://id.example.com/\nclient")); got != want {
+		t.Errorf("got %x, want %x", got, want)
+	}
 }

@@ -43,7 +43,13 @@ var kinds = []struct {
 }{
 	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
+	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
+	{Identify, func() PolicyConfig { return new(AnonymousPolicy) }},
+	{Authorize, func() PolicyConfig { return new(ScopesPolicy) }},
+	{Authorize, func() PolicyConfig { return new(ExpressionPolicy) }},
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
+	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
+	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
 	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 }
 

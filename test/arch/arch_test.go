@@ -86,6 +86,9 @@ func homes() map[string][]string {
 		"golang.org/x/crypto/argon2":    {"manager/...", "internal/secret/..."},
 		"go.yaml.in/":                   {"openapi/..."},
 		"gopkg.in/yaml":                 {},
+		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "test/fake"},
+		"github.com/lestrrat-go/":       {"internal/entry/keyset"},
+		"github.com/expr-lang/":         {"internal/entry/expression"},
 	}
 }
 

@@ -207,6 +207,8 @@ func (p *problems) routes(a entry.API, upstreams map[string]bool, apiIdentifies 
 		switch {
 		case r.Public && identifies:
 			p.add(at+".public", "is set, but the route has an identify policy of its own")
+		case r.Public && needsCaller(r.Policies):
+			p.add(at+".public", "is set, but the route has a policy that asks for the scopes of its caller")
 		case !r.Public && !identifies && !apiIdentifies:
 			p.add(at, "has no identify policy and does not say that it is public")
 		}

@@ -89,7 +89,7 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"managed header":     {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "X-Forwarded-Key" }, []string{"policies[0].header: another meaning"}},
 		"header's name":      {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Header = "a:b" }, []string{"policies[0].header: not a header"}},
 		"query's name":       {func(a *entry.API) { a.Policies[0].Config.(*entry.KeyPolicy).Query = "a&b" }, []string{"policies[0].query: not usable"}},
-		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: second identify"}},
+		"two keys":           {func(a *entry.API) { a.Policies = append(a.Policies, a.Policies[0]) }, []string{"policies[1]: reads credentials from Authorization: Bearer"}},
 		"empty policy":       {func(a *entry.API) { a.Policies = append(a.Policies, entry.Policy{}) }, []string{"policies[1]: no kind"}},
 		"limit": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 0, PeriodMS: -1, Burst: -1, By: "moon"}})
@@ -100,6 +100,41 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"limit too fast": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1_000_000_000, PeriodMS: 1, By: "api"}})
 		}, []string{"policies[1].requests: nanosecond"}},
+		"window with a burst": {func(a *entry.API) {
+			a.Policies = append(a.Policies,
+				entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, Burst: 1, Algorithm: entry.AlgorithmSlidingWindow, By: "api"}},
+				entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, Algorithm: "bucket", By: "api"}})
+		}, []string{"policies[1].burst: a sliding window has none", "policies[2].algorithm: bucket"}},
+		"limit by what has no name": {func(a *entry.API) {
+			for _, l := range []entry.RateLimit{{By: "header"}, {By: "header", Name: "a b"}, {By: "query"}, {By: "query", Name: "a&b"}, {By: "address", Name: "X-A"}, {By: "claim"}, {By: "expression"}, {By: "expression", Expression: "secret + 1"}, {By: "caller", Expression: "request.method"}} {
+				l.Requests, l.PeriodMS = 1, 1
+				a.Policies = append(a.Policies, entry.Policy{Config: &l})
+			}
+		}, []string{
+			"policies[1].name: not a header", "policies[2].name: not a header", "policies[3].name: not usable", "policies[4].name: not usable", "policies[5].name: by header, query or claim",
+			"policies[6].name: not usable", "policies[7].expression: is empty", `policies[8].expression: "secret" is not known`, "policies[9].expression: by expression",
+		}},
+		"queues": {func(a *entry.API) {
+			for i, q := range []entry.Queue{{Length: -1, WaitMS: -1}, {Length: 1001, WaitMS: 60_001}, {Length: 1}, {WaitMS: 1}} {
+				a.Policies = append(a.Policies, entry.Policy{Config: &entry.RateLimit{Requests: 1 + i, PeriodMS: 1, By: "api", Queue: q}})
+			}
+		}, []string{
+			"policies[1].queue.length: 0 to", "policies[1].queue.wait_ms: 0 to", "policies[2].queue.length: 0 to", "policies[2].queue.wait_ms: 0 to",
+			"policies[3].queue.wait_ms: need a time", "policies[4].queue.length: 0 calls",
+		}},
+		"spike arrest": {func(a *entry.API) {
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.SpikeArrest{Per: "hour", By: "moon", Queue: entry.Queue{Length: 1}}})
+		}, []string{"policies[1].requests: 1 to", "policies[1].per: hour", "policies[1].by: moon", "policies[1].queue.wait_ms: need"}},
+		"a limit twice": {func(a *entry.API) {
+			limit := func(queue int) entry.Policy {
+				return entry.Policy{Config: &entry.ConcurrencyLimit{Calls: 1, By: "api", Queue: entry.Queue{Length: queue, WaitMS: int64(queue)}}}
+			}
+			a.Policies = append(a.Policies, limit(0), limit(1))
+			a.Routes[0].Policies = []entry.Policy{limit(0)} // it counts for itself
+		}, []string{"policies[2]: the same limit as policies[1]"}},
+		"concurrency": {func(a *entry.API) {
+			a.Policies = append(a.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "header", Queue: entry.Queue{WaitMS: 1}}})
+		}, []string{"policies[1].calls: 1 to", "policies[1].name: not a header", "policies[1].queue.length: 0 calls"}},
 		"timeouts": {func(a *entry.API) { a.Upstreams[0].HeaderTimeoutMS = -1 }, []string{"upstreams[0].header_timeout_ms: 0 to"}},
 		"everything at once": {
 			func(a *entry.API) {

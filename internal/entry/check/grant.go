@@ -113,6 +113,15 @@ func (p *problems) planLimits(field string, limits []entry.RateLimit) {
 		if l.By != "" {
 			p.add(at+".by", "a plan's limit is by subscription and leaves it empty, got %q", l.By)
 		}
+		if l.Name != "" {
+			p.add(at+".name", "a plan's limit is by subscription and leaves it empty, got %q", l.Name)
+		}
+		if l.Expression != "" {
+			p.add(at+".expression", "a plan's limit is by subscription and leaves it empty")
+		}
+		if l.Queue != (entry.Queue{}) {
+			p.add(at+".queue", "calls over a plan's limit do not wait")
+		}
 	}
 }
 

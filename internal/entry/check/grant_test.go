@@ -63,9 +63,10 @@ func TestBadEnvironmentsTermsAndGrantsAreRefused(t *testing.T) {
 	terms := goodTerms()
 	terms.APIs = append(terms.APIs, entry.TermsAPI{Version: uuid(1), Operations: []string{""}}, entry.TermsAPI{Version: "x"})
 	terms.Limits[0].By = "caller"
-	terms.Limits = append(terms.Limits, entry.RateLimit{})
+	terms.Limits = append(terms.Limits, entry.RateLimit{}, entry.RateLimit{Requests: 1, PeriodMS: 1, Name: "X", Expression: "1", Queue: entry.Queue{Length: 1, WaitMS: 1}})
 	want(t, check.Terms(terms), "apis[1].version: twice", "apis[1].operations: empty", "apis[2].version: 32",
-		"limits[0].by: leaves it empty", "limits[1].requests: 1 to", "limits[1].period_ms: 1 to")
+		"limits[0].by: leaves it empty", "limits[1].requests: 1 to", "limits[1].period_ms: 1 to",
+		"limits[2].name: leaves it empty", "limits[2].expression: leaves it empty", "limits[2].queue: do not wait")
 
 	grant := goodGrant()
 	grant.Application, grant.ExpiresAt = "", -1

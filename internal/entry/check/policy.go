@@ -2,8 +2,6 @@ package check
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
 
 	"portico/internal/entry"
@@ -15,16 +13,10 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 		p.add(field, "want at most %d, got %d", MaxPolicies, len(list))
 	}
 	for i, pol := range list {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		if pol.Kind().Stage() == entry.Identify {
-			if identifies {
-				p.add(at, "is a second identify policy of its list")
-			}
-			identifies = true
-		}
-		p.policy(at, pol)
+		p.policy(fmt.Sprintf("%s[%d]", field, i), pol)
+		p.sameLimit(field, list, i)
 	}
-	return identifies
+	return p.identifies(field, list)
 }
 
 // policy checks one alone.
@@ -32,11 +24,21 @@ func (p *problems) policy(at string, pol entry.Policy) {
 	switch c := pol.Config.(type) {
 	case *entry.KeyPolicy:
 		p.keyPolicy(at, *c)
+	case *entry.JWTPolicy:
+		p.jwtPolicy(at, *c)
+	case *entry.AnonymousPolicy: // it has nothing to configure
+	case *entry.ScopesPolicy:
+		p.scopesPolicy(at, *c)
+	case *entry.ExpressionPolicy:
+		p.expressionPolicy(at, *c)
 	case *entry.RateLimit:
 		p.rateLimit(at, *c)
-		if c.By != "caller" && c.By != "address" && c.By != "api" {
-			p.add(at+".by", "want \"caller\", \"address\" or \"api\", got %q", c.By)
-		}
+		p.counted(at, c.By, c.Name, c.Expression)
+		p.queue(at, c.Queue)
+	case *entry.SpikeArrest:
+		p.spikeArrest(at, *c)
+	case *entry.ConcurrencyLimit:
+		p.concurrency(at, *c)
 	case *entry.IdentityToken:
 		p.identityToken(at, *c)
 	case *entry.WAF:
@@ -66,34 +68,24 @@ func (p *problems) keyPolicy(at string, k entry.KeyPolicy) {
 		p.add(at, "names no place where a key may be presented")
 	}
 	if k.Header != "" {
-		name := strings.ToLower(k.Header)
-		switch {
-		case !isToken(k.Header):
-			p.add(at+".header", "%q is not a header's name", k.Header)
-		case strings.Contains(reservedHeaders, " "+name+" "),
-			strings.HasPrefix(name, "x-forwarded-"), strings.HasPrefix(name, "x-portico-"), strings.HasPrefix(name, "proxy-"):
-			p.add(at+".header", "%q has another meaning and cannot carry a key", k.Header)
-		}
+		p.addErr(at+".header", credentialHeader(k.Header))
 	}
-	if strings.ContainsAny(k.Query, "&=#?;% +") || len(k.Query) > 256 {
+	if !isQueryName(k.Query) {
 		p.add(at+".query", "%q is not usable as a query parameter's name", k.Query)
 	}
 }
 
-// rateLimit keeps the numbers within what a limiter can count in 63 bits of
-// nanoseconds.
-func (p *problems) rateLimit(at string, l entry.RateLimit) {
-	p.between(at+".requests", int64(l.Requests), 1, 1_000_000_000)
-	p.between(at+".period_ms", l.PeriodMS, 1, 366*24*60*60*1000)
-	p.between(at+".burst", int64(l.Burst), 0, 1_000_000_000)
-	if l.Requests < 1 || l.PeriodMS < 1 || l.PeriodMS > 366*24*60*60*1000 {
-		return
+func isQueryName(s string) bool { return !strings.ContainsAny(s, "&=#?;% +") && len(s) <= 256 }
+
+// credentialHeader says why a header cannot carry a credential.
+func credentialHeader(header string) error {
+	name := strings.ToLower(header)
+	switch {
+	case !isToken(header):
+		return fmt.Errorf("%q is not a header's name", header)
+	case strings.Contains(reservedHeaders, " "+name+" "),
+		strings.HasPrefix(name, "x-forwarded-"), strings.HasPrefix(name, "x-portico-"), strings.HasPrefix(name, "proxy-"):
+		return fmt.Errorf("%q has another meaning and cannot carry a credential", header)
 	}
-	interval := max(l.PeriodMS*1_000_000/int64(l.Requests), 1)
-	if l.PeriodMS*1_000_000 < int64(l.Requests) {
-		p.add(at+".requests", "is more than one in a nanosecond")
-	}
-	if hi, lo := bits.Mul64(uint64(interval), uint64(max(l.Burst, 0))); hi != 0 || lo > math.MaxInt64/4 {
-		p.add(at+".burst", "takes longer than 73 years to refill")
-	}
+	return nil
 }

@@ -6,6 +6,12 @@ import "portico/internal/entry"
 var abouts = map[entry.PolicyKind]About{
 	entry.PolicyIdentityToken: identityToken,
 	entry.PolicyKey:           key,
+	entry.PolicyJWT:           jwt,
+	entry.PolicyAnonymous:     anonymous,
+	entry.PolicyScopes:        scopes,
+	entry.PolicyExpression:    expression,
 	entry.PolicyRateLimit:     rateLimit,
+	entry.PolicySpikeArrest:   spikeArrest,
+	entry.PolicyConcurrency:   concurrency,
 	entry.PolicyWAF:           waf,
 }

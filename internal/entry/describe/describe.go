@@ -170,7 +170,7 @@ func title(name string) string {
 		}
 	}
 	name = strings.ReplaceAll(name, "_", " ")
-	for _, word := range []string{"json", "url", "jwt", "id", "ip", "cors", "xml", "api"} {
+	for _, word := range []string{"json", "url", "jwt", "jwks", "id", "ip", "cors", "xml", "api"} {
 		words := strings.Fields(name)
 		for i, w := range words {
 			if w == word || w == word+"s" {

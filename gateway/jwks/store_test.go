@@ -1,0 +1,212 @@
+package jwks_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"portico/gateway/jwks"
+	"portico/gateway/policy"
+	"portico/test/fake"
+)
+
+// clock is a time that a test moves.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *clock) move(d time.Duration) { c.ahead.Add(int64(d)) }
+
+func running(t *testing.T, c *clock) *jwks.Store {
+	t.Helper()
+	store := jwks.NewStore(jwks.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- store.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+func wait(t *testing.T, what string, true func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !true(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for: %s", what)
+		}
+	}
+}
+
+// has reports whether a set holds a key.
+func has(set policy.KeySet, id string) bool {
+	keys, _ := set.Keys()
+	return keys != nil && len(keys.Find(id, "ES256")) == 1
+}
+
+func TestKeysAreFetchedAndFollowedBeforeTheyAreOld(t *testing.T) {
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	i.Lives("public, max-age=120")
+	set := running(t, c).Keys(policy.ID{1}, i.URL)
+	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	i.Add(t, "ES256", "ES256-2")
+	i.Hide("ES256-1", true)
+	c.move(119 * time.Second)
+	time.Sleep(1200 * time.Millisecond) // a tick goes by
+	if calls := i.Calls(); calls > 2 {
+		t.Errorf("fetched %d times before the keys were old", calls)
+	}
+	c.move(2 * time.Second)
+	wait(t, "the new keys", func() bool { return has(set, "ES256-2") && !has(set, "ES256-1") })
+}
+
+func TestLifetimesOfKeysHaveBounds(t *testing.T) {
+	for control, want := range map[string]time.Duration{
+		"max-age=0": time.Minute, "no-store": time.Minute, "max-age=31536000": time.Hour, "": 10 * time.Minute, "max-age=x": 10 * time.Minute,
+	} {
+		c, i := &clock{}, fake.NewIssuer(t, "ES256")
+		i.Lives(control)
+		set := running(t, c).Keys(policy.ID{1}, i.URL)
+		wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+		c.move(want + time.Second)
+		wait(t, control+": a second fetch at its end", func() bool { return i.Calls() == 2 })
+	}
+}
+
+func TestAskedKeysAreFetchedOnceForAllAndNotTooOften(t *testing.T) {
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	set := running(t, c).Keys(policy.ID{1}, i.URL)
+	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	c.move(6 * time.Second)
+	i.Add(t, "ES256", "ES256-2")
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() { set.Ask(context.Background()) })
+	}
+	group.Wait()
+	if !has(set, "ES256-2") {
+		t.Error("the new key is not there")
+	}
+	for range 50 {
+		set.Ask(context.Background())
+	}
+	if calls := i.Calls(); calls != 2 {
+		t.Errorf("fetched %d times, want 2", calls)
+	}
+}
+
+func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
+	private := `{"keys":[{"kty":"oct","k":"AAAA","kid":"ES256-1","alg":"HS256"}]}`
+	for name, answer := range map[string]http.HandlerFunc{
+		"away":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
+		"not there": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
+		"garbage":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) },
+		"empty":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+		"no list":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":{}}`)) },
+		"a page": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write([]byte(`<html>`))
+		},
+		"a shared key": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(private)) },
+		"endless": func(w http.ResponseWriter, _ *http.Request) {
+			for range 100 {
+				_, _ = w.Write([]byte(strings.Repeat(" ", 16<<10)))
+			}
+		},
+		"cut": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write([]byte(`{"keys":`))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, i := &clock{}, fake.NewIssuer(t, "ES256")
+			store := running(t, c)
+			set := store.Keys(policy.ID{1}, i.URL)
+			wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+			_, before := set.Keys()
+			i.Answers(answer)
+			c.move(11 * time.Minute)
+			set.Ask(context.Background())
+			if _, after := set.Keys(); !has(set, "ES256-1") || after != before || i.Calls() < 2 {
+				t.Errorf("after %d calls the keys are gone or count as good", i.Calls())
+			}
+			other := store.Keys(policy.ID{2}, i.URL)
+			other.Ask(context.Background())
+			if keys, _ := other.Keys(); keys != nil {
+				t.Errorf("got %d keys of it", keys.Len())
+			}
+		})
+	}
+}
+
+func TestASlowIssuerHoldsNobodyLongerThanTheyWait(t *testing.T) {
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	hold := make(chan struct{})
+	i.Answers(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+		}
+	})
+	defer close(hold)
+	set := running(t, c).Keys(policy.ID{1}, i.URL)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	set.Ask(ctx)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if keys, _ := set.Keys(); keys != nil {
+		t.Error("there are keys")
+	}
+}
+
+// TestKeysOfPoliciesThatAreGoneAreFetchedNoMore lets go of a set.
+func TestKeysOfPoliciesThatAreGoneAreFetchedNoMore(t *testing.T) {
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	store := running(t, c)
+	set := store.Keys(policy.ID{1}, i.URL)
+	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	if store.Keys(policy.ID{1}, i.URL) != set {
+		t.Error("the same address has another set, while one holds it")
+	}
+	if store.Keys(policy.ID{2}, i.URL) == set {
+		t.Error("another tenant has the same set")
+	}
+	runtime.KeepAlive(set)
+	set = nil
+	wait(t, "nobody to fetch", func() bool {
+		runtime.GC()
+		before := i.Calls()
+		c.move(2 * time.Hour)
+		time.Sleep(1100 * time.Millisecond)
+		return i.Calls() == before
+	})
+}
+
+func TestATenantHasSoManyPlacesOfKeysAndNoMore(t *testing.T) {
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	store := running(t, c)
+	var held []policy.KeySet
+	for n := range 200 {
+		held = append(held, store.Keys(policy.ID{1}, i.URL+"?"+string(rune('a'+n))))
+	}
+	barred, other := store.Keys(policy.ID{1}, i.URL), store.Keys(policy.ID{2}, i.URL)
+	wait(t, "all keys", func() bool { return has(held[0], "ES256-1") && has(held[199], "ES256-1") && has(other, "ES256-1") })
+	barred.Ask(context.Background())
+	if keys, _ := barred.Keys(); keys != nil {
+		t.Error("one more is fetched")
+	}
+	runtime.KeepAlive(held)
+}

@@ -1,0 +1,111 @@
+package policy
+
+import (
+	"strconv"
+	"time"
+)
+
+// LimitReports are the limits that a request was counted by. The zero value has
+// none.
+type LimitReports struct {
+	list  [8]report
+	count int
+	more  []report // beyond list
+}
+
+type report struct {
+	limit *limit
+	by    string
+	key   uint64
+	given bool // back
+	verdict
+}
+
+func (r *LimitReports) add(rep report) {
+	if r.count < len(r.list) {
+		r.list[r.count] = rep
+	} else {
+		r.more = append(r.more, rep)
+	}
+	r.count++
+}
+
+// at returns the report of a number below count.
+func (r *LimitReports) at(i int) *report {
+	if i < len(r.list) {
+		return &r.list[i]
+	}
+	return &r.more[i-len(r.list)]
+}
+
+// giveBack gives back what the limits took of a request that another one
+// refuses.
+func (r *LimitReports) giveBack(m *Limiter, now int64) {
+	for i := range r.count {
+		rep := r.at(i)
+		if !rep.admitted || rep.given {
+			continue
+		}
+		m.refund(rep.limit, rep.key, rep.taken, now)
+		rep.given = true
+		rep.remaining++
+		if rep.limit.slice == 0 {
+			rep.reset = max(rep.reset-rep.limit.interval, 0)
+		}
+	}
+}
+
+// SetHeaders tells the caller its limits, after
+// draft-ietf-httpapi-ratelimit-headers: all of them in RateLimit-Policy, the
+// tightest in RateLimit. It does nothing when the request was not limited.
+func (r *LimitReports) SetHeaders(ex *Exchange) {
+	if r.count == 0 {
+		return
+	}
+	var tightest *report
+	grown := ex.Scratch()
+	for i := range r.count {
+		rep := r.at(i)
+		if rep.limit.untold {
+			continue
+		}
+		if tightest != nil {
+			grown = append(grown, ", "...)
+		}
+		grown = rep.appendName(grown)
+		grown = strconv.AppendInt(append(grown, ";q="...), rep.limit.quota, 10)
+		if rep.limit.period%int64(time.Second) == 0 {
+			grown = strconv.AppendInt(append(grown, ";w="...), rep.limit.period/int64(time.Second), 10)
+		}
+		if tightest == nil || rep.tighter(tightest) {
+			tightest = rep
+		}
+	}
+	if tightest == nil {
+		return
+	}
+	ex.Answer.Header.Set("RateLimit-Policy", ex.Keep(grown))
+	grown = tightest.appendName(ex.Scratch())
+	grown = strconv.AppendInt(append(grown, ";r="...), tightest.remaining, 10)
+	grown = strconv.AppendInt(append(grown, ";t="...), seconds(max(tightest.reset, tightest.retry)), 10)
+	ex.Answer.Header.Set("RateLimit", ex.Keep(grown))
+}
+
+// tighter reports whether r has less left than other.
+func (r *report) tighter(other *report) bool {
+	if r.admitted != other.admitted {
+		return !r.admitted
+	}
+	return r.remaining < other.remaining
+}
+
+// appendName writes a structured field's string such as "subscription-60s".
+func (r *report) appendName(dst []byte) []byte {
+	dst = append(append(append(dst, '"'), r.by...), '-')
+	if r.limit.period%int64(time.Second) == 0 {
+		dst = append(strconv.AppendInt(dst, r.limit.period/int64(time.Second), 10), 's')
+	} else {
+		dst = append(strconv.AppendInt(dst, r.limit.period/int64(time.Millisecond), 10), "ms"...)
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,132 @@
+package token_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/gateway/token"
+	"portico/internal/entry/keyset"
+	"portico/test/fake"
+)
+
+func rulesOf(i *fake.Issuer) *token.Rules {
+	return &token.Rules{Issuer: i.Name, Algorithms: []string{"ES256"}}
+}
+
+func claimsOf(t testing.TB, i *fake.Issuer, others map[string]any) *token.Claims {
+	t.Helper()
+	set, err := keyset.Parse([]byte(i.Set()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := rulesOf(i)
+	read, err := rules.Read(i.Token(t, "ES256", others))
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := rules.Verify(read, set, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+func TestClaimsAreLookedUpByWhatTheyAre(t *testing.T) {
+	c := claimsOf(t, fake.NewIssuer(t, "ES256"), map[string]any{
+		"text": "a b", "list": []any{"a", 1, "b"}, "one": []any{"a"}, "level": 3, "ratio": 0.5, "deep": map[string]any{"x": true},
+	})
+	for got, want := range map[string]string{
+		c.Text("text"): "a b", c.Text("one"): "a", c.Text("list") + c.Text("level") + c.Text("nothing"): "",
+		fmt.Sprint(c.Texts("list")): "[a b]", fmt.Sprint(c.Words("text")): "[a b]", fmt.Sprint(c.Texts("text"), len(c.Texts("text"))): "[a b] 1",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	for name, want := range map[string]string{"level": "int 3", "ratio": "float64 0.5", "deep": "map[string]interface {} map[x:true]"} {
+		if v, ok := c.Value(name); !ok || fmt.Sprintf("%T %v", v, v) != want {
+			t.Errorf("%s: got %T %v", name, v, v)
+		}
+	}
+	none := (*token.Claims)(nil)
+	if _, ok := none.Value("x"); ok || none.Text("x") != "" || none.Texts("x") != nil || none.Words("x") != nil || none.Map() != nil {
+		t.Error("no claims say something")
+	}
+}
+
+func TestTableKeepsWhatItHasRoomFor(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	claims := claimsOf(t, i, nil)
+	table := token.NewTable(1) // one set of four
+	verified := func(n uint64, until int64) *token.Verified {
+		v := &token.Verified{Claims: claims, Until: until}
+		binary.LittleEndian.PutUint64(v.Hash[:], n)
+		return v
+	}
+	for n := range uint64(4) {
+		table.Keep(verified(n, int64(100+n)))
+	}
+	table.Keep(verified(9, 200)) // in the place of the one that ends first
+	for n, want := range map[uint64]bool{0: false, 1: true, 2: true, 3: true, 9: true} {
+		v := verified(n, 0)
+		if got := table.Find(&v.Hash, &v.Policy) != nil; got != want {
+			t.Errorf("%d is kept: %v, want %v", n, got, want)
+		}
+	}
+	other := verified(1, 0)
+	other.Policy[0] = 1
+	if table.Find(&other.Hash, &other.Policy) != nil {
+		t.Error("a token is known under another policy")
+	}
+	large := verified(7, 300)
+	large.Claims = claimsOf(t, i, map[string]any{"a": make([]int, 500)})
+	table.Keep(large)
+	if table.Find(&large.Hash, &large.Policy) != nil {
+		t.Error("a token is kept that takes too much memory")
+	}
+	none := (*token.Table)(nil)
+	none.Keep(large)
+	if none.Find(&large.Hash, &large.Policy) != nil {
+		t.Error("no table knows a token")
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	i := fake.NewIssuer(f, "ES256")
+	set, err := keyset.Parse([]byte(i.Set()))
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := i.Token(f, "ES256", nil)
+	for _, head := range []string{`{"alg":"ES256","kid":"ES256-1"}`, `{"alg":"none"}`, `{}`, `{"alg":"ES256","typ":1}`} {
+		f.Add(head, `{"iss":"https://id.example.com/","exp":99999999999,"azp":"x"}`)
+	}
+	f.Fuzz(func(t *testing.T, head, claims string) {
+		rules := rulesOf(i)
+		// Whatever they say, with another's signature they are no token.
+		text := fake.Part(t, head) + "." + fake.Part(t, claims) + good[strings.LastIndexByte(good, '.'):]
+		if read, err := rules.Read(text); err == nil {
+			if _, err := rules.Verify(read, set, time.Now()); err == nil {
+				t.Fatalf("%q %q: taken", head, claims)
+			}
+		}
+		// Signed, they are refused with a reason or are what the rules want.
+		text = fake.Signed(t, "ES256", head, i.Signer("ES256-1"), claims)
+		read, err := rules.Read(text)
+		if err != nil {
+			return
+		}
+		got, err := rules.Verify(read, set, time.Now())
+		refusal := (*token.Refusal)(nil)
+		if err != nil && !errors.As(err, &refusal) && !errors.Is(err, token.ErrNoKey) {
+			t.Fatalf("%q %q: %v", head, claims, err)
+		}
+		if err == nil && (got.Text("iss") != i.Name || rules.Expiry(got) <= time.Now().Unix()-1) {
+			t.Fatalf("%q %q: taken", head, claims)
+		}
+	})
+}
