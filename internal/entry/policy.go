@@ -54,11 +54,21 @@ var kinds = []struct {
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
 	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
+	{Shape, func() PolicyConfig { return new(GraphQL) }},
+	{Shape, func() PolicyConfig { return new(JSONBody) }},
+	{Shape, func() PolicyConfig { return new(XMLJSON) }},
+	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
 	{Shape, func() PolicyConfig { return new(QueryPolicy) }},
 	{Shape, func() PolicyConfig { return new(PathPolicy) }},
-	{Shape, func() PolicyConfig { return new(IdentityToken) }},
+	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
+	{Answer, func() PolicyConfig { return new(ErrorPage) }},
 	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(CachePolicy) }},
+	{Shape, func() PolicyConfig { return new(DecompressPolicy) }},
+	{Answer, func() PolicyConfig { return new(CompressPolicy) }},
+	{Shape, func() PolicyConfig { return new(Validate) }},
+	{Destination, func() PolicyConfig { return new(Mock) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.
