@@ -18,6 +18,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/web"
+	"portico/internal/secret"
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/store"
@@ -74,6 +75,7 @@ func newWorld(t *testing.T) *world {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	core := manager.Core{
 		Store: db, Authz: allow, Now: w.clock, Log: log, Nudge: func(string) {},
+		Box:       must[*secret.Box](t)(secret.NewBox([32]byte{1})),
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	w.catalog = &manager.Catalog{Core: core, Confirm: confirmed{}}
