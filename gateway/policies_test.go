@@ -12,12 +12,13 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyKey:        keyCase,
-		entry.PolicyRateLimit:  rateLimitCase,
-		entry.PolicyJSONBody:   jsonBodyCase,
-		entry.PolicyErrorPage:  errorPageCase,
-		entry.PolicyXMLJSON:    xmlJSONCase,
-		entry.PolicyJSONAnswer: jsonAnswerCase,
+		entry.PolicyComposition: compositionCase,
+		entry.PolicyKey:         keyCase,
+		entry.PolicyRateLimit:   rateLimitCase,
+		entry.PolicyJSONBody:    jsonBodyCase,
+		entry.PolicyErrorPage:   errorPageCase,
+		entry.PolicyXMLJSON:     xmlJSONCase,
+		entry.PolicyJSONAnswer:  jsonAnswerCase,
 	}
 }
 

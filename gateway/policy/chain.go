@@ -32,6 +32,8 @@ type Grants interface {
 type Tools struct {
 	Grants  Grants
 	Limiter *Limiter
+	// Destination gives what a route of the API calls, by the name of its upstream.
+	Destination func(upstream string) Destination
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -183,13 +185,15 @@ func (c *Compiler) Route(route entry.Route) *Chain {
 // every route has, then the API's, then the route's own.
 func (c *Compiler) compile(route entry.Route) *Chain {
 	chain := &Chain{steps: []named{{"size", entry.Admit, sizeStep{}}}}
-	own := slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind().Stage() == entry.Identify })
+	own := func(stage entry.Stage) bool {
+		return slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind().Stage() == stage })
+	}
 	if !route.Public {
 		chain.add("grant", entry.Authorize, grantStep{})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
 	}
 	for _, p := range c.api.Policies {
-		if p.Kind().Stage() == entry.Identify && own {
+		if stage := p.Kind().Stage(); (stage == entry.Identify || stage == entry.Destination) && own(stage) {
 			continue // the route's own takes its place
 		}
 		c.addPolicy(chain, p, site{route: route})
@@ -276,6 +280,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newKeyStep(*p, c.tools.Grants)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.Composition:
+		return newCompositionStep(p, c.destination)
 	case *entry.JSONBody:
 		return newJSONBodyStep(p)
 	case *entry.XMLJSON:
@@ -286,6 +292,14 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newJSONAnswerStep(p)
 	}
 	return unknownStep{} // entry/check lets none pass
+}
+
+// destination returns what an upstream's name stands for; "" is the first one.
+func (c *Compiler) destination(upstream string) Destination {
+	if upstream == "" && len(c.api.Upstreams) > 0 {
+		upstream = c.api.Upstreams[0].Name
+	}
+	return c.tools.Destination(upstream)
 }
 
 // accompanied is a step with another one beside it, in a stage of its own; nil for

@@ -22,6 +22,8 @@ type Explain struct {
 	Count   int
 	Dropped int
 
+	Note string // what a step that runs now leaves for its own explanation
+
 	Candidates []entry.ExplainedRoute
 	Revision   int     // of the API that was matched
 	Hidden     bool    // what the request reached is not the token's to see

@@ -45,6 +45,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.errorPage(at, c)
 	case *entry.JSONAnswer:
 		p.jsonAnswer(at, c)
+	case *entry.Composition:
+		p.composition(at, c)
 	default:
 		p.add(at, "is of no kind")
 	}
