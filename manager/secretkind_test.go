@@ -243,7 +243,9 @@ func testPlansBoundTheLifeOfEveryKind(t *testing.T, place postgres.Place) {
 	m.request(m.consumer, m.client, m.app, m.offer.automatic)
 	pem, thumbprint := client(t, fake.NewAuthority(t, "Clients"), m.clock().Add(90*24*time.Hour))
 	for _, in := range []manager.NewKey{
-		{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s"}, {Kind: apim.CredentialBasic}, {Kind: apim.CredentialSignature},
+		{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s"},
+		{Kind: apim.CredentialBasic},
+		{Kind: apim.CredentialSignature},
 		{Kind: apim.CredentialCertificate, Certificate: hex.EncodeToString(thumbprint[:])},
 	} {
 		_, err := m.credential(in)

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"portico/internal/apim"
-	"portico/internal/web"
 	"portico/internal/secret"
+	"portico/internal/web"
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/store"
