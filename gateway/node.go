@@ -23,6 +23,7 @@ import (
 	"portico/gateway/lane"
 	"portico/gateway/policy"
 	"portico/gateway/shed"
+	"portico/gateway/signature"
 	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/token"
@@ -155,7 +156,7 @@ func New(config Config) (*Node, error) {
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
 		Grants: n.grants, Limiter: policy.NewLimiter(config.LimiterCells),
-		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), WAF: new(waf.Set), Identity: new(identity.Signer),
+		KeySets: n.keySets, Tokens: token.NewTable(tokensKept), Replays: signature.NewReplays(noncesKept), WAF: new(waf.Set), Identity: new(identity.Signer),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
@@ -176,6 +177,10 @@ func New(config Config) (*Node, error) {
 
 // tokensKept is how many tokens that were verified are remembered.
 const tokensKept = 1 << 14
+
+// noncesKept is how many nonces of signatures are remembered. They take about
+// 100 bytes each.
+const noncesKept = 1 << 19
 
 // usageFlush is how long a node that has drained goes on sending usage.
 const usageFlush = 5 * time.Second

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"portico/gateway/identity"
+	"portico/gateway/signature"
 	"portico/gateway/token"
 	"portico/gateway/waf"
 	"portico/internal/entry"
@@ -35,8 +36,9 @@ type Grants interface {
 type Tools struct {
 	Grants   Grants
 	Limiter  *Limiter
-	KeySets  KeySets      // of issuers; nil: none can be fetched
-	Tokens   *token.Table // that were verified; nil keeps none
+	KeySets  KeySets            // of issuers; nil: none can be fetched
+	Tokens   *token.Table       // that were verified; nil keeps none
+	Replays  *signature.Replays // nonces that were taken; nil: none can be
 	WAF      *waf.Set
 	Identity *identity.Signer
 }
@@ -296,6 +298,23 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p)), at.route.Public}
 		}
 		return newJWTStep(*p, c.tenant, c.tools, at.among(p))
+	case *entry.BasicPolicy:
+		step := newBasicStep(*p, c.tools.Grants, at.among(p))
+		if at.strips() {
+			return stripOnly{step, "user names and passwords", at.route.Public}
+		}
+		return step
+	case *entry.SignaturePolicy:
+		step := newSignatureStep(*p, c.tools, at.among(p))
+		if at.strips() {
+			return stripOnly{step, "signatures", at.route.Public}
+		}
+		return step
+	case *entry.ClientCertificatePolicy:
+		if at.strips() {
+			return nil
+		}
+		return &certificateStep{c.tools.Grants, at.among(p)}
 	case *entry.AnonymousPolicy:
 		if at.strips() {
 			return nil
