@@ -57,14 +57,14 @@ func (s *basicStep) Run(_ context.Context, ex *Exchange) error {
 
 // hash computes what a user name and a password are registered by.
 func (s *basicStep) hash(text string, sum *[32]byte) bool {
-	const room = maxBasicBytes / 3 * 4 // the most that fits
-	if len(text) > room {
+	const groups = (maxBasicBytes + 2) / 3 // of four characters for three bytes
+	if len(text) > 4*groups {
 		return false
 	}
-	var buffer [len(basicPrefix) + maxBasicBytes]byte
+	var buffer [len(basicPrefix) + 3*groups]byte
 	n := copy(buffer[:], basicPrefix)
 	decoded, err := s.encoding.Decode(buffer[n:], bytesOf(text))
-	if err != nil {
+	if err != nil || decoded > maxBasicBytes {
 		return false
 	}
 	colon := 0

@@ -26,6 +26,9 @@ const (
 	maxDigests    = 8
 )
 
+// usualComponents is how many room is made for at once.
+const usualComponents = 6
+
 // Algorithm is the only one that is taken.
 const Algorithm = "hmac-sha256"
 
@@ -48,14 +51,18 @@ func Parse(input, value string) (*Signature, error) {
 		return nil, sentence("Signature-Input or Signature is longer than 4 KiB. Cover fewer components.")
 	}
 	r := &reader{rest: strings.Trim(input, " \t")}
-	label, s := r.key(), &Signature{}
+	label, s := r.key(), &Signature{Components: make([]string, 0, usualComponents)}
+	r.params.Grow(len(r.rest))
 	r.expect('=')
 	r.components(s)
 	r.parameters(s)
 	if r.failed || r.rest != "" || label == "" {
 		return nil, sentence("Signature-Input does not hold one list of plain component names with its parameters, as RFC 9421 writes it. Sign once, and send one signature.")
 	}
-	mac, ok := strings.CutPrefix(strings.Trim(value, " \t"), label+"=")
+	mac, ok := strings.CutPrefix(strings.Trim(value, " \t"), label)
+	if ok {
+		mac, ok = strings.CutPrefix(mac, "=")
+	}
 	if !ok {
 		return nil, sentence("Signature has to hold one signature, with the same label as Signature-Input.")
 	}
@@ -220,25 +227,30 @@ func (r *reader) key() string {
 // text reads a string.
 func (r *reader) text() string {
 	r.expect('"')
-	var b strings.Builder
-	for !r.failed {
+	plain := r.while(func(c byte) bool { return c >= ' ' && c <= '~' && c != '"' && c != '\\' })
+	if r.skip('"') && len(plain) <= maxText {
+		return plain
+	}
+	text := []byte(plain)
+	for !r.failed && len(text) <= maxText {
 		c := r.peek()
 		if r.rest != "" {
 			r.rest = r.rest[1:]
 		}
-		if c == '"' {
-			return b.String()
-		}
-		if c == '\\' {
+		switch {
+		case c == '"':
+			return string(text)
+		case c == '\\':
 			if c = r.peek(); c != '"' && c != '\\' {
-				break
+				r.failed = true
+				return ""
 			}
 			r.rest = r.rest[1:]
+		case c < ' ' || c > '~':
+			r.failed = true
+			return ""
 		}
-		if c < ' ' || c > '~' || b.Len() == maxText {
-			break
-		}
-		b.WriteByte(c)
+		text = append(text, c)
 	}
 	r.failed = true
 	return ""
@@ -300,7 +312,8 @@ func (r *reader) parameters(s *Signature) {
 			return
 		}
 		seen[n] = name
-		r.params.WriteString(";" + name)
+		r.params.WriteByte(';')
+		r.params.WriteString(name)
 		if !r.skip('=') { // true
 			r.failed = wanted(name)
 			continue
