@@ -12,16 +12,19 @@ import (
 // lane; it stands in policy_*_test.go.
 func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 	return map[entry.PolicyKind]func(*testing.T, change){
-		entry.PolicyIdentityToken: identityTokenCase,
-		entry.PolicyKey:           keyCase,
-		entry.PolicyRateLimit:     rateLimitCase,
-		entry.PolicySpikeArrest:   spikeArrestCase,
-		entry.PolicyConcurrency:   concurrencyCase,
-		entry.PolicyJWT:           jwtCase,
-		entry.PolicyAnonymous:     anonymousCase,
-		entry.PolicyScopes:        scopesCase,
-		entry.PolicyExpression:    expressionCase,
-		entry.PolicyWAF:           wafCase,
+		entry.PolicyIdentityToken:     identityTokenCase,
+		entry.PolicyKey:               keyCase,
+		entry.PolicyRateLimit:         rateLimitCase,
+		entry.PolicySpikeArrest:       spikeArrestCase,
+		entry.PolicyConcurrency:       concurrencyCase,
+		entry.PolicyJWT:               jwtCase,
+		entry.PolicyAnonymous:         anonymousCase,
+		entry.PolicyBasic:             basicCase,
+		entry.PolicySignature:         signatureCase,
+		entry.PolicyClientCertificate: clientCertificateCase,
+		entry.PolicyScopes:            scopesCase,
+		entry.PolicyExpression:        expressionCase,
+		entry.PolicyWAF:               wafCase,
 	}
 }
 
