@@ -219,6 +219,7 @@ func (n *Node) Collector() prometheus.Collector {
 		inFlight:  desc("requests_in_flight", "Calls that are being answered."),
 		bytes:     desc("body_bytes_total", "Bytes of bodies: in from callers, out to them.", "direction"),
 		refusals:  desc("refusals_total", "Calls that the gateway refused or could not pass on, by code.", "code"),
+		bots:      desc("bot_calls_total", "Calls of programs that a policy for bots has found, by class.", "class", "outcome"),
 		clients:   desc("client_connections", "Open connections of clients, by lane.", "lane"),
 		upstreams: desc("upstream_connections", "Open connections to upstreams."),
 		dials:     desc("upstream_connects_total", "Connections to upstreams that were begun, by outcome.", "outcome"),
@@ -229,6 +230,7 @@ func (n *Node) Collector() prometheus.Collector {
 		grants:    desc("grants", "Credentials that are known."),
 		evicted:   desc("limiter_evictions_total", "States of limits forgotten for want of room."),
 		queued:    desc("limit_waiting_calls", "Calls that wait in the queues of limits."),
+		reported:  desc("validation_reports_total", "Requests and answers that were not as their document says, and passed.", "direction"),
 		waiting:   desc("usage_waiting_calls", "Calls that the ledger does not have yet, those under way too."),
 		lost:      desc("usage_lost_calls_total", "Calls that are not counted, for want of room on the disk."),
 		folded:    desc("usage_folded_calls_total", "Calls that were added up by minute, for want of room on the disk."),
@@ -241,15 +243,15 @@ func (n *Node) Collector() prometheus.Collector {
 type collector struct {
 	node *Node
 
-	requests, durations, own, upstream, inFlight, bytes, refusals, clients, upstreams, dials, compiles,
-	sequence, refused, apis, grants, evicted, queued, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
+	requests, durations, own, upstream, inFlight, bytes, refusals, bots, clients, upstreams, dials, compiles,
+	sequence, refused, apis, grants, evicted, queued, reported, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.clients, c.upstreams, c.dials, c.compiles,
-		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
+		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.bots, c.clients, c.upstreams, c.dials, c.compiles,
+		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.reported, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
 	} {
 		out <- d
 	}
@@ -280,8 +282,12 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(c.lost, spool.Lost)
 	counter(c.folded, spool.Folded)
 	counter(c.evicted, n.tools.Limiter.Evicted())
+	requests, answers := n.tools.Reported.Counts()
+	counter(c.reported, requests, "request")
+	counter(c.reported, answers, "answer")
 	gauge(c.queued, float64(n.tools.Limiter.Waiting()))
 	counter(c.explained, n.ways.taken.Load())
+	n.tools.Bots.Each(func(class, outcome string, count uint64) { counter(c.bots, count, class, outcome) })
 	c.collectMeters(out, gauge, counter)
 	fast, full := n.lane.Connections()
 	gauge(c.clients, float64(fast), "fast")

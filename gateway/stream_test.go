@@ -152,6 +152,17 @@ func TestBodyBeyondTheLimitIsRefused(t *testing.T) {
 	})
 }
 
+func TestCallsAfterARefusedBodyAreAnswered(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		for i := range 100 {
+			if got := r.call(t, "POST", "/demo/orders/v1/orders", "{}"); got.status != 401 {
+				t.Fatalf("call %d: got %d %s", i, got.status, got.body)
+			}
+		}
+	})
+}
+
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }

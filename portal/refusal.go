@@ -33,7 +33,7 @@ const (
 // refusals returns every code that the gateway answers with, in the order of
 // the index.
 func refusals() []refusal {
-	return slices.Concat(requestRefusals(), credentialRefusals(), subscriptionRefusals(), limitRefusals(), upstreamRefusals(), gatewayRefusals())
+	return slices.Concat(requestRefusals(), bodyRefusals(), credentialRefusals(), subscriptionRefusals(), limitRefusals(), upstreamRefusals(), gatewayRefusals())
 }
 
 // refusalOf returns the explanation of a code.
@@ -97,6 +97,20 @@ func requestRefusals() []refusal {
 				"Compare the body with the example in the reference.",
 			},
 			Retry: retryNever,
+		},
+		{
+			Code: "media_type_not_supported", Status: 415, Title: "The body is of another kind than the API takes", Group: groupRequest,
+			Happened: "The request's `Content-Type` is none of those that the API's document describes for this operation.",
+			Means:    "The request was not forwarded.",
+			Do:       []string{"Send the body in one of the media types that the reference shows, and say so in `Content-Type`."},
+			Retry:    retryNever,
+		},
+		{
+			Code: "not_acceptable", Status: 406, Title: "The mock has no answer of this kind", Group: groupRequest,
+			Happened: "The call was for a mock, and `Accept` names no media type that it has an example of.",
+			Means:    "Nothing was forwarded: mocks are answered by the gateway.",
+			Do:       []string{"Name a media type in `Accept` that the reference shows for this operation, or leave the header out."},
+			Retry:    retryNever,
 		},
 		{
 			Code: "request_too_large", Status: 413, Title: "The request is too large", Group: groupRequest,
@@ -317,6 +331,13 @@ func upstreamRefusals() []refusal {
 			Code: "upstream_invalid", Status: 502, Title: "The API's answer is not valid HTTP", Group: groupUpstream,
 			Happened: "The API behind the gateway answered with something that is not an HTTP answer.",
 			Means:    "Your request was fine and may have taken effect.",
+			Do:       []string{"Tell the provider the request id from the answer.", "Before repeating a call that changes something, look whether it took effect."},
+			Retry:    "Once.",
+		},
+		{
+			Code: "answer_invalid", Status: 502, Title: "The API's answer is not what its document says", Group: groupUpstream,
+			Happened: "The API behind the gateway answered, but not as its document describes, and its provider has the gateway hold such answers back.",
+			Means:    "Your request was fine and may have taken effect. `errors` says where the answer differs.",
 			Do:       []string{"Tell the provider the request id from the answer.", "Before repeating a call that changes something, look whether it took effect."},
 			Retry:    "Once.",
 		},

@@ -56,12 +56,15 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 }
 
 // ends reports whether the answer is the last of its connection. By HTTP/2 a
-// request that cannot be used harms no other on it.
+// request that cannot be used harms no other on it. By HTTP/1.1 none may follow
+// a body that nobody has read: net/http would begin to watch the connection when
+// it throws the rest away, after it has stopped watching, and break off in the
+// middle of the next request.
 func (c *fullCall) ends(ex *policy.Exchange) bool {
 	if c.full.lanes.draining.Load() {
 		return true
 	}
-	return c.conn.http1 != nil && (ex.Answer.Close || !ex.Body.Ended() && !ex.Answer.Local)
+	return c.conn.http1 != nil && (ex.Answer.Close || !ex.Body.Ended())
 }
 
 // setFields writes fields into a header of net/http; more are to come.

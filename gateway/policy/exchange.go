@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"portico/gateway/contract"
 	"portico/gateway/token"
 	"portico/gateway/trace"
 	"portico/gateway/usage"
@@ -55,12 +56,28 @@ type Exchange struct {
 	Scope        *Scope // which route; nil when none matched
 	Params       Params
 
+	// Preflight is the method about which a browser asks before it calls (CORS);
+	// "" for a call.
+	Preflight string
+
+	// Unmatched is the API's word about refusals where it has no route, nil for
+	// none.
+	Unmatched *Chain
+
 	// What the chain learns.
 	Caller Caller
 	Limits LimitReports
 
+	// Wrong is what is not as the document says, where that was looked at.
+	Wrong []contract.Wrong
+	// MockOnly says that the caller's subscription waits for approval: it gets the
+	// mock, and nothing of the upstream.
+	MockOnly bool
+
 	// Code is of the refusal that the caller got, "" for none.
 	Code string
+	// Denied is that refusal, nil for none.
+	Denied *Denied
 
 	// UpstreamPath is what the destination calls: escaped, without a query.
 	UpstreamPath string
@@ -101,9 +118,22 @@ type Exchange struct {
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
 
+	// Destination is what the request's route calls.
+	Destination Destination
+
+	cached cached
+
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 	held                 held   // until the call is over
+
+	page       uint8 // the rank of the error page that the answer has; 0 for none
+	pageStatus int   // that the answer had without it
+
+	plain   bool   // the upstream was asked for an answer that is not compressed
+	accepts string // the Accept-Encoding that the caller sent, where plain is set
+
+	origin string // of the page that calls, before anything edits the header
 
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
@@ -245,12 +275,15 @@ func (ex *Exchange) Reset() {
 	header.Reset()
 	answer.Reset()
 	answerTrailer.Reset()
+	ex.cached.end()
+	request := ex.cached.request[:0]
 	scratch := ex.scratch[:0]
 	if cap(scratch) > 64<<10 {
 		scratch = nil
 	}
 	*ex = Exchange{Header: header, Params: params, Shard: ex.Shard, scratch: scratch}
 	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
+	ex.cached.request = request
 }
 
 // view reads bytes as a string without copying them. The bytes must not change

@@ -50,6 +50,31 @@ func (h *Header) DelFunc(drop func(Field) bool) {
 	h.fields = kept
 }
 
+// Rename gives every field of a name another one. Those that had it before go,
+// where there is something to take their place.
+func (h *Header) Rename(from, to string) {
+	if _, ok := h.Value(from); !ok {
+		return
+	}
+	h.Del(to)
+	for i := range h.fields {
+		if FoldEqual(h.fields[i].Name, from) {
+			h.fields[i].Name = to
+		}
+	}
+}
+
+// delPrefix removes every field whose name begins so.
+func (h *Header) delPrefix(before string) {
+	kept := h.fields[:0]
+	for _, f := range h.fields {
+		if len(f.Name) < len(before) || !FoldEqual(f.Name[:len(before)], before) {
+			kept = append(kept, f)
+		}
+	}
+	h.fields = kept
+}
+
 // Reset empties the header and keeps its memory.
 func (h *Header) Reset() {
 	clear(h.fields)

@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"portico/internal/entry/template"
+)
 
 // Path is the one canonical form of a request's path, computed once and used
 // for matching, authorisation, limits, cache keys, logs and the upstream.
@@ -170,6 +174,38 @@ func AppendEscaped(dst []byte, value string) []byte {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', upper[c>>4], upper[c&15])
+		}
+	}
+	return dst
+}
+
+// AppendPath appends the path that a template makes of parameters, escaped.
+func AppendPath(dst []byte, path *template.Path, params *Params) []byte {
+	at := 0
+	for _, seg := range path.Segments {
+		dst = append(dst, '/')
+		switch seg.Kind {
+		case template.Literal:
+			dst = AppendEscaped(dst, seg.Text())
+		case template.Rest:
+			value, _ := params.Value(path.Names[at])
+			for part := range strings.SplitSeq(value, "/") {
+				dst = append(AppendEscaped(dst, part), '/')
+			}
+			dst = dst[:len(dst)-1]
+		case template.Whole:
+			value, _ := params.Value(path.Names[at])
+			dst = AppendEscaped(dst, value)
+			at++
+		default:
+			for i, lit := range seg.Literals {
+				if i > 0 {
+					value, _ := params.Value(path.Names[at])
+					dst = AppendEscaped(dst, value)
+					at++
+				}
+				dst = AppendEscaped(dst, lit)
+			}
 		}
 	}
 	return dst

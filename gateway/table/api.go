@@ -26,8 +26,9 @@ type API struct {
 	// (RFC 9745), Sunset (RFC 8594) and the successor's Link.
 	Announced []policy.Field
 
-	mounts  []entry.Mount
-	matcher matcher
+	mounts    []entry.Mount
+	matcher   matcher
+	unmatched *policy.Chain // nil for none
 }
 
 // Route is what a request is served by.
@@ -69,7 +70,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 			}
 		}
 	}
-	out.matcher = newMatcher(routes)
+	out.matcher, out.unmatched = newMatcher(routes), chains.Unmatched()
 	return out
 }
 

@@ -32,6 +32,11 @@ func (s seat) choose(ex *policy.Exchange) (*API, error) {
 		return p.found.api, nil
 	case p.unknown:
 		return nil, unversioned("version_unknown", "This call asks for a version that is not published here. Published are: ", c)
+	case s.api == nil && ex.Method == http.MethodOptions: // which version a browser will ask for is not known before it calls
+		if _, asks := policy.Preflight(ex); asks {
+			return c.list[0].api, nil
+		}
+		fallthrough
 	case s.api == nil:
 		return nil, unversioned("version_missing", "This address has several versions, and none answers calls that ask for none. Ask for one: ", c)
 	}

@@ -37,14 +37,19 @@ func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
 		s.method = api.matcher.bit(http.MethodGet, false)
 		s.walk(&api.matcher.root, 0)
 	}
+	if s.route == nil && ex.Method == http.MethodOptions {
+		api = s.preflight(there, api)
+	}
 	switch {
 	case s.route != nil:
 	case s.others != 0:
+		ex.Unmatched = api.unmatched
 		return nil, api, &policy.Denied{
 			Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Allow: api.matcher.allow(s.others),
 			Detail: api.Name + " has no operation with this method at this path. The header Allow lists those it has.",
 		}
 	default:
+		ex.Unmatched = api.unmatched
 		return nil, api, noRoute(api.Name + " has no operation at this path. Compare it, trailing slash included, with the API's reference.")
 	}
 	ex.Scope = &s.route.Scope
@@ -63,6 +68,45 @@ type search struct {
 	route  *Route
 	rank   int32
 	others uint64 // methods of routes that would match but for theirs
+	loose  bool   // headers that a route wants are taken to be there
+}
+
+// preflight finds the route about which a browser asks before it calls, and
+// returns its API; the one it was given where nothing answers such questions.
+// The call's own headers are not there yet, so that a version or a route that
+// is told apart by them is any that would fit.
+func (s *search) preflight(there seat, api *API) *API {
+	method, asks := policy.Preflight(s.ex)
+	if !asks {
+		return api
+	}
+	if found := s.asked(api, method); found != nil {
+		return found
+	}
+	for _, c := range there.list() {
+		if found := s.asked(c.api, method); found != nil {
+			return found
+		}
+	}
+	return api
+}
+
+// asked looks for the route in one API.
+func (s *search) asked(api *API, method string) *API {
+	if api == nil {
+		return nil
+	}
+	p := search{ex: s.ex, path: s.path, rank: math.MaxInt32, method: api.matcher.bit(method, false), loose: true}
+	p.walk(&api.matcher.root, 0)
+	if p.route == nil && method == http.MethodHead {
+		p.method = api.matcher.bit(http.MethodGet, false)
+		p.walk(&api.matcher.root, 0)
+	}
+	if p.route == nil || !p.route.Chain.AnswersPreflights(s.ex) {
+		return nil
+	}
+	s.route, s.ex.Preflight = p.route, method
+	return api
 }
 
 // walk searches below a node; at is the slash before the next segment.
@@ -109,6 +153,9 @@ func (s *search) try(l *leaf) {
 	for i := range l.methods {
 		mr := &l.methods[i]
 		r := mr.pick(s.ex)
+		if r == nil && s.loose {
+			r = mr.routes[0]
+		}
 		if r == nil {
 			continue
 		}
@@ -197,34 +244,7 @@ func (r *Route) upstreamPath(ex *policy.Exchange, base int, below string) error 
 		}
 		return nil
 	}
-	grown := ex.Scratch()
-	at := 0
-	for _, seg := range r.upstream.Segments {
-		grown = append(grown, '/')
-		switch seg.Kind {
-		case template.Literal:
-			grown = policy.AppendEscaped(grown, seg.Text())
-		case template.Rest:
-			value, _ := ex.Params.Value(r.upstream.Names[at])
-			for part := range strings.SplitSeq(value, "/") {
-				grown = append(policy.AppendEscaped(grown, part), '/')
-			}
-			grown = grown[:len(grown)-1]
-		default:
-			literals := seg.Literals
-			if seg.Kind == template.Whole {
-				literals = []string{"", ""}
-			}
-			for i, lit := range literals {
-				if i > 0 {
-					value, _ := ex.Params.Value(r.upstream.Names[at])
-					grown = policy.AppendEscaped(grown, value)
-					at++
-				}
-				grown = policy.AppendEscaped(grown, lit)
-			}
-		}
-	}
+	grown := policy.AppendPath(ex.Scratch(), r.upstream, &ex.Params)
 	ex.UpstreamPath = ex.Keep(grown)
 	if policy.HasDots(ex.UpstreamPath) {
 		return policy.BadRequest("The path holds a dot segment.")

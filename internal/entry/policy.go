@@ -41,6 +41,10 @@ var kinds = []struct {
 	stage Stage
 	fresh func() PolicyConfig
 }{
+	{Admit, func() PolicyConfig { return new(AddressPolicy) }},
+	{Admit, func() PolicyConfig { return new(CORSPolicy) }},
+	{Admit, func() PolicyConfig { return new(SizePolicy) }},
+	{Admit, func() PolicyConfig { return new(BotsPolicy) }},
 	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
@@ -53,7 +57,21 @@ var kinds = []struct {
 	{Limit, func() PolicyConfig { return new(RateLimit) }},
 	{Limit, func() PolicyConfig { return new(SpikeArrest) }},
 	{Limit, func() PolicyConfig { return new(ConcurrencyLimit) }},
+	{Shape, func() PolicyConfig { return new(GraphQL) }},
+	{Shape, func() PolicyConfig { return new(JSONBody) }},
+	{Shape, func() PolicyConfig { return new(XMLJSON) }},
 	{Shape, func() PolicyConfig { return new(IdentityToken) }},
+	{Shape, func() PolicyConfig { return new(HeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(QueryPolicy) }},
+	{Shape, func() PolicyConfig { return new(PathPolicy) }},
+	{Answer, func() PolicyConfig { return new(JSONAnswer) }},
+	{Answer, func() PolicyConfig { return new(ErrorPage) }},
+	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(CachePolicy) }},
+	{Shape, func() PolicyConfig { return new(DecompressPolicy) }},
+	{Answer, func() PolicyConfig { return new(CompressPolicy) }},
+	{Shape, func() PolicyConfig { return new(Validate) }},
+	{Destination, func() PolicyConfig { return new(Mock) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

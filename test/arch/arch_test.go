@@ -79,16 +79,19 @@ func homes() map[string][]string {
 		"github.com/pressly/goose":      {"manager/store/...", "migrations/..."},
 		"github.com/prometheus/":        {"internal/telemetry/...", "gateway/...", "cmd/..."},
 		"go.opentelemetry.io/":          {"gateway/trace/export", "test/fake"},
+		"github.com/klauspost/compress": {"gateway/coding"},
+		"github.com/andybalholm/brotli": {"gateway/coding"},
 		"github.com/alecthomas/kong":    {"cmd/..."},
 		"github.com/microcosm-cc/":      {"internal/web/...", "portal/...", "ui/...", "manager/console/..."},
 		"github.com/yuin/goldmark":      {"internal/web/...", "portal/...", "ui/...", "manager/console/..."},
 		"github.com/chromedp/":          {"test/..."},
 		"golang.org/x/crypto/argon2":    {"manager/...", "internal/secret/..."},
 		"go.yaml.in/":                   {"openapi/..."},
+		"github.com/expr-lang/":         {"internal/entry/expression", "internal/entry/render"},
+		"github.com/vektah/gqlparser":   {"gateway/graphql"},
 		"gopkg.in/yaml":                 {},
 		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "test/fake"},
 		"github.com/lestrrat-go/":       {"internal/entry/keyset"},
-		"github.com/expr-lang/":         {"internal/entry/expression"},
 	}
 }
 

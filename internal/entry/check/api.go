@@ -45,6 +45,7 @@ func API(a entry.API) []Problem {
 	known := p.upstreams(a.Upstreams)
 	identifies := p.policies("policies", a.Policies)
 	p.routes(a, known, identifies)
+	p.contracts(a)
 	p.split(a, known)
 	p.mirror(a.Mirror, known)
 	return p.list
@@ -204,6 +205,8 @@ func (p *problems) routes(a entry.API, upstreams map[string]bool, apiIdentifies 
 		}
 		p.predicates(at, r.Predicates)
 		identifies := p.policies(at+".policies", r.Policies)
+		p.pathTemplates(at+".policies", r.Policies, path)
+		p.pathTemplates("policies", a.Policies, path)
 		switch {
 		case r.Public && identifies:
 			p.add(at+".public", "is set, but the route has an identify policy of its own")

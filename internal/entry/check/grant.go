@@ -159,9 +159,13 @@ func Env(e entry.Env) []Problem {
 	p.between("idle_timeout_ms", int64(e.IdleTimeoutMS), 1, MaxTimeoutMS)
 	p.between("max_stale_ms", e.MaxStaleMS, 0, MaxTimeoutMS)
 	p.policies("policies", e.Policies)
+	p.pathTemplates("policies", e.Policies, anyPath())
 	for i, pol := range e.Policies {
 		if s := pol.Kind().Stage(); s == entry.Identify || s == entry.Authorize || s == entry.Destination {
 			p.add(fmt.Sprintf("policies[%d]", i), "is of the stage %s, which is an API's own business", s)
+		}
+		if pol.Kind() == entry.PolicyValidate {
+			p.add(fmt.Sprintf("policies[%d]", i), "needs a version's document; attach it to a version or an operation")
 		}
 	}
 	p.between("trace_per_million", int64(e.TracePerMillion), 0, 1_000_000)

@@ -22,6 +22,22 @@ func (p *problems) policies(field string, list []entry.Policy) (identifies bool)
 // policy checks one alone.
 func (p *problems) policy(at string, pol entry.Policy) {
 	switch c := pol.Config.(type) {
+	case *entry.AddressPolicy:
+		p.addressPolicy(at, *c)
+	case *entry.HeadersPolicy:
+		p.headersPolicy(at, *c)
+	case *entry.AnswerHeadersPolicy:
+		p.answerHeadersPolicy(at, *c)
+	case *entry.QueryPolicy:
+		p.queryPolicy(at, *c)
+	case *entry.PathPolicy:
+		p.pathPolicy(at, *c)
+	case *entry.SizePolicy:
+		p.sizePolicy(at, *c)
+	case *entry.BotsPolicy:
+		p.botsPolicy(at, *c)
+	case *entry.CORSPolicy:
+		p.corsPolicy(at, *c)
 	case *entry.KeyPolicy:
 		p.keyPolicy(at, *c)
 	case *entry.JWTPolicy:
@@ -44,6 +60,26 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.spikeArrest(at, *c)
 	case *entry.ConcurrencyLimit:
 		p.concurrency(at, *c)
+	case *entry.CachePolicy:
+		p.cachePolicy(at, *c)
+	case *entry.CompressPolicy:
+		p.compressPolicy(at, *c)
+	case *entry.DecompressPolicy:
+		p.decompressPolicy(at, *c)
+	case *entry.Validate:
+		p.validate(at, *c)
+	case *entry.Mock:
+		p.mock(at, *c)
+	case *entry.JSONBody:
+		p.jsonBody(at, c)
+	case *entry.XMLJSON:
+		p.xmlJSON(at, c)
+	case *entry.ErrorPage:
+		p.errorPage(at, c)
+	case *entry.GraphQL:
+		p.graphQL(at, c)
+	case *entry.JSONAnswer:
+		p.jsonAnswer(at, c)
 	case *entry.IdentityToken:
 		p.identityToken(at, *c)
 	case *entry.WAF:
