@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -156,4 +159,61 @@ func TestGrantsWhoseSecretCannotBeOpenedAreRefused(t *testing.T) {
 			t.Errorf("bad secret %d: got %d %s, refused %+v", i, got.status, got.body, r.Status().Refused)
 		}
 	}
+}
+
+// TestASignedCallMaySwitchProtocols opens a WebSocket with a signed handshake.
+func TestASignedCallMaySwitchProtocols(t *testing.T) {
+	inHTTP1AndTLS(t, func(t *testing.T, lane change) {
+		keys, up := newSealing(t), switching(t)
+		r := startDemo(t, func(c *gateway.Config) {
+			lane(c)
+			c.Box = keys.node
+		})
+		api := demoAPI(up.URL)
+		api.Policies = []entry.Policy{{Config: &entry.SignaturePolicy{}}, {Config: &entry.SignaturePolicy{Form: "simple"}}}
+		r.serve(t, 2, keys.item(t, 2, 1), keys.signingKey(t, 2, signingSecret), item(t, 2, api))
+		const orders = "/demo/orders/v1/orders"
+		authority := strings.Replace(r.url, r.address, "x", 1) // as the handshake's Host says
+		for _, headers := range [][]string{simply("GET", orders, ""), signed("GET", authority+orders, "", "1")} {
+			conn, in := r.connect(t)
+			fmt.Fprint(conn, "GET "+orders+" HTTP/1.1\r\n"+upgrade+strings.Join(headers, "\r\n")+"\r\n\r\nsent")
+			res, err := http.ReadResponse(in, nil)
+			if err != nil || res.StatusCode != 101 {
+				t.Fatalf("got %+v %v", res, err)
+			}
+			expect(t, in, "hellosent")
+		}
+	})
+}
+
+// TestUnsignedBodiesStream has a gRPC call talk both ways at once behind a
+// signature of its head.
+func TestUnsignedBodiesStream(t *testing.T) {
+	inHTTP2(t, func(t *testing.T, lane change) {
+		keys := newSealing(t)
+		r := startDemo(t, func(c *gateway.Config) {
+			lane(c)
+			c.Box = keys.node
+		})
+		api := demoAPI(serveH2C(t, grpcServer(t, func(*http.Request) {})))
+		api.Upstreams[0].Protocol = "h2c"
+		api.Policies = []entry.Policy{{Config: &entry.SignaturePolicy{UnsignedBody: true}}}
+		r.serve(t, 2, keys.item(t, 2, 1), keys.signingKey(t, 2, signingSecret), item(t, 2, api))
+		const orders = "/demo/orders/v1/orders"
+		in, out := io.Pipe()
+		go out.Write(message("first"))
+		res := r.grpc(t, context.Background(), orders, "application/grpc", in, signed("POST", r.url+orders, "", "1")...)
+		for _, text := range []string{"first", "second"} {
+			if text != "first" {
+				go out.Write(message(text))
+			}
+			if got, err := readMessage(res.Body); err != nil || got != strings.ToUpper(text) {
+				t.Fatalf("got %.20q %v, want %.20q", got, err, text)
+			}
+		}
+		out.Close()
+		if _, err := io.ReadAll(res.Body); err != nil || res.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("ended with %v, trailers %v", err, res.Trailer)
+		}
+	})
 }
