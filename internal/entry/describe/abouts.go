@@ -32,6 +32,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyPath:              path,
 	entry.PolicyQuery:             query,
 	entry.PolicySize:              size,
+	entry.PolicyComposition:       composition,
 	entry.PolicyBasic:             basic,
 	entry.PolicySignature:         signature,
 	entry.PolicyClientCertificate: clientCertificate,
