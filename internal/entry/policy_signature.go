@@ -13,7 +13,7 @@ type SignaturePolicy struct {
 	Nonce        string   `json:"nonce,omitempty" help:"Whether a message signature has to hold a nonce, which is then taken once." enum:"optional,required" default:"optional"`
 	UnsignedBody bool     `json:"unsigned_body,omitempty" help:"Take bodies that the message signature does not cover by content-digest. They then stream, and somebody on the way could change them."`
 	MaxAgeMS     int64    `json:"max_age_ms,omitempty" help:"How old a signature may be." min:"0" max:"3600000" default:"300000"`
-	SkewMS       int64    `json:"skew_ms,omitempty" help:"How far the caller's clock may be ahead of the gateway's." min:"0" max:"300000" default:"30000"`
+	SkewMS       int64    `json:"skew_ms,omitempty" help:"How far the caller's clock may differ from the gateway's." min:"0" max:"300000" default:"30000"`
 	MaxBodyBytes int64    `json:"max_body_bytes,omitempty" help:"How large a body may be that is signed: it is read whole before the upstream is called." min:"0" max:"67108864" default:"1048576"`
 }
 
