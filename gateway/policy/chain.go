@@ -59,10 +59,15 @@ type Chain struct {
 
 // The phases in which an answer passes the steps that have a word about it: as a
 // destination it has come from what shapes requests, then it is made ready, then
-// it leaves by where requests come in. An environment's follow the API's in each.
+// packed, then it leaves by where requests come in. An environment's follow the
+// API's in each.
+//
+// Why packing comes by itself: whatever else of the stage answer reads a body,
+// wherever that is declared, can read none that is packed.
 const (
 	shaped  = iota // steps of the stages shape and destination
 	readied        // of the stage answer
+	packed         // those of it that compress
 	leaving        // of the stages before shape
 	phases
 )
@@ -300,11 +305,15 @@ func (c *Chain) arrange() {
 	}
 	for _, s := range c.steps[end:] {
 		if a, ok := s.Step.(Answerer); ok {
-			c.answers[readied] = append(c.answers[readied], hook{-1, s.kind, a})
+			phase := readied
+			if _, packs := a.(*compressStep); packs {
+				phase = packed
+			}
+			c.answers[phase] = append(c.answers[phase], hook{-1, s.kind, a})
 		}
 	}
 	for i := end - 1; i >= 0; i-- {
-		if s, ok := c.steps[i].Step.(*cacheStep); ok {
+		if s, ok := bare(c.steps[i].Step).(*cacheStep); ok {
 			s.chain, s.at = c, i
 		}
 		if a, ok := c.steps[i].Step.(Answerer); ok {
