@@ -32,6 +32,24 @@ func TestAnswersAreChangedBeforeTheyArePacked(t *testing.T) {
 	})
 }
 
+// TestRefusalsOfAnswersGetTheErrorPage puts the page before what refuses.
+func TestRefusalsOfAnswersGetTheErrorPage(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		page := &entry.ErrorPage{Statuses: []string{"4xx", "5xx"}, Upstream: true, JSON: json.RawMessage(`{"code":"${problem.code}"}`)}
+		r := shaped(t, lane, serveDocument, page, &entry.JSONAnswer{Omit: []string{"/secret"}, Statuses: []string{"2xx"}})
+		for what, want := range map[string]struct {
+			status int
+			body   string
+		}{
+			"bad": {502, `{"code":"answer_unusable"}`}, "failed": {500, `{"code":"upstream_answered"}`}, "document": {200, `{"items":[{"n":1.50,"secret":2}]}`},
+		} {
+			if got := r.call(t, "GET", "/demo/orders/v1/do/"+what, ""); got.status != want.status || got.body != want.body {
+				t.Errorf("%s: got %d %s", what, got.status, got.body)
+			}
+		}
+	})
+}
+
 // TestBodiesThatWereReadAreUnpackedToo puts policies that read a body before one
 // that unpacks it.
 func TestBodiesThatWereReadAreUnpackedToo(t *testing.T) {

@@ -178,17 +178,21 @@ func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 		ex.restoreAccepts()
 	}
 	for phase := range phases {
-		ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
-		ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse)
+		refused := ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
+		refused = ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse) || refused
+		if refused && phase == readied {
+			ex.chain.page(ctx, ex)
+			ex.Shared.page(ctx, ex)
+		}
 	}
 	if cors := corsOf(ex); cors != nil {
 		cors.answer(ex)
 	}
 }
 
-func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, refuse func(error)) {
+func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, refuse func(error)) (refused bool) {
 	if c == nil {
-		return
+		return false
 	}
 	for _, h := range c.answers[phase] {
 		if h.at >= passed {
@@ -196,6 +200,21 @@ func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, ref
 		}
 		if err := h.Answer(ctx, ex); err != nil {
 			refuse(err)
+			refused, ex.page = true, 0
+		}
+	}
+	return refused
+}
+
+// page gives a refusal its page where the one that is for it stands before the
+// step that has refused. Those behind it have given theirs.
+func (c *Chain) page(ctx context.Context, ex *Exchange) {
+	if c == nil {
+		return
+	}
+	for _, h := range c.answers[readied] {
+		if page, ok := h.Answerer.(*errorPageStep); ok {
+			_ = page.Answer(ctx, ex) // it leaves out what it cannot make
 		}
 	}
 }
