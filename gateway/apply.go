@@ -69,10 +69,10 @@ func (n *Node) applyAll(items []entry.Item) (good []entry.Item, changed bool) {
 		freed = freed || released
 		good = append(good, it)
 	}
-	for freed && len(n.refused) > 0 { // a mount or a host that was taken may be free now
+	for freed && len(n.refused) > 0 { // a mount or a host that was taken may be free, a key be there
 		freed = false
 		for key, r := range n.refused {
-			if r.item.Kind != entry.KindAPI && r.item.Kind != entry.KindCert {
+			if r.item.Kind != entry.KindAPI && r.item.Kind != entry.KindCert && r.item.Kind != entry.KindGrant {
 				continue
 			}
 			if released, err := n.applyOne(r.item); err == nil {
@@ -264,6 +264,13 @@ func (n *Node) applyGrant(it entry.Item) error {
 	}
 	grant := policy.NewGrant(it.Position, body, func(plan string) *policy.TermsSlot { return &n.termsOf(plan).slot })
 	grant.Hash = hash
+	if body.Secret != nil {
+		secret, err := n.openGrant(body)
+		if err != nil {
+			return err
+		}
+		grant.Sign(secret)
+	}
 	if old := n.grants.Last(hash); old != nil {
 		grant.Inherit(old)
 	}

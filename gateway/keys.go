@@ -65,6 +65,19 @@ func (n *Node) unseal(sealed entry.Sealed, info string) ([]byte, error) {
 	return n.keys.box.Open(raw, info)
 }
 
+// openGrant opens the secret that the holder of a grant signs calls with. mu is
+// held.
+func (n *Node) openGrant(grant entry.Grant) ([]byte, error) {
+	plain, err := n.unseal(*grant.Secret, entry.GrantSecretInfo(grant.Credential))
+	if err != nil {
+		return nil, fmt.Errorf("the secret of the credential: %w", err)
+	}
+	if len(plain) < entry.MinSignatureSecretBytes {
+		return nil, fmt.Errorf("the secret of the credential has %d bytes, want at least %d", len(plain), entry.MinSignatureSecretBytes)
+	}
+	return plain, nil
+}
+
 // openHeaders puts what is sealed of an API's upstreams in clear. mu is
 // held.
 func (n *Node) openHeaders(api entry.API) error {

@@ -24,6 +24,7 @@ import (
 	"portico/gateway/lane"
 	"portico/gateway/policy"
 	"portico/gateway/shed"
+	"portico/gateway/signature"
 	"portico/gateway/split"
 	"portico/gateway/table"
 	"portico/gateway/token"
@@ -168,6 +169,7 @@ func New(config Config) (*Node, error) {
 		Identity: new(identity.Signer),
 		Cache:    cache.New(config.CacheBytes),
 		Reported: new(policy.Reported),
+		Replays:  signature.NewReplays(noncesKept),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
@@ -188,6 +190,10 @@ func New(config Config) (*Node, error) {
 
 // tokensKept is how many tokens that were verified are remembered.
 const tokensKept = 1 << 14
+
+// noncesKept is how many nonces of signatures are remembered. They take about
+// 100 bytes each.
+const noncesKept = 1 << 19
 
 // usageFlush is how long a node that has drained goes on sending usage.
 const usageFlush = 5 * time.Second

@@ -175,21 +175,7 @@ func (n *Node) answerKeys(ex *policy.Exchange) bool {
 
 // canonical reads the target into its one form.
 func canonical(ex *policy.Exchange) error {
-	target := ex.Target
-	if target != "" && target[0] != '/' { // absolute-form; the lane has compared its host
-		if i := strings.Index(target, "://"); i >= 0 {
-			target = target[i+3:]
-			if i := strings.IndexAny(target, "/?"); i >= 0 {
-				target = target[i:]
-			} else {
-				target = "/"
-			}
-			if target[0] == '?' {
-				target = "/" + target
-			}
-		}
-	}
-	raw, query, _ := strings.Cut(target, "?")
+	raw, query, _ := strings.Cut(policy.OriginForm(ex.Target), "?")
 	ex.Query = query
 	if raw == "*" {
 		return &policy.Denied{Status: http.StatusNotFound, Code: "no_route", Detail: "No API answers for the gateway as a whole. Ask for a path."}

@@ -194,9 +194,9 @@ func remedies(x entry.Explanation) []Remedy {
 	case "no_route", "method_not_allowed":
 		return nearest(x)
 	case "credential_missing":
-		return one("An API key or a token of an application that is subscribed: " + stepDetail(x))
+		return one("A credential of an application that is subscribed: " + stepDetail(x))
 	case "credential_invalid":
-		return one("A key that is known in " + x.Environment + ", whole and not revoked; or a token as the API takes them: " + stepDetail(x))
+		return one("A key that is known in " + x.Environment + ", whole and not revoked; or another credential as the API takes them: " + stepDetail(x))
 	case "application_unknown":
 		return one("Registering the token's client at an application that is subscribed: " + stepDetail(x))
 	case "issuer_unavailable":
@@ -206,7 +206,9 @@ func remedies(x entry.Explanation) []Remedy {
 	case "not_allowed":
 		return one("A call for which the expression is true: " + x.Detail)
 	case "credential_expired":
-		return one("A new key; the old one's time is over")
+		return one("A new key; the old one's time is over. Or a call that is signed when it is sent")
+	case "signatures_overloaded":
+		return one("Calling again, signed anew, when the node " + x.NodeName + " has forgotten older nonces: " + stepDetail(x))
 	case "subscription_missing":
 		return one("An active subscription of " + app + " to a product that offers this version")
 	case "subscription_pending":

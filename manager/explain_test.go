@@ -120,7 +120,7 @@ func testWhatWouldHaveLetACallThrough(t *testing.T, place postgres.Place) {
 		"":                       nil,
 		"no_route":               {"GET /orders: this is the method GET", "GET /orders/{id}: the call's path ends"},
 		"method_not_allowed":     {"GET /orders: this is the method GET"},
-		"credential_missing":     {"An API key or a token of an application that is subscribed: the step's words"},
+		"credential_missing":     {"A credential of an application that is subscribed: the step's words"},
 		"subscription_missing":   {"An active subscription of Till to a product that offers this version"},
 		"subscription_pending":   {"Approving the request of Till"},
 		"operation_not_in_plan":  {"A plan that holds the operation list"},

@@ -151,7 +151,7 @@ func credentialRefusals() []refusal {
 	return []refusal{
 		{
 			Code: "credential_missing", Status: 401, Title: "The request has no key", Group: groupCredential,
-			Happened: "The operation needs an API key, or a token, and the request has none where this API looks for it.",
+			Happened: "The operation needs an API key, a token or another credential, and the request has none where this API looks for it; the answer's `detail` says where.",
 			Means:    "Nobody knows who calls, so the request was not forwarded.",
 			Do: []string{
 				"Send the key as the API's page says: usually `Authorization: Bearer`, the header `X-API-Key` or the query parameter `api_key`.",
@@ -168,15 +168,17 @@ func credentialRefusals() []refusal {
 				"Copy the key again. It is one line, begins with its prefix (`portico_live_` or `portico_test_`) and ends with a checksum.",
 				"Compare its beginning with the keys on your application's page.",
 				"Keys are shown once. If yours is lost, revoke it and make a new one.",
+				"A user name and password, a client certificate or the key id of a signature have to be registered at your application, in this environment.",
+				"A signature is of one call as it is sent, and of now: the answer's `detail` says what is wrong with it.",
 				"Of a token the answer's `detail` says what is wrong with it. Ask its issuer for one that is made for this API.",
 			},
 			Retry: retryNever,
 		},
 		{
 			Code: "credential_expired", Status: 401, Title: "The key has expired", Group: groupCredential,
-			Happened: "The key, or the token, had an end, and that is past.",
+			Happened: "The key, the token, the password or the client certificate had an end, and that is past; or the call was signed too long ago.",
 			Means:    "It does not come back. Your subscription is not affected.",
-			Do:       []string{"Make a new key on your application's page and replace the old one.", "Get a new token from its issuer; most clients do so by themselves."},
+			Do:       []string{"Make a new key on your application's page and replace the old one.", "Get a new token from its issuer; most clients do so by themselves.", "Sign each call when you send it, by a clock that is right."},
 			Retry:    retryNever,
 		},
 		{
@@ -194,6 +196,13 @@ func credentialRefusals() []refusal {
 			Happened: "The gateway cannot fetch the keys of the token's issuer, and so cannot tell whether the token is good.",
 			Means:    "The request was not forwarded. Nothing is wrong with it.",
 			Do:       []string{"Call again after a few seconds.", "If it lasts, tell the API's provider, with the request id."},
+			Retry:    retryLater,
+		},
+		{
+			Code: "signatures_overloaded", Status: 503, Title: "The signature cannot be checked at the moment", Group: groupCredential,
+			Happened: "This API takes each signature once, and the gateway has too many to remember, of this key or of others. It cannot tell whether this one is new.",
+			Means:    "The request was not forwarded. Nothing is wrong with it.",
+			Do:       []string{"Call again after a few seconds, signed anew.", "If it lasts, call less often with this key, or tell the API's provider, with the request id."},
 			Retry:    retryLater,
 		},
 		{

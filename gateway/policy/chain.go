@@ -8,6 +8,7 @@ import (
 	"portico/gateway/cache"
 	"portico/gateway/contract"
 	"portico/gateway/identity"
+	"portico/gateway/signature"
 	"portico/gateway/token"
 	"portico/gateway/waf"
 	"portico/internal/entry"
@@ -39,10 +40,11 @@ type Tools struct {
 	Cache    *cache.Store // of answers; nil: none are kept
 	Grants   Grants
 	Limiter  *Limiter
-	Reported *Reported    // nil: what validation lets pass is not counted
-	KeySets  KeySets      // of issuers; nil: none can be fetched
-	Tokens   *token.Table // that were verified; nil keeps none
-	Bots     *Bots        // nil: they are neither counted nor remembered
+	Reported *Reported          // nil: what validation lets pass is not counted
+	KeySets  KeySets            // of issuers; nil: none can be fetched
+	Tokens   *token.Table       // that were verified; nil keeps none
+	Bots     *Bots              // nil: they are neither counted nor remembered
+	Replays  *signature.Replays // nonces of signatures that were taken; nil: none can be
 	WAF      *waf.Set
 	Identity *identity.Signer
 	// Destination gives what a route of the API calls, by the name of its upstream.
@@ -437,6 +439,23 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p)), at.route.Public}
 		}
 		return newJWTStep(*p, c.tenant, c.tools, at.among(p))
+	case *entry.BasicPolicy:
+		step := newBasicStep(*p, c.tools.Grants, at.among(p))
+		if at.strips() {
+			return stripOnly{step, "user names and passwords", at.route.Public}
+		}
+		return step
+	case *entry.SignaturePolicy:
+		step := newSignatureStep(*p, c.tools, at.among(p))
+		if at.strips() {
+			return stripOnly{step, "signatures", at.route.Public}
+		}
+		return step
+	case *entry.ClientCertificatePolicy:
+		if at.strips() {
+			return nil
+		}
+		return &certificateStep{c.tools.Grants, at.among(p)}
 	case *entry.AnonymousPolicy:
 		if at.strips() {
 			return nil

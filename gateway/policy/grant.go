@@ -23,9 +23,13 @@ type Grant struct {
 	Referrers     []string       // hosts, "*.example.com" too; none: any
 	Subscriptions []Subscription
 
-	Hash [32]byte // of the secret: its key
-	used atomic.Pointer[Use]
+	Hash   [32]byte // of the secret: its key
+	secret []byte   // that calls are signed with; nil for none
+	used   atomic.Pointer[Use]
 }
+
+// Sign gives a new grant the secret that its holder signs calls with.
+func (g *Grant) Sign(secret []byte) { g.secret = secret }
 
 // Use is a call with a secret.
 type Use struct {

@@ -51,6 +51,15 @@ func (s site) among(config entry.PolicyConfig) among {
 		case *entry.JWTPolicy:
 			ways = append(ways, "a token of "+c.Issuer+" as "+tokenPlace(*c))
 			challenge, tokens = bearerChallenge, tokens || inBearer(*c)
+		case *entry.BasicPolicy:
+			ways = append(ways, `a user name and password as "Authorization: Basic …"`)
+			challenge = basicChallenge(*c)
+		case *entry.SignaturePolicy:
+			ways = append(ways, "a signature of the call in "+signaturePlaces(*c))
+			challenge = signatureChallenge
+		case *entry.ClientCertificatePolicy:
+			ways = append(ways, "a registered client certificate over TLS")
+			challenge = certificateChallenge
 		}
 		if challenge != "" && !slices.Contains(a.challenges, challenge) {
 			a.challenges = append(a.challenges, challenge)
@@ -78,6 +87,40 @@ func keyChallenge(config entry.KeyPolicy) string {
 		return bearerChallenge
 	}
 	return `ApiKey realm="portico"`
+}
+
+// over reports whether a grant has expired.
+func (g *Grant) over(ex *Exchange) bool { return g.ExpiresAt != 0 && ex.Now.Unix() >= g.ExpiresAt }
+
+// enter makes the holder of a grant the caller, unless it may not be used from
+// there.
+func enter(ex *Exchange, grants Grants, grant *Grant, by entry.PolicyKind) error {
+	if err := grant.restricted(ex); err != nil {
+		return err
+	}
+	ex.Caller.Grant, ex.Caller.By = grant, by
+	if grant.note(ex.Now.Unix(), ex.Client) {
+		grants.Saw(grant)
+	}
+	return nil
+}
+
+// stripOnly removes the credentials of a policy on a route that asks for none of
+// them, without asking whose they are.
+type stripOnly struct {
+	credentials interface{ strip(ex *Exchange) }
+	what        string
+	public      bool
+}
+
+// Run implements Step.
+func (s stripOnly) Run(_ context.Context, ex *Exchange) error {
+	s.credentials.strip(ex)
+	return nil
+}
+
+func (s stripOnly) explain(*Exchange) string {
+	return unasked(s.public) + "; " + s.what + " are taken away before the upstream"
 }
 
 // anonymousStep lets through whom nobody before it has identified.

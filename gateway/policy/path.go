@@ -252,3 +252,24 @@ var unhex = func() (t [256]uint8) {
 func unreserved(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '.' || c == '_' || c == '~'
 }
+
+// OriginForm returns path and query of a target, which may be in absolute form;
+// the lane has compared its host.
+func OriginForm(target string) string {
+	if target == "" || target[0] == '/' {
+		return target
+	}
+	i := strings.Index(target, "://")
+	if i < 0 {
+		return target
+	}
+	target = target[i+3:]
+	i = strings.IndexAny(target, "/?")
+	switch {
+	case i < 0:
+		return "/"
+	case target[i] == '?':
+		return "/" + target[i:]
+	}
+	return target[i:]
+}

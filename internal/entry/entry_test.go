@@ -2,6 +2,7 @@ package entry_test
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -204,5 +205,32 @@ func FuzzOpen(f *testing.F) {
 func TestTokenHashIsAsItIsDocumented(t *testing.T) {
 	if got, want := entry.TokenHash("https://id.example.com/", "client"), sha256.Sum256([]byte("jwt\nhttps://id.example.com/\nclient")); got != want {
 		t.Errorf("got %x, want %x", got, want)
+	}
+}
+
+// TestHashesOfCredentialsAreOfTheirKind fixes what nodes and the control plane
+// agree on.
+func TestHashesOfCredentialsAreOfTheirKind(t *testing.T) {
+	der := sha256.Sum256([]byte("der"))
+	seen := map[[32]byte]string{}
+	for name, c := range map[string]struct {
+		got  [32]byte
+		text string
+	}{
+		"basic":       {entry.BasicHash("a", "b:c"), "basic\na\nb:c"},
+		"certificate": {entry.CertificateHash(der), "certificate\n" + hex.EncodeToString(der[:])},
+		"signature":   {entry.SignatureHash("a"), "signature\na"},
+		"token":       {entry.TokenHash("a", "b:c"), "jwt\na\nb:c"},
+	} {
+		if c.got != sha256.Sum256([]byte(c.text)) {
+			t.Errorf("%s: is not the hash of %q", name, c.text)
+		}
+		if other, is := seen[c.got]; is {
+			t.Errorf("%s and %s have one hash", name, other)
+		}
+		seen[c.got] = name
+	}
+	if got := entry.GrantSecretInfo("x"); got != "grant_secret|x" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -15,7 +15,8 @@ type TermsAPI struct {
 }
 
 // Grant is what the holder of one secret may call. Its key is the secret's
-// SHA-256. A credential with two secrets has two grants.
+// SHA-256, or as TokenHash, BasicHash, CertificateHash and SignatureHash say. A
+// credential with two secrets has two grants.
 type Grant struct {
 	Credential    string         `json:"credential"`  // uuid
 	Application   string         `json:"application"` // uuid
@@ -24,6 +25,7 @@ type Grant struct {
 	ExpiresAt     int64          `json:"expires_at,omitempty"`
 	Addresses     []string       `json:"addresses,omitempty"` // networks that it may be used from; none: any
 	Referrers     []string       `json:"referrers,omitempty"` // hosts of pages that may use it, "*.example.com" too; none: any
+	Secret        *Sealed        `json:"secret,omitempty"`    // that calls are signed with, where the key is of its id; nil: none
 	Subscriptions []Subscription `json:"subscriptions"`
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -56,6 +57,11 @@ func Grant(key entry.Key, g entry.Grant) []Problem {
 	}
 	for i, r := range g.Referrers {
 		p.addErr(fmt.Sprintf("referrers[%d]", i), Referrer(r))
+	}
+	if g.Secret != nil {
+		if _, err := base64.StdEncoding.DecodeString(g.Secret.Box); err != nil || g.Secret.Key == 0 {
+			p.add("secret", "is not a sealed value")
+		}
 	}
 	if len(g.Subscriptions) > 10_000 {
 		p.add("subscriptions", "want at most 10000, got %d", len(g.Subscriptions))

@@ -66,6 +66,15 @@ func places(config entry.PolicyConfig) (out []string) {
 		default:
 			out = append(out, bearer)
 		}
+	case *entry.BasicPolicy:
+		out = append(out, "Authorization: Basic")
+	case *entry.ClientCertificatePolicy:
+		out = append(out, "the connection")
+	case *entry.SignaturePolicy:
+		if c.Form == "simple" {
+			return append(out, "the header x-signature", "the header x-timestamp", "the header x-key-id")
+		}
+		out = append(out, "the header signature", "the header signature-input")
 	}
 	return out
 }

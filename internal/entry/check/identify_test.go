@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -102,4 +103,60 @@ func TestBadScopesAndExpressionsAreRefusedByField(t *testing.T) {
 	want(t, check.Policy(entry.Policy{Config: &entry.ExpressionPolicy{Expression: "request.method", Detail: "a\nb"}}),
 		"expression: bool", "detail: control")
 	want(t, check.Policy(entry.Policy{Config: &entry.ExpressionPolicy{Expression: `env("HOME") == ""`}}), "expression: no such function")
+}
+
+func TestBadPoliciesOfSecretsAreRefusedByField(t *testing.T) {
+	want(t, check.Policy(entry.Policy{Config: &entry.BasicPolicy{}}))
+	want(t, check.Policy(entry.Policy{Config: &entry.BasicPolicy{Realm: "Orders of Acme"}}))
+	want(t, check.Policy(entry.Policy{Config: &entry.BasicPolicy{Realm: `a", charset="x`}}), "realm: quotes")
+	want(t, check.Policy(entry.Policy{Config: &entry.BasicPolicy{Realm: "a\r\nB: c"}}), "realm: control")
+	want(t, check.Policy(entry.Policy{Config: &entry.BasicPolicy{Realm: "Größe"}}), "realm: ASCII")
+	want(t, check.Policy(entry.Policy{Config: &entry.ClientCertificatePolicy{}}))
+	for name, c := range map[string]struct {
+		config entry.SignaturePolicy
+		want   []string
+	}{
+		"good":         {entry.SignaturePolicy{}, nil},
+		"good, all":    {entry.SignaturePolicy{Form: "message", Components: []string{"@authority", "content-type"}, Nonce: "required", UnsignedBody: true, MaxAgeMS: 3_600_000, SkewMS: 300_000, MaxBodyBytes: 64 << 20}, nil},
+		"good, simple": {entry.SignaturePolicy{Form: "simple", Nonce: "optional"}, nil},
+		"form":         {entry.SignaturePolicy{Form: "aws"}, []string{`form: "aws"`}},
+		"nonce":        {entry.SignaturePolicy{Nonce: "once"}, []string{`nonce: "once"`}},
+		"what simple is not": {
+			entry.SignaturePolicy{Form: "simple", Nonce: "required", UnsignedBody: true, Components: []string{"date"}},
+			[]string{"nonce: holds none", "unsigned_body: always", "components: fixed"},
+		},
+		"components": {
+			entry.SignaturePolicy{Components: []string{"date", "date", "Date", "@status", "a b", "", "host", "connection", "x-portico-a", "signature"}},
+			[]string{"components[1]: twice", "components[2]: lower case", "components[3]: @target-uri", "components[4]: lower case", "components[5]: lower case", "components[6]: @authority", "components[7]: connection", "components[8]: gateway", "components[9]: gateway"},
+		},
+		"too many": {entry.SignaturePolicy{Components: strings.Split(strings.Repeat("a", 21), "")}, append([]string{"components: at most"}, repeated(20)...)},
+		"bounds":   {entry.SignaturePolicy{MaxAgeMS: -1, SkewMS: 1e9, MaxBodyBytes: 65 << 20}, []string{"max_age_ms: 0 to", "skew_ms: 0 to", "max_body_bytes: 0 to"}},
+	} {
+		t.Run(name, func(t *testing.T) { want(t, check.Policy(entry.Policy{Config: &c.config}), c.want...) })
+	}
+	a := goodAPI()
+	both := []entry.Policy{{Config: &entry.BasicPolicy{}}, {Config: &entry.SignaturePolicy{}}, {Config: &entry.SignaturePolicy{Form: "simple"}}, {Config: &entry.ClientCertificatePolicy{}}, {Config: &entry.KeyPolicy{Bearer: true}}}
+	a.Policies = both
+	want(t, check.API(a))
+	a.Policies = append(both, both[0], both[1], both[2], both[3], entry.Policy{Config: &entry.KeyPolicy{Header: "X-Key-ID"}})
+	want(t, check.API(a), "policies[5]: Authorization: Basic", "policies[6]: the header signature", "policies[6]: the header signature-input",
+		"policies[7]: the header x-signature", "policies[7]: the header x-timestamp", "policies[7]: the header x-key-id", "policies[8]: the connection", "policies[9]: the header x-key-id")
+}
+
+// repeated is what is said of names that stand there again.
+func repeated(times int) (out []string) {
+	for i := range times {
+		out = append(out, fmt.Sprintf("components[%d]: twice", i+1))
+	}
+	return out
+}
+
+func TestASecretOfAGrantIsSealed(t *testing.T) {
+	g := goodGrant()
+	g.Secret = &entry.Sealed{Key: 1, Box: "AAAA"}
+	want(t, check.Grant(goodGrantKey, g))
+	for _, bad := range []entry.Sealed{{}, {Key: 1, Box: "-"}, {Box: "AAAA"}} {
+		g.Secret = &bad
+		want(t, check.Grant(goodGrantKey, g), "secret: sealed")
+	}
 }

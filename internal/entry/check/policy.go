@@ -42,6 +42,11 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.keyPolicy(at, *c)
 	case *entry.JWTPolicy:
 		p.jwtPolicy(at, *c)
+	case *entry.BasicPolicy:
+		p.basicPolicy(at, *c)
+	case *entry.SignaturePolicy:
+		p.signaturePolicy(at, *c)
+	case *entry.ClientCertificatePolicy: // it has nothing to configure
 	case *entry.AnonymousPolicy: // it has nothing to configure
 	case *entry.ScopesPolicy:
 		p.scopesPolicy(at, *c)
