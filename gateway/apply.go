@@ -29,6 +29,9 @@ func (n *Node) Apply(items []entry.Item, caughtUp bool) error {
 	n.mu.Lock()
 	good, changed := n.applyAll(items)
 	changed = changed || caughtUp != n.caughtUp
+	if caughtUp && !n.caughtUp && n.heard {
+		n.forgetAll()
+	}
 	n.caughtUp, n.heard = caughtUp, n.heard || caughtUp
 	if env := n.env.Load(); caughtUp && env != nil && n.complete.Epoch >= env.at.Epoch {
 		n.whole.Store(true)

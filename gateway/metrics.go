@@ -230,6 +230,7 @@ func (n *Node) Collector() prometheus.Collector {
 		grants:    desc("grants", "Credentials that are known."),
 		evicted:   desc("limiter_evictions_total", "States of limits forgotten for want of room."),
 		queued:    desc("limit_waiting_calls", "Calls that wait in the queues of limits."),
+		reported:  desc("validation_reports_total", "Requests and answers that were not as their document says, and passed.", "direction"),
 		waiting:   desc("usage_waiting_calls", "Calls that the ledger does not have yet, those under way too."),
 		lost:      desc("usage_lost_calls_total", "Calls that are not counted, for want of room on the disk."),
 		folded:    desc("usage_folded_calls_total", "Calls that were added up by minute, for want of room on the disk."),
@@ -243,14 +244,14 @@ type collector struct {
 	node *Node
 
 	requests, durations, own, upstream, inFlight, bytes, refusals, bots, clients, upstreams, dials, compiles,
-	sequence, refused, apis, grants, evicted, queued, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
+	sequence, refused, apis, grants, evicted, queued, reported, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.bots, c.clients, c.upstreams, c.dials, c.compiles,
-		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
+		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.reported, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
 	} {
 		out <- d
 	}
@@ -281,6 +282,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(c.lost, spool.Lost)
 	counter(c.folded, spool.Folded)
 	counter(c.evicted, n.tools.Limiter.Evicted())
+	requests, answers := n.tools.Reported.Counts()
+	counter(c.reported, requests, "request")
+	counter(c.reported, answers, "answer")
 	gauge(c.queued, float64(n.tools.Limiter.Waiting()))
 	counter(c.explained, n.ways.taken.Load())
 	n.tools.Bots.Each(func(class, outcome string, count uint64) { counter(c.bots, count, class, outcome) })

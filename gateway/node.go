@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"portico/gateway/cache"
 	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
 	"portico/gateway/identity"
@@ -68,6 +69,7 @@ type Config struct {
 
 	Times        lane.Times    // zero: its defaults
 	FullLane     bool          // serve every connection by the full lane: slower, for comparison and in need
+	CacheBytes   int64         // that stored answers may take; 0: 64 MiB
 	LimiterCells int           // rate limits live at once; 0: 1,048,576
 	ShedAfter    time.Duration // that goroutines wait for a processor, before calls are refused; 0: never
 	DrainNotice  time.Duration // between not being ready and not accepting; 0: none
@@ -144,6 +146,9 @@ func New(config Config) (*Node, error) {
 	if config.LimiterCells == 0 {
 		config.LimiterCells = 1 << 20
 	}
+	if config.CacheBytes == 0 {
+		config.CacheBytes = 64 << 20
+	}
 	if config.DrainLimit == 0 {
 		config.DrainLimit = 30 * time.Second
 	}
@@ -161,6 +166,8 @@ func New(config Config) (*Node, error) {
 		Tokens:   token.NewTable(tokensKept),
 		WAF:      new(waf.Set),
 		Identity: new(identity.Signer),
+		Cache:    cache.New(config.CacheBytes),
+		Reported: new(policy.Reported),
 	}
 	n.upstreams = upstream.NewSet(n.dial, upstream.Timeouts{Connect: 5 * time.Second, Header: 30 * time.Second, Idle: time.Minute})
 	n.upstreams.SetSources(config.Sources)
@@ -264,6 +271,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 		return err
 	})
 	err := group.Wait()
+	n.tools.Cache.Close()
 	n.splits.Close()
 	n.upstreams.Close()
 	return errors.Join(removed, err)
@@ -355,6 +363,10 @@ func (n *Node) hear(ctx context.Context, leave func()) error {
 		case entry.Leave:
 			n.config.Log.Warn("this node was removed from its environment, and ends")
 			leave()
+		case entry.PurgeCache:
+			if c.Purge != nil {
+				n.config.Log.Info("stored answers purged", "version", c.Purge.Version, "answers", n.purge(*c.Purge))
+			}
 		default:
 			n.config.Log.Warn("this build does not know the command", "command", c.Do)
 		}

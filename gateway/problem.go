@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"portico/gateway/contract"
 	"portico/gateway/policy"
 )
 
@@ -19,6 +20,8 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Code      string `json:"code"`
 	RequestID string `json:"request_id,omitempty"`
+
+	Errors []contract.Wrong `json:"errors,omitempty"`
 }
 
 // render is the one place where an error becomes an answer. Anything that is
@@ -34,6 +37,7 @@ func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
 	p := problem{
 		Type: "about:blank", Title: http.StatusText(denied.Status), Status: denied.Status,
 		Detail: denied.Detail, Code: denied.Code, RequestID: ex.RequestID,
+		Errors: denied.Errors,
 	}
 	if problemURL != "" {
 		p.Type = problemURL + denied.Code

@@ -133,6 +133,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 		}
 		return err
 	}
+	ex.Destination = route.Destination
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		if errors.Is(err, policy.ErrAnswered) {
 			return nil

@@ -22,6 +22,8 @@ type Catalog struct {
 	Try  *http.Client
 	// Counts knows how the sides of a split do; nil where no node is heard.
 	Counts Counts
+	// Purges tells nodes to forget stored answers; nil where there are none.
+	Purges CachePurges
 
 	wakeOnce sync.Once
 	wake     chan struct{} // to the loader

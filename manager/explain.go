@@ -223,6 +223,8 @@ func remedies(x entry.Explanation) []Remedy {
 		return one("Waiting, or a higher limit: " + stepDetail(x))
 	case "request_too_large":
 		return one("A smaller body, or a higher limit for the API: " + stepDetail(x))
+	case "answer_invalid":
+		return one("An upstream that answers as the version's document says, or validation of answers that only reports")
 	case "upstream_unreachable":
 		return one("An upstream that takes connections from the node " + x.NodeName)
 	case "upstream_timeout":

@@ -225,6 +225,9 @@ func (u *unit) apiItemAt(ctx context.Context, v apim.Version, rev apim.Revision,
 	}
 	rev.Runtime = runtime
 	body := compile.API(tenant.Slug, api, v, rev)
+	if err := u.contracts(ctx, rev, &body); err != nil {
+		return entry.Item{}, err
+	}
 	for i, up := range runtime.Upstreams {
 		if body.Upstreams[i].Headers, err = u.headers(ctx, v, up, environment, values); err != nil {
 			return entry.Item{}, err

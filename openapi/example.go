@@ -1,6 +1,8 @@
 package openapi
 
 import (
+	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 type sampler struct {
 	src    *source
 	answer bool // of a response: leaves out what is only written; else what is only read
+	fit    bool // to be held to the schema: goes deeper for what is required, and looks at patterns
 	left   int  // bytes still to spend
 	above  []string
 }
@@ -32,7 +35,9 @@ func (m *sampler) append(dst []byte, n tree.Node, depth int) []byte {
 		m.left -= 20 * given.Size()
 		return given.AppendJSON(dst, "")
 	}
-	m.left -= 12
+	if m.left -= 12; m.left < -sampleBytes { // required ones in required ones
+		return append(dst, "null"...)
+	}
 	if v.name != "" {
 		if slices.Contains(m.above, v.name) {
 			return append(dst, "null"...)
@@ -43,7 +48,7 @@ func (m *sampler) append(dst []byte, n tree.Node, depth int) []byte {
 	kinds, _ := v.kinds()
 	options, _, _ := v.choice()
 	if len(options) > 0 && !v.hasFields() {
-		if depth >= sampleDepth {
+		if depth >= m.deepest() {
 			return append(dst, "null"...)
 		}
 		return m.append(dst, options[0], depth+1)
@@ -56,7 +61,20 @@ func (m *sampler) append(dst []byte, n tree.Node, depth int) []byte {
 	case kinds[0] == "array":
 		return m.list(dst, v, depth)
 	}
+	if pattern := v.get("pattern").String(); m.fit && kinds[0] == "string" && pattern != "" {
+		if text, ok := matchingText(pattern); ok {
+			return tree.AppendString(dst, text)
+		}
+	}
 	return appendScalar(dst, v, kinds[0])
+}
+
+// deepest is how far down values are made up.
+func (m *sampler) deepest() int {
+	if m.fit {
+		return 3 * sampleDepth // of what is required alone, past sampleDepth
+	}
+	return sampleDepth
 }
 
 // given is what the document itself offers, if it is not too large.
@@ -88,7 +106,7 @@ func (m *sampler) list(dst []byte, v view, depth int) []byte {
 
 func (m *sampler) object(dst []byte, v view, depth int) []byte {
 	dst = append(dst, '{')
-	if depth < sampleDepth {
+	if depth < m.deepest() {
 		written := 0
 		list, _ := v.fields()
 		for _, f := range list {
@@ -96,7 +114,7 @@ func (m *sampler) object(dst []byte, v view, depth int) []byte {
 			if m.answer && fv.has("writeOnly") || !m.answer && fv.has("readOnly") || fv.has("deprecated") && !f.required {
 				continue
 			}
-			if !f.required && (written >= sampleFields || m.left <= 0 || m.recursive(f.schema)) {
+			if !f.required && (depth >= sampleDepth || written >= sampleFields || m.left <= 0 || m.recursive(f.schema)) {
 				continue
 			}
 			if written >= 4*sampleFields {
@@ -110,7 +128,7 @@ func (m *sampler) object(dst []byte, v view, depth int) []byte {
 			dst = m.append(dst, f.schema, depth+1)
 			written++
 		}
-		if extra := v.get("additionalProperties"); written == 0 && extra.IsObject() && extra.Len() > 0 && m.left > 0 && !m.recursive(extra) {
+		if extra := v.get("additionalProperties"); written == 0 && depth < sampleDepth && extra.IsObject() && extra.Len() > 0 && m.left > 0 && !m.recursive(extra) {
 			dst = append(dst, `"name":`...)
 			dst = m.append(dst, extra, depth+1)
 		}
@@ -149,6 +167,67 @@ func appendScalar(dst []byte, v view, kind string) []byte {
 		return append(dst, '1')
 	}
 	return tree.AppendString(dst, sampleString(v))
+}
+
+// matchingText makes up a text for a pattern: the shortest that its parts allow.
+// It is none where the pattern is not one of RE2, or asks for too much.
+func matchingText(pattern string) (string, bool) {
+	if len(pattern) > 500 {
+		return "", false
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return "", false
+	}
+	text, ok := appendMatching(nil, parsed)
+	if !ok {
+		return "", false
+	}
+	compiled, err := regexp.Compile(pattern)
+	return string(text), err == nil && compiled.Match(text)
+}
+
+// mostMatching bounds a text that is made up for a pattern.
+const mostMatching = 500
+
+func appendMatching(dst []byte, re *syntax.Regexp) ([]byte, bool) {
+	if len(dst) > mostMatching {
+		return dst, false
+	}
+	times := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		return append(dst, string(re.Rune)...), true
+	case syntax.OpCharClass:
+		if len(re.Rune) == 0 {
+			return dst, false
+		}
+		pick := re.Rune[0]
+		for i := 0; i+1 < len(re.Rune); i += 2 { // one that people can read, if there is one
+			if low := max(re.Rune[i], '0'); low <= re.Rune[i+1] && low <= 'z' {
+				pick = low
+				break
+			}
+		}
+		return utf8.AppendRune(dst, pick), true
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return append(dst, 'a'), true
+	case syntax.OpStar, syntax.OpQuest:
+		return dst, true
+	case syntax.OpRepeat:
+		times = re.Min
+	case syntax.OpAlternate:
+		return appendMatching(dst, re.Sub[0])
+	}
+	for range times {
+		for _, sub := range re.Sub {
+			var ok bool
+			if dst, ok = appendMatching(dst, sub); !ok {
+				return dst, false
+			}
+		}
+	}
+	return dst, true
 }
 
 // formatSample is a value for the formats that documents use, or "".

@@ -205,7 +205,7 @@ func TestEveryErrorCodeHasAPage(t *testing.T) {
 	b := w.anonymous()
 	for _, code := range []string{
 		"no_route", "version_missing", "version_unknown", "version_ambiguous", "method_not_allowed", "credential_missing", "credential_invalid", "credential_expired", "subscription_missing", "subscription_pending",
-		"subscription_suspended", "operation_not_in_plan", "rate_limited", "spike_arrested", "concurrency_limited", "quota_exhausted", "request_invalid", "upstream_unreachable", "upstream_timeout", "not_ready",
+		"subscription_suspended", "operation_not_in_plan", "rate_limited", "spike_arrested", "concurrency_limited", "quota_exhausted", "request_invalid", "media_type_not_supported", "not_acceptable", "answer_invalid", "upstream_unreachable", "upstream_timeout", "not_ready",
 	} {
 		b.get("/docs/problems/"+code).wants(t, http.StatusOK, "What happened", "What it means", "What to do", code)
 		b.get("/docs/problems").wants(t, http.StatusOK, code)

@@ -95,6 +95,7 @@ type GatewaySettings struct {
 	DrainNotice    time.Duration `env:"PORTICO_DRAIN_NOTICE" default:"1s" help:"How long a gateway that was told to end goes on taking calls while /readyz says 503, so that load balancers move on."`
 	ShedAfter      time.Duration `env:"PORTICO_SHED_AFTER" default:"250ms" help:"How long work that is ready may wait for a processor, for a second, before a part of the calls is answered 503; 0 is never."`
 	OTLPEndpoint   string        `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
+	CacheMB        int           `name:"cache-mb" env:"PORTICO_CACHE_MB" default:"64" help:"How much memory stored answers may take (policy cache), in MiB. What does not fit any more is evicted."`
 	UsageSpoolMB   int           `name:"usage-spool-mb" env:"PORTICO_USAGE_SPOOL_MB" default:"1024" help:"How much of the disk usage may take that the manager does not have yet, in MiB. A full spool adds up what waits, and then counts what it gives up."`
 	UsageAddresses string        `env:"PORTICO_USAGE_ADDRESSES" enum:"keep,drop" default:"keep" help:"Whether usage holds the address that a call came from: keep or drop."`
 
@@ -122,6 +123,9 @@ func (c GatewaySettings) check(w *wrongs) {
 		w.url("consul-url", c.ConsulURL)
 	}
 	w.url("otlp-endpoint", c.OTLPEndpoint)
+	if c.CacheMB < 1 || c.CacheMB > 1<<20 {
+		w.add("cache-mb", "is %d; it is from 1 to %d", c.CacheMB, 1<<20)
+	}
 	if c.UsageSpoolMB < 16 {
 		w.add("usage-spool-mb", "is %d; it needs at least 16", c.UsageSpoolMB)
 	}

@@ -106,7 +106,7 @@ func openCore(ctx context.Context, o controlOptions) (*control, manager.Core, er
 }
 
 func (c *control) wire(core manager.Core, confirm manager.Confirmations, o controlOptions) {
-	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm}
+	c.catalog = &manager.Catalog{Core: core, Fetch: o.Guard.Client(egress.Control), Confirm: confirm, Purges: commands{o.Line}}
 	c.catalog.Health, _ = confirm.(manager.UpstreamHealths) // a portal asks a manager, and shows none
 	if c.collector != nil {
 		c.catalog.Counts = c.collector
@@ -127,6 +127,11 @@ type commands struct{ line *bus.Bus }
 
 func (c commands) Command(ctx context.Context, environment, node string, do entry.CommandKind) error {
 	return c.line.Environment(environment).Command(ctx, node, entry.Command{Do: do})
+}
+
+// Purge implements manager.CachePurges.
+func (c commands) Purge(ctx context.Context, environment string, purge entry.Purge) error {
+	return c.line.Environment(environment).Command(ctx, entry.EveryNode, entry.Command{Do: entry.PurgeCache, Purge: &purge})
 }
 
 // installationBox opens and seals what the database keeps secret.

@@ -16,6 +16,7 @@ type ctlCommands struct {
 	Publish      ctlPublish      `cmd:"" help:"Publish a version's draft." group:"Provide APIs:"`
 	APIs         ctlAPIs         `cmd:"" name:"apis" help:"APIs and their versions." group:"Provide APIs:"`
 	Versions     ctlVersions     `cmd:"" help:"Versions of APIs: drafts, revisions, and where they are live." group:"Provide APIs:"`
+	Cache        ctlCache        `cmd:"" help:"Forget what gateway nodes have stored of a version's answers." group:"Provide APIs:"`
 	Split        ctlSplit        `cmd:"" help:"Share a version's calls with a candidate: canary, blue and green, mirror." group:"Provide APIs:"`
 	Products     ctlProducts     `cmd:"" help:"What is offered in the catalog." group:"Provide APIs:"`
 	Plans        ctlPlans        `cmd:"" help:"Terms of products." group:"Provide APIs:"`

@@ -61,6 +61,8 @@ func (aBus) NodeUser(_, _, _ string) (string, error) { return "a credential", ni
 
 func (aBus) Command(context.Context, string, string, entry.CommandKind) error { return nil }
 
+func (aBus) Purge(context.Context, string, entry.Purge) error { return nil }
+
 // terminal is where commands of a test run: against a manager of its own, with
 // an operator's token.
 type terminal struct {
@@ -100,7 +102,7 @@ func newTerminal(t *testing.T) *terminal {
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	edge := &rest.Edge{
-		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{}, Confirm: oneNode{}}, Access: &manager.Access{Core: core},
+		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{}, Confirm: oneNode{}, Purges: aBus{}}, Access: &manager.Access{Core: core},
 		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}, Commands: aBus{}, Users: aBus{}}, Log: core.Log,
 	}
 	const token = "an-operators-token-of-these-tests"

@@ -181,6 +181,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 		"versions list orders", "versions show orders", "versions set orders --limit 600/1m --upstream-server-name orders.internal", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
 		"versions upstreams orders", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
+	walk("cache purge orders --environment sandbox", "cache purge orders --environment sandbox --tag red", "cache purge orders --environment sandbox --path /shop/orders/v1/orders")
 	walk("split orders --environment sandbox", "split set orders --environment sandbox --upstream https://next.example --share 5 --sticky cookie --step 10 --every 5m --mirror https://mirror.example",
 		"split show orders --environment sandbox", "split switch orders --environment sandbox --to candidate", "split end orders --environment sandbox",
 		"versions set orders --limit 60/1m", "split offer orders --environment sandbox --share 1", "split take orders --environment sandbox")

@@ -30,6 +30,9 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 		}
 		return keep, nil
 	}
+	if w, ok := a.Body.(whole); ok && !chunked && a.Length > int64(cap(c.out)-len(c.out)) && int64(len(w.Rest())) == a.Length {
+		return keep, c.sendWhole(ex, w.Rest())
+	}
 	s := sink{c: c, ex: ex, chunked: chunked, out: c.out}
 	if a.Length > int64(cap(c.out)-len(c.out)) {
 		s.grow()
@@ -40,6 +43,22 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 		c.lanes.large.Put(s.large)
 	}
 	return keep, err
+}
+
+// whole is a body that is in memory.
+type whole interface{ Rest() []byte }
+
+// sendWhole sends the head, and a body from where it stands.
+func (c *conn) sendWhole(ex *policy.Exchange, body []byte) error {
+	n := min(cap(c.out)-len(c.out), len(body)) // the head goes out with as much as there is room for
+	c.out = append(c.out, body[:n]...)
+	for _, piece := range [][]byte{c.out, body[n:]} {
+		if err := c.send(piece); err != nil {
+			return &policy.Broken{Cause: err}
+		}
+	}
+	ex.Sent = int64(len(body))
+	return nil
 }
 
 // closeBody closes an answer's body, if there is one, and only once.

@@ -23,8 +23,9 @@ type Body struct {
 	limit   int64 // in bytes; 0 none
 	read    atomic.Int64
 	ended   atomic.Bool
+	packed  bool   // source unpacks what comes, and counts that
 	put     bool   // rest is read in the place of source, which has ended; guarded by mu
-	rest    []byte // guarded by mu
+	rest    []byte // read before source, or in its place; guarded by mu
 	failed  atomic.Pointer[failure]
 }
 
@@ -46,7 +47,7 @@ func (b *Body) Shared() bool { return b.shared }
 func (b *Body) Reset(source io.Reader) {
 	b.Trailer.Reset()
 	b.stopped, b.shared, b.source, b.limit = false, false, source, 0
-	b.put, b.rest = false, nil
+	b.packed, b.put, b.rest = false, false, nil
 	b.read.Store(0)
 	b.ended.Store(false)
 	b.failed.Store(nil)
@@ -113,9 +114,18 @@ func (b *Body) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+	if len(b.rest) > 0 { // what Peek has read
+		n := copy(p, b.rest)
+		b.rest = b.rest[n:]
+		return n, nil
+	}
 	n, err := b.source.Read(p)
-	switch total := b.read.Add(int64(n)); {
-	case b.limit > 0 && total > b.limit:
+	more := int64(n)
+	if b.packed {
+		more = 0
+	}
+	switch total := b.read.Add(more); {
+	case b.limit > 0 && total > b.limit && !b.packed:
 		n, err = 0, TooLarge(b.limit)
 	case err == nil:
 		return n, nil
@@ -130,6 +140,27 @@ func (b *Body) Read(p []byte) (int, error) {
 		}
 	}
 	b.failed.Store(&failure{err})
+	return n, err
+}
+
+// Unpack has what is left of the body read through another reader. Count and
+// Limit stay those of what the caller sends.
+func (b *Body) Unpack(through func(io.Reader) io.Reader) {
+	b.source, b.packed = through(&packedSource{b, b.source}), true
+}
+
+// packedSource is what the caller sends of a body that is unpacked.
+type packedSource struct {
+	body   *Body
+	source io.Reader
+}
+
+// Read implements io.Reader.
+func (s *packedSource) Read(p []byte) (int, error) {
+	n, err := s.source.Read(p)
+	if total := s.body.read.Add(int64(n)); s.body.limit > 0 && total > s.body.limit {
+		return 0, TooLarge(s.body.limit)
+	}
 	return n, err
 }
 
@@ -148,6 +179,27 @@ func (b *Body) Whole(limit int64) ([]byte, error) {
 	}
 	b.Put(data)
 	return data, nil
+}
+
+// Peek reads the body to its end if it has at most limit bytes, and keeps it as
+// the body. Of a longer one it keeps what it has read to be read again before the
+// rest, and reports false.
+func (b *Body) Peek(limit int64) (data []byte, whole bool, err error) {
+	if b == nil {
+		return nil, true, nil
+	}
+	data, err = io.ReadAll(io.LimitReader(b, limit+1))
+	if err != nil {
+		return nil, false, err
+	}
+	if int64(len(data)) <= limit {
+		b.Put(data)
+		return data, true, nil
+	}
+	b.mu.Lock()
+	b.rest = data
+	b.mu.Unlock()
+	return nil, false, nil
 }
 
 // Put makes the body, which must have been read to its end, one that holds data.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"slices"
 
+	"portico/gateway/cache"
+	"portico/gateway/contract"
 	"portico/gateway/identity"
 	"portico/gateway/token"
 	"portico/gateway/waf"
 	"portico/internal/entry"
+	"portico/internal/entry/schema"
 )
 
 // Step is one compiled policy. It is shared by all requests of its routes and
@@ -33,8 +36,10 @@ type Grants interface {
 
 // Tools are what steps are compiled with.
 type Tools struct {
+	Cache    *cache.Store // of answers; nil: none are kept
 	Grants   Grants
 	Limiter  *Limiter
+	Reported *Reported    // nil: what validation lets pass is not counted
 	KeySets  KeySets      // of issuers; nil: none can be fetched
 	Tokens   *token.Table // that were verified; nil keeps none
 	Bots     *Bots        // nil: they are neither counted nor remembered
@@ -46,9 +51,19 @@ type Tools struct {
 // that have a word about the answer. The zero value has none.
 type Chain struct {
 	steps   []named
-	answers []hook    // in the order in which an answer passes them
-	cors    *corsStep // the nearest to the route; nil for none
+	answers [phases][]hook // in the order in which an answer passes them
+	cors    *corsStep      // the nearest to the route; nil for none
 }
+
+// The phases in which an answer passes the steps that have a word about it: as a
+// destination it has come from what shapes requests, then it is made ready, then
+// it leaves by where requests come in. An environment's follow the API's in each.
+const (
+	shaped  = iota // steps of the stages shape and destination
+	readied        // of the stage answer
+	leaving        // of the stages before shape
+	phases
+)
 
 type named struct {
 	kind  string
@@ -108,7 +123,10 @@ func preflight(ctx context.Context, ex *Exchange) error {
 // where one is wanted.
 func (c *Chain) runAll(ctx context.Context, ex *Exchange) (err error) {
 	for _, stage := range entry.Stages() {
-		if err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err); err == nil || ex.Explain != nil {
+		if !ex.MockOnly || stage != entry.Shape { // such as a cache, which mocks have nothing to do with
+			err = ex.Shared.runStage(ctx, ex, stage, &ex.sharedPassed, err)
+		}
+		if err == nil || ex.Explain != nil {
 			err = c.runStage(ctx, ex, stage, &ex.passed, err)
 		}
 		if err != nil && ex.Explain == nil {
@@ -149,18 +167,20 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 // Finish shows the answer to the steps that have a word about it. An error of
 // one takes the answer's place by refuse, and the others see that.
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
-	ex.chain.finish(ctx, ex, ex.passed, refuse)
-	ex.Shared.finish(ctx, ex, ex.sharedPassed, refuse)
+	for phase := range phases {
+		ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
+		ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse)
+	}
 	if cors := corsOf(ex); cors != nil {
 		cors.answer(ex)
 	}
 }
 
-func (c *Chain) finish(ctx context.Context, ex *Exchange, passed int, refuse func(error)) {
+func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, refuse func(error)) {
 	if c == nil {
 		return
 	}
-	for _, h := range c.answers {
+	for _, h := range c.answers[phase] {
 		if h.at >= passed {
 			continue
 		}
@@ -178,6 +198,9 @@ type Compiler struct {
 	tools              Tools
 	identified, public *Chain
 	made               map[entry.PolicyConfig]Step // by the pointers that the API's entry holds
+	schemas            *schema.Set                 // that contracts share; nil until one asks
+	described          *entry.Contract
+	compiled           *contract.Contract // of described, which several policies of a route ask for
 }
 
 // NewCompiler returns a compiler for an API that passed entry/check.
@@ -189,7 +212,7 @@ func NewCompiler(api entry.API, tools Tools) *Compiler {
 
 // Route returns the chain of one of the API's routes.
 func (c *Compiler) Route(route entry.Route) *Chain {
-	if len(route.Policies) > 0 {
+	if len(route.Policies) > 0 || route.Contract != nil {
 		return c.compile(route)
 	}
 	shared := &c.identified
@@ -206,9 +229,10 @@ func (c *Compiler) Route(route entry.Route) *Chain {
 // every route has, then the API's, then the route's own.
 func (c *Compiler) compile(route entry.Route) *Chain {
 	chain := &Chain{steps: []named{{"size", entry.Admit, sizeStep{}}}}
+	mock := slices.ContainsFunc(slices.Concat(c.api.Policies, route.Policies), func(p entry.Policy) bool { return p.Kind() == entry.PolicyMock })
 	own := slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind().Stage() == entry.Identify })
 	if !route.Public {
-		chain.add("grant", entry.Authorize, grantStep{})
+		chain.add("grant", entry.Authorize, grantStep{mock})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
 	}
 	methods := identifying(c.api.Policies)
@@ -219,10 +243,10 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 		if p.Kind().Stage() == entry.Identify && own {
 			continue // the route's own take its place
 		}
-		c.addPolicy(chain, p, site{route: route, methods: methods})
+		c.addPolicy(chain, p, site{route: route, methods: methods, mock: mock})
 	}
 	for _, p := range route.Policies {
-		c.addPolicy(chain, p, site{route: route, own: true, methods: methods})
+		c.addPolicy(chain, p, site{route: route, own: true, methods: methods, mock: mock})
 	}
 	if own { // a caller sends with every call what the API's other routes ask for
 		for _, p := range identifying(c.api.Policies) {
@@ -250,6 +274,9 @@ func Shared(policies []entry.Policy, tools Tools) *Chain {
 // arrange puts the steps in the order of their stages, and those that have a
 // word about the answer in the order in which it passes them: the nearer to the
 // destination, the sooner.
+//
+// Why the stage answer comes after shape: what a cache keeps is shown to it again
+// with every hit, and what it does to a body presupposes that it was unpacked.
 func (c *Chain) arrange() {
 	order := map[entry.Stage]int{}
 	for i, s := range entry.Stages() {
@@ -267,12 +294,19 @@ func (c *Chain) arrange() {
 	}
 	for _, s := range c.steps[end:] {
 		if a, ok := s.Step.(Answerer); ok {
-			c.answers = append(c.answers, hook{-1, s.kind, a})
+			c.answers[readied] = append(c.answers[readied], hook{-1, s.kind, a})
 		}
 	}
 	for i := end - 1; i >= 0; i-- {
+		if s, ok := c.steps[i].Step.(*cacheStep); ok {
+			s.chain, s.at = c, i
+		}
 		if a, ok := c.steps[i].Step.(Answerer); ok {
-			c.answers = append(c.answers, hook{i, c.steps[i].kind, a})
+			phase := leaving
+			if order[c.steps[i].stage] >= order[entry.Shape] {
+				phase = shaped
+			}
+			c.answers[phase] = append(c.answers[phase], hook{i, c.steps[i].kind, a})
 		}
 	}
 	c.steps = c.steps[:end]
@@ -282,6 +316,7 @@ func (c *Chain) arrange() {
 type site struct {
 	route entry.Route // zero for an environment's
 	own   bool        // the route's own, not its API's
+	mock  bool        // the route has a mock
 	// methods are the identify policies that hold there, in order.
 	methods []entry.Policy
 	// stripped says that the route asks for no credential of the policy's.
@@ -301,9 +336,34 @@ func (s site) operation() string {
 }
 
 func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
-	if step := c.step(p.Config, at); step != nil {
-		chain.add(string(p.Kind()), p.Kind().Stage(), step)
+	step, stage := c.step(p.Config, at), p.Kind().Stage()
+	if step == nil {
+		return
 	}
+	if at.mock && (stage == entry.Shape || stage == entry.Destination) && p.Kind() != entry.PolicyValidate && p.Kind() != entry.PolicyMock {
+		step = aside(step)
+	}
+	chain.add(string(p.Kind()), stage, step)
+}
+
+// contract compiles the route's; nil for none, or one that cannot be compiled,
+// which entry/check lets not pass.
+func (c *Compiler) contract(route entry.Route) *contract.Contract {
+	if route.Contract == nil {
+		return nil
+	}
+	if c.schemas == nil {
+		set, err := schema.NewSet(c.api.Schemas)
+		if err != nil {
+			return nil
+		}
+		c.schemas = set
+	}
+	if c.described != route.Contract {
+		c.described = route.Contract
+		c.compiled, _ = contract.New(route.Contract, c.schemas) // nil where it fails
+	}
+	return c.compiled
 }
 
 // step compiles a policy, one line for each kind; nil where it has nothing to do.
@@ -349,10 +409,20 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newExpressionStep(*p)
 	case *entry.RateLimit:
 		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.Validate:
+		return newValidateStep(*p, c.contract(at.route), c.tools.Reported)
+	case *entry.Mock:
+		return newMockStep(*p, c.contract(at.route))
 	case *entry.SpikeArrest:
 		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.ConcurrencyLimit:
 		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
+	case *entry.CachePolicy:
+		return newCacheStep(*p, c.api.Revision, c.tools.Cache)
+	case *entry.CompressPolicy:
+		return newCompressStep(*p)
+	case *entry.DecompressPolicy:
+		return newDecompressStep(*p)
 	case *entry.IdentityToken:
 		return newIdentityTokenStep(*p, c.tools.Identity)
 	case *entry.WAF:

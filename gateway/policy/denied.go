@@ -3,6 +3,8 @@ package policy
 import (
 	"net/http"
 	"time"
+
+	"portico/gateway/contract"
 )
 
 // Denied is a refusal that the caller is told about. Steps, lanes and upstreams
@@ -16,6 +18,8 @@ type Denied struct {
 	Challenges []string      // WWW-Authenticate, on 401, and on 403 of a token
 	Allow      string        // on 405
 	Close      bool          // the connection cannot be used any further
+
+	Errors []contract.Wrong // everything that is not as the document says, up to a bound
 
 	Cause error // for the operator's log; never sent
 }

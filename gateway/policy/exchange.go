@@ -11,6 +11,7 @@ import (
 	"time"
 	"unsafe"
 
+	"portico/gateway/contract"
 	"portico/gateway/token"
 	"portico/gateway/trace"
 	"portico/gateway/usage"
@@ -67,6 +68,12 @@ type Exchange struct {
 	Caller Caller
 	Limits LimitReports
 
+	// Wrong is what is not as the document says, where that was looked at.
+	Wrong []contract.Wrong
+	// MockOnly says that the caller's subscription waits for approval: it gets the
+	// mock, and nothing of the upstream.
+	MockOnly bool
+
 	// Code is of the refusal that the caller got, "" for none.
 	Code string
 
@@ -108,6 +115,11 @@ type Exchange struct {
 
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
+
+	// Destination is what the request's route calls.
+	Destination Destination
+
+	cached cached
 
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
@@ -255,12 +267,15 @@ func (ex *Exchange) Reset() {
 	header.Reset()
 	answer.Reset()
 	answerTrailer.Reset()
+	ex.cached.end()
+	request := ex.cached.request[:0]
 	scratch := ex.scratch[:0]
 	if cap(scratch) > 64<<10 {
 		scratch = nil
 	}
 	*ex = Exchange{Header: header, Params: params, Shard: ex.Shard, scratch: scratch}
 	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
+	ex.cached.request = request
 }
 
 // view reads bytes as a string without copying them. The bytes must not change

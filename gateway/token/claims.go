@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,11 @@ const (
 type Claims struct {
 	values map[string]any
 	cost   int // of memory, roughly, in bytes
+	digest [32]byte
 }
+
+// Digest tells claims apart: it is the SHA-256 of how they were written.
+func (c *Claims) Digest() [32]byte { return c.digest }
 
 // Map returns the claims as they are: texts, bools, ints, float64s, lists ([]any)
 // and objects (map[string]any). Nobody may change them.
@@ -188,7 +193,7 @@ func readObject(data []byte) (*Claims, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("is not UTF-8")
 	}
-	r := reader{dec: json.NewDecoder(bytes.NewReader(data)), claims: &Claims{cost: len(data)}}
+	r := reader{dec: json.NewDecoder(bytes.NewReader(data)), claims: &Claims{cost: len(data), digest: sha256.Sum256(data)}}
 	r.dec.UseNumber()
 	v, err := r.value(0)
 	if err != nil {

@@ -1,6 +1,9 @@
 package entry
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // API is one version's live revision, ready to be compiled into a table.
 type API struct {
@@ -14,6 +17,10 @@ type API struct {
 	Upstreams []Upstream `json:"upstreams"`
 	Routes    []Route    `json:"routes"`
 	Policies  []Policy   `json:"policies"` // for every route, before its own
+
+	// Schemas are what the schemas of the routes' contracts refer to: an object
+	// by name. They stand here once, however many routes share them.
+	Schemas json.RawMessage `json:"schemas,omitempty"`
 
 	MaxBodyBytes int64 `json:"max_body_bytes,omitempty"` // 0: the environment's default
 
@@ -168,6 +175,10 @@ type Route struct {
 	// that does not say so is refused.
 	Public   bool     `json:"public,omitempty"`
 	Policies []Policy `json:"policies,omitempty"` // after the API's, within their stage
+
+	// Contract is what the document says of the operation; nil where no policy
+	// asks.
+	Contract *Contract `json:"contract,omitempty"`
 }
 
 // Predicate is a condition beside the path. In is "query" or "header"; an

@@ -87,6 +87,9 @@ func TestBodiesSurviveTheWire(t *testing.T) {
 func custom() rapid.MakeConfig {
 	text := rapid.StringN(0, 5, -1)
 	return rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
+		reflect.TypeFor[json.RawMessage](): rapid.Custom(func(t *rapid.T) any {
+			return json.RawMessage(rapid.SampledFrom([]string{`true`, `{"type":"string"}`, `{"A":{"$ref":"#/$defs/A"}}`}).Draw(t, "schema"))
+		}),
 		reflect.TypeFor[entry.Policy](): rapid.Custom(func(t *rapid.T) any {
 			if rapid.Bool().Draw(t, "key") {
 				return entry.Policy{Config: &entry.KeyPolicy{Bearer: rapid.Bool().Draw(t, "bearer"), Header: text.Draw(t, "header")}}

@@ -59,6 +59,11 @@ var kinds = []struct {
 	{Shape, func() PolicyConfig { return new(PathPolicy) }},
 	{Shape, func() PolicyConfig { return new(IdentityToken) }},
 	{Answer, func() PolicyConfig { return new(AnswerHeadersPolicy) }},
+	{Shape, func() PolicyConfig { return new(CachePolicy) }},
+	{Shape, func() PolicyConfig { return new(DecompressPolicy) }},
+	{Answer, func() PolicyConfig { return new(CompressPolicy) }},
+	{Shape, func() PolicyConfig { return new(Validate) }},
+	{Destination, func() PolicyConfig { return new(Mock) }},
 }
 
 // PolicyKinds returns every kind this build knows, in the order of their stages.

@@ -75,6 +75,16 @@ type TargetHealth struct {
 // Command is what a node is told, beside its configuration.
 type Command struct {
 	Do CommandKind `json:"do"`
+	// Purge says what PurgeCache is to forget.
+	Purge *Purge `json:"purge,omitempty"`
+}
+
+// Purge says which answers that a version's cache has stored are to be forgotten:
+// those with a tag, those of a path, or, with neither, all.
+type Purge struct {
+	Version string `json:"version"`        // uuid
+	Tag     string `json:"tag,omitempty"`  // as in Cache-Tag
+	Path    string `json:"path,omitempty"` // as callers write it, without a query
 }
 
 // CommandKind is what a command asks for.
@@ -89,4 +99,6 @@ const (
 	Resume CommandKind = "resume"
 	// Leave ends the node's process: it was removed, and no bus will let it in.
 	Leave CommandKind = "leave"
+	// PurgeCache makes a node forget answers that it has stored.
+	PurgeCache CommandKind = "purge_cache"
 )

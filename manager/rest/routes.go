@@ -122,6 +122,7 @@ func (e *Edge) routes() []route {
 		{method: del, path: split, needs: "publish api", handle: endSplit, query: wait},
 		{method: post, path: split + "/offer", needs: "publish api", handle: offerCandidate, query: wait},
 		{method: post, path: split + "/switch", needs: "publish api", handle: switchSplit, query: wait},
+		{method: post, path: version + "/environments/{environment}/cache/purge", needs: "publish api", handle: purgeCache},
 		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
 		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},

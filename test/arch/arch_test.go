@@ -79,6 +79,8 @@ func homes() map[string][]string {
 		"github.com/pressly/goose":      {"manager/store/...", "migrations/..."},
 		"github.com/prometheus/":        {"internal/telemetry/...", "gateway/...", "cmd/..."},
 		"go.opentelemetry.io/":          {"gateway/trace/export", "test/fake"},
+		"github.com/klauspost/compress": {"gateway/coding"},
+		"github.com/andybalholm/brotli": {"gateway/coding"},
 		"github.com/alecthomas/kong":    {"cmd/..."},
 		"github.com/microcosm-cc/":      {"internal/web/...", "portal/...", "ui/...", "manager/console/..."},
 		"github.com/yuin/goldmark":      {"internal/web/...", "portal/...", "ui/...", "manager/console/..."},

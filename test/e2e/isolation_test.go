@@ -123,6 +123,7 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 		{"GET", "/environments/production/explanations/" + strings.Repeat("0", 32), ""},
 		{"GET", "/usage", ""},
 		{"GET", "/usage/mine", ""},
+		{"POST", "/versions/" + version + "/environments/production/cache/purge", `{}`},
 		{"GET", "/versions/" + version + "/environments/production/split", ""},
 		{"PATCH", "/versions/" + version + "/environments/production/split", `{"per_mille":500}`},
 		{"DELETE", "/versions/" + version + "/environments/production/split", ""},

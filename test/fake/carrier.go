@@ -62,8 +62,13 @@ func (c *Carrier) Replace(items ...entry.Item) {
 
 // Tell gives a command to a node that listens, and waits until it has it.
 func (c *Carrier) Tell(ctx context.Context, do entry.CommandKind) error {
+	return c.TellWhole(ctx, entry.Command{Do: do})
+}
+
+// TellWhole is Tell for a command that says more.
+func (c *Carrier) TellWhole(ctx context.Context, command entry.Command) error {
 	select {
-	case c.told <- entry.Command{Do: do}:
+	case c.told <- command:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

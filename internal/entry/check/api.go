@@ -45,6 +45,7 @@ func API(a entry.API) []Problem {
 	known := p.upstreams(a.Upstreams)
 	identifies := p.policies("policies", a.Policies)
 	p.routes(a, known, identifies)
+	p.contracts(a)
 	p.split(a, known)
 	p.mirror(a.Mirror, known)
 	return p.list

@@ -158,6 +158,9 @@ func Env(e entry.Env) []Problem {
 		if s := pol.Kind().Stage(); s == entry.Identify || s == entry.Authorize || s == entry.Destination {
 			p.add(fmt.Sprintf("policies[%d]", i), "is of the stage %s, which is an API's own business", s)
 		}
+		if pol.Kind() == entry.PolicyValidate {
+			p.add(fmt.Sprintf("policies[%d]", i), "needs a version's document; attach it to a version or an operation")
+		}
 	}
 	p.between("trace_per_million", int64(e.TracePerMillion), 0, 1_000_000)
 	return p.list

@@ -55,6 +55,16 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.spikeArrest(at, *c)
 	case *entry.ConcurrencyLimit:
 		p.concurrency(at, *c)
+	case *entry.CachePolicy:
+		p.cachePolicy(at, *c)
+	case *entry.CompressPolicy:
+		p.compressPolicy(at, *c)
+	case *entry.DecompressPolicy:
+		p.decompressPolicy(at, *c)
+	case *entry.Validate:
+		p.validate(at, *c)
+	case *entry.Mock:
+		p.mock(at, *c)
 	case *entry.IdentityToken:
 		p.identityToken(at, *c)
 	case *entry.WAF:

@@ -1,0 +1,106 @@
+package manager
+
+import (
+	"context"
+	"strings"
+
+	"portico/internal/apim"
+	"portico/internal/entry"
+)
+
+// CachePurges tells gateway nodes to forget stored answers; the bus does.
+type CachePurges interface {
+	// Purge does not wait for the nodes. It fails when the bus is away. A node
+	// that does not hear it forgets everything once it is back.
+	Purge(ctx context.Context, environment string, purge entry.Purge) error
+}
+
+// Purge says which of a version's stored answers are to be forgotten: those with
+// a tag, those of an address, or, with neither, all.
+type Purge struct {
+	Tag string
+	URL string // of the gateway, or its path; a query makes no difference
+}
+
+// maxPurgeText bounds a tag or an address.
+const maxPurgeText = 2048
+
+// PurgeCache makes all nodes of an environment forget stored answers of a
+// version. It may be called though the version is not live there any more.
+func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string, in Purge) error {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
+		return err
+	}
+	purge, said, err := in.entry()
+	if err != nil {
+		return err
+	}
+	env := ""
+	err = c.write(ctx, actor, func(u *unit) error {
+		e, err := environment(ctx, u.System(), environmentSlug, "environment")
+		if err != nil {
+			return err
+		}
+		env = e.Slug
+		t := u.Tenant(tenant)
+		v, err := t.Version(ctx, version)
+		if err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
+			return err
+		}
+		purge.Version = v.ID.UUID()
+		return u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s purged: %s", v.Label, env, said)
+	})
+	if err != nil {
+		return err
+	}
+	if c.Purges == nil {
+		return errNotPurged
+	}
+	if err := c.Purges.Purge(ctx, env, purge); err != nil {
+		c.Log.WarnContext(ctx, "nodes not told to purge", "version", version, "error", err)
+		return errNotPurged
+	}
+	return nil
+}
+
+var errNotPurged = apim.Errorf(apim.Unavailable, "the message bus cannot be reached, and so the gateway nodes were not told; try again in a moment")
+
+// entry returns what nodes are told, but for the version, and how it is said.
+func (p Purge) entry() (out entry.Purge, said string, err error) {
+	var check apim.Check
+	check.Length("tag", p.Tag, 256)
+	check.Length("url", p.URL, maxPurgeText)
+	if strings.ContainsAny(p.Tag, " ,\t\r\n") {
+		check.Fail("tag", "format", "holds a space or a comma, which part the tags of an answer")
+	}
+	if p.Tag != "" && p.URL != "" {
+		check.Fail("url", "both", "is given beside a tag; choose one")
+	}
+	path := p.URL
+	if i := strings.Index(path, "://"); i >= 0 {
+		path = path[i+3:]
+		if i := strings.IndexByte(path, '/'); i >= 0 {
+			path = path[i:]
+		} else {
+			path = "/"
+		}
+	}
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	if p.URL != "" && !strings.HasPrefix(path, "/") {
+		check.Fail("url", "format", "is neither an address nor a path that begins with a slash")
+	}
+	switch {
+	case p.Tag != "":
+		said = "those with the tag " + p.Tag
+	case p.URL != "":
+		said = "those of " + path
+	default:
+		said = "all"
+	}
+	return entry.Purge{Tag: p.Tag, Path: path}, said, check.Err()
+}
