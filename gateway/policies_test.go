@@ -29,12 +29,17 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyMock:          mockCase,
 		entry.PolicySpikeArrest:   spikeArrestCase,
 		entry.PolicyConcurrency:   concurrencyCase,
+		entry.PolicyJSONBody:      jsonBodyCase,
+		entry.PolicyErrorPage:     errorPageCase,
+		entry.PolicyGraphQL:       graphQLCase,
+		entry.PolicyXMLJSON:       xmlJSONCase,
+		entry.PolicyJSONAnswer:    jsonAnswerCase,
+		entry.PolicyWAF:           wafCase,
 		entry.PolicyJWT:           jwtCase,
 		entry.PolicyAnonymous:     anonymousCase,
 		entry.PolicyScopes:        scopesCase,
 		entry.PolicyExpression:    expressionCase,
 		entry.PolicySize:          sizeCase,
-		entry.PolicyWAF:           wafCase,
 	}
 }
 

@@ -136,6 +136,9 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	ex.Destination = route.Destination
 	if err := route.Chain.Run(ctx, ex); err != nil {
 		if errors.Is(err, policy.ErrAnswered) {
+			if ex.Denied != nil { // a policy has refused in words of its own
+				n.meters.refusals.add(ex.Shard, ex.Code)
+			}
 			return nil
 		}
 		return err
@@ -210,7 +213,7 @@ func (n *Node) refuse(ctx context.Context, ex *policy.Exchange, err error) {
 	if ex.Explain != nil {
 		ex.Explain.Denied = denied
 	}
-	ex.Code = denied.Code
+	ex.Code, ex.Denied = denied.Code, denied
 	if denied.Status >= 500 {
 		n.config.Log.DebugContext(ctx, "call failed", "code", denied.Code, "request", ex.RequestID, "error", denied.Cause)
 	}

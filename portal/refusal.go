@@ -33,7 +33,7 @@ const (
 // refusals returns every code that the gateway answers with, in the order of
 // the index.
 func refusals() []refusal {
-	return slices.Concat(requestRefusals(), credentialRefusals(), subscriptionRefusals(), limitRefusals(), upstreamRefusals(), gatewayRefusals())
+	return slices.Concat(requestRefusals(), bodyRefusals(), credentialRefusals(), subscriptionRefusals(), limitRefusals(), upstreamRefusals(), gatewayRefusals())
 }
 
 // refusalOf returns the explanation of a code.

@@ -167,6 +167,9 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 // Finish shows the answer to the steps that have a word about it. An error of
 // one takes the answer's place by refuse, and the others see that.
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
+	if ex.plain {
+		ex.restoreAccepts()
+	}
 	for phase := range phases {
 		ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
 		ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse)
@@ -340,10 +343,18 @@ func (c *Compiler) addPolicy(chain *Chain, p entry.Policy, at site) {
 	if step == nil {
 		return
 	}
-	if at.mock && (stage == entry.Shape || stage == entry.Destination) && p.Kind() != entry.PolicyValidate && p.Kind() != entry.PolicyMock {
-		step = aside(step)
+	add := func(stage entry.Stage, step Step) {
+		if at.mock && (stage == entry.Shape || stage == entry.Destination) && p.Kind() != entry.PolicyValidate && p.Kind() != entry.PolicyMock {
+			step = aside(step)
+		}
+		chain.add(string(p.Kind()), stage, step)
 	}
-	chain.add(string(p.Kind()), stage, step)
+	add(stage, step)
+	if a, ok := step.(accompanied); ok {
+		if stage, other := a.besides(); other != nil {
+			add(stage, other)
+		}
+	}
 }
 
 // contract compiles the route's; nil for none, or one that cannot be compiled,
@@ -423,12 +434,28 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newCompressStep(*p)
 	case *entry.DecompressPolicy:
 		return newDecompressStep(*p)
+	case *entry.JSONBody:
+		return newJSONBodyStep(p)
+	case *entry.XMLJSON:
+		return newXMLJSONStep(p)
+	case *entry.ErrorPage:
+		return newErrorPageStep(p, at)
+	case *entry.GraphQL:
+		return newGraphQLStep(p)
+	case *entry.JSONAnswer:
+		return newJSONAnswerStep(p)
 	case *entry.IdentityToken:
 		return newIdentityTokenStep(*p, c.tools.Identity)
 	case *entry.WAF:
 		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
+}
+
+// accompanied is a step with another one beside it, in a stage of its own; nil for
+// none.
+type accompanied interface {
+	besides() (entry.Stage, Step)
 }
 
 // once compiles a policy that may be large and knows nothing of where it stands

@@ -76,6 +76,8 @@ type Exchange struct {
 
 	// Code is of the refusal that the caller got, "" for none.
 	Code string
+	// Denied is that refusal, nil for none.
+	Denied *Denied
 
 	// UpstreamPath is what the destination calls: escaped, without a query.
 	UpstreamPath string
@@ -124,6 +126,12 @@ type Exchange struct {
 	chain                *Chain // that the request has begun to pass; nil before
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 	held                 held   // until the call is over
+
+	page       uint8 // the rank of the error page that the answer has; 0 for none
+	pageStatus int   // that the answer had without it
+
+	plain   bool   // the upstream was asked for an answer that is not compressed
+	accepts string // the Accept-Encoding that the caller sent, where plain is set
 
 	origin string // of the page that calls, before anything edits the header
 

@@ -84,7 +84,7 @@ func (s *validateStep) Run(_ context.Context, ex *Exchange) error {
 	}
 	wrong := s.contract.Parameters(head{ex}, s.how)
 	status := http.StatusBadRequest
-	if len(wrong) < contract.MaxErrors && !isGRPC(ex) {
+	if len(wrong) < contract.MaxErrors && !isGRPC(&ex.Header) {
 		more, known, err := s.body(ex)
 		if err != nil {
 			return err
@@ -227,7 +227,7 @@ func (s *validateBothStep) Run(ctx context.Context, ex *Exchange) error {
 // Answer implements Answerer.
 func (s *validateBothStep) Answer(_ context.Context, ex *Exchange) error {
 	a := &ex.Answer
-	if a.Status < 200 || a.Tunnel != nil || isGRPC(ex) || ex.Code != "" {
+	if a.Status < 200 || a.Tunnel != nil || isGRPC(&ex.Header) || ex.Code != "" {
 		return nil
 	}
 	began := time.Time{}
@@ -295,12 +295,6 @@ func (s *validateBothStep) looked(ex *Exchange) ([]contract.Wrong, error) {
 type prefixed struct {
 	io.Reader
 	io.Closer
-}
-
-// isGRPC reports whether the call is gRPC, whose bodies no document describes.
-func isGRPC(ex *Exchange) bool {
-	kind, _ := ex.Header.Value("Content-Type")
-	return len(kind) >= len(GRPC) && FoldEqual(kind[:len(GRPC)], GRPC)
 }
 
 // Joined returns the values of all fields of a name, joined by commas.

@@ -84,9 +84,7 @@ func (s *wafStep) reads(ex *Exchange) bool {
 	if s.config.SkipBody || ex.Body == nil || ex.Upgrade != "" {
 		return false
 	}
-	kind, _ := ex.Header.Value("Content-Type")
-	const grpc = "application/grpc"
-	return len(kind) < len(grpc) || !FoldEqual(kind[:len(grpc)], grpc)
+	return !isGRPC(&ex.Header)
 }
 
 func (s *wafStep) counts(f waf.Finding) bool {

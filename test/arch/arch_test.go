@@ -87,10 +87,11 @@ func homes() map[string][]string {
 		"github.com/chromedp/":          {"test/..."},
 		"golang.org/x/crypto/argon2":    {"manager/...", "internal/secret/..."},
 		"go.yaml.in/":                   {"openapi/..."},
+		"github.com/expr-lang/":         {"internal/entry/expression", "internal/entry/render"},
+		"github.com/vektah/gqlparser":   {"gateway/graphql"},
 		"gopkg.in/yaml":                 {},
 		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "test/fake"},
 		"github.com/lestrrat-go/":       {"internal/entry/keyset"},
-		"github.com/expr-lang/":         {"internal/entry/expression"},
 	}
 }
 

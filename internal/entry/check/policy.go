@@ -65,6 +65,16 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.validate(at, *c)
 	case *entry.Mock:
 		p.mock(at, *c)
+	case *entry.JSONBody:
+		p.jsonBody(at, c)
+	case *entry.XMLJSON:
+		p.xmlJSON(at, c)
+	case *entry.ErrorPage:
+		p.errorPage(at, c)
+	case *entry.GraphQL:
+		p.graphQL(at, c)
+	case *entry.JSONAnswer:
+		p.jsonAnswer(at, c)
 	case *entry.IdentityToken:
 		p.identityToken(at, *c)
 	case *entry.WAF:

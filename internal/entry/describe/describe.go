@@ -165,7 +165,7 @@ func title(name string) string {
 		}
 	}
 	name = strings.ReplaceAll(name, "_", " ")
-	for _, word := range []string{"json", "url", "jwt", "jwks", "id", "ip", "cors", "xml", "api"} {
+	for _, word := range []string{"json", "url", "jwt", "jwks", "id", "ip", "cors", "xml", "api", "html"} {
 		words := strings.Fields(name)
 		for i, w := range words {
 			if w == word || w == word+"s" {

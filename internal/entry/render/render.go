@@ -1,0 +1,289 @@
+// Package render makes bodies from templates. A template is JSON whose texts may
+// be, or hold, expressions between ${ and }, or a plain text that holds them. The
+// check before a publish compiles templates, and so does the gateway.
+//
+// A text that is nothing but one expression becomes that expression's value, of
+// whatever type: {"total": "${body.price * body.quantity}"}. In a longer text the
+// value is written into it. $${ is a ${ that is meant.
+//
+// # What an expression may
+//
+// It sees the Inputs and nothing else: no clock, no files, no network, no
+// environment. It cannot run long or grow large: its length, the places it
+// visits and the bytes it touches are counted, and one that uses too much is
+// ended with an error. Numbers that are only carried along keep their digits; in
+// arithmetic and comparisons they are whole numbers of 64 bits, or floating
+// point. What is missing is nil, also below something that is missing.
+package render
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"portico/internal/entry/tree"
+)
+
+const (
+	// MaxTemplateBytes bounds a template.
+	MaxTemplateBytes = 64 << 10
+	// MaxExpressionBytes bounds one expression.
+	MaxExpressionBytes = 4 << 10
+	// MaxExpressions bounds how many a template holds.
+	MaxExpressions = 256
+)
+
+// Inputs are what expressions see.
+type Inputs struct {
+	Body    any     `expr:"body"` // a tree, or nil
+	Request Request `expr:"request"`
+	Answer  Answer  `expr:"answer"`
+	Caller  Caller  `expr:"caller"`
+	Problem Problem `expr:"problem"`
+	State   *budget `expr:"$state"` // render's own
+}
+
+// Request is the caller's request. Names of headers are in lower case.
+type Request struct {
+	Method    string            `expr:"method"`
+	Host      string            `expr:"host"`
+	Path      string            `expr:"path"`      // decoded, without the query
+	Operation string            `expr:"operation"` // of the API; "" where none was found
+	Address   string            `expr:"address"`   // the client's
+	Params    map[string]string `expr:"params"`
+	Query     map[string]string `expr:"query"`
+	Headers   map[string]string `expr:"headers"`
+}
+
+// Answer is the upstream's answer, without its body.
+type Answer struct {
+	Status  int               `expr:"status"`
+	Headers map[string]string `expr:"headers"`
+}
+
+// Caller is who called; all of it is "" where nobody was identified. Ids are as
+// people see them: "app_…", "ten_…", "plan_…".
+type Caller struct {
+	Application string `expr:"application"`
+	Name        string `expr:"name"` // the application's
+	Tenant      string `expr:"tenant"`
+	Plan        string `expr:"plan"`
+	PlanName    string `expr:"plan_name"`
+}
+
+// Problem is why a call failed.
+type Problem struct {
+	Status    int    `expr:"status"`
+	Title     string `expr:"title"`
+	Code      string `expr:"code"`
+	Detail    string `expr:"detail"`
+	RequestID string `expr:"request_id"`
+}
+
+// For says which inputs a template may use.
+type For int
+
+// What templates are for.
+const (
+	OfRequest For = iota // body, request, caller
+	OfAnswer             // body, request, caller, answer
+	OfProblem            // problem, request, caller
+)
+
+func (f For) sees(input string) bool {
+	switch input {
+	case "request", "caller":
+		return true
+	case "body":
+		return f != OfProblem
+	case "answer":
+		return f == OfAnswer
+	case "problem":
+		return f == OfProblem
+	}
+	return false
+}
+
+// Template is a compiled one. It may be used by several at once.
+type Template struct {
+	root  node
+	count int
+	used  map[string]bool
+}
+
+// Uses reports whether the template reads an input, such as "body" or
+// "request.headers".
+func (t *Template) Uses(input string) bool { return t.used[input] }
+
+// JSON compiles a template that is JSON. It may see what templates for that use see.
+func JSON(source []byte, use For) (*Template, error) {
+	if len(source) > MaxTemplateBytes {
+		return nil, fmt.Errorf("is longer than %d bytes", MaxTemplateBytes)
+	}
+	value, err := tree.Decode(source)
+	if err != nil {
+		return nil, err
+	}
+	t := &Template{used: map[string]bool{}}
+	t.root, err = t.build(value, use)
+	return t, err
+}
+
+// Tree renders a template of JSON. The result may share parts with the inputs,
+// and holds also numbers and lists of expressions' own types, which tree.Append
+// writes.
+func (t *Template) Tree(in *Inputs) (any, error) {
+	in.State = newBudget()
+	return t.root.eval(in)
+}
+
+// Bytes renders a template of JSON, written out in at most limit bytes.
+func (t *Template) Bytes(in *Inputs, limit int) ([]byte, error) {
+	v, err := t.Tree(in)
+	if err != nil {
+		return nil, err
+	}
+	return tree.Append(nil, v, limit)
+}
+
+// node is a part of a template.
+type node interface {
+	eval(in *Inputs) (any, error)
+}
+
+type constant struct{ value any }
+
+func (c constant) eval(*Inputs) (any, error) { return c.value, nil }
+
+type object struct {
+	names  []string
+	values []node
+}
+
+func (o *object) eval(in *Inputs) (any, error) {
+	out := make(map[string]any, len(o.names))
+	for i, n := range o.values {
+		v, err := n.eval(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.names[i], err)
+		}
+		out[o.names[i]] = v
+	}
+	return out, nil
+}
+
+type list []node
+
+func (l list) eval(in *Inputs) (any, error) {
+	out := make([]any, len(l))
+	for i, n := range l {
+		v, err := n.eval(in)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+func (t *Template) build(value any, use For) (node, error) {
+	switch v := value.(type) {
+	case map[string]any:
+		o := &object{}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if strings.Contains(name, "${") {
+				return nil, fmt.Errorf("%q: the names of members are no templates", name)
+			}
+			n, err := t.build(v[name], use)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			o.names, o.values = append(o.names, name), append(o.values, n)
+		}
+		return o, nil
+	case []any:
+		l := make(list, len(v))
+		for i, item := range v {
+			n, err := t.build(item, use)
+			if err != nil {
+				return nil, fmt.Errorf("[%d]: %w", i, err)
+			}
+			l[i] = n
+		}
+		return l, nil
+	case string:
+		parts, err := t.parts(v, use)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(parts) == 1:
+			return parts[0], nil
+		}
+		return text(parts), nil
+	}
+	return constant{value}, nil
+}
+
+// parts cuts a text into what is constant and what is an expression.
+func (t *Template) parts(source string, use For) ([]node, error) {
+	var parts []node
+	literal := ""
+	for rest := source; ; {
+		i := strings.Index(rest, "${")
+		if i < 0 {
+			literal += rest
+			break
+		}
+		if i > 0 && rest[i-1] == '$' {
+			literal += rest[:i-1] + "${"
+			rest = rest[i+2:]
+			continue
+		}
+		literal += rest[:i]
+		end := endOf(rest[i+2:])
+		if end < 0 {
+			return nil, errors.New("a ${ is not closed")
+		}
+		expression, err := t.expression(rest[i+2:i+2+end], use)
+		if err != nil {
+			return nil, err
+		}
+		if literal != "" {
+			parts = append(parts, constant{literal})
+			literal = ""
+		}
+		parts = append(parts, expression)
+		rest = rest[i+2+end+1:]
+	}
+	if literal != "" || len(parts) == 0 {
+		parts = append(parts, constant{literal})
+	}
+	return parts, nil
+}
+
+// endOf finds the brace that ends an expression; -1 if none does.
+func endOf(s string) int {
+	depth := 0
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0:
+			if c == '\\' && quote != '`' {
+				i++
+			} else if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'' || c == '`':
+			quote = c
+		case c == '{':
+			depth++
+		case c == '}' && depth == 0:
+			return i
+		case c == '}':
+			depth--
+		}
+	}
+	return -1
+}
