@@ -42,7 +42,7 @@ func (g *rig) policies(ctx context.Context) ([]figure.Row, error) {
 	const each = "200ms"
 	var rounds []map[string]cost
 	var busy []float64
-	if _, err := run(ctx, nil, "go", "test", "-run", "^$", "./gateway/policy"); err != nil { // compiled, and not yet measured
+	if _, err := run(ctx, nil, "go", "test", "-run", "^$", "./gateway/policy"); err != nil { // what is compiled here is not measured
 		return nil, err
 	}
 	for range g.settings.rounds {
@@ -89,7 +89,7 @@ func policyRows(kinds []entry.PolicyKind, rounds []map[string]cost, busy float64
 		}
 	}
 	slices.Sort(names)
-	rows := []figure.Row{{What: "what a policy adds to a call, CPU and allocations; the chain without it", Measured: fmt.Sprintf("%.2f – %.2f µs", least/1e3, most/1e3)}}
+	rows := []figure.Row{{What: "what a policy adds to a call, CPU and allocations; the chain without it", Measured: fmt.Sprintf("%.2f – %s", least/1e3, micros(most))}}
 	var figures []figure.Row
 	for _, kind := range kinds {
 		found := false
@@ -103,14 +103,14 @@ func policyRows(kinds []entry.PolicyKind, rounds []map[string]cost, busy float64
 			row := figure.Row{What: strings.TrimSuffix("  "+string(kind)+": "+strings.ReplaceAll(rest, "/", ", "), ": ")}
 			c, ok := added(name, rounds)
 			if ok {
-				row.Measured = fmt.Sprintf("%.2f µs, %.0f", c.ns/1e3, c.allocations)
+				row.Measured = fmt.Sprintf("%s, %.0f", micros(c.ns), c.allocations)
 			} else {
 				row.Measured, row.Verdict, row.Reason = "–", figure.Unjudged, "there is no empty chain beside its benchmark"
 			}
 			rows = append(rows, row)
 			for _, f := range policyFigures {
 				if f.kind == kind && f.rest == rest && ok {
-					one := figure.Row{What: f.what, Measured: fmt.Sprintf("%.2f µs", c.ns/1e3), Wanted: "≤ " + f.most.String()}
+					one := figure.Row{What: f.what, Measured: micros(c.ns), Wanted: atMost(f.most)}
 					one.Verdict, one.Reason = figure.Judge(c.ns <= float64(f.most), busy)
 					figures = append(figures, one)
 				}
@@ -122,11 +122,21 @@ func policyRows(kinds []entry.PolicyKind, rounds []map[string]cost, busy float64
 	}
 	for _, f := range policyFigures {
 		if !slices.ContainsFunc(figures, func(r figure.Row) bool { return r.What == f.what }) {
-			figures = append(figures, figure.Row{What: f.what, Measured: "–", Wanted: "≤ " + f.most.String(), Verdict: figure.Unjudged, Reason: "gateway/policy has no benchmark of it"})
+			figures = append(figures, figure.Row{What: f.what, Measured: "–", Wanted: atMost(f.most), Verdict: figure.Unjudged, Reason: "gateway/policy has no benchmark of it"})
 		}
 	}
 	return append(rows, figures...)
 }
+
+// micros words nanoseconds; what is no more than noise is 0.
+func micros(ns float64) string {
+	if math.Abs(ns) < 5 {
+		ns = 0
+	}
+	return fmt.Sprintf("%.2f µs", ns/1e3)
+}
+
+func atMost(d time.Duration) string { return fmt.Sprintf("≤ %.0f µs", float64(d)/1e3) }
 
 // benchmarkOf reports whether a benchmark is a kind's: RateLimit of rate_limit.
 func benchmarkOf(top string, kind entry.PolicyKind) bool {
