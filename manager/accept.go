@@ -193,7 +193,7 @@ func (c *Catalog) originalOfAccepted(ctx context.Context, tenant, id apim.ID, in
 func acceptedRuntime(check *apim.Check, v *apim.Version, staged apim.Import, from original, in AcceptImport, mount apim.Mount) {
 	old := v.Runtime
 	rt := apim.Runtime{
-		Mounts: old.Mounts, Limits: old.Limits, MaxBodyBytes: old.MaxBodyBytes, Credentials: old.Credentials,
+		Mounts: old.Mounts, Limits: old.Limits, Policies: old.Policies, MaxBodyBytes: old.MaxBodyBytes, Credentials: old.Credentials,
 		Security: append([]apim.SecurityMapping(nil), staged.Security...),
 	}
 	if len(old.Routes) == 0 {

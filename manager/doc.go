@@ -34,6 +34,8 @@ type Core struct {
 	// Nudge tells the publisher that an environment has something to deliver.
 	// It must not block.
 	Nudge func(environment string)
+	// Live tells what the nodes can serve; nil where no node is heard.
+	Live LiveNodes
 	// Box opens and seals what the database keeps secret; nil in a portal.
 	Box *secret.Box
 	// PortalURL and ConsoleURL are the addresses people use, without a slash
@@ -51,6 +53,14 @@ type Confirmations interface {
 	Wait(ctx context.Context, c apim.Change) (apim.Applied, error)
 	// Nodes returns the environment's nodes with what they last said.
 	Nodes(ctx context.Context, environment string) ([]apim.Node, error)
+}
+
+// LiveNodes tells what gateway nodes that can be reached last said.
+// manager/collect implements it.
+type LiveNodes interface {
+	// Reachable returns the newest status of each enrolled node of an environment
+	// that was heard lately. It does not wait for any.
+	Reachable(environment string) []entry.Status
 }
 
 // UpstreamHealths tells how gateway nodes find upstreams. manager/collect

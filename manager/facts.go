@@ -19,6 +19,7 @@ func (u *unit) runtimeFacts(v apim.Version, was, is apim.Runtime) (before, after
 	differ("upstreams", u.upstreamFacts(v, was.Upstreams), u.upstreamFacts(v, is.Upstreams))
 	differ("credentials", was.Credentials, is.Credentials)
 	differ("limits", was.Limits, is.Limits)
+	differ("policies", was.Policies, is.Policies)
 	differ("max_body_bytes", was.MaxBodyBytes, is.MaxBodyBytes)
 	old := map[string]apim.Route{}
 	for _, r := range was.Routes {
@@ -26,15 +27,19 @@ func (u *unit) runtimeFacts(v apim.Version, was, is apim.Runtime) (before, after
 	}
 	for _, r := range is.Routes {
 		o, known := old[r.Operation]
-		if known && (o.Public != r.Public || o.Off != r.Off) {
+		if known && (o.Public != r.Public || o.Off != r.Off || !reflect.DeepEqual(o.Policies, r.Policies)) {
 			before[r.Operation], after[r.Operation] = routeFacts(o), routeFacts(r)
 		}
 	}
 	return before, after
 }
 
-func routeFacts(r apim.Route) map[string]bool {
-	return map[string]bool{"public": r.Public, "off": r.Off}
+func routeFacts(r apim.Route) map[string]any {
+	out := map[string]any{"public": r.Public, "off": r.Off}
+	if len(r.Policies) > 0 {
+		out["policies"] = r.Policies
+	}
+	return out
 }
 
 func (u *unit) upstreamFacts(v apim.Version, all []apim.Upstream) []map[string]any {

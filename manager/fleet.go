@@ -55,6 +55,7 @@ func (f *Fleet) CreateEnvironment(ctx context.Context, actor apim.Actor, in apim
 		return apim.Environment{}, apim.Change{}, err
 	}
 	in.GatewayURL, in.AddressChosen = strings.TrimRight(in.GatewayURL, "/"), true
+	in.Settings.Policies = written(in.Settings.Policies)
 	if in.Name == "" {
 		in.Name = in.Slug
 	}
@@ -95,9 +96,17 @@ func (f *Fleet) UpdateEnvironment(ctx context.Context, actor apim.Actor, slug st
 		if in.GatewayURL != nil {
 			env.GatewayURL, env.AddressChosen = strings.TrimRight(*in.GatewayURL, "/"), true
 		}
-		set(&env.Settings, in.Settings)
+		if in.Settings != nil {
+			env.Settings = *in.Settings
+			env.Settings.Policies = written(env.Settings.Policies)
+		}
 		if err := checkEnvironment(env); err != nil {
 			return err
+		}
+		if in.Settings != nil {
+			if err := f.knownKinds(slug, env.Settings.Policies); err != nil {
+				return err
+			}
 		}
 		change, err = f.saveEnvironment(ctx, u, &env)
 		return err
@@ -120,11 +129,17 @@ func checkEnvironment(env apim.Environment) error {
 	if env.Settings.MaxStaleMS == 0 {
 		fields.Fail("max_stale_ms", "range", "is not at least 1")
 	}
+	told := map[string]bool{}
+	for _, p := range policyProblems("policies", env.Settings.Policies) {
+		told[p.Field+"\x00"+p.Detail] = true
+		fields.Fail(p.Field, p.Code, "%s", p.Detail)
+	}
+	env.Settings.Policies = servedPolicies(env.Settings.Policies)
 	for _, p := range check.Env(compile.Env(env, "")) {
-		switch p.Field {
-		case "name", "kind", "gateway_url":
+		switch field := policyField(p.Field, "policies", env.Settings.Policies, 0); {
+		case field == "name", field == "kind", field == "gateway_url", told[field+"\x00"+p.Reason]:
 		default:
-			fields.Fail(p.Field, "not_servable", "%s", p.Reason)
+			fields.Fail(field, "not_servable", "%s", p.Reason)
 		}
 	}
 	return fields.Err()
@@ -155,7 +170,7 @@ func (f *Fleet) saveEnvironment(ctx context.Context, u *unit, env *apim.Environm
 		return apim.Change{}, err
 	}
 	err = u.recordChange(ctx, "", "environment.change", env.ID, environmentFacts(before), environmentFacts(*env),
-		"environment %s changed, answering at %s", env.Slug, env.GatewayURL)
+		"environment %s changed, answering at %s%s", env.Slug, env.GatewayURL, toldPolicies(policyChanges(before.Settings.Policies, env.Settings.Policies)))
 	if err != nil {
 		return apim.Change{}, err
 	}

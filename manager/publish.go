@@ -124,6 +124,9 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 			}
 		}
 	}
+	if err := c.knownKinds(env.Slug, allPolicies(rev.Runtime)...); err != nil {
+		return out, err
+	}
 	if err := c.holdMounts(ctx, u, v, "mount", env.Slug, rev.Runtime.Mounts...); err != nil {
 		return out, err
 	}
@@ -154,8 +157,16 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 	if err := t.SetOperations(ctx, v.ID, rev.Runtime.Routes); err != nil {
 		return out, err
 	}
+	policies := ""
+	if previous > 0 {
+		was, err := t.Revision(ctx, v.ID, previous)
+		if err != nil {
+			return out, err
+		}
+		policies = policySummary(was.Runtime, rev.Runtime)
+	}
 	return out, u.recordChange(ctx, v.Tenant, action, v.ID, map[string]int{"revision": previous}, map[string]int{"revision": rev.Number},
-		"%s r%d made live in %s", v.Label, rev.Number, env.Slug)
+		"%s r%d made live in %s%s", v.Label, rev.Number, env.Slug, policies)
 }
 
 // moves returns the default places of an API's versions before and after a
@@ -299,7 +310,11 @@ func draftField(field string, rt apim.Runtime) string {
 				continue
 			}
 			if at == 0 {
-				return "routes[" + r.Operation + "]" + "." + policyField(strings.TrimPrefix(field, m[0]+"."), "policies", r.Policies, 0)
+				name := "routes[" + r.Operation + "]"
+				if rest, below := strings.CutPrefix(field, m[0]+"."); below {
+					name += "." + policyField(rest, "policies", r.Policies, 0)
+				}
+				return name
 			}
 			at--
 		}

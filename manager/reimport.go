@@ -196,7 +196,7 @@ func (m *merge) merged(was, found apim.Route) apim.Route {
 	}
 	off := was.Off && !said.Off
 	out.Off = found.Off || off
-	if edited || off {
+	if edited || off || len(was.Policies) > 0 {
 		m.changes.Kept = append(m.changes.Kept, found.Operation)
 	}
 	change := RouteChange{From: was, To: out, What: differences(was, said, found)}

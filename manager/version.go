@@ -159,7 +159,7 @@ func (c *Catalog) UpdateDraft(ctx context.Context, actor apim.Actor, tenant, ver
 			return err
 		}
 		was, is := u.runtimeFacts(v, before, v.Runtime)
-		return u.recordChange(ctx, tenant, "version.draft", v.ID, was, is, "draft of %s changed", v.Label)
+		return u.recordChange(ctx, tenant, "version.draft", v.ID, was, is, "draft of %s changed%s", v.Label, policySummary(before, v.Runtime))
 	})
 	return v, err
 }
@@ -213,8 +213,10 @@ func changeDraft(rt apim.Runtime, in DraftChange) (apim.Runtime, error) {
 	}
 	set(&rt.Credentials, in.Credentials)
 	set(&rt.Limits, in.Limits)
-	set(&rt.Policies, in.Policies)
-	checkPolicies(&check, "policies", rt.Policies)
+	if in.Policies != nil {
+		rt.Policies = written(*in.Policies)
+		checkPolicies(&check, "policies", rt.Policies)
+	}
 	set(&rt.MaxBodyBytes, in.MaxBodyBytes)
 	checkLimits(&check, rt.Limits, true)
 	for _, name := range references(rt) {
@@ -270,8 +272,8 @@ func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim
 	}
 	for operation, policies := range in.RoutePolicies {
 		if i, known := at[operation]; known {
-			out[i].Policies = policies
-			checkPolicies(check, "routes["+operation+"].policies", policies)
+			out[i].Policies = written(policies)
+			checkPolicies(check, "routes["+operation+"].policies", out[i].Policies)
 		} else {
 			check.Fail("route_policies", "unknown", "there is no operation %q", operation)
 		}

@@ -68,7 +68,7 @@ func openControl(ctx context.Context, o controlOptions) (*control, error) {
 	}
 	c.publisher = publish.New(publish.Options{Store: c.store, Bus: o.Line, Log: o.Log})
 	c.collector = collect.New(collect.Options{Store: c.store, Bus: o.Line, Written: c.publisher.WrittenAt, Head: c.publisher.Head, KeepUsage: time.Duration(o.UsageDays) * 24 * time.Hour, Log: o.Log})
-	core.Nudge = c.publisher.Nudge
+	core.Nudge, core.Live = c.publisher.Nudge, c.collector
 	c.wire(core, c.collector, o)
 	c.catalog.Ways, c.catalog.Try = c.collector, gateways().Client(egress.Upstream)
 	if o.Operator != nil {

@@ -18,6 +18,7 @@ type ctlCommands struct {
 	Versions     ctlVersions     `cmd:"" help:"Versions of APIs: drafts, revisions, and where they are live." group:"Provide APIs:"`
 	Cache        ctlCache        `cmd:"" help:"Forget what gateway nodes have stored of a version's answers." group:"Provide APIs:"`
 	Split        ctlSplit        `cmd:"" help:"Share a version's calls with a candidate: canary, blue and green, mirror." group:"Provide APIs:"`
+	Policies     ctlPolicies     `cmd:"" help:"Policies of environments, versions and operations: what calls pass on their way." group:"Provide APIs:"`
 	Products     ctlProducts     `cmd:"" help:"What is offered in the catalog." group:"Provide APIs:"`
 	Plans        ctlPlans        `cmd:"" help:"Terms of products." group:"Provide APIs:"`
 	Values       ctlValues       `cmd:"" help:"Values of environments, which upstreams refer to." group:"Provide APIs:"`

@@ -64,8 +64,10 @@ type draftAnswer struct {
 	Routes []struct {
 		Operation, Method, Path, Summary string
 		Public, Off                      bool
+		Policies                         []policyAnswer
 	}
-	Limits []limitAnswer
+	Limits   []limitAnswer
+	Policies []policyAnswer
 }
 
 type headerAnswer struct {
@@ -136,9 +138,12 @@ func (c *ctlVersionShow) Run(ctx context.Context, io *ctlIO) error {
 	for _, l := range d.Draft.Limits {
 		s.say("Draft: limit %s", l)
 	}
-	rows := [][]string{{"OPERATION", "METHOD", "PATH", "PUBLIC", "OFF", "SUMMARY"}}
+	if len(d.Draft.Policies) > 0 {
+		s.say("Draft: policies %s", orNone(policyKinds(d.Draft.Policies)))
+	}
+	rows := [][]string{{"OPERATION", "METHOD", "PATH", "PUBLIC", "OFF", "POLICIES", "SUMMARY"}}
 	for _, r := range d.Draft.Routes {
-		rows = append(rows, []string{r.Operation, r.Method, r.Path, yes(r.Public), yes(r.Off), r.Summary})
+		rows = append(rows, []string{r.Operation, r.Method, r.Path, yes(r.Public), yes(r.Off), strings.Join(policyKinds(r.Policies), ", "), r.Summary})
 	}
 	return s.table(rows)
 }

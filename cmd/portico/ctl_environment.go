@@ -34,6 +34,7 @@ type environmentAnswer struct {
 		RefuseStale         bool     `json:"refuse_stale"`
 		Tracing             bool     `json:"tracing"`
 		TracePerMillion     int      `json:"trace_per_million"`
+		Policies            []policyAnswer
 	}
 }
 
@@ -129,6 +130,7 @@ func (c *ctlEnvironmentShow) Run(ctx context.Context, io *ctlIO) error {
 		{"A node is stale after", span(e.Settings.MaxStaleMS)},
 		{"A stale node", stale},
 		{"Callers' traces", traces},
+		{"Policies", orNone(policyKinds(e.Settings.Policies))},
 	}
 	return s.table(rows)
 }

@@ -182,6 +182,9 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
 		"versions upstreams orders", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
 	walk("cache purge orders --environment sandbox", "cache purge orders --environment sandbox --tag red", "cache purge orders --environment sandbox --path /shop/orders/v1/orders")
+	walk("policies kinds", "policies kinds rate_limit", "policies check key {\"bearer\":true}", `policies add rate_limit {"requests":5,"period_ms":1000,"by":"address"} orders`,
+		`policies add key {"header":"X-Own"} orders v1 --operation list_orders --disabled`, "policies list orders", "policies show orders --environment sandbox",
+		`policies set 0 {"requests":6,"period_ms":1000,"by":"address"} orders`, "policies move 0 0 orders", "policies off 0 orders", "policies on 0 orders", "policies remove 0 orders")
 	walk("split orders --environment sandbox", "split set orders --environment sandbox --upstream https://next.example --share 5 --sticky cookie --step 10 --every 5m --mirror https://mirror.example",
 		"split show orders --environment sandbox", "split switch orders --environment sandbox --to candidate", "split end orders --environment sandbox",
 		"versions set orders --limit 60/1m", "split offer orders --environment sandbox --share 1", "split take orders --environment sandbox")

@@ -14,6 +14,7 @@ import (
 
 	"portico/gateway/jwks"
 	"portico/gateway/policy"
+	"portico/internal/egress"
 	"portico/test/fake"
 )
 
@@ -209,4 +210,23 @@ func TestATenantHasSoManyPlacesOfKeysAndNoMore(t *testing.T) {
 		t.Error("one more is fetched")
 	}
 	runtime.KeepAlive(held)
+}
+
+func TestAddressesThatMayNotBeCalledAreNot(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	store := jwks.NewStore(jwks.Options{
+		Client: (&egress.Guard{}).Client(egress.Control), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	set := store.Keys(policy.ID{1}, i.URL)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- store.Run(ctx) }()
+	set.Ask(ctx)
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if keys, _ := set.Keys(); keys != nil || i.Calls() != 0 {
+		t.Errorf("an address of this machine was called %d times", i.Calls())
+	}
 }

@@ -49,6 +49,8 @@ type EnvironmentSettings struct {
 	// which no trusted proxy has decided.
 	Tracing         bool `json:"tracing,omitempty"`
 	TracePerMillion int  `json:"trace_per_million,omitempty"`
+	// Policies are for every call, before those of its API within their stage.
+	Policies []Policy `json:"policies,omitempty"`
 }
 
 // DefaultEnvironmentSettings returns what an environment starts with.

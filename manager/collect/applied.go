@@ -134,6 +134,29 @@ func (c *Collector) reachable(h *heard) bool {
 	return c.Now().Sub(last) < unreachableAfter
 }
 
+// Reachable returns the newest status of each enrolled node that was heard
+// lately, as far as it is known which are enrolled. It asks nobody.
+func (c *Collector) Reachable(environment string) []entry.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fleets[environment]
+	if f == nil {
+		return nil
+	}
+	enrolled := map[string]bool{}
+	for _, n := range f.enrolled {
+		enrolled[n.ID.UUID()] = true
+	}
+	var out []entry.Status
+	for uuid, h := range f.heard {
+		if !h.Left && c.reachable(h) && (enrolled[uuid] || len(f.enrolled) == 0) {
+			out = append(out, h.Status)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
 // Nodes returns the environment's enrolled nodes with what they last said.
 func (c *Collector) Nodes(ctx context.Context, environment string) ([]apim.Node, error) {
 	c.Invalidate(environment) // people look at it after a node came or was removed

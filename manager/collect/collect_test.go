@@ -492,3 +492,22 @@ func TestThatANodeWasHeardIsKept(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestOnlyNodesThatAreHeardCanBeReached(t *testing.T) {
+	s := newStand(t, 3)
+	stranger := node(7)
+	s.applies(0, 1)
+	s.says(entry.Status{Node: node(1).ID.UUID(), Name: "old", Kinds: []entry.PolicyKind{entry.PolicyKey}})
+	s.say(entry.Status{Node: stranger.ID.UUID(), Name: "stranger"})
+	s.pass(3 * time.Second)
+	s.says(entry.Status{Node: node(2).ID.UUID(), Name: "leaves", Left: true})
+	s.says(entry.Status{Node: node(1).ID.UUID(), Name: "old", Kinds: []entry.PolicyKind{entry.PolicyKey}})
+	s.pass(3 * time.Second) // the first was heard six seconds ago
+	got := s.c.Reachable(env)
+	if len(got) != 1 || got[0].Name != "old" || len(got[0].Kinds) != 1 || got[0].Kinds[0] != entry.PolicyKey {
+		t.Errorf("got %+v, want the second node alone", got)
+	}
+	if got := s.c.Reachable("elsewhere"); len(got) != 0 {
+		t.Errorf("got %+v of an environment that is not", got)
+	}
+}

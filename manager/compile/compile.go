@@ -23,7 +23,7 @@ func Env(e apim.Environment, problemURL string) entry.Env {
 		TrustedProxies: s.TrustedProxies, TLSMinimum: s.TLSMinimum, MaxBodyBytes: s.MaxBodyBytes,
 		ConnectTimeoutMS: s.ConnectTimeoutMS, HeaderTimeoutMS: s.HeaderTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
 		MaxStaleMS: s.MaxStaleMS, RefuseStale: s.RefuseStale,
-		Tracing: s.Tracing, TracePerMillion: s.TracePerMillion,
+		Tracing: s.Tracing, TracePerMillion: s.TracePerMillion, Policies: Policies(s.Policies),
 	}
 }
 
@@ -67,7 +67,7 @@ func API(tenantSlug string, a apim.API, v apim.Version, r apim.Revision) entry.A
 	out.Policies = Limits(rt.Limits)
 	// The whole API's and not each route's: a public route asks for no key, but
 	// has to take one away that a caller sends with every call.
-	if identify := places(rt.Credentials); identify != nil {
+	if identify := Places(rt.Credentials); identify != nil {
 		out.Policies = append(out.Policies, entry.Policy{Config: identify})
 	}
 	out.Policies = append(out.Policies, Policies(rt.Policies)...)
@@ -183,7 +183,8 @@ func compileRoute(r apim.Route) entry.Route {
 	return out
 }
 
-func places(p apim.CredentialPlaces) *entry.KeyPolicy {
+// Places compiles where callers may present an API key, nil for nowhere.
+func Places(p apim.CredentialPlaces) *entry.KeyPolicy {
 	if p == (apim.CredentialPlaces{}) {
 		return nil
 	}

@@ -156,7 +156,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 	a.shows(http.StatusOK, "Saved 2 route switches", "unpublished changes", "2 public routes")
 	a.has(`struck mute`)
 
-	key := b.get(page+"?policy=key").shows(http.StatusOK, "1 · API key", "Save in the draft")
+	key := b.get(page+"?policy=key").shows(http.StatusOK, "2 · API key", "Save in the draft")
 	b.post(page+"/policies/key", "lock", key.hidden("lock"), "header", "X-Orders-Key").shows(http.StatusOK, "header X-Orders-Key")
 	b.post(page+"/policies/key", "header", "not a header").shows(http.StatusUnprocessableEntity).has(`value="not a header"`).fieldError("header")
 	b.post(page+"/policies/limit", "requests", "many", "period", "minute", "by", "caller").shows(http.StatusUnprocessableEntity).has(`value="many"`).fieldError("requests")

@@ -6,41 +6,85 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/internal/entry/describe"
 	"portico/manager"
 )
 
-// steps are the columns of a version's chain as a request passes them: where
-// the key is read, whether it may call, how often, and then the upstream. They
-// are the policies that manager/compile writes for the draft.
-func steps(v *visit, d manager.VersionDetail) []stepView {
-	rt := d.Version.Runtime
-	here := func(key string) string {
-		return with(v.links.version(d.API.Slug, d.Version.Label), "policy", key)
+// steps are the columns of a version's chain as a request passes them, those of
+// one operation where one is chosen.
+func (h *Console) steps(v *visit, d manager.VersionDetail, operation string) ([]stepView, error) {
+	chain, err := h.Catalog.Chain(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug, operation)
+	out := make([]stepView, 0, len(chain))
+	for _, one := range chain {
+		s := stepView{Title: stepName(one.Policy.Kind), Note: one.Stage, Off: one.Policy.Off, Inherited: one.Inherited, Replaced: one.Replaced}
+		if place := placeFrom(one.From); one.Index >= 0 {
+			s.Key, s.Title = policyRef{place, one.Index}.String(), policyTitle(one.Policy)
+			if about, known := describe.Of(entry.PolicyKind(one.Policy.Kind)); known {
+				s.Text = policySummary(about.Fields, one.Policy.Config)
+			}
+			if !one.Inherited && v.mayWrite(d) {
+				s.Move, s.Among = with(v.links.version(d.API.Slug, d.Version.Label, "policies", s.Key, "place"), "operation", operation), string(place)+" "+one.Stage
+			}
+		} else {
+			v.builtin(&s, d, one)
+		}
+		s.Href = v.policyAt(d, operation, s.Key)
+		out = append(out, s)
 	}
-	public := 0
-	for _, r := range rt.Routes {
-		if r.Public && !r.Off {
-			public++
+	return out, err
+}
+
+// mayWrite reports whether the reader may change a version.
+func (v *visit) mayWrite(d manager.VersionDetail) bool {
+	return v.can(apim.Write, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired
+}
+
+// builtin fills in a step that every version has.
+func (v *visit) builtin(s *stepView, d manager.VersionDetail, one manager.ChainStep) {
+	rt := d.Version.Runtime
+	switch one.Policy.Kind {
+	case "size":
+		s.Key = "size"
+		size := rt.MaxBodyBytes
+		if size == 0 {
+			size = v.environment.Settings.MaxBodyBytes
+		}
+		if size > 0 {
+			s.Text = "at most " + bytesText(size)
+		}
+	case "key":
+		s.Key, s.Text = "key", placesText(rt.Credentials)
+		public := 0
+		for _, r := range rt.Routes {
+			if r.Public && !r.Off {
+				public++
+			}
+		}
+		if public > 0 {
+			s.Note = "not on " + count(public, "public route", "public routes")
+		}
+	case "grant":
+		s.Key = "grant"
+		switch len(d.Products) {
+		case 0:
+			s.Text = "in no product: no key is admitted"
+		case 1:
+			s.Text = "to " + d.Products[0].Name
+		default:
+			s.Text = "to one of " + count(len(d.Products), "product", "products")
+		}
+	case "plan_limit":
+		s.Key, s.Text = "plan", "for each subscription"
+		if len(rt.Limits) == 0 {
+			s.Key = "limit" // where the version's own is set
+		}
+	default:
+		s.Key = "limit"
+		if len(rt.Limits) > 0 {
+			s.Text = limitsText(rt.Limits) + " " + byText(rt.Limits[0].By)
 		}
 	}
-	key := stepView{Key: "key", Title: "API key", Text: placesText(rt.Credentials), Href: here("key"), Note: "identify"}
-	if public > 0 {
-		key.Note = "not on " + count(public, "public route", "public routes")
-	}
-	grant := stepView{Key: "grant", Title: "Subscription", Href: here("grant"), Note: "authorize"}
-	switch len(d.Products) {
-	case 0:
-		grant.Text = "in no product: no key is admitted"
-	case 1:
-		grant.Text = "to " + d.Products[0].Name
-	default:
-		grant.Text = "to one of " + count(len(d.Products), "product", "products")
-	}
-	limit := stepView{Key: "limit", Title: "Rate limit", Href: here("limit"), Note: "limit", Text: "by plan"}
-	if len(rt.Limits) > 0 {
-		limit.Text = "by plan, and " + limitsText(rt.Limits) + " " + byText(rt.Limits[0].By)
-	}
-	return []stepView{key, grant, limit}
 }
 
 func placesText(p apim.CredentialPlaces) string {
@@ -130,8 +174,11 @@ func (f *form) number(name string, least, most int) int {
 	return n
 }
 
-// saveStep changes a step of the draft's chain.
+// saveStep changes a step of the draft's chain that every version has.
 func (h *Console) saveStep(v *visit) error {
+	if _, own := refOf(v.param("policy")); own || v.param("policy") == newPolicy {
+		return h.savePolicy(v)
+	}
 	f, err := v.form()
 	if err != nil {
 		return err
@@ -162,12 +209,11 @@ func (h *Console) saveStep(v *visit) error {
 			return err
 		}
 	}
-	v.c.Request.URL.RawQuery = "policy=" + step
 	if f.failed() {
-		return v.again(f, routesTab(h.routesPage(v, d, form{}, f)))
+		return h.routesAgain(v, d, v.status(f), form{}, f)
 	}
 	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")
-	return v.redirect(with(v.links.version(d.API.Slug, d.Version.Label), "policy", step))
+	return v.redirect(v.policyAt(d, "", step))
 }
 
 // stepFields maps the use case's names to the forms' of a step.

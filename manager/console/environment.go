@@ -18,14 +18,16 @@ const newEnvironmentSlug = "+"
 // environmentPage makes or changes an environment.
 type environmentPage struct {
 	shell
-	New      bool
-	Heading  string
-	Form     form
-	Action   string
-	Lock     string
-	Delete   string   // where to post it; "" for a new one
-	Certs    string   // its certificates; "" for a new one
-	InTheWay []string // of deleting it, each with the way out
+	New          bool
+	Heading      string
+	Form         form
+	Action       string
+	Lock         string
+	Delete       string // where to post it; "" for a new one
+	Certs        string // its certificates; "" for a new one
+	Policies     string // where they are set; "" for a new one
+	PoliciesText string
+	InTheWay     []string // of deleting it, each with the way out
 }
 
 // The fields of the form, which are the API's names.
@@ -80,6 +82,8 @@ func (h *Console) environmentPage(v *visit, status int, f form, env apim.Environ
 	if !isNew {
 		p.Delete = v.links.editEnvironment(env.Slug) + "/delete"
 		p.Certs = v.links.certificates(env.Slug)
+		p.Policies = v.links.editEnvironment(env.Slug) + "/policies"
+		p.PoliciesText = "For every request, before those of its APIs: " + count(len(env.Settings.Policies), "policy is set.", "policies are set.")
 		_, blockers, err := h.Fleet.EnvironmentInUse(v.ctx(), v.actor, env.Slug)
 		if err != nil {
 			return err
@@ -107,6 +111,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
 		Tracing: f.checked("tracing"), TracePerMillion: f.number("trace_per_million", 0, 1_000_000),
+		Policies: env.Settings.Policies,
 	}
 	name, url := f.text("name"), f.text("gateway_url")
 	var change apim.Change

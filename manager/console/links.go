@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 )
 
 // Addresses outside a tenant.
@@ -50,6 +51,7 @@ func (l links) nodes() string        { return l.at("nodes") }
 func (l links) addNode() string      { return l.at("add-node") }
 func (l links) explain() string      { return l.at("explain") }
 func (l links) values() string       { return l.at("values") }
+func (l links) policies() string     { return l.at("policies") }
 func (l links) members() string      { return l.at("members") }
 func (l links) invite() string       { return l.at("invite") }
 func (l links) teams() string        { return l.at("teams") }
@@ -121,6 +123,9 @@ func (l links) api(api string) string { return l.at("apis", api) }
 func (l links) version(api, label string, page ...string) string {
 	return l.at(append([]string{"apis", api, label}, page...)...)
 }
+
+// policyKind is a kind's page in the reference.
+func (l links) policyKind(kind entry.PolicyKind) string { return l.at("policies", string(kind)) }
 
 // rollBack asks whether revision number is to be live again.
 func (l links) rollBack(api, label string, number int) string {

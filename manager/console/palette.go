@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry/describe"
 	"portico/manager"
 	"portico/ui"
 	"portico/ui/icon"
@@ -69,6 +70,15 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 			return nil, err
 		}
 		add("Applications", found)
+	}
+	if q != "" {
+		var found []ui.PaletteItem
+		for _, p := range describe.Policies() {
+			if holds(p.Title, q) || holds(string(p.Kind), q) {
+				found = append(found, hit(p.Title, q, v.links.policyKind(p.Kind), icon.Columns3(), string(p.Stage)))
+			}
+		}
+		add("Policies", found)
 	}
 	var pages []ui.PaletteItem
 	for _, group := range v.nav() {

@@ -142,7 +142,7 @@ func routes(t *testing.T, s *site) []gin.RouteInfo {
 
 // fill puts names that exist into a route's parameters where there can be.
 func fill(path, tenant string) string {
-	return strings.NewReplacer(":tenant", tenant, ":api", "orders", ":version", "v1", ":product", "shop", ":policy", "key",
+	return strings.NewReplacer(":tenant", tenant, ":api", "orders", ":version", "v1", ":product", "shop", ":policy", "key", ":kind", "key",
 		":revision", "1", ":verb", "approve", ":subscription", "sub_0190", ":plan", "plan_0190", ":token", "tok_0190", ":import", "imp_0190", ":team", "sellers", ":person", "per_0190", ":invitation", "inv_0190", ":certificate", "cert_0190", ":session", "ses_0190").Replace(path)
 }
 

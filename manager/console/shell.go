@@ -85,6 +85,7 @@ func (v *visit) nav() []ui.NavGroup {
 	if n := len(v.applied.Nodes); n > 0 {
 		nodes.Count = strconv.Itoa(n)
 	}
+	policies := item("Policies", l.policies(), icon.Columns3())
 	people := item("Members & audit", l.members(), icon.Users())
 	for _, href := range []string{l.invite(), l.teams(), l.newTeam(), l.roles(), l.audit()} {
 		people.Current = people.Current || item("", href, icon.Users()).Current
@@ -92,7 +93,7 @@ func (v *visit) nav() []ui.NavGroup {
 	return []ui.NavGroup{
 		{Label: "Operate", Items: append(append([]ui.NavItem{item("Overview", l.overview(), icon.LayoutDashboard())},
 			v.readable([]ui.NavItem{item("Explain", l.explain(), icon.Route())}, apim.ObjectAPI)...), nodes)},
-		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products, item("Values", l.values(), icon.Braces())}, apim.ObjectAPI, apim.ObjectProduct, apim.ObjectAPI)},
+		{Label: "Publish", Items: v.readable([]ui.NavItem{apis, products, policies, item("Values", l.values(), icon.Braces())}, apim.ObjectAPI, apim.ObjectProduct, apim.ObjectAPI, apim.ObjectAPI)},
 		{Label: "Consumers", Items: v.consumersNav(inbox, item("Applications", l.applications(), icon.AppWindow()), item("Subscriptions", l.subscriptions(), icon.Repeat()))},
 		{Label: "Organisation", Items: v.readable([]ui.NavItem{
 			people, item("API tokens", l.tokens(), icon.KeyRound()), item("Settings", l.settings(), icon.Settings2()),

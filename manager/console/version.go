@@ -65,7 +65,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		shell: v.shell(d.API.Name+" "+label, link{"APIs", l.apis()}, link{d.API.Name, l.api(api)}, link{label, ""}),
 		API:   d.API, Label: label, State: d.Version.State,
 		Reason:   d.Version.StateReason,
-		CanWrite: v.can(apim.Write, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
+		CanWrite: v.mayWrite(d),
 		CanMove:  v.can(apim.Publish, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
 		Draft:    d.Version.Unpublished || d.Version.Revision == 0,
 		Publish:  l.version(api, label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
@@ -181,9 +181,14 @@ type routesPage struct {
 	versionHead
 	Version   apim.ID
 	Lock      string
+	Operation string   // whose policies are shown; "" for those of all
+	Scopes    []choice // operations that can be chosen
+	ScopeURL  string
+	Add       string // where a policy is added
 	Steps     []stepView
 	Step      stepView // the open one; zero when none is
 	StepForm  form
+	Policy    *policyPanel // what is open, where somebody has set it
 	Products  []productLink
 	Call      callView
 	Filter    string
@@ -206,19 +211,31 @@ type routesPage struct {
 
 // stepView is a column of the colonnade.
 type stepView struct {
-	Key     string // "key", "grant", "limit"
-	Title   string
-	Text    string
-	Note    string
-	Href    string
-	Off     bool
-	Current bool
+	Key       string // "size", "key", "grant", "plan", "limit", or a policyRef
+	Title     string
+	Text      string
+	Note      string
+	Href      string
+	Off       bool
+	Inherited bool   // set elsewhere
+	Replaced  bool   // the operation has its own in its place
+	Move      string // where its place among others is changed; "" where it stays
+	Among     string // those that it can change places with have the same
+	Current   bool
 }
 
 type routeView struct {
 	Operation, Method, Path, Summary, Upstream string
 	Public, Off, Deprecated                    bool
 	Yields                                     string // to which routes some of its calls go
+	Policies                                   string // where its own are set
+	Own                                        []ownPolicy
+}
+
+// ownPolicy is a policy of an operation in the list of routes.
+type ownPolicy struct {
+	Title string
+	Off   bool
 }
 
 type upstreamView struct {
@@ -252,7 +269,10 @@ func (h *Console) versionRoutes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := h.routesPage(v, d, form{}, form{})
+	p, err := h.routesPage(v, d, form{}, form{})
+	if err != nil {
+		return err
+	}
 	if v.environment.Slug != "" {
 		s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
 		if err != nil {
@@ -264,13 +284,13 @@ func (h *Console) versionRoutes(v *visit) error {
 	return v.render(http.StatusOK, routesTab(p))
 }
 
-func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) routesPage {
+func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (routesPage, error) {
 	l, api, label := v.links, d.API.Slug, d.Version.Label
 	rt := d.Version.Runtime
 	out := routesPage{
 		versionHead: h.head(v, d, "routes"), Version: d.Version.ID, Lock: lockText(d.Version.Lock), Form: f,
 		Filter: strings.TrimSpace(v.query("q")), FilterURL: l.version(api, label), Total: len(rt.Routes),
-		Save: l.version(api, label, "routes"), StepSave: l.version(api, label, "policies", v.query("policy")),
+		Save: l.version(api, label, "routes"), StepSave: l.version(api, label, "policies", v.policyAsked()),
 		Upstream: l.version(api, label, "upstream"), Mount: l.version(api, label, "mount"),
 		Products: v.productLinks(d.Products), Call: callOf(v, d),
 	}
@@ -285,18 +305,20 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) ro
 	for _, m := range rt.Mounts {
 		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})
 	}
-	out.Steps = steps(v, d)
-	for i, s := range out.Steps {
-		if s.Key == v.query("policy") {
-			out.Steps[i].Current, out.Step = true, out.Steps[i]
-		}
-	}
-	out.StepForm = step
-	if step.values == nil {
-		out.StepForm = stepForm(out.Step.Key, rt)
+	if err := h.chain(v, d, &out, step); err != nil {
+		return out, err
 	}
 	out.page(v, rt.Routes)
-	return out
+	return out, nil
+}
+
+// routesAgain shows the page again with what is wrong in one of its forms.
+func (h *Console) routesAgain(v *visit, d manager.VersionDetail, status int, f, step form) error {
+	p, err := h.routesPage(v, d, f, step)
+	if err != nil {
+		return err
+	}
+	return v.render(status, routesTab(p))
 }
 
 // page picks the routes that the filter and the page number show.
@@ -316,13 +338,13 @@ func (p *routesPage) page(v *visit, routes []apim.Route) {
 	}
 	end := min(at+routesPerPage, len(match))
 	for _, r := range match[at:end] {
-		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, ""})
+		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, "", with(p.FilterURL, "operation", r.Operation) + "#policy", ownPolicies(r)})
 	}
 	yields(p.Routes, routes)
 	if len(match) > 0 {
 		p.Shown = number(at+1) + "–" + number(end) + " of " + number(len(match))
 	}
-	self := with(p.FilterURL, "q", p.Filter, "policy", v.query("policy"))
+	self := with(p.FilterURL, "q", p.Filter, "policy", v.policyAsked(), "operation", p.Operation)
 	p.here = with(self, "from", strconv.Itoa(at))
 	if at > 0 {
 		p.Earlier = with(self, "from", strconv.Itoa(max(0, at-routesPerPage)))
@@ -444,12 +466,15 @@ func (h *Console) saveRoutes(v *visit) error {
 		if !f.refuse(err, nil, nil) {
 			return err
 		}
-		return v.again(f, routesTab(h.routesPage(v, d, f, form{})))
+		return h.routesAgain(v, d, v.status(f), f, form{})
 	}
 	n := len(change.Public) + len(change.Off)
 	v.flash(toneOK, "Saved "+count(n, "route switch", "route switches")+" in the draft. Nothing is live until you publish.")
 	return v.redirect(to)
 }
+
+// fixed reports whether what every version has cannot be changed on this page.
+func (p routesPage) fixed() bool { return !p.CanWrite || p.Operation != "" }
 
 // mountNote says whether callers find the version at its mount now.
 func mountNote(p routesPage) string {

@@ -34,6 +34,7 @@ type environmentSettings struct {
 	RefuseStale         *bool     `json:"refuse_stale,omitempty"`
 	Tracing             *bool     `json:"tracing,omitempty"`
 	TracePerMillion     *int      `json:"trace_per_million,omitempty"`
+	Policies            *[]policy `json:"policies,omitempty"`
 }
 
 func environmentOf(e apim.Environment) environment {
@@ -42,10 +43,11 @@ func environmentOf(e apim.Environment) environment {
 	if s.TLSMinimum == "" {
 		s.TLSMinimum = "1.2"
 	}
+	policies := each(s.Policies, policyOf)
 	return environment{
 		ID: e.ID, Slug: e.Slug, Name: e.Name, Kind: e.Kind, GatewayURL: e.GatewayURL, Sequence: e.Sequence, CreatedAt: e.CreatedAt.UTC(),
 		Settings: environmentSettings{
-			&s.TrustedProxies, &s.TLSMinimum, &s.UnverifiedUpstreams, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale, &s.Tracing, &s.TracePerMillion,
+			&s.TrustedProxies, &s.TLSMinimum, &s.UnverifiedUpstreams, &s.MaxBodyBytes, &s.ConnectTimeoutMS, &s.HeaderTimeoutMS, &s.IdleTimeoutMS, &s.MaxStaleMS, &s.RefuseStale, &s.Tracing, &s.TracePerMillion, &policies,
 		},
 	}
 }
@@ -63,6 +65,7 @@ func (in environmentSettings) on(s apim.EnvironmentSettings) apim.EnvironmentSet
 	assign(&s.RefuseStale, in.RefuseStale)
 	assign(&s.Tracing, in.Tracing)
 	assign(&s.TracePerMillion, in.TracePerMillion)
+	assign(&s.Policies, policiesOf(in.Policies))
 	return s
 }
 

@@ -62,6 +62,8 @@ func (e *Edge) routes() []route {
 	return []route{
 		{method: get, path: "/openapi.yaml", needs: anybody, handle: description},
 		{method: get, path: "/whoami", needs: signedIn, handle: whoami},
+		{method: get, path: "/policy-kinds", needs: signedIn, handle: listPolicyKinds},
+		{method: get, path: "/policy-kinds/{kind}", needs: signedIn, handle: showPolicyKind},
 
 		{method: get, path: "/sessions", needs: signedIn, handle: listSessions},
 		{method: del, path: "/sessions", needs: signedIn, handle: endSessions},
@@ -126,6 +128,7 @@ func (e *Edge) routes() []route {
 		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
 		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
+		{method: get, path: version + "/chain", needs: "read api", handle: showChain, query: []string{"environment", "operation"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},
 

@@ -71,7 +71,7 @@ func testTheRouterHasNothingBesideTheTable(t *testing.T, place postgres.Place) {
 // fill replaces the parameters of a path by those of the scene.
 func (s *scene) fill(path, tenant string) string {
 	return strings.NewReplacer(
-		"{tenant}", tenant, "{import}", s.imported, "{api}", "orders", "{label}", "v1", "{version}", s.version,
+		"{tenant}", tenant, "{import}", s.imported, "{kind}", "rate_limit", "{api}", "orders", "{label}", "v1", "{version}", s.version,
 		"{product}", "orders", "{plan}", s.trial, "{provider}", "shop", "{application}", "till", "{credential}", s.credential,
 		"{subscription}", s.pending, "{environment}", "production", "{sequence}", "1", "{node}", "gw-1", "{value}", "orders_url", "{explanation}", strings.Repeat("0", 32), "{secret}", "sec_"+strings.Repeat("0", 32), "{certificate}", "cert_"+strings.Repeat("0", 32), "{enrolment}", "enr_"+strings.Repeat("0", 32), "{token}", "tok_"+strings.Repeat("0", 32),
 		"{person}", s.adaID, "{team}", "sellers", "{invitation}", s.invited, "{session}", "ses_"+strings.Repeat("0", 32),

@@ -14,6 +14,7 @@ type runtime struct {
 	Routes       []apiRoute        `json:"routes"`
 	Credentials  credentialPlaces  `json:"credentials"`
 	Limits       []rateLimit       `json:"limits"`
+	Policies     []policy          `json:"policies"`
 	MaxBodyBytes int64             `json:"max_body_bytes,omitempty"`
 	Security     []securityMapping `json:"security"`
 }
@@ -75,6 +76,7 @@ type apiRoute struct {
 	Upstream   string      `json:"upstream,omitempty"`
 	Public     bool        `json:"public"`
 	Off        bool        `json:"off"`
+	Policies   []policy    `json:"policies,omitempty"`
 }
 
 type predicate struct {
@@ -106,7 +108,7 @@ type securityMapping struct {
 func runtimeOf(rt apim.Runtime) runtime {
 	return runtime{
 		Mounts: each(rt.Mounts, mountOf), Upstreams: each(rt.Upstreams, upstreamOf), Routes: each(rt.Routes, apiRouteOf),
-		Credentials: credentialPlaces(rt.Credentials), Limits: each(rt.Limits, rateLimitOf), MaxBodyBytes: rt.MaxBodyBytes,
+		Credentials: credentialPlaces(rt.Credentials), Limits: each(rt.Limits, rateLimitOf), Policies: each(rt.Policies, policyOf), MaxBodyBytes: rt.MaxBodyBytes,
 		Security: each(rt.Security, securityMappingOf),
 	}
 }
@@ -127,7 +129,7 @@ func upstreamOf(u apim.Upstream) upstream {
 func apiRouteOf(a apim.Route) apiRoute {
 	return apiRoute{
 		Operation: a.Operation, Method: a.Method, Path: a.Path, Predicates: each(a.Predicates, predicateOf),
-		Summary: a.Summary, Tag: a.Tag, Deprecated: a.Deprecated, Upstream: a.Upstream, Public: a.Public, Off: a.Off,
+		Summary: a.Summary, Tag: a.Tag, Deprecated: a.Deprecated, Upstream: a.Upstream, Public: a.Public, Off: a.Off, Policies: each(a.Policies, policyOf),
 	}
 }
 

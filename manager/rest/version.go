@@ -128,9 +128,12 @@ func updateDraft(r *request) error {
 		Traffic      *traffic          `json:"traffic"`
 		Credentials  *credentialPlaces `json:"credentials"`
 		Limits       *[]rateLimit      `json:"limits"`
+		Policies     *[]policy         `json:"policies"`
 		MaxBodyBytes *int64            `json:"max_body_bytes"`
 		Public       map[string]bool   `json:"public"`
 		Off          map[string]bool   `json:"off"`
+
+		RoutePolicies map[string][]policy `json:"route_policies"`
 	}
 	if err := r.body(&in); err != nil {
 		return err
@@ -141,7 +144,7 @@ func updateDraft(r *request) error {
 	}
 	change := manager.DraftChange{
 		UpstreamURLs: in.Upstream, Protocol: in.Protocol, TLS: (*apim.UpstreamTLS)(in.TLS), Credentials: (*apim.CredentialPlaces)(in.Credentials),
-		Limits: limits, MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
+		Limits: limits, Policies: policiesOf(in.Policies), MaxBodyBytes: in.MaxBodyBytes, Public: in.Public, Off: in.Off, Lock: r.lock,
 	}
 	if in.Mount != nil {
 		m := in.Mount.domain()
@@ -154,6 +157,12 @@ func updateDraft(r *request) error {
 	if in.Headers != nil {
 		headers := each(*in.Headers, func(h upstreamHeader) apim.UpstreamHeader { return apim.UpstreamHeader(h) })
 		change.Headers = &headers
+	}
+	for operation, list := range in.RoutePolicies {
+		if change.RoutePolicies == nil {
+			change.RoutePolicies = map[string][]apim.Policy{}
+		}
+		change.RoutePolicies[operation] = *policiesOf(&list)
 	}
 	change.Weights = in.Weights
 	if in.Traffic != nil {

@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,6 +18,9 @@ func fill(v reflect.Value, name string, n *int) {
 	switch v.Interface().(type) {
 	case time.Time:
 		v.Set(reflect.ValueOf(start.Add(time.Duration(*n) * time.Second)))
+		return
+	case json.RawMessage:
+		v.SetBytes(strconv.AppendInt(nil, int64(*n), 10))
 		return
 	case time.Duration:
 		v.SetInt(int64(time.Duration(*n) * time.Second))

@@ -51,6 +51,22 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/apis/museum/v1?policy=key"},
 		{path: "/t/demo/apis/museum/v1?policy=grant"},
 		{path: "/t/demo/apis/museum/v1?policy=limit"},
+		{path: "/t/demo/apis/museum/v1/add-policy"},
+		{path: "/t/demo/apis/museum/v1/add-policy?q=nothing+has+this+name"},
+		{path: "/t/demo/apis/museum/v1?policy=new&kind=rate_limit&example=0"},
+		{path: "/t/demo/apis/museum/2024-06?policy=v0", prepare: func(b *tab) {
+			for range 2 {
+				b.visit("/t/demo/apis/museum/2024-06?policy=new&kind=rate_limit&example=0")
+				b.follow("Add to the draft")
+			}
+			b.follow("Switch off")
+			b.sees("Switch on")
+		}},
+		{path: "/t/demo/apis/museum/2024-06?operation=getMuseumHours&policy=v0"},
+		{path: "/t/demo/apis/museum/2024-06/policies/v0/remove"},
+		{path: "/t/demo/policies"},
+		{path: "/t/demo/policies?q=rate"},
+		{path: "/t/demo/policies/rate_limit"},
 		{path: "/t/demo/apis/museum/v1/traffic"},
 		{path: "/t/demo/apis/museum/2024-06/traffic?split", prepare: func(b *tab) {
 			b.visit("/t/demo/apis/museum/2024-06/traffic")
@@ -211,6 +227,9 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/settings"},
 		{path: "/t/demo/add-node"},
 		{path: "/t/demo/environments/production"},
+		{path: "/t/demo/environments/production/policies"},
+		{path: "/t/demo/environments/production/policies?policy=new&kind=key&example=1"},
+		{path: "/t/demo/environments/production/add-policy"},
 		{path: "/t/demo/environments/+"},
 		{path: "/t/demo/environments/production/certificates"},
 		{path: "/t/demo/explain"},

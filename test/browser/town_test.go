@@ -214,7 +214,7 @@ func shape(path string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	for i := 1; i < len(parts); i++ {
 		switch parts[i-1] {
-		case "t", "products", "apis", "applications", "import", "subscriptions", "roll-back", "problems", "reference", "schemas", "keys", "plans", "members", "teams":
+		case "t", "products", "apis", "applications", "import", "subscriptions", "roll-back", "problems", "reference", "schemas", "keys", "plans", "members", "teams", "policies":
 			if parts[i] != "new" {
 				parts[i] = "*"
 			}

@@ -96,6 +96,7 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 		{"POST", "/versions/" + version + "/retire", `{"reason":"x"}`},
 		{"GET", "/versions/" + version + "/revisions", ""},
 		{"GET", "/versions/" + version + "/findings", ""},
+		{"GET", "/versions/" + version + "/chain", ""},
 		{"GET", "/versions/" + version + "/document", ""},
 		{"GET", "/imports/" + in.ID, ""},
 		{"GET", "/imports/" + in.ID + "/changes/" + version, ""},

@@ -117,6 +117,28 @@
   document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) place(e.target); }, true);
   document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
 
+  // ── columns of a colonnade are dragged to another's place ──
+  let dragged = null;
+  const landing = e => {
+    const c = e.target.closest?.('.col[data-move]');
+    return c && dragged && c !== dragged && c.dataset.among === dragged.dataset.among ? c : null;
+  };
+  document.addEventListener('dragstart', e => { dragged = e.target.closest?.('.col[data-move]') ?? null; });
+  document.addEventListener('dragend', () => { dragged = null; $$('.col.over').forEach(c => c.classList.remove('over')); });
+  document.addEventListener('dragover', e => {
+    const c = landing(e);
+    $$('.col.over').forEach(o => o === c || o.classList.remove('over'));
+    if (c) { e.preventDefault(); c.classList.add('over'); }
+  });
+  document.addEventListener('drop', e => {
+    const c = landing(e), form = c && $('form[data-mover]', c.closest('.colonnade'));
+    if (!form) return;
+    e.preventDefault();
+    form.action = dragged.dataset.move;
+    form.elements.to.value = c.dataset.place;
+    form.submit();
+  });
+
   document.addEventListener('click', e => {
     if (e.defaultPrevented) return;
     const t = e.target.closest('[data-open],[data-close],[data-copy],[data-tab],[data-dismiss],[data-nav-toggle],[data-confirm]');

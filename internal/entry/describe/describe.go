@@ -45,16 +45,17 @@ type Form string
 
 // The forms of fields.
 const (
-	Text   Form = "text"
-	Lines  Form = "lines"  // a text of several
-	Number Form = "number" // a whole one
-	Switch Form = "switch"
-	Choice Form = "choice" // one of Enum
-	List   Form = "list"   // of texts
-	Group  Form = "group"  // an object of Fields
-	Groups Form = "groups" // a list of objects of Fields
-	Names  Form = "names"  // an object of texts by name
-	JSON   Form = "json"   // any value
+	Text    Form = "text"
+	Lines   Form = "lines"  // a text of several
+	Number  Form = "number" // a whole one
+	Switch  Form = "switch"
+	Choice  Form = "choice"  // one of Enum
+	List    Form = "list"    // of texts; where Enum is set, of those
+	Numbers Form = "numbers" // a list of whole ones
+	Group   Form = "group"   // an object of Fields
+	Groups  Form = "groups"  // a list of objects of Fields
+	Names   Form = "names"   // an object of texts by name
+	JSON    Form = "json"    // any value
 )
 
 // Field describes a field of a configuration, or of an object in it.
@@ -134,10 +135,14 @@ func form(t reflect.Type, choice, lines bool) (Form, []Field) {
 		}
 		return Text, nil
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Struct {
+		switch t.Elem().Kind() {
+		case reflect.Struct:
 			return Groups, fields(t.Elem())
+		case reflect.String:
+			return List, nil
+		case reflect.Int, reflect.Int64, reflect.Int32:
+			return Numbers, nil
 		}
-		return List, nil
 	case reflect.Map:
 		if t.Elem().Kind() == reflect.String {
 			return Names, nil

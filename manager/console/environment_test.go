@@ -1,0 +1,30 @@
+package console_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"portico/internal/apim"
+	"portico/manager"
+)
+
+// The form of an environment's settings does not hold its policies.
+func TestChangedEnvironmentKeepsItsPolicies(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	settings := apim.DefaultEnvironmentSettings()
+	settings.Policies = []apim.Policy{{Kind: "rate_limit", Config: json.RawMessage(`{"requests":9,"period_ms":1000,"by":"address"}`)}}
+	if _, _, err := s.fleet.UpdateEnvironment(t.Context(), system(), "production", manager.EnvironmentChange{Settings: &settings}); err != nil {
+		t.Fatal(err)
+	}
+	b.post("/t/acme/environments/production", "name", "Live", "gateway_url", "https://gateway.example", "max_body_bytes", "1000", "connect_timeout_ms", "1000",
+		"header_timeout_ms", "1000", "idle_timeout_ms", "1000", "max_stale_ms", "1000").shows(http.StatusOK, "Live is changed.")
+	all, err := s.fleet.Environments(t.Context(), system())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all[0].Settings; got.MaxBodyBytes != 1000 || len(got.Policies) != 1 || string(got.Policies[0].Config) != string(settings.Policies[0].Config) {
+		t.Errorf("got %+v, want the policy as it was", got)
+	}
+}
