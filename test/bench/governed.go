@@ -16,39 +16,24 @@ import (
 // governedPath is a path of the API whose routes have policies.
 func governedPath(end string) string { return "/acme/governed/v1" + end }
 
-// governed makes the API whose answers are kept, or made of three calls, beside
-// a route without a policy; once.
-func (g *rig) governed(ctx context.Context) error {
-	if g.hasGoverned {
-		return nil
+// govern publishes a policy of one operation ("small", "cached" or "composed") of
+// the API whose routes have policies, which it makes first where it is not there.
+func (g *rig) govern(ctx context.Context, operation, kind string, config map[string]any) error {
+	if g.governed == "" {
+		var staged, made process.Object
+		if err := g.api.Do(ctx, http.MethodPost, filledIn+"/imports", governedDocument("http://"+g.upstream.Address[0]), &staged); err != nil {
+			return err
+		}
+		if err := g.api.Do(ctx, http.MethodPost, filledIn+"/imports/"+staged.ID+"/accept",
+			map[string]any{"name": "Governed", "slug": "governed", "label": "v1", "access": "document"}, &made); err != nil {
+			return err
+		}
+		g.governed = made.ID
 	}
-	const answers = `"responses":{"200":{"description":"ok"}}`
-	more := ""
-	for _, name := range []string{"small", "cached", "composed"} {
-		more += `"/` + name + `":{"get":{"operationId":"` + name + `","summary":"` + name + `",` + answers + `}},`
-	}
-	document := strings.Replace(process.MinimalDocument("Governed", "http://"+g.upstream.Address[0], routesFor-3), `"paths":{`, `"security":[],"paths":{`+more, 1)
-	var staged, made, published process.Object
-	if err := g.api.Do(ctx, http.MethodPost, filledIn+"/imports", document, &staged); err != nil {
-		return err
-	}
-	if err := g.api.Do(ctx, http.MethodPost, filledIn+"/imports/"+staged.ID+"/accept",
-		map[string]any{"name": "Governed", "slug": "governed", "label": "v1", "access": "document"}, &made); err != nil {
-		return err
-	}
-	one := func(kind string, config map[string]any) []any {
-		return []any{map[string]any{"kind": kind, "config": config}}
-	}
-	calls, answer := []any{}, map[string]any{}
-	for _, name := range []string{"a", "b", "c"} {
-		calls = append(calls, map[string]any{"name": name, "path": "/" + name + "/small"})
-		answer[name] = "${calls." + name + ".body}"
-	}
-	path := filledIn + "/versions/" + made.ID
-	if err := g.api.Do(ctx, http.MethodPatch, path+"/draft", map[string]any{"route_policies": map[string]any{
-		"cached":   one("cache", map[string]any{"public": true, "default_ttl_ms": 86_400_000}),
-		"composed": one("composition", map[string]any{"calls": calls, "answer": answer}),
-	}}, nil); err != nil {
+	path, published := filledIn+"/versions/"+g.governed, process.Object{}
+	if err := g.api.Do(ctx, http.MethodPatch, path+"/draft", map[string]any{
+		"route_policies": map[string]any{operation: []any{map[string]any{"kind": kind, "config": config}}},
+	}, nil); err != nil {
 		return err
 	}
 	if err := g.api.Do(ctx, http.MethodPost, path+"/publish?wait=applied&timeout_ms=10000", map[string]any{}, &published); err != nil {
@@ -57,14 +42,21 @@ func (g *rig) governed(ctx context.Context) error {
 	if !published.Applied.Done {
 		return errors.New("the publish of the API with policies was not confirmed in time")
 	}
-	g.hasGoverned = true
 	return nil
+}
+
+func governedDocument(upstream string) string {
+	few := ""
+	for _, name := range []string{"small", "cached", "composed"} {
+		few += `"/` + name + `":{"get":{"operationId":"` + name + `","summary":"` + name + `","responses":{"200":{"description":"ok"}}}},`
+	}
+	return strings.Replace(process.MinimalDocument("Governed", upstream, routesFor-3), `"paths":{`, `"security":[],"paths":{`+few, 1)
 }
 
 // cached compares an answer from the gateway's memory with nginx, which asks the
 // upstream for it.
 func (g *rig) cached(ctx context.Context) ([]figure.Row, error) {
-	if err := g.governed(ctx); err != nil {
+	if err := g.govern(ctx, "cached", "cache", map[string]any{"public": true, "default_ttl_ms": 86_400_000}); err != nil {
 		return nil, err
 	}
 	path := governedPath("/cached")
@@ -85,7 +77,12 @@ func (g *rig) cached(ctx context.Context) ([]figure.Row, error) {
 // composition compares a call that is answered with what three calls give with
 // three that are passed on, all of the same upstream.
 func (g *rig) composition(ctx context.Context) ([]figure.Row, error) {
-	if err := g.governed(ctx); err != nil {
+	calls, answer := []any{}, map[string]any{}
+	for _, name := range []string{"a", "b", "c"} {
+		calls = append(calls, map[string]any{"name": name, "path": "/" + name + "/small"})
+		answer[name] = "${calls." + name + ".body}"
+	}
+	if err := g.govern(ctx, "composed", "composition", map[string]any{"calls": calls, "answer": answer}); err != nil {
 		return nil, err
 	}
 	_, body, err := g.get(ctx, governedPath("/composed"))
