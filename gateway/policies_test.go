@@ -40,6 +40,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyScopes:        scopesCase,
 		entry.PolicyExpression:    expressionCase,
 		entry.PolicySize:          sizeCase,
+		entry.PolicyComposition:   compositionCase,
 	}
 }
 

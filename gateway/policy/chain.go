@@ -45,6 +45,8 @@ type Tools struct {
 	Bots     *Bots        // nil: they are neither counted nor remembered
 	WAF      *waf.Set
 	Identity *identity.Signer
+	// Destination gives what a route of the API calls, by the name of its upstream.
+	Destination func(upstream string) Destination
 }
 
 // Chain is the steps that a request passes before its destination, and those
@@ -234,6 +236,7 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 	chain := &Chain{steps: []named{{"size", entry.Admit, sizeStep{}}}}
 	mock := slices.ContainsFunc(slices.Concat(c.api.Policies, route.Policies), func(p entry.Policy) bool { return p.Kind() == entry.PolicyMock })
 	own := slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind().Stage() == entry.Identify })
+	composed := slices.ContainsFunc(route.Policies, func(p entry.Policy) bool { return p.Kind() == entry.PolicyComposition })
 	if !route.Public {
 		chain.add("grant", entry.Authorize, grantStep{mock})
 		chain.add("plan_limit", entry.Limit, planLimitStep{c.tools.Limiter})
@@ -243,8 +246,8 @@ func (c *Compiler) compile(route entry.Route) *Chain {
 		methods = identifying(route.Policies)
 	}
 	for _, p := range c.api.Policies {
-		if p.Kind().Stage() == entry.Identify && own {
-			continue // the route's own take its place
+		if p.Kind().Stage() == entry.Identify && own || p.Kind() == entry.PolicyComposition && composed {
+			continue // the route's own take their place
 		}
 		c.addPolicy(chain, p, site{route: route, methods: methods, mock: mock})
 	}
@@ -434,6 +437,8 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newCompressStep(*p)
 	case *entry.DecompressPolicy:
 		return newDecompressStep(*p)
+	case *entry.Composition:
+		return newCompositionStep(p, c.destination)
 	case *entry.JSONBody:
 		return newJSONBodyStep(p)
 	case *entry.XMLJSON:
@@ -450,6 +455,14 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
+}
+
+// destination returns what an upstream's name stands for; "" is the first one.
+func (c *Compiler) destination(upstream string) Destination {
+	if upstream == "" && len(c.api.Upstreams) > 0 {
+		upstream = c.api.Upstreams[0].Name
+	}
+	return c.tools.Destination(upstream)
 }
 
 // accompanied is a step with another one beside it, in a stage of its own; nil for

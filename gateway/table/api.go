@@ -55,6 +55,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 	scope.API, _ = policy.ParseID(a.API)
 	scope.Tenant, _ = policy.ParseID(a.Tenant)
 	out.Version, out.API, out.Tenant = scope.Version, scope.API, scope.Tenant
+	tools.Destination = destination
 	chains := policy.NewCompiler(a, tools)
 	routes := make([]Route, len(a.Routes))
 	for i, r := range a.Routes {

@@ -44,6 +44,14 @@ func API(a entry.API) []Problem {
 	p.mounts(a.Mounts)
 	known := p.upstreams(a.Upstreams)
 	identifies := p.policies("policies", a.Policies)
+	named := map[string]bool{}
+	for _, u := range a.Upstreams {
+		named[u.Name] = true
+	}
+	p.composed("policies", a.Policies, named)
+	for i, r := range a.Routes {
+		p.composed(fmt.Sprintf("routes[%d].policies", i), r.Policies, named)
+	}
 	p.routes(a, known, identifies)
 	p.contracts(a)
 	p.split(a, known)

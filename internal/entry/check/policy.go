@@ -79,6 +79,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.identityToken(at, *c)
 	case *entry.WAF:
 		p.waf(at, *c)
+	case *entry.Composition:
+		p.composition(at, c)
 	default:
 		p.add(at, "is of no kind")
 	}

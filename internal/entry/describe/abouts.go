@@ -32,4 +32,5 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyPath:          path,
 	entry.PolicyQuery:         query,
 	entry.PolicySize:          size,
+	entry.PolicyComposition:   composition,
 }

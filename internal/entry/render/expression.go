@@ -132,7 +132,7 @@ func (m *meter) identifier(n *ast.IdentifierNode) {
 		m.fail("%s is not known", n.Value)
 	case m.use.sees(n.Value):
 		m.used[n.Value] = true
-	case slices.Contains([]string{"body", "request", "answer", "caller", "problem"}, n.Value):
+	case slices.Contains([]string{"body", "request", "answer", "caller", "problem", "calls"}, n.Value):
 		m.fail("%s is not there where this template is used", n.Value)
 	}
 }
@@ -142,16 +142,18 @@ func (m *meter) identifier(n *ast.IdentifierNode) {
 func (m *meter) member(at *ast.Node, n *ast.MemberNode) {
 	if root, ok := n.Node.(*ast.IdentifierNode); ok {
 		if input := root.Value; input != "body" && m.use.sees(input) {
-			if name, ok := n.Property.(*ast.StringNode); ok {
-				m.used[input+"."+name.Value] = true
-			} else {
+			name, ok := n.Property.(*ast.StringNode)
+			if !ok {
 				m.fail("%s has its parts by name only", input)
+				return
 			}
-			return
+			if m.used[input+"."+name.Value] = true; input != "calls" {
+				return
+			}
 		}
 	}
 	if inner, ok := n.Node.(*ast.MemberNode); ok { // request.headers.x; the check knows its type
-		if root, ok := inner.Node.(*ast.IdentifierNode); ok && root.Value != "body" && m.use.sees(root.Value) {
+		if root, ok := inner.Node.(*ast.IdentifierNode); ok && root.Value != "body" && root.Value != "calls" && m.use.sees(root.Value) {
 			return
 		}
 	}

@@ -37,12 +37,13 @@ const (
 
 // Inputs are what expressions see.
 type Inputs struct {
-	Body    any     `expr:"body"` // a tree, or nil
-	Request Request `expr:"request"`
-	Answer  Answer  `expr:"answer"`
-	Caller  Caller  `expr:"caller"`
-	Problem Problem `expr:"problem"`
-	State   *budget `expr:"$state"` // render's own
+	Body    any            `expr:"body"` // a tree, or nil
+	Request Request        `expr:"request"`
+	Answer  Answer         `expr:"answer"`
+	Caller  Caller         `expr:"caller"`
+	Problem Problem        `expr:"problem"`
+	Calls   map[string]any `expr:"calls"`  // trees
+	State   *budget        `expr:"$state"` // render's own
 }
 
 // Request is the caller's request. Names of headers are in lower case.
@@ -90,6 +91,7 @@ const (
 	OfRequest For = iota // body, request, caller
 	OfAnswer             // body, request, caller, answer
 	OfProblem            // problem, request, caller
+	OfCalls              // calls, body, request, caller
 )
 
 func (f For) sees(input string) bool {
@@ -102,6 +104,8 @@ func (f For) sees(input string) bool {
 		return f == OfAnswer
 	case "problem":
 		return f == OfProblem
+	case "calls":
+		return f == OfCalls
 	}
 	return false
 }
@@ -116,6 +120,18 @@ type Template struct {
 // Uses reports whether the template reads an input, such as "body" or
 // "request.headers".
 func (t *Template) Uses(input string) bool { return t.used[input] }
+
+// calls returns the names of the calls of a composition that a template reads.
+func (t *Template) calls() []string {
+	var out []string
+	for name := range t.used {
+		if call, ok := strings.CutPrefix(name, "calls."); ok {
+			out = append(out, call)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // JSON compiles a template that is JSON. It may see what templates for that use see.
 func JSON(source []byte, use For) (*Template, error) {
