@@ -118,8 +118,21 @@ func compressCase(t *testing.T, lane change) {
 		text := prose(size)
 		o.do(texts(text, `ETag: "a"`, "Accept-Ranges: bytes"))
 		for _, c := range []struct{ accept, want string }{
-			{"gzip", "gzip"}, {"br", "br"}, {"zstd", "zstd"}, {"gzip, deflate, br, zstd", "zstd"}, {"gzip, br", "br"}, {"br;q=0.5, gzip;q=0.9", "gzip"},
-			{"*", "zstd"}, {"*;q=0.1, gzip", "gzip"}, {"zstd;q=0, *", "br"}, {"identity", ""}, {"gzip;q=0", ""}, {"deflate", ""}, {"x-gzip", "gzip"}, {"GZIP;Q=1.000", "gzip"}, {"gzip;q=2", ""},
+			{"gzip", "gzip"},
+			{"br", "br"},
+			{"zstd", "zstd"},
+			{"gzip, deflate, br, zstd", "zstd"},
+			{"gzip, br", "br"},
+			{"br;q=0.5, gzip;q=0.9", "gzip"},
+			{"*", "zstd"},
+			{"*;q=0.1, gzip", "gzip"},
+			{"zstd;q=0, *", "br"},
+			{"identity", ""},
+			{"gzip;q=0", ""},
+			{"deflate", ""},
+			{"x-gzip", "gzip"},
+			{"GZIP;Q=1.000", "gzip"},
+			{"gzip;q=2", ""},
 		} {
 			got := r.call(t, "GET", cachedPath, "", "Accept-Encoding: "+c.accept)
 			tag := `"a"`

@@ -269,7 +269,7 @@ func TestExplainSaysWhatIsNotAsDescribed(t *testing.T) {
 	var details []string
 	for _, s := range way.Steps {
 		if s.Step == string(entry.PolicyValidate) {
-			details = append(details, string(s.Stage)+": "+s.Detail)
+			details = append(details, s.Stage+": "+s.Detail)
 		}
 	}
 	if want := []string{"shape: 1 wrong; body /count: is less than 1", "answer: 1 wrong; body /nothing: is missing"}; !slices.Equal(details, want) {
