@@ -35,13 +35,11 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 	if err != nil {
 		return err
 	}
-	env := ""
-	err = c.write(ctx, actor, func(u *unit) error {
+	return c.write(ctx, actor, func(u *unit) error {
 		e, err := environment(ctx, u.System(), environmentSlug, "environment")
 		if err != nil {
 			return err
 		}
-		env = e.Slug
 		t := u.Tenant(tenant)
 		v, err := t.Version(ctx, version)
 		if err != nil {
@@ -51,19 +49,19 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 			return err
 		}
 		purge.Version = v.ID.UUID()
-		return u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s purged: %s", v.Label, env, said)
+		if err := u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s purged: %s", v.Label, e.Slug, said); err != nil {
+			return err
+		}
+		// Last, and still undone when it fails: the request may then be made again.
+		if c.Purges == nil {
+			return errNotPurged
+		}
+		if err := c.Purges.Purge(ctx, e.Slug, purge); err != nil {
+			c.Log.WarnContext(ctx, "nodes not told to purge", "version", version, "error", err)
+			return errNotPurged
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if c.Purges == nil {
-		return errNotPurged
-	}
-	if err := c.Purges.Purge(ctx, env, purge); err != nil {
-		c.Log.WarnContext(ctx, "nodes not told to purge", "version", version, "error", err)
-		return errNotPurged
-	}
-	return nil
 }
 
 var errNotPurged = apim.Errorf(apim.Unavailable, "the message bus cannot be reached, and so the gateway nodes were not told; try again in a moment")
