@@ -38,8 +38,8 @@ type ChainStep struct {
 	Field string
 	// Inherited says that the step is set above what was asked for.
 	Inherited bool
-	// Replaced says that the operation identifies callers itself, and that this
-	// step of its version's does not run there.
+	// Replaced says that the operation identifies callers itself, or is composed
+	// itself, and that this step of its version's does not run there.
 	Replaced bool
 }
 
@@ -156,13 +156,16 @@ func (l *chainList) inherited(from string) bool {
 	return from == FromEnvironment || from == FromVersion && l.below
 }
 
-// replace notes that an operation which identifies callers itself does so in the
-// place of its version.
+// replace notes that an operation which identifies callers itself, or is composed
+// itself, does so in the place of its version.
 func (l *chainList) replace() {
-	own := slices.ContainsFunc(l.steps, func(s ChainStep) bool {
-		return s.From == FromOperation && s.Stage == string(entry.Identify) && !s.Policy.Off
-	})
+	own := func(is func(ChainStep) bool) bool {
+		return slices.ContainsFunc(l.steps, func(s ChainStep) bool { return s.From == FromOperation && is(s) && !s.Policy.Off })
+	}
+	identifies := func(s ChainStep) bool { return s.Stage == string(entry.Identify) }
+	composes := func(s ChainStep) bool { return s.Policy.Kind == string(entry.PolicyComposition) }
+	identified, composed := own(identifies), own(composes)
 	for i, s := range l.steps {
-		l.steps[i].Replaced = own && s.From == FromVersion && s.Stage == string(entry.Identify)
+		l.steps[i].Replaced = s.From == FromVersion && (identified && identifies(s) || composed && composes(s))
 	}
 }

@@ -136,3 +136,29 @@ func testChainIsWhatIsPublished(t *testing.T, place postgres.Place) {
 		t.Errorf("got %v, want what is published: %v", shown, published)
 	}
 }
+
+// TestOperationsCompositionRunsInThePlaceOfItsVersions shows the one that runs.
+func TestOperationsCompositionRunsInThePlaceOfItsVersions(t *testing.T) {
+	postgres.Both(t, testOperationsCompositionRunsInThePlaceOfItsVersions)
+}
+
+func testOperationsCompositionRunsInThePlaceOfItsVersions(t *testing.T, place postgres.Place) {
+	p := newPublisher(t, place)
+	composed := apim.Policy{Kind: "composition", Config: json.RawMessage(`{"calls":[{"name":"one","path":"/one"}],"answer":{"one":"${calls.one.body}"}}`)}
+	v := p.version(p.provider, p.shop, "orders")
+	v = p.draft(v, manager.DraftChange{
+		Policies:      &[]apim.Policy{composed},
+		RoutePolicies: map[string][]apim.Policy{"list_orders": {composed}},
+	})
+	for operation, want := range map[string]string{"list_orders": manager.FromOperation, "health": manager.FromVersion} {
+		var runs []string
+		for _, s := range must[[]manager.ChainStep](t)(p.catalog.Chain(t.Context(), p.provider, p.shop.ID, v.ID, "", operation)) {
+			if s.Policy.Kind == composed.Kind && s.Runs() {
+				runs = append(runs, s.From)
+			}
+		}
+		if len(runs) != 1 || runs[0] != want {
+			t.Errorf("%s: got those of %v, want the one of the %s", operation, runs, want)
+		}
+	}
+}

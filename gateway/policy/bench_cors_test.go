@@ -13,9 +13,13 @@ import (
 // benchPasses measures a chain that a call passes, and the answer's way back,
 // beside the empty one.
 func benchPasses(b *testing.B, config entry.PolicyConfig, fill func(*policy.Exchange)) {
-	for name, policies := range map[string][]entry.Policy{"empty": nil, string(config.Kind()): {{Config: config}}} {
+	benchPassesWith(b, policy.Tools{Bots: policy.NewBots()}, config, fill)
+}
+
+func benchPassesWith(b *testing.B, tools policy.Tools, config entry.PolicyConfig, fill func(*policy.Exchange)) {
+	for name, policies := range map[string][]entry.Policy{"empty chain": nil, string(config.Kind()): {{Config: config}}} {
 		b.Run(name, func(b *testing.B) {
-			chain, ex, at := chainOf(policy.Tools{Bots: policy.NewBots()}, policies...), new(policy.Pool).Take(), scope()
+			chain, ex, at := chainOf(tools, policies...), new(policy.Pool).Take(), scope()
 			b.ReportAllocs()
 			for b.Loop() {
 				ex.Reset()

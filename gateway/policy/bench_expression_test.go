@@ -8,6 +8,7 @@ import (
 )
 
 func BenchmarkExpression(b *testing.B) {
+	callsNothing(b, policy.Tools{})
 	for name, source := range map[string]string{
 		"method and header": `request.method == "" && request.headers["authorization"] != ""`,
 		"operation":         `request.operation in ["list", "show"]`,

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -144,9 +145,19 @@ func (b *Body) Read(p []byte) (int, error) {
 }
 
 // Unpack has what is left of the body read through another reader. Count and
-// Limit stay those of what the caller sends.
+// Limit stay those of what the caller sends. What Peek and Whole have kept is
+// unpacked too.
 func (b *Body) Unpack(through func(io.Reader) io.Reader) {
-	b.source, b.packed = through(&packedSource{b, b.source}), true
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	source := io.Reader(&packedSource{b, b.source})
+	if b.put {
+		source = bytes.NewReader(b.rest)
+	} else if len(b.rest) > 0 {
+		source = io.MultiReader(bytes.NewReader(b.rest), source)
+	}
+	b.put, b.rest = false, nil
+	b.source, b.packed = through(source), true
 }
 
 // packedSource is what the caller sends of a body that is unpacked.

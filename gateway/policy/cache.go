@@ -457,7 +457,7 @@ func (s *cacheStep) took(ex *Exchange, stored *bool) bool {
 		return true
 	}
 	if failed(a) && c.found != nil && s.mayHide(c.found, now) {
-		ex.Code = ""
+		ex.Code, ex.Denied = "", nil
 		s.take(ex, c.found, "portico; hit; detail=stale-if-error")
 		c.flight.End()
 		return true
@@ -613,8 +613,8 @@ func (s *cacheStep) run(ctx context.Context, ex *Exchange) {
 	}()
 	began := time.Now()
 	ex.Method = http.MethodGet
-	for _, name := range []string{"Cache-Control", "Pragma"} {
-		ex.Header.Del(name)
+	for _, name := range []string{"Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "Range", "If-Range"} {
+		ex.Header.Del(name) // they are of the caller, who has its answer
 	}
 	s.fetch(ex)
 	if err := s.goOn(ctx, ex); err != nil {
@@ -669,7 +669,7 @@ func (s *cacheStep) finish(ctx context.Context, ex *Exchange) bool {
 			if err := h.Answer(ctx, ex); err != nil {
 				return false
 			}
-			if h.Answerer == Answerer(s) {
+			if step, ok := h.Answerer.(Step); ok && bare(step) == Step(s) {
 				return true
 			}
 		}

@@ -61,10 +61,15 @@ type Chain struct {
 
 // The phases in which an answer passes the steps that have a word about it: as a
 // destination it has come from what shapes requests, then it is made ready, then
-// it leaves by where requests come in. An environment's follow the API's in each.
+// packed, then it leaves by where requests come in. An environment's follow the
+// API's in each.
+//
+// Why packing comes by itself: whatever else of the stage answer reads a body,
+// wherever that is declared, can read none that is packed.
 const (
 	shaped  = iota // steps of the stages shape and destination
 	readied        // of the stage answer
+	packed         // those of it that compress
 	leaving        // of the stages before shape
 	phases
 )
@@ -175,17 +180,21 @@ func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 		ex.restoreAccepts()
 	}
 	for phase := range phases {
-		ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
-		ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse)
+		refused := ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
+		refused = ex.Shared.finish(ctx, ex, phase, ex.sharedPassed, refuse) || refused
+		if refused && phase == readied {
+			ex.chain.page(ctx, ex)
+			ex.Shared.page(ctx, ex)
+		}
 	}
 	if cors := corsOf(ex); cors != nil {
 		cors.answer(ex)
 	}
 }
 
-func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, refuse func(error)) {
+func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, refuse func(error)) (refused bool) {
 	if c == nil {
-		return
+		return false
 	}
 	for _, h := range c.answers[phase] {
 		if h.at >= passed {
@@ -193,6 +202,21 @@ func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, ref
 		}
 		if err := h.Answer(ctx, ex); err != nil {
 			refuse(err)
+			refused, ex.page = true, 0
+		}
+	}
+	return refused
+}
+
+// page gives a refusal its page where the one that is for it stands before the
+// step that has refused. Those behind it have given theirs.
+func (c *Chain) page(ctx context.Context, ex *Exchange) {
+	if c == nil {
+		return
+	}
+	for _, h := range c.answers[readied] {
+		if page, ok := h.Answerer.(*errorPageStep); ok {
+			_ = page.Answer(ctx, ex) // it leaves out what it cannot make
 		}
 	}
 }
@@ -302,11 +326,15 @@ func (c *Chain) arrange() {
 	}
 	for _, s := range c.steps[end:] {
 		if a, ok := s.Step.(Answerer); ok {
-			c.answers[readied] = append(c.answers[readied], hook{-1, s.kind, a})
+			phase := readied
+			if _, packs := a.(*compressStep); packs {
+				phase = packed
+			}
+			c.answers[phase] = append(c.answers[phase], hook{-1, s.kind, a})
 		}
 	}
 	for i := end - 1; i >= 0; i-- {
-		if s, ok := c.steps[i].Step.(*cacheStep); ok {
+		if s, ok := bare(c.steps[i].Step).(*cacheStep); ok {
 			s.chain, s.at = c, i
 		}
 		if a, ok := c.steps[i].Step.(Answerer); ok {

@@ -140,7 +140,7 @@ func (s *compositionStep) call(ctx context.Context, ex *Exchange, in *render.Inp
 			}
 			s.gather(i, parts, seen.Calls)
 			began := time.Now()
-			p.result, p.failed = s.one(ctx, ex, i, &seen)
+			p.result, p.failed = s.guarded(ctx, ex, i, &seen)
 			p.took = time.Since(began)
 			if p.failed != nil && !s.config.Calls[i].Optional {
 				once.Do(func() { failed = s.refusal(i, p.failed) })
@@ -176,6 +176,18 @@ func (s *compositionStep) refusal(i int, cause error) error {
 		Status: status, Code: "composition_failed",
 		Detail: "A part of this answer, " + s.config.Calls[i].Name + ", could not be had. Call again later.", Cause: cause,
 	}
+}
+
+// guarded is one, where a panic is a failure of that call: no lane catches what
+// is thrown in a goroutine of its own, and it would take the whole node down.
+func (s *compositionStep) guarded(ctx context.Context, ex *Exchange, i int, in *render.Inputs) (result map[string]any, err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			result = map[string]any{"status": 0, "body": nil, "headers": map[string]any{}}
+			err = fmt.Errorf("it panicked: %v", thrown)
+		}
+	}()
+	return s.one(ctx, ex, i, in)
 }
 
 // one makes one call, and returns what templates see of it. When the call fails,

@@ -69,10 +69,7 @@ func (s *decompressStep) Run(_ context.Context, ex *Exchange) error {
 	}
 	list, ok := codingsOf(&ex.Header)
 	if !ok {
-		return &Denied{
-			Status: http.StatusUnsupportedMediaType, Code: "encoding_unsupported",
-			Detail: "The request's body has a Content-Encoding that is not known here. Use gzip, br, zstd or deflate, two at most, or none.",
-		}
+		return unknownCoding()
 	}
 	if len(list) == 0 {
 		return nil
@@ -83,6 +80,13 @@ func (s *decompressStep) Run(_ context.Context, ex *Exchange) error {
 		ex.Header.Del(name)
 	}
 	return nil
+}
+
+func unknownCoding() error {
+	return &Denied{
+		Status: http.StatusUnsupportedMediaType, Code: "encoding_unsupported",
+		Detail: "The request's body has a Content-Encoding that is not known here. Use gzip, br, zstd or deflate, two at most, or none.",
+	}
 }
 
 // unpackedRequest words what is wrong with what a caller sends.

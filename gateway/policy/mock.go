@@ -187,3 +187,11 @@ func aside(s Step) Step {
 	}
 	return asideStep{s}
 }
+
+// bare returns the step that aside has wrapped, or the step itself.
+func bare(s Step) Step {
+	if a, ok := s.(asideAnswerStep); ok {
+		return a.Step
+	}
+	return s
+}

@@ -1,11 +1,15 @@
 package policy
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 
+	"portico/gateway/coding"
 	"portico/gateway/waf"
 	"portico/internal/entry"
 )
@@ -63,7 +67,7 @@ func (s *wafStep) look(ex *Exchange) (found []waf.Finding, score int, err error)
 		},
 	}
 	if s.reads(ex) {
-		if r.Body, err = ex.Body.Whole(s.config.MaxBodyBytes); err != nil {
+		if r.Body, err = s.body(ex); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -77,6 +81,39 @@ func (s *wafStep) look(ex *Exchange) (found []waf.Finding, score int, err error)
 		}
 	}
 	return found, score, nil
+}
+
+// body returns the request's as its reader will see it: an attack that is packed
+// is one too. What cannot be unpacked is refused, or in the mode observe looked at
+// as it came.
+func (s *wafStep) body(ex *Exchange) ([]byte, error) {
+	data, err := ex.Body.Whole(s.config.MaxBodyBytes)
+	if err != nil {
+		return nil, err
+	}
+	list, known := codingsOf(&ex.Header)
+	if known && len(list) == 0 {
+		return data, nil
+	}
+	var plain []byte
+	if known {
+		source := io.Reader(bytes.NewReader(data))
+		for _, c := range list {
+			source = coding.Unpack(c, source, coding.Limits{Bytes: s.config.MaxBodyBytes, Ratio: mostRatio})
+		}
+		plain, err = io.ReadAll(source)
+	}
+	switch {
+	case known && err == nil:
+		return plain, nil
+	case s.config.Mode != "block":
+		return data, nil
+	case !known:
+		return nil, unknownCoding()
+	case errors.Is(err, coding.ErrTooLarge):
+		return nil, TooLarge(s.config.MaxBodyBytes)
+	}
+	return nil, BadRequest("The request's body is not packed as its Content-Encoding says, or not whole.")
 }
 
 // reads reports whether the body is looked at.

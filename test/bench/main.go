@@ -62,7 +62,7 @@ func main() {
 	changes := flag.Int("changes", 1_000, "how many changes the part \"fleet\" makes")
 	seed := flag.Uint64("seed", 1, "of their order")
 	g := &rig{}
-	flag.IntVar(&g.settings.rounds, "rounds", 5, "how often the parts \"requests/…\" measure each contender")
+	flag.IntVar(&g.settings.rounds, "rounds", 5, "how often the parts \"requests/…\" measure each contender, and \"policies\" each policy")
 	flag.DurationVar(&g.each, "each", 3*time.Second, "how long each time")
 	flag.IntVar(&g.settings.keys, "keys", 100_000, "how many keys their gateway knows")
 	worker := flag.String("work", "", "be a part of the bench: it starts itself so")
@@ -89,6 +89,7 @@ func main() {
 		{name: "import", run: imports},
 		{name: "fleet", run: func(ctx context.Context, bin string) ([]row, error) { return inForce(ctx, bin, *changes, *seed) }},
 		{name: "size", run: func(ctx context.Context, bin string) ([]row, error) { return atSize(ctx, bin, *sizeAPIs, *sizeGrants) }},
+		{name: "policies", compare: g.policies},
 		{name: "build", slow: true, run: coldBuild},
 		{name: "tests", slow: true, run: allTests},
 	}

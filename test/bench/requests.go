@@ -51,6 +51,8 @@ func requestParts(g *rig) []part {
 		row("up", work{what: "POST 1 MB, one core", most: 1, calls: []load.Call{{Method: http.MethodPost, Path: plainPath("/small"), Body: 1 << 20}}}),
 		row("h2c", work{what: "GET 1 KB, HTTP/2 (h2c) in, HTTP/1.1 out, one core", most: 3, calls: small, http2: true}),
 		row("h2", work{what: "GET 1 KB, HTTP/2 over TLS in, HTTP/1.1 out, one core", most: 3, calls: small, http2: true, tls: true}),
+		of("cached", g.cached),
+		of("composition", g.composition),
 		of("latency", g.latency),
 		of("idle", g.idle),
 		of("publish", g.underLoad),

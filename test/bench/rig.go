@@ -68,6 +68,7 @@ type rig struct {
 	idleTLS     string // and that of the one of the part idle
 	few         string // name of a gateway whose disk copy has only fewAPIs
 	plain       apim.ID
+	governed    string // the version whose routes have policies; "": not made yet
 	keys        []string
 	own         load.Own
 	perCore     float64 // requests in a second, of the part full; 0: not measured
