@@ -101,18 +101,23 @@ type InboxQuery struct {
 	Page        apim.Page
 }
 
-// NewKey asks for an API key.
+// NewKey asks for a credential: an API key, where it says no other kind.
 type NewKey struct {
+	Kind        apim.CredentialKind // "" is a key
 	Name        string
 	Environment string // slug; "" is the first
 	ExpiresAt   time.Time
 
+	Issuer, Subject string // jwt: whose tokens, and what their claim says
+	User            string // basic: the user name; "" is one that is made
+	Certificate     string // certificate: itself in PEM, or its SHA-256 in hex
+
 	Addresses, Referrers []string // that it may be used from; none: any
 }
 
-// MintedKey is a new credential with its key, which is shown this once.
+// MintedKey is a new credential with its secret, which is shown this once.
 type MintedKey struct {
 	Credential apim.Credential
-	Key        string
+	Key        string // the key, the password, or what calls are signed with; "" where nothing is secret
 	Change     apim.Change
 }

@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,15 +11,14 @@ import (
 	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/internal/entry/check"
-	"portico/internal/secret"
 	"portico/manager/store"
 )
 
-// mostKeys is how many keys an application may have at once.
+// mostKeys is how many credentials an application may have at once.
 const mostKeys = 50
 
-// CreateKey mints an API key for an application of the tenant. Of the key only
-// its hash is kept.
+// CreateKey makes a credential for an application of the tenant: an API key
+// where no other kind is asked for. Of keys and passwords only a hash is kept.
 func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, application apim.ID, in NewKey) (MintedKey, error) {
 	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return MintedKey{}, err
@@ -46,10 +44,8 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if len(live) >= mostKeys {
 			return apim.Errorf(apim.Conflict, "%s has %d keys, which is the most; revoke one first", app.Name, len(live)).WithCode("too_many_keys")
 		}
-		if in.Name == "" {
-			in.Name = "Key"
-		}
 		var fields apim.Check
+		form := checkNewKey(&fields, &in, u.now)
 		checkName(&fields, in.Name)
 		if !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(u.now) {
 			fields.Fail("expires_at", "past", "choose a time that is still to come")
@@ -58,6 +54,7 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if err != nil {
 			return err
 		}
+		form.end(&in, limit, u.now)
 		checkKeyLife(&fields, limit, in.ExpiresAt, u.now)
 		in.Addresses, in.Referrers = checkRestrictions(&fields, in.Addresses, in.Referrers)
 		if err := fields.Err(); err != nil {
@@ -67,13 +64,20 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		if err != nil {
 			return err
 		}
-		if out, err = mintKey(owner, app, env, in, u.now); err != nil {
+		c := apim.Credential{
+			ID: apim.NewID(apim.PrefixCredential, u.now), Tenant: app.Tenant, Application: app.ID, Environment: env.Slug, Kind: in.Kind, Name: in.Name,
+			Issuer: in.Issuer, Subject: in.Subject, Addresses: in.Addresses, Referrers: in.Referrers, CreatedAt: u.now, Lock: 1,
+		}
+		kept, text, err := u.secretFor(ctx, owner, env, c, form, in.ExpiresAt)
+		if err != nil {
 			return err
 		}
-		if err := t.InsertCredential(ctx, out.Credential); err != nil {
+		c.Secrets = []apim.Secret{kept}
+		out.Credential, out.Key = c, text
+		if err := t.InsertCredential(ctx, c); err != nil {
 			return err
 		}
-		if err := u.record(ctx, tenant, "credential.create", out.Credential.ID, "key %s… of %s made for %s", out.Credential.Secrets[0].Prefix, app.Name, env.Slug); err != nil {
+		if err := u.record(ctx, tenant, "credential.create", c.ID, "%s of %s made for %s", called(c), app.Name, env.Slug); err != nil {
 			return err
 		}
 		out.Change, err = u.regrantIn(ctx, app, env.Slug)
@@ -83,35 +87,6 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		return MintedKey{}, err
 	}
 	return out, nil
-}
-
-// mintKey makes a key of the prefix that its tenant has, and the environment's
-// kind takes.
-func mintKey(owner apim.Tenant, app apim.Application, env apim.Environment, in NewKey, now time.Time) (MintedKey, error) {
-	kept, text, err := mintSecret(owner, env.Kind, in.ExpiresAt, now)
-	if err != nil {
-		return MintedKey{}, err
-	}
-	return MintedKey{Key: text, Credential: apim.Credential{
-		ID: apim.NewID(apim.PrefixCredential, now), Tenant: app.Tenant, Application: app.ID, Environment: env.Slug, Name: in.Name,
-		Addresses: in.Addresses, Referrers: in.Referrers, Secrets: []apim.Secret{kept}, CreatedAt: now, Lock: 1,
-	}}, nil
-}
-
-// mintSecret makes a secret for an environment's kind, and its text.
-func mintSecret(owner apim.Tenant, kind apim.EnvironmentKind, expires, now time.Time) (kept apim.Secret, text string, err error) {
-	key, err := secret.MintKey(secret.KeyPrefix(owner.KeyPrefix, kind == apim.Sandbox))
-	if err != nil {
-		return kept, "", fmt.Errorf("mint key: %w", err)
-	}
-	hash := key.Hash()
-	kept = apim.Secret{
-		ID: apim.NewID(apim.PrefixSecret, now), Hash: hex.EncodeToString(hash[:]), Prefix: key.String(), LastFour: key.LastFour(), CreatedAt: now,
-	}
-	if !expires.IsZero() {
-		kept.ExpiresAt = expires.UTC().Truncate(time.Microsecond)
-	}
-	return kept, key.Reveal(), nil
 }
 
 // checkRestrictions checks from where a key may be used. Single addresses
@@ -167,10 +142,40 @@ func (a *Access) UpdateKey(ctx context.Context, actor apim.Actor, tenant, creden
 	})
 }
 
-// RotateKey gives a key a new secret, which is shown this once. The old one
-// works on for the grace; 0 ends it at once. Where the application's plans bound
-// the life of keys, the new one ends as late as they allow.
+// RotateKey gives a credential a new secret, which is shown this once. The old
+// one works on for the grace; 0 ends it at once. Where the application's plans
+// bound the life of keys, the new one ends as late as they allow.
 func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, grace time.Duration) (MintedKey, error) {
+	return a.rotate(ctx, actor, tenant, credential, grace, func(_ *apim.Check, c apim.Credential, _ time.Time) (*shown, error) {
+		if !c.Kind.Secret() {
+			return nil, apim.Errorf(apim.Conflict, "%s holds no secret that is made here; %s", c.Name, instead(c.Kind)).WithCode("no_secret")
+		}
+		return &shown{}, nil
+	})
+}
+
+// ReplaceCertificate registers a credential's next client certificate, in PEM or
+// by its SHA-256 in hex. The one before is taken for the grace; 0 ends it at
+// once.
+func (a *Access) ReplaceCertificate(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, certificate string, grace time.Duration) (MintedKey, error) {
+	return a.rotate(ctx, actor, tenant, credential, grace, func(fields *apim.Check, c apim.Credential, now time.Time) (*shown, error) {
+		if c.Kind != apim.CredentialCertificate {
+			return nil, apim.Errorf(apim.Conflict, "%s is a %s, which has no certificate; rotate it without one", c.Name, c.Kind.Text()).WithCode("no_certificate")
+		}
+		return readShown(fields, certificate, now), nil
+	})
+}
+
+// instead says how what somebody else issues is renewed.
+func instead(kind apim.CredentialKind) string {
+	if kind == apim.CredentialCertificate {
+		return "rotate it with its next certificate"
+	}
+	return "its issuer renews the tokens"
+}
+
+// rotate gives a credential a new secret. from reads what it is to be made from.
+func (a *Access) rotate(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, grace time.Duration, from func(fields *apim.Check, c apim.Credential, now time.Time) (*shown, error)) (MintedKey, error) {
 	var out MintedKey
 	var err error
 	out.Credential, out.Change, err = a.keepKey(ctx, actor, tenant, credential, "credential.rotate", "rotated", func(u *unit, c *apim.Credential) ([]entry.Item, error) {
@@ -186,19 +191,28 @@ func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, creden
 		if err != nil {
 			return nil, err
 		}
-		var expires time.Time
-		if limit.Life > 0 {
-			expires = limit.Latest(u.now)
+		var fields apim.Check
+		form, err := from(&fields, *c, u.now)
+		if err != nil {
+			return nil, err
 		}
+		if err := fields.Err(); err != nil {
+			return nil, err
+		}
+		var in NewKey
+		if limit.Life > 0 {
+			in.ExpiresAt = limit.Latest(u.now)
+		}
+		form.end(&in, limit, u.now)
 		owner, err := u.System().Tenant(ctx, string(tenant))
 		if err != nil {
 			return nil, err
 		}
-		next, text, err := mintSecret(owner, env.Kind, expires, u.now)
+		before := c.Secrets
+		next, text, err := u.secretFor(ctx, owner, env, *c, form, in.ExpiresAt)
 		if err != nil {
 			return nil, err
 		}
-		before := c.Secrets
 		if err := c.Rotate(next, grace, u.now); err != nil {
 			return nil, err
 		}
@@ -257,7 +271,7 @@ func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credenti
 			return err
 		}
 		if !c.RevokedAt.IsZero() {
-			return apim.Errorf(apim.Conflict, "the key %s is revoked; make a new one", c.Name).WithCode("credential_revoked")
+			return apim.Errorf(apim.Conflict, "the %s %s is revoked; make a new one", c.Kind.Text(), c.Name).WithCode("credential_revoked")
 		}
 		before := c
 		gone, err := change(u, &c)
@@ -267,7 +281,7 @@ func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credenti
 		if err := t.UpdateCredential(ctx, &c); err != nil {
 			return err
 		}
-		if err := u.recordChange(ctx, tenant, action, c.ID, keyFacts(before), keyFacts(c), "key %s %s", c.Name, said); err != nil {
+		if err := u.recordChange(ctx, tenant, action, c.ID, keyFacts(before), keyFacts(c), "%s %s %s", c.Kind.Text(), c.Name, said); err != nil {
 			return err
 		}
 		app, err := t.Application(ctx, string(c.Application))
@@ -284,7 +298,7 @@ func (a *Access) keepKey(ctx context.Context, actor apim.Actor, tenant, credenti
 	return c, published, err
 }
 
-// RevokeKey ends a key for good. Revoking twice is one revocation.
+// RevokeKey ends a credential for good. Revoking twice is one revocation.
 func (a *Access) RevokeKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID) (apim.Credential, apim.Change, error) {
 	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return apim.Credential{}, apim.Change{}, err
@@ -299,12 +313,18 @@ func (a *Access) RevokeKey(ctx context.Context, actor apim.Actor, tenant, creden
 		if err := a.allowKey(ctx, t, actor, tenant, c); err != nil {
 			return err
 		}
+		if !c.RevokedAt.IsZero() && !c.Kind.Secret() {
+			// Somebody may have registered the same since: its grant is theirs.
+			env, err := environment(ctx, u.System(), c.Environment, "environment")
+			change = apim.Change{Environment: env.Slug, Sequence: env.Sequence}
+			return err
+		}
 		if c.RevokedAt.IsZero() {
 			c.Revoke(who(actor), u.now)
 			if err := t.RevokeCredential(ctx, &c); err != nil {
 				return err
 			}
-			if err := u.record(ctx, tenant, "credential.revoke", c.ID, "key %s revoked", c.Name); err != nil {
+			if err := u.record(ctx, tenant, "credential.revoke", c.ID, "%s %s revoked", c.Kind.Text(), c.Name); err != nil {
 				return err
 			}
 		}
@@ -327,7 +347,22 @@ func (a *Access) allowKey(ctx context.Context, t store.Tenant, actor apim.Actor,
 func keyFacts(c apim.Credential) any {
 	secrets := map[string]time.Time{}
 	for _, s := range c.Secrets {
-		secrets["…"+s.LastFour] = s.ExpiresAt
+		secrets[s.Text()] = s.ExpiresAt
 	}
 	return map[string]any{"name": c.Name, "addresses": c.Addresses, "referrers": c.Referrers, "secrets end": secrets}
+}
+
+// called names a credential in the audit log by what tells it from others.
+func called(c apim.Credential) string {
+	switch c.Kind {
+	case apim.CredentialJWT:
+		return fmt.Sprintf("token identity %q of %s", c.Subject, c.Issuer)
+	case apim.CredentialBasic:
+		return fmt.Sprintf("user name %q", c.Subject)
+	case apim.CredentialSignature:
+		return "signing secret " + c.Secrets[0].Prefix
+	case apim.CredentialCertificate:
+		return "certificate " + c.Secrets[0].Prefix
+	}
+	return "key " + c.Secrets[0].Prefix + "…"
 }

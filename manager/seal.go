@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -43,8 +44,12 @@ func (u *unit) environmentKey(ctx context.Context, environment string, renew boo
 		if readErr != nil {
 			return 0, nil, readErr
 		}
-		if len(tenants) > 0 || certificates > 0 {
-			return 0, nil, fmt.Errorf("the key of environment %s, which seals secret values and certificates: %w; start with the installation key that it was made with", environment, err)
+		signed, readErr := u.System().SigningIn(ctx, environment)
+		if readErr != nil {
+			return 0, nil, readErr
+		}
+		if len(tenants) > 0 || certificates > 0 || len(signed) > 0 {
+			return 0, nil, fmt.Errorf("the key of environment %s, which seals secret values, signing secrets and certificates: %w; start with the installation key that it was made with", environment, err)
 		}
 	}
 	key = make([]byte, 32)
@@ -91,7 +96,11 @@ func (u *unit) emitKeys(ctx context.Context, environment string, renew bool) (ap
 		if err != nil {
 			return apim.Change{}, err
 		}
-		items = append(append(items, certificates...), again...)
+		signed, err := u.signed(ctx, environment)
+		if err != nil {
+			return apim.Change{}, err
+		}
+		items = slices.Concat(items, certificates, again, signed)
 	}
 	return u.emit(ctx, environment, items)
 }

@@ -214,7 +214,7 @@ func testKeysAreHeldToWhereTheyMayBeUsed(t *testing.T, place postgres.Place) {
 		_, _, err := m.access.UpdateKey(ctx, m.consumer, m.client.ID, c.ID, in)
 		wantFields(t, err, field)
 	}
-	if err := m.store.SecretsUsed(ctx, []apim.SecretUse{{Hash: with.Secrets[0].Hash, At: m.clock(), Address: "10.9.9.9"}, {Hash: "gone", At: m.clock()}}); err != nil {
+	if err := m.store.SecretsUsed(ctx, []apim.SecretUse{{Environment: "production", Hash: with.Secrets[0].Hash, At: m.clock(), Address: "10.9.9.9"}, {Environment: "production", Hash: "gone", At: m.clock()}}); err != nil {
 		t.Fatal(err)
 	}
 	detail := must[manager.ApplicationDetail](t)(m.access.Application(ctx, m.consumer, m.client.ID, m.app.Slug))

@@ -194,6 +194,9 @@ CREATE TABLE credential (
   lock bigint NOT NULL,
   addresses text COLLATE "default" NOT NULL,
   referrers text COLLATE "default" NOT NULL,
+  kind text COLLATE "default" NOT NULL,
+  issuer text COLLATE "default" NOT NULL,
+  subject text COLLATE "default" NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (tenant_id, id),
   FOREIGN KEY (environment) REFERENCES environment(slug),
@@ -813,12 +816,20 @@ CREATE TABLE secret (
   expires_at bigint NOT NULL,
   last_used_at bigint NOT NULL,
   last_used_address text COLLATE "default" NOT NULL,
+  environment text COLLATE "default" NOT NULL,
+  live boolean NOT NULL,
+  sealed bytea,
+  node_key bigint NOT NULL,
+  node_box text COLLATE "default" NOT NULL,
   PRIMARY KEY (id),
-  UNIQUE (hash),
   FOREIGN KEY (tenant_id, credential_id) REFERENCES credential(tenant_id, id) ON DELETE CASCADE
 );
 
 CREATE INDEX secret_credential ON public.secret USING btree (tenant_id, credential_id);
+
+CREATE UNIQUE INDEX secret_live ON public.secret USING btree (environment, hash) WHERE live;
+
+CREATE INDEX secret_sealed ON public.secret USING btree (environment) WHERE (node_key > 0);
 
 ALTER TABLE secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 

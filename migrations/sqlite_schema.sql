@@ -145,7 +145,7 @@ CREATE TABLE credential (
   created_at     BIGINT NOT NULL,
   revoked_at     BIGINT NOT NULL,
   revoked_by     TEXT NOT NULL,
-  lock           BIGINT NOT NULL, addresses TEXT NOT NULL DEFAULT '[]', referrers TEXT NOT NULL DEFAULT '[]',
+  lock           BIGINT NOT NULL, addresses TEXT NOT NULL DEFAULT '[]', referrers TEXT NOT NULL DEFAULT '[]', kind TEXT NOT NULL DEFAULT 'key', issuer TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
   UNIQUE (tenant_id, id),
   FOREIGN KEY (tenant_id, application_id) REFERENCES application (tenant_id, id)
 );
@@ -534,19 +534,30 @@ CREATE INDEX revision_document ON revision (tenant_id, document_id);
 CREATE TRIGGER revision_is_immutable BEFORE UPDATE ON revision
 BEGIN SELECT RAISE(ABORT, 'a revision never changes'); END;
 
-CREATE TABLE secret (
-  id            TEXT PRIMARY KEY,
-  tenant_id     TEXT NOT NULL,
-  credential_id TEXT NOT NULL,
-  hash          TEXT NOT NULL UNIQUE, -- SHA-256 of the whole key
-  prefix        TEXT NOT NULL,
-  last_four     TEXT NOT NULL,
-  created_at    BIGINT NOT NULL,
-  expires_at    BIGINT NOT NULL, last_used_at BIGINT NOT NULL DEFAULT 0, last_used_address TEXT NOT NULL DEFAULT '',
+CREATE TABLE "secret" (
+  id                TEXT PRIMARY KEY,
+  tenant_id         TEXT NOT NULL,
+  credential_id     TEXT NOT NULL,
+  hash              TEXT NOT NULL, -- by which nodes know it
+  prefix            TEXT NOT NULL,
+  last_four         TEXT NOT NULL,
+  created_at        BIGINT NOT NULL,
+  expires_at        BIGINT NOT NULL,
+  last_used_at      BIGINT NOT NULL DEFAULT 0,
+  last_used_address TEXT NOT NULL DEFAULT '',
+  environment       TEXT NOT NULL DEFAULT '', -- the credential's
+  live              BOOLEAN NOT NULL DEFAULT TRUE, -- its credential is not revoked
+  sealed            BLOB, -- with the installation's key, where nodes need the secret
+  node_key          BIGINT NOT NULL DEFAULT 0, -- the environment's key that node_box is sealed with
+  node_box          TEXT NOT NULL DEFAULT '',
   FOREIGN KEY (tenant_id, credential_id) REFERENCES credential (tenant_id, id) ON DELETE CASCADE
 );
 
 CREATE INDEX secret_credential ON secret (tenant_id, credential_id);
+
+CREATE UNIQUE INDEX secret_live ON secret (environment, hash) WHERE live;
+
+CREATE INDEX secret_sealed ON secret (environment) WHERE node_key > 0;
 
 CREATE TABLE session (
   hash       TEXT PRIMARY KEY, -- of the cookie's token

@@ -277,7 +277,7 @@ func sortSubscriptions(all []manager.SubscriptionView) []manager.SubscriptionVie
 // its fresh key while that is on the page.
 func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) *sampleView {
 	secret, made := "", ""
-	if key != nil {
+	if key != nil && key.With == "" {
 		secret, made = key.Key, key.Environment
 	}
 	for _, s := range a.Subscriptions {

@@ -97,8 +97,8 @@ func (v applicationForm) dialog() ui.DialogView {
 
 func (v newKeyView) dialog() ui.DialogView {
 	return ui.DialogView{
-		ID: "new-key", Title: "New key for " + v.Application, Text: "You see it once. We keep only a hash.",
-		Action: v.Action, Submit: "Make key", Cancel: v.Back, Size: ui.Medium,
+		ID: "new-key", Title: "New credential for " + v.Application, Text: "What is secret you see once.",
+		Action: v.Action, Submit: "Add it", Cancel: v.Back, Size: ui.Medium,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 type keyRow struct {
 	Name, Masked, Environment string
+	Kind                      string // "" for a key
 	Created                   string
 	State, StateTone          string
 	Href                      string // its page
@@ -24,15 +25,24 @@ type keyRow struct {
 	Revoke                    string // "" when there is nothing left to revoke
 }
 
-// freshView is a new key on the one page that shows it.
+// freshView is a new key, password or signing secret on the one page that shows
+// it.
 type freshView struct {
 	Key, Name, Environment, Dismiss string
+	What                            string // "key", "password", "signing secret"
+	With                            string // the name of what WithText is: "User name"; "" for a key
+	WithText                        string
+	Kept                            string // what is kept of it
 }
 
 type newKeyView struct {
 	frame
 	Action, Back, Application string
 	Nonce                     string
+	Kind                      string
+	Kinds                     []choice
+	Issuer, Subject, User     string
+	Certificate               string
 	Name, Environment, Days   string
 	Environments              []choice
 	Lives                     []choice
@@ -57,9 +67,12 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 		row.Environment = name
 	}
 	row.Href = keyLink(application, k.ID)
+	if k.Kind != apim.CredentialKey {
+		row.Kind = kindName(k.Kind)
+	}
 	var ends, used time.Time
 	for _, s := range k.Secrets { // the newest last
-		row.Masked = mask(s)
+		row.Masked = mask(k, s)
 		ends = s.ExpiresAt
 		if s.LastUsedAt.After(used) {
 			used = s.LastUsedAt
@@ -83,11 +96,37 @@ func newKeyRow(k apim.Credential, application string, environments map[string]st
 	return row
 }
 
-// mask writes as much of a key as tells it from others: its kind, the first
-// four characters of its id and the last four of its secret.
-func mask(s apim.Secret) string {
+// mask writes as much of a secret as tells it from others. Of a key that is its
+// kind, the first four characters of its id and the last four of its secret.
+func mask(k apim.Credential, s apim.Secret) string {
+	const digits = 16 // of a certificate's SHA-256
+	switch k.Kind {
+	case apim.CredentialJWT:
+		return k.Subject + " of " + k.Issuer
+	case apim.CredentialBasic:
+		return k.Subject + ", …" + s.LastFour
+	case apim.CredentialSignature:
+		return s.Prefix
+	case apim.CredentialCertificate:
+		return "SHA-256 " + s.Prefix[:min(digits, len(s.Prefix))] + "…"
+	}
 	kind := strings.LastIndexByte(s.Prefix, '_') + 1
 	return s.Prefix[:min(kind+4, len(s.Prefix))] + "…" + s.LastFour
+}
+
+// kindName names a kind of credential.
+func kindName(kind apim.CredentialKind) string {
+	switch kind {
+	case apim.CredentialJWT:
+		return "Token identity"
+	case apim.CredentialBasic:
+		return "User name and password"
+	case apim.CredentialSignature:
+		return "Signing secret"
+	case apim.CredentialCertificate:
+		return "Client certificate"
+	}
+	return "API key"
 }
 
 // environments returns what keys can be made for.
@@ -128,6 +167,12 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		}
 		v.Environments = append(v.Environments, choice{e.Slug, label, e.Slug == v.Environment || v.Environment == "" && i == 0})
 	}
+	for _, k := range apim.CredentialKinds() {
+		v.Kinds = append(v.Kinds, choice{string(k), kindName(k), string(k) == v.Kind})
+	}
+	if v.Kind == "" {
+		v.Kind = string(apim.CredentialKey)
+	}
 	limit, bounded := shortest(a.KeyLimits)
 	for _, life := range []choice{{Value: "", Label: "Does not expire"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "365 days"}} {
 		if days, _ := strconv.Atoi(life.Value); bounded && (days == 0 || time.Duration(days)*24*time.Hour >= limit.Life) {
@@ -145,7 +190,7 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		v.Bound = bound(limit, latest)
 	}
 	slug := a.Application.Slug
-	v.frame = r.frame("New key for "+a.Application.Name, atApplications)
+	v.frame = r.frame("New credential for "+a.Application.Name, atApplications)
 	v.Action, v.Back, v.Application = keysLink(slug), applicationLink(slug), a.Application.Name
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
@@ -184,10 +229,9 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 	if v.Nonce == "" || len(v.Nonce) > longestNonce {
 		v.Nonce = newNonce()
 	}
-	in := manager.NewKey{Name: v.Name, Environment: v.Environment}
-	if in.Name == "" {
-		in.Name = nextKeyName(a)
-	}
+	v.Kind, v.Issuer, v.Subject = c.PostForm("kind"), strings.TrimSpace(c.PostForm("issuer")), strings.TrimSpace(c.PostForm("subject"))
+	v.User, v.Certificate = strings.TrimSpace(c.PostForm("user")), c.PostForm("certificate")
+	in := newKeyOf(v, nextKeyName(a))
 	if days, err := strconv.Atoi(v.Days); err == nil && days > 0 && days <= 3650 {
 		in.ExpiresAt = p.Now().AddDate(0, 0, days)
 	}
@@ -200,10 +244,14 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 		if err != nil {
 			return "", err
 		}
+		if minted.Key == "" {
+			p.Sessions.Flash(c.Request.Context(), minted.Credential.Name+" is registered.")
+			return withChange(applicationLink(a.Application.Slug), minted.Change), nil
+		}
 		p.fresh.Put(r.Actor.Person, v.Nonce, minted.Credential.ID, minted.Key)
 		return withChange(with(applicationLink(a.Application.Slug), "fresh", v.Nonce), minted.Change), nil
 	})
-	if errs, ok := fieldsOf(err, "name", "environment", "expires_at"); ok {
+	if errs, ok := fieldsOf(err, "kind", "issuer", "subject", "user", "certificate", "name", "environment", "expires_at"); ok {
 		v.Errors = errs
 		return p.showNewKey(c, r, http.StatusUnprocessableEntity, a, v)
 	}
@@ -214,6 +262,43 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 		p.fresh.Again(r.Actor.Person, v.Nonce)
 	}
 	return p.seeOther(c, location)
+}
+
+// newKeyOf is what a form asks for: of the fields of the kind that is chosen
+// alone. Others than keys are named by what they show, if nobody named them.
+func newKeyOf(v newKeyView, proposed string) manager.NewKey {
+	in := manager.NewKey{Kind: apim.CredentialKind(v.Kind), Name: v.Name, Environment: v.Environment}
+	switch in.Kind {
+	case apim.CredentialJWT:
+		in.Issuer, in.Subject = v.Issuer, v.Subject
+	case apim.CredentialBasic:
+		in.User = v.User
+	case apim.CredentialCertificate:
+		in.Certificate = v.Certificate
+	case apim.CredentialSignature:
+	default:
+		if in.Name == "" {
+			in.Name = proposed
+		}
+		return in
+	}
+	if in.Name == proposed {
+		in.Name = ""
+	}
+	return in
+}
+
+// newFreshView is a secret to be shown this once, with what is needed beside it.
+func newFreshView(k apim.Credential, key string) *freshView {
+	f := &freshView{Key: key, Name: k.Name, Environment: k.Environment, What: "key", Kept: "We keep only a hash of " + k.Name + "."}
+	switch k.Kind {
+	case apim.CredentialBasic:
+		f.What, f.With, f.WithText = "password", "User name", k.Subject
+	case apim.CredentialSignature:
+		f.What, f.With, f.WithText = "signing secret", "Key id", k.Secrets[len(k.Secrets)-1].Prefix
+		f.Kept = "We keep it sealed, for the gateway alone."
+	}
+	return f
 }
 
 // takeFresh returns the key that the address asks for, once, and only on the
@@ -229,7 +314,9 @@ func (p *portal) takeFresh(c *gin.Context, r *reader, a manager.ApplicationDetai
 	}
 	for _, k := range a.Credentials {
 		if k.ID == id && keyWorks(k, p.Now()) {
-			return &freshView{Key: key, Name: k.Name, Environment: k.Environment, Dismiss: applicationLink(a.Application.Slug)}
+			f := newFreshView(k, key)
+			f.Dismiss = applicationLink(a.Application.Slug)
+			return f
 		}
 	}
 	return nil
@@ -258,15 +345,15 @@ func (p *portal) confirmRevoke(c *gin.Context, r *reader) error {
 	}
 	masked := k.Name
 	for _, s := range k.Secrets {
-		masked = mask(s)
+		masked = mask(k, s)
 	}
 	v := confirmView{
 		frame: r.frame("Revoke "+k.Name, atApplications), Heading: "Revoke " + k.Name,
 		Back: applicationLink(a.Application.Slug), BackLabel: "Keep it",
-		Action: revokeLink(a.Application.Slug, k.ID), Button: "Revoke key",
+		Action: revokeLink(a.Application.Slug, k.ID), Button: "Revoke " + k.Kind.Text(),
 		Text: []string{
 			masked + " stops working on every gateway node within moments, and does not come back.",
-			"If something still uses it, make its new key first: several keys of an application work at the same time.",
+			"If something still uses it, make what follows it first: several credentials of an application work at the same time.",
 		},
 	}
 	return p.render(c, http.StatusOK, confirmPageOf(v))

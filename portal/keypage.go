@@ -19,6 +19,8 @@ import (
 type keyView struct {
 	frame
 	Name, Application     string
+	Kind                  string // what it is: "API key"
+	Renewal               string // how it gets a new secret: "rotate", "certificate", "" for not at all
 	Environment, Created  string
 	Covers                string // what the key opens
 	Secrets               []secretLine
@@ -33,6 +35,8 @@ type keyView struct {
 	Fresh                 *freshView
 	Proof                 *proofView
 	Errors                fieldErrors
+	Certificate           string      // the next one, as it was posted
+	Renewing              fieldErrors // what is wrong with it
 	Revoked, RevokedAgain string
 }
 
@@ -76,6 +80,13 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 	if name, ok := names[k.Environment]; ok {
 		v.Environment = name
 	}
+	v.Kind, v.Renewal = kindName(k.Kind), "rotate"
+	switch k.Kind {
+	case apim.CredentialJWT:
+		v.Renewal = ""
+	case apim.CredentialCertificate:
+		v.Renewal = "certificate"
+	}
 	v.Back, v.Nonce, v.Graces = applicationLink(slug), newNonce(), graces()
 	v.Covers = covers(a, k.Environment, v.Environment)
 	if !k.RevokedAt.IsZero() {
@@ -85,7 +96,7 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 	v.Rotate, v.Restrict, v.Revoke = keyActionLink(slug, k.ID, "rotate"), keyLink(slug, k.ID), revokeLink(slug, k.ID)
 	live := 0
 	for _, s := range k.Secrets {
-		line := secretLine{Masked: mask(s), Made: shortDay(s.CreatedAt), Used: "never", Ends: "does not end", Tone: "ok"}
+		line := secretLine{Masked: mask(k, s), Made: shortDay(s.CreatedAt), Used: "never", Ends: "does not end", Tone: "ok"}
 		if !s.LastUsedAt.IsZero() {
 			line.Used = ago(s.LastUsedAt, now) + " from " + s.LastUsedAddress
 		}
@@ -154,15 +165,28 @@ func (p *portal) rotateKey(c *gin.Context, r *reader) error {
 	if nonce == "" || len(nonce) > longestNonce {
 		nonce = newNonce()
 	}
-	page := keyLink(a.Application.Slug, k.ID)
+	page, certificate := keyLink(a.Application.Slug, k.ID), c.PostForm("certificate")
 	location, again, err := p.once.Do(string(r.Actor.Person), nonce, func() (string, error) {
-		minted, err := p.Access.RotateKey(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, time.Duration(hours)*time.Hour)
+		grace := time.Duration(hours) * time.Hour
+		if k.Kind == apim.CredentialCertificate {
+			followed, err := p.Access.ReplaceCertificate(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, certificate, grace)
+			if err != nil {
+				return "", err
+			}
+			p.Sessions.Flash(c.Request.Context(), k.Name+" has its next certificate.")
+			return withChange(page, followed.Change), nil
+		}
+		minted, err := p.Access.RotateKey(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, grace)
 		if err != nil {
 			return "", err
 		}
 		p.fresh.Put(r.Actor.Person, nonce, minted.Credential.ID, minted.Key)
 		return withChange(with(page, "fresh", nonce), minted.Change), nil
 	})
+	if errs, ok := fieldsOf(err, "certificate"); ok && k.Kind == apim.CredentialCertificate {
+		v := keyView{Addresses: strings.Join(k.Addresses, "\n"), Referrers: strings.Join(k.Referrers, "\n"), Rename: k.Name, Certificate: certificate, Renewing: errs}
+		return p.showKey(c, r, http.StatusUnprocessableEntity, a, k, v)
+	}
 	if err != nil {
 		return err
 	}
@@ -208,4 +232,19 @@ func (p *portal) restrictKey(c *gin.Context, r *reader) error {
 	}
 	p.Sessions.Flash(c.Request.Context(), v.Rename+" is changed.")
 	return p.seeOther(c, withChange(keyLink(a.Application.Slug, k.ID), change))
+}
+
+// renewalTitle and renewalButton name what a key is given next.
+func (v keyView) renewalTitle() string {
+	if v.Renewal == "certificate" {
+		return "Next certificate"
+	}
+	return "New secret"
+}
+
+func (v keyView) renewalButton() string {
+	if v.Renewal == "certificate" {
+		return "Register it"
+	}
+	return "Rotate"
 }

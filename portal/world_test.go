@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
 	"portico/manager/authz"
@@ -74,6 +75,7 @@ func newWorld(t *testing.T) *world {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	core := manager.Core{
 		Store: db, Authz: allow, Now: w.clock, Log: log, Nudge: func(string) {},
+		Box:       must[*secret.Box](t)(secret.NewBox([32]byte{1})),
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	w.catalog = &manager.Catalog{Core: core, Confirm: confirmed{}}

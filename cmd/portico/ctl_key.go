@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -15,7 +18,7 @@ import (
 
 type ctlKeys struct {
 	List      ctlKeyList      `cmd:"" help:"List an application's keys."`
-	Create    ctlKeyCreate    `cmd:"" help:"Make a key. It is shown this once."`
+	Create    ctlKeyCreate    `cmd:"" help:"Make a key, or another credential. Its secret is shown this once."`
 	Rotate    ctlKeyRotate    `cmd:"" help:"Give a key a new secret, which is shown this once; the old one works on for a while."`
 	EndSecret ctlKeyEndSecret `cmd:"" help:"End the older secret of a rotated key now."`
 	Set       ctlKeySet       `cmd:"" help:"Change a key's name, or from where it may be used."`
@@ -24,6 +27,7 @@ type ctlKeys struct {
 
 type keyAnswer struct {
 	ID, Name, Environment, Key string
+	Kind, Issuer, User         string
 	Addresses, Referrers       []string
 	CreatedAt                  time.Time `json:"created_at"`
 	RevokedAt                  time.Time `json:"revoked_at"`
@@ -42,9 +46,20 @@ func (k keyAnswer) row() []string {
 	var texts, expires []string
 	var used time.Time
 	for _, s := range k.Secrets {
-		texts = append(texts, s.Prefix+"…"+s.LastFour)
+		switch k.Kind {
+		case "basic":
+			texts = append(texts, k.User+" …"+s.LastFour)
+		case "jwt":
+			texts = append(texts, s.Prefix+" of "+k.Issuer)
+		case "signature":
+			texts = append(texts, s.Prefix)
+		case "certificate":
+			texts = append(texts, s.Prefix[:min(16, len(s.Prefix))]+"…")
+		default:
+			texts = append(texts, s.Prefix+"…"+s.LastFour)
+		}
 		if !s.ExpiresAt.IsZero() {
-			expires = append(expires, "…"+s.LastFour+" "+when(s.ExpiresAt))
+			expires = append(expires, apim.Secret{Prefix: s.Prefix[:min(16, len(s.Prefix))], LastFour: s.LastFour}.Text()+" "+when(s.ExpiresAt))
 		}
 		if s.LastUsed.After(used) {
 			used = s.LastUsed
@@ -58,13 +73,13 @@ func (k keyAnswer) row() []string {
 		state = "revoked " + when(k.RevokedAt)
 	}
 	return []string{
-		k.Name, k.Environment, strings.Join(texts, ", "), state, strings.Join(expires, ", "), when(used),
+		k.Name, k.Environment, k.Kind, strings.Join(texts, ", "), state, strings.Join(expires, ", "), when(used),
 		strings.Join(slices.Concat(k.Addresses, k.Referrers), ", "), k.ID,
 	}
 }
 
 func keyHeading() []string {
-	return []string{"NAME", "ENVIRONMENT", "KEY", "STATE", "EXPIRES", "LAST USED", "ONLY FROM", "ID"}
+	return []string{"NAME", "ENVIRONMENT", "KIND", "KEY", "STATE", "EXPIRES", "LAST USED", "ONLY FROM", "ID"}
 }
 
 // key finds a key by its id, or as APPLICATION/NAME.
@@ -178,6 +193,11 @@ type ctlKeyCreate struct {
 	ctlRestrictions
 	App         string `arg:"" name:"application" help:"Slug, id or name of the application."`
 	Name        string `arg:"" optional:"" default:"Command line" help:"What it is for."`
+	Kind        string `enum:"key,basic,signature,jwt,certificate" default:"key" help:"key, basic (user name and password), signature (calls are signed), jwt (an issuer's tokens) or certificate."`
+	User        string `help:"With --kind basic: the user name. Default: one is made."`
+	Issuer      string `help:"With --kind jwt: who issues the tokens, exactly as in their claim iss."`
+	Subject     string `help:"With --kind jwt: what the claim says that names the application."`
+	Certificate string `placeholder:"FILE" help:"With --kind certificate: the client certificate in PEM, or the SHA-256 of it in hex."`
 	Environment string `help:"Environment. Default: the first."`
 	Expires     moment `placeholder:"DAY" help:"When it no longer works: a day like 2027-06-30, or a time like 2027-06-30T12:00:00Z."`
 }
@@ -195,7 +215,15 @@ func (c *ctlKeyCreate) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
-	body := map[string]any{"name": c.Name}
+	body := map[string]any{"name": c.Name, "kind": c.Kind}
+	for field, text := range map[string]string{"user": c.User, "issuer": c.Issuer, "subject": c.Subject} {
+		if text != "" {
+			body[field] = text
+		}
+	}
+	if err := putCertificate(body, c.Certificate); err != nil {
+		return err
+	}
 	if c.Environment != "" {
 		e, err := s.environment(ctx, c.Environment)
 		if err != nil {
@@ -215,7 +243,43 @@ func (c *ctlKeyCreate) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
+	switch k.Kind {
+	case "jwt", "certificate":
+		return s.done(answer, "Registered %s; its id is %s.", k.Name, k.ID)
+	case "basic":
+		return c.print(s, answer, k, "It is the password of %s. Keep it: it is not shown again. Its id is %s.", k.User, k.ID)
+	case "signature":
+		return c.print(s, answer, k, "Sign with it as key id %s. Keep it: it is not shown again. Its id is %s.", k.newest().Prefix, k.ID)
+	}
 	return c.print(s, answer, k, "Keep it: it is not shown again. Its id is %s.", k.ID)
+}
+
+// newest is the secret that was made last.
+func (k keyAnswer) newest() keySecretAnswer { return k.Secrets[len(k.Secrets)-1] }
+
+// mostCertificate bounds a certificate's file.
+const mostCertificate = 64 << 10
+
+// putCertificate puts a certificate into a body: that of a file, or its SHA-256.
+func putCertificate(body map[string]any, called string) error {
+	if called == "" {
+		return nil
+	}
+	if raw, err := hex.DecodeString(strings.ReplaceAll(called, ":", "")); err == nil && len(raw) == sha256.Size {
+		body["certificate"] = called
+		return nil
+	}
+	file, err := os.Open(called)
+	if err != nil {
+		return usagef("--certificate: %v", err)
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, mostCertificate))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", called, err)
+	}
+	body["certificate"] = string(raw)
+	return nil
 }
 
 // ctlKey names one key.
@@ -242,7 +306,8 @@ func (c *ctlKey) at(ctx context.Context, io *ctlIO) (*session, string, error) {
 type ctlKeyRotate struct {
 	ctlKey
 	ctlNewSecret
-	Grace span `default:"24h" placeholder:"24h" help:"How long the old secret works on, like 30m, 24h or 7d; 0s ends it at once. Default: a day."`
+	Certificate string `placeholder:"FILE" help:"The next client certificate, in PEM, or the SHA-256 of it in hex."`
+	Grace       span   `default:"24h" placeholder:"24h" help:"How long the old secret works on, like 30m, 24h or 7d; 0s ends it at once. Default: a day."`
 }
 
 // Run rotates a key and prints its new secret.
@@ -258,14 +323,24 @@ func (c *ctlKeyRotate) Run(ctx context.Context, io *ctlIO) error {
 	if err != nil {
 		return err
 	}
+	body := map[string]any{"grace_ms": grace}
+	if err := putCertificate(body, c.Certificate); err != nil {
+		return err
+	}
 	var k keyAnswer
-	answer, err := s.call(ctx, http.MethodPost, path+"/rotate", c.query(), map[string]any{"grace_ms": grace}, &k)
+	answer, err := s.call(ctx, http.MethodPost, path+"/rotate", c.query(), body, &k)
 	if err != nil {
 		return err
 	}
 	old := "The old one has ended."
 	if len(k.Secrets) > 1 {
 		old = "The old one works until " + when(k.Secrets[0].ExpiresAt) + "."
+	}
+	switch k.Kind {
+	case "certificate":
+		return s.done(answer, "%s has its next certificate. %s", k.Name, old)
+	case "signature":
+		return c.print(s, answer, k, "Sign with it as key id %s. Keep it: it is not shown again. %s", k.newest().Prefix, old)
 	}
 	return c.print(s, answer, k, "Keep it: it is not shown again. %s", old)
 }

@@ -63,3 +63,26 @@ func TestKeysFromTheCommandLine(t *testing.T) {
 	tm.ok("keys", "revoke", id)
 	wants(t, "revoke of the one that works", tm.ok("keys", "revoke", "till/desk"), "Revoked till/desk.")
 }
+
+func TestCredentialsOfEveryKindFromTheCommandLine(t *testing.T) {
+	tm := offering(t)
+	first, second := strings.Repeat("ab", 32), strings.Repeat("cd", 32)
+	wants(t, "basic", tm.ok("keys", "create", "till", "desk", "--kind", "basic", "--user", "till"), "portico_live_password_", "It is the password of till.")
+	wants(t, "signature", tm.ok("keys", "create", "till", "signs", "--kind", "signature"), "portico_live_signing_", "Sign with it as key id sig_")
+	wants(t, "jwt", tm.ok("keys", "create", "till", "tokens", "--kind", "jwt", "--issuer", "https://issuer.example/", "--subject", "till"), "Registered tokens")
+	wants(t, "certificate", tm.ok("keys", "create", "till", "cert", "--kind", "certificate", "--certificate", first), "Registered cert")
+	wants(t, "signature rotated", tm.ok("keys", "rotate", "till/signs"), "portico_live_signing_", "Sign with it as key id sig_", "The old one works until")
+	file := filepath.Join(tm.dir, "next.pem")
+	if err := os.WriteFile(file, []byte(second+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "certificate followed", tm.ok("keys", "rotate", "till/cert", "--certificate", file), "cert has its next certificate. The old one works until")
+	wants(t, "list", tm.ok("keys", "list", "till"), "KIND", "till …", "sig_", "till of https://issuer.example/", first[:16]+"…, "+second[:16]+"…")
+	tm.refused([]refusedCommand{
+		{[]string{"keys", "create", "till", "--kind", "magic"}, exitUsage, "--kind"},
+		{[]string{"keys", "create", "till", "--kind", "jwt"}, exitRefused, "issuer"},
+		{[]string{"keys", "create", "till", "--kind", "certificate", "--certificate", filepath.Join(tm.dir, "none.pem")}, exitUsage, "--certificate"},
+		{[]string{"keys", "create", "till", "--kind", "certificate", "--certificate", first}, exitRefused, "registered for"},
+		{[]string{"keys", "rotate", "till/tokens"}, exitRefused, "its issuer renews"},
+	})
+}

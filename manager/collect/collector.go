@@ -194,7 +194,7 @@ func (c *Collector) listenSeen(ctx context.Context, environment string) {
 		err := c.Bus.Environment(environment).Seen(ctx, func(s entry.Seen) {
 			uses := make([]apim.SecretUse, len(s.Uses))
 			for i, u := range s.Uses {
-				uses[i] = apim.SecretUse{Hash: u.Hash, At: time.Unix(u.At, 0).UTC(), Address: u.Address}
+				uses[i] = apim.SecretUse{Environment: environment, Hash: u.Hash, At: time.Unix(u.At, 0).UTC(), Address: u.Address}
 			}
 			if err := c.Store.SecretsUsed(ctx, uses); err != nil && ctx.Err() == nil {
 				c.Log.DebugContext(ctx, "uses not kept", "environment", environment, "error", err)

@@ -135,6 +135,9 @@ func Grant(c apim.Credential, s apim.Secret, app apim.Application, subs []apim.S
 		Credential: c.ID.UUID(), Application: app.ID.UUID(), Name: app.Name, Tenant: app.Tenant.UUID(),
 		ExpiresAt: unix(s.ExpiresAt), Addresses: c.Addresses, Referrers: c.Referrers, Subscriptions: []entry.Subscription{},
 	}
+	if s.NodeBox != "" {
+		out.Secret = &entry.Sealed{Key: s.NodeKey, Box: s.NodeBox}
+	}
 	for _, sub := range subs {
 		state, travels := subscriptionState(sub)
 		if !travels || !sub.Covers(c.Environment) {

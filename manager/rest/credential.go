@@ -12,14 +12,19 @@ type credential struct {
 	ID          apim.ID     `json:"id"`
 	Application apim.ID     `json:"application"`
 	Environment string      `json:"environment"`
+	Kind        string      `json:"kind"`
 	Name        string      `json:"name"`
+	Issuer      string      `json:"issuer,omitempty"`
+	Subject     string      `json:"subject,omitempty"`
+	User        string      `json:"user,omitempty"`
 	Secrets     []keySecret `json:"secrets"`
 	Addresses   []string    `json:"addresses"`
 	Referrers   []string    `json:"referrers"`
 	CreatedAt   time.Time   `json:"created_at"`
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
 	RevokedBy   string      `json:"revoked_by,omitempty"`
-	// Key is the API key itself, in the answer that made it alone.
+	// Key is the key, the password or what calls are signed with, in the answer
+	// that made it alone.
 	Key string `json:"key,omitempty"`
 	outcome
 }
@@ -29,6 +34,8 @@ type keySecret struct {
 	ID        apim.ID   `json:"id"`
 	Prefix    string    `json:"prefix"`
 	LastFour  string    `json:"last_four"`
+	KeyID     string    `json:"key_id,omitempty"`      // signature
+	SHA256    string    `json:"fingerprint,omitempty"` // certificate
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 
@@ -37,17 +44,31 @@ type keySecret struct {
 }
 
 func credentialOf(c apim.Credential) credential {
-	return credential{
-		ID: c.ID, Application: c.Application, Environment: c.Environment, Name: c.Name,
+	out := credential{
+		ID: c.ID, Application: c.Application, Environment: c.Environment, Kind: string(c.Kind), Name: c.Name, Issuer: c.Issuer,
 		Secrets: each(c.Secrets, func(s apim.Secret) keySecret {
-			return keySecret{
+			one := keySecret{
 				ID: s.ID, Prefix: s.Prefix, LastFour: s.LastFour,
 				CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 				LastUsedAt: s.LastUsedAt.UTC(), LastUsedAddress: s.LastUsedAddress,
 			}
+			switch c.Kind {
+			case apim.CredentialSignature:
+				one.KeyID = s.Prefix
+			case apim.CredentialCertificate:
+				one.SHA256 = s.Prefix
+			}
+			return one
 		}),
 		Addresses: orEmpty(c.Addresses), Referrers: orEmpty(c.Referrers), CreatedAt: c.CreatedAt.UTC(), RevokedAt: c.RevokedAt.UTC(), RevokedBy: c.RevokedBy,
 	}
+	switch c.Kind {
+	case apim.CredentialJWT:
+		out.Subject = c.Subject
+	case apim.CredentialBasic:
+		out.User = c.Subject
+	}
+	return out
 }
 
 func listCredentials(r *request) error {
@@ -60,7 +81,12 @@ func listCredentials(r *request) error {
 
 func createCredential(r *request) error {
 	var in struct {
+		Kind        string    `json:"kind"`
 		Name        string    `json:"name"`
+		Issuer      string    `json:"issuer"`
+		Subject     string    `json:"subject"`
+		User        string    `json:"user"`
+		Certificate string    `json:"certificate"`
 		Environment string    `json:"environment"`
 		ExpiresAt   time.Time `json:"expires_at"`
 		Addresses   []string  `json:"addresses"`
@@ -74,7 +100,7 @@ func createCredential(r *request) error {
 		return err
 	}
 	minted, err := r.Access.CreateKey(r.ctx, r.actor, r.tenant.ID, app, manager.NewKey{
-		Name: in.Name, Environment: in.Environment, ExpiresAt: in.ExpiresAt, Addresses: in.Addresses, Referrers: in.Referrers,
+		Kind: apim.CredentialKind(in.Kind), Issuer: in.Issuer, Subject: in.Subject, User: in.User, Certificate: in.Certificate, Name: in.Name, Environment: in.Environment, ExpiresAt: in.ExpiresAt, Addresses: in.Addresses, Referrers: in.Referrers,
 	})
 	if err != nil {
 		return err
@@ -118,14 +144,16 @@ func updateCredential(r *request) error {
 	return answerCredential(r, c, "", change, err)
 }
 
-// rotateCredential gives a key a new secret; the old one works on for a grace.
+// rotateCredential gives a credential a new secret, or its next certificate; the
+// old one works on for a grace.
 func rotateCredential(r *request) error {
 	id, err := r.id(apim.PrefixCredential, "credential")
 	if err != nil {
 		return err
 	}
 	in := struct {
-		GraceMS int64 `json:"grace_ms"`
+		GraceMS     int64  `json:"grace_ms"`
+		Certificate string `json:"certificate"`
 	}{GraceMS: defaultGraceMS}
 	if err := r.optionalBody(&in); err != nil {
 		return err
@@ -133,7 +161,12 @@ func rotateCredential(r *request) error {
 	if in.GraceMS < 0 || in.GraceMS > apim.LongestGrace.Milliseconds() {
 		return fieldf("grace_ms", "range", "is not from 0 to %d", apim.LongestGrace.Milliseconds())
 	}
-	minted, err := r.Access.RotateKey(r.ctx, r.actor, r.tenant.ID, id, time.Duration(in.GraceMS)*time.Millisecond)
+	grace := time.Duration(in.GraceMS) * time.Millisecond
+	if in.Certificate != "" {
+		minted, err := r.Access.ReplaceCertificate(r.ctx, r.actor, r.tenant.ID, id, in.Certificate, grace)
+		return answerCredential(r, minted.Credential, minted.Key, minted.Change, err)
+	}
+	minted, err := r.Access.RotateKey(r.ctx, r.actor, r.tenant.ID, id, grace)
 	return answerCredential(r, minted.Credential, minted.Key, minted.Change, err)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -113,6 +114,9 @@ type credentialRow struct {
 	Lock          int64
 	Addresses     jsonOf[[]string]
 	Referrers     jsonOf[[]string]
+	Kind          apim.CredentialKind
+	Issuer        string
+	Subject       string
 }
 
 func (credentialRow) TableName() string { return "credential" }
@@ -121,7 +125,7 @@ func (r credentialRow) domain() apim.Credential {
 	return apim.Credential{
 		ID: r.ID, Tenant: r.TenantID, Application: r.ApplicationID, Environment: r.Environment, Name: r.Name,
 		CreatedAt: when(r.Created), RevokedAt: when(r.Revoked), RevokedBy: r.RevokedBy, Lock: r.Lock,
-		Addresses: r.Addresses.V, Referrers: r.Referrers.V,
+		Addresses: r.Addresses.V, Referrers: r.Referrers.V, Kind: r.Kind, Issuer: r.Issuer, Subject: r.Subject,
 	}
 }
 
@@ -136,6 +140,11 @@ type secretRow struct {
 	Expires      int64  `gorm:"column:expires_at"`
 	Used         int64  `gorm:"column:last_used_at"`
 	UsedFrom     string `gorm:"column:last_used_address"`
+	Environment  string
+	Live         bool
+	Sealed       []byte
+	NodeKey      int64
+	NodeBox      string
 }
 
 func (secretRow) TableName() string { return "secret" }
@@ -143,7 +152,7 @@ func (secretRow) TableName() string { return "secret" }
 func (r secretRow) domain() apim.Secret {
 	return apim.Secret{
 		ID: r.ID, Hash: r.Hash, Prefix: r.Prefix, LastFour: r.LastFour, CreatedAt: when(r.Created), ExpiresAt: when(r.Expires),
-		LastUsedAt: when(r.Used), LastUsedAddress: r.UsedFrom,
+		LastUsedAt: when(r.Used), LastUsedAddress: r.UsedFrom, Sealed: r.Sealed, NodeKey: uint64(r.NodeKey), NodeBox: r.NodeBox,
 	}
 }
 
@@ -152,7 +161,7 @@ func (t Tenant) InsertCredential(ctx context.Context, c apim.Credential) error {
 	err := insert(t.in(ctx), "key", &credentialRow{
 		ID: c.ID, TenantID: c.Tenant, ApplicationID: c.Application, Environment: c.Environment, Name: c.Name,
 		Created: micros(c.CreatedAt), Revoked: micros(c.RevokedAt), RevokedBy: c.RevokedBy, Lock: c.Lock,
-		Addresses: jsonOf[[]string]{c.Addresses}, Referrers: jsonOf[[]string]{c.Referrers},
+		Addresses: jsonOf[[]string]{c.Addresses}, Referrers: jsonOf[[]string]{c.Referrers}, Kind: c.Kind, Issuer: c.Issuer, Subject: c.Subject,
 	})
 	if err != nil {
 		return err
@@ -168,6 +177,7 @@ func (t Tenant) insertSecrets(ctx context.Context, c apim.Credential) error {
 		return secretRow{
 			ID: s.ID, TenantID: c.Tenant, CredentialID: c.ID, Hash: s.Hash, Prefix: s.Prefix, LastFour: s.LastFour,
 			Created: micros(s.CreatedAt), Expires: micros(s.ExpiresAt), Used: micros(s.LastUsedAt), UsedFrom: s.LastUsedAddress,
+			Environment: c.Environment, Live: c.RevokedAt.IsZero(), Sealed: s.Sealed, NodeKey: int64(s.NodeKey), NodeBox: s.NodeBox,
 		}
 	}))
 }
@@ -191,7 +201,7 @@ func (s *Store) SecretsUsed(ctx context.Context, uses []apim.SecretUse) error {
 	return s.writeAside(ctx, func(tx *Tx) error {
 		for _, u := range uses {
 			row := secretRow{Used: micros(u.At), UsedFrom: u.Address}
-			if _, err := change(tx.System().in(ctx).Where("hash = ? AND last_used_at < ?", u.Hash, row.Used), "key", &row, "last_used_at", "last_used_address"); err != nil {
+			if _, err := change(tx.System().in(ctx).Where("environment = ? AND hash = ? AND live AND last_used_at < ?", u.Environment, u.Hash, row.Used), "key", &row, "last_used_at", "last_used_address"); err != nil {
 				return err
 			}
 		}
@@ -199,14 +209,46 @@ func (s *Store) SecretsUsed(ctx context.Context, uses []apim.SecretUse) error {
 	})
 }
 
-// RevokeCredential writes a revocation.
+// RevokeCredential writes a revocation. What the credential was registered by
+// is free then.
 func (t Tenant) RevokeCredential(ctx context.Context, c *apim.Credential) error {
 	row := credentialRow{Revoked: micros(c.RevokedAt), RevokedBy: c.RevokedBy, Lock: c.Lock + 1}
 	err := update(t.own(ctx).Where("id = ?", c.ID), "key", &row, c.Lock, "revoked_at", "revoked_by")
-	if err == nil {
-		c.Lock++
+	if err != nil {
+		return err
 	}
+	c.Lock++
+	_, err = change(t.own(ctx).Where("credential_id = ?", c.ID), "key", &secretRow{Live: false}, "live")
 	return err
+}
+
+// Registered reports whether somebody's live credential of an environment is
+// known by a hash.
+func (s System) Registered(ctx context.Context, environment, hash string) (bool, error) {
+	var n int64
+	err := s.in(ctx).Model(&secretRow{}).Where("environment = ? AND hash = ? AND live", environment, hash).Count(&n).Error
+	return n > 0, away(err)
+}
+
+// SealSecret writes a secret as nodes get it.
+func (t Tenant) SealSecret(ctx context.Context, s apim.Secret) error {
+	row := secretRow{NodeKey: int64(s.NodeKey), NodeBox: s.NodeBox}
+	_, err := change(t.own(ctx).Where("id = ?", s.ID), "key", &row, "node_key", "node_box")
+	return err
+}
+
+// SigningCredential is a credential with a secret that nodes get sealed.
+type SigningCredential struct{ Tenant, Credential apim.ID }
+
+// SigningIn returns the live credentials of an environment whose secrets nodes
+// get sealed.
+func (s System) SigningIn(ctx context.Context, environment string) ([]SigningCredential, error) {
+	var rows []secretRow
+	err := s.in(ctx).Select("tenant_id", "credential_id").Where("environment = ? AND live AND node_key > 0", environment).Distinct().Order("tenant_id, credential_id").Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("list signing secrets: %w", away(err))
+	}
+	return sliceOf(rows, func(r secretRow) SigningCredential { return SigningCredential{r.TenantID, r.CredentialID} }), nil
 }
 
 // Credential returns a credential of the tenant with its secrets.

@@ -103,7 +103,7 @@ func argument(t *testing.T, typ reflect.Type, id apim.ID, a full, asB bool, b ap
 		return p
 	}
 	for _, own := range []any{
-		a.member, a.team, a.teamMember, a.invitation, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.split, a.product, a.plan, a.application, a.credential, a.subscription, a.value,
+		a.member, a.team, a.teamMember, a.invitation, a.document, a.imported, a.api, a.version, a.revision, a.deployment, a.split, a.product, a.plan, a.application, a.credential, a.credential.Secrets[0], a.subscription, a.value,
 	} {
 		if reflect.TypeOf(own) != typ {
 			continue

@@ -211,7 +211,7 @@ func (f *filling) applications(ctx context.Context, tx *store.Tx, from, to int) 
 		f.keys = append(f.keys, minted.Reveal())
 		hash := minted.Hash()
 		cred := apim.Credential{
-			ID: apim.NewID(apim.PrefixCredential, f.now), Tenant: f.tenant.ID, Application: app.ID, Environment: "production", Name: "Key",
+			ID: apim.NewID(apim.PrefixCredential, f.now), Tenant: f.tenant.ID, Application: app.ID, Environment: "production", Kind: apim.CredentialKey, Name: "Key",
 			Secrets: []apim.Secret{{
 				ID: apim.NewID(apim.PrefixSecret, f.now), Hash: hex.EncodeToString(hash[:]), Prefix: minted.String(), LastFour: minted.LastFour(), CreatedAt: f.now,
 			}},
