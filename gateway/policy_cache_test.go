@@ -453,6 +453,29 @@ func TestStaleAnswerIsGivenWhereTheUpstreamFails(t *testing.T) {
 	}
 }
 
+// TestWhatTheGatewayRefusesForgetsNothing makes a policy behind the cache refuse a
+// call for which a stale answer was found: the next one still asks whether that
+// holds.
+func TestWhatTheGatewayRefusesForgetsNothing(t *testing.T) {
+	o := newOrigin(t, "Cache-Control: max-age=60", "ETag: \"a\"")
+	r, clock := caching(t, noLane, o, entry.CachePolicy{Public: true}, func(api *entry.API) {
+		api.Policies = append(api.Policies, entry.Policy{Config: &entry.HeadersPolicy{
+			Set: []entry.NamedValue{{Name: "X-Twice", Value: "${header.X-Long}${header.X-Long}"}},
+		}})
+	})
+	get := func(headers ...string) int { return r.call(t, "GET", "/demo/orders/v1/open", "", headers...).status }
+	if got := get(); got != 200 {
+		t.Fatalf("got %d", got)
+	}
+	clock.pass(2 * time.Minute)
+	if got := get("X-Long: " + strings.Repeat("a", 7<<10)); got != 400 {
+		t.Fatalf("a value that is too long: got %d, want 400", got)
+	}
+	if got := get(); got != 200 || o.last().Header.Get("If-None-Match") != `"a"` {
+		t.Errorf("got %d, and the upstream was asked for %q, want a question about the stored answer", got, o.last().Header.Get("If-None-Match"))
+	}
+}
+
 func TestCallersWhoMissTogetherMakeOneCall(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		o := newOrigin(t)

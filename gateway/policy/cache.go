@@ -464,10 +464,11 @@ func (s *cacheStep) took(ex *Exchange, stored *bool) bool {
 	}
 	made := s.storable(ex, now)
 	if made == nil {
-		if c.found != nil && !failed(a) {
+		said := !failed(a) && !a.Local // the upstream did: what the gateway refuses says nothing of what it has
+		if c.found != nil && said {
 			s.store.Drop(c.key, c.address, c.found)
 		}
-		if c.flight.Waiting() > 0 && !failed(a) {
+		if c.flight.Waiting() > 0 && said {
 			s.store.Pass(c.key, c.address, now+passFor.Nanoseconds())
 		}
 		c.flight.End()
