@@ -105,6 +105,9 @@ func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listene
 		}
 	}
 	t.Cleanup(func() {
+		if client != http.DefaultTransport { // or its idle connections by HTTP/2 have a second to say goodbye
+			client.CloseIdleConnections()
+		}
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
