@@ -55,8 +55,8 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/apis/museum/v1/add-policy?q=nothing+has+this+name"},
 		{path: "/t/demo/apis/museum/v1?policy=new&kind=rate_limit&example=0"},
 		{path: "/t/demo/apis/museum/2024-06?policy=v0", prepare: func(b *tab) {
-			for range 2 {
-				b.visit("/t/demo/apis/museum/2024-06?policy=new&kind=rate_limit&example=0")
+			for _, example := range []string{"0", "1"} {
+				b.visit("/t/demo/apis/museum/2024-06?policy=new&kind=rate_limit&example=" + example)
 				b.follow("Add to the draft")
 			}
 			b.follow("Switch off")
