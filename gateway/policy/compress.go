@@ -89,7 +89,7 @@ func (s *compressStep) Answer(_ context.Context, ex *Exchange) error {
 	}
 	a.Body, a.Length = body, -1
 	a.Header.Set("Content-Encoding", best.String())
-	otherBytes(ex)
+	remade(ex)
 	return nil
 }
 
@@ -139,16 +139,4 @@ func noTransform(h *Header) bool {
 		}
 	}
 	return false
-}
-
-// otherBytes takes from an answer's head what was said of other bytes than those
-// that go out.
-func otherBytes(ex *Exchange) {
-	h := &ex.Answer.Header
-	for _, name := range [...]string{"Accept-Ranges", "Content-MD5", "Content-Digest", "Digest"} {
-		h.Del(name)
-	}
-	if tag, ok := h.Value("ETag"); ok && !strings.HasPrefix(tag, "W/") {
-		h.Set("ETag", ex.Keep(append(append(ex.Scratch(), "W/"...), tag...)))
-	}
 }

@@ -124,7 +124,7 @@ func (s *decompressStep) Answer(_ context.Context, ex *Exchange) error {
 	waits := a.Length >= 0 || !streams(&a.Header)
 	a.Length = -1
 	a.Header.Del("Content-Encoding")
-	otherBytes(ex)
+	remade(ex)
 	if a.Body == nil || ex.Method == http.MethodHead {
 		return nil
 	}

@@ -274,7 +274,7 @@ func (s *validateBothStep) looked(ex *Exchange) ([]contract.Wrong, error) {
 		}
 	}
 	if int64(len(data)) > s.most {
-		a.Body = &prefixed{Reader: io.MultiReader(bytes.NewReader(data), a.Body), Closer: a.Body}
+		a.Body = &resumed{Reader: io.MultiReader(bytes.NewReader(data), a.Body), Closer: a.Body}
 		return append(wrong, s.tooLarge()...), nil
 	}
 	ex.SetAnswer(data)
@@ -289,12 +289,6 @@ func (s *validateBothStep) looked(ex *Exchange) ([]contract.Wrong, error) {
 		wrong = wrong[:contract.MaxErrors]
 	}
 	return wrong, nil
-}
-
-// prefixed is a body whose beginning was read already.
-type prefixed struct {
-	io.Reader
-	io.Closer
 }
 
 // Joined returns the values of all fields of a name, joined by commas.
