@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,6 +66,31 @@ func TestClientThatSendsNoMoreIsLetGo(t *testing.T) {
 			t.Fatalf("got %q %v", text, err)
 		}
 	}
+}
+
+// TestClientThatSendsNoMoreMayWait does the same where the upstream takes a
+// while, at many moments of a second: no watchman takes it for one that is gone.
+func TestClientThatSendsNoMoreMayWait(t *testing.T) {
+	up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
+		if _, err := http.ReadRequest(in); err == nil {
+			time.Sleep(150 * time.Millisecond)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	r := onUpstream(t, up.URL)
+	var calls sync.WaitGroup
+	for range 15 {
+		conn := r.dial(t)
+		calls.Go(func() {
+			io.WriteString(conn, plainGet)
+			conn.CloseWrite()
+			if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 200 OK\r\n") {
+				t.Errorf("got %q %v", text, err)
+			}
+		})
+		time.Sleep(80 * time.Millisecond)
+	}
+	calls.Wait()
 }
 
 // TestClientThatEndsInTheMiddleOfAHeadIsLetGo does so as well.

@@ -33,6 +33,7 @@ type conn struct {
 	rested bool   // it was idle for a while: more may have come than was asked for
 	freed  int64  // when it became idle; guarded by home.mu
 	hungUp uint64 // the state in which its other side was seen to have hung up; the sweeper's
+	left   uint64 // the same of the caller
 	turn   turn   // of exchange
 	step   func(uintptr) bool
 }

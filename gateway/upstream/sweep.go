@@ -69,20 +69,25 @@ func (s *Set) watch(now int64, ask bool) {
 	}
 	s.mu.Unlock()
 	for _, c := range waiting {
-		c.look()
+		c.look(ask)
 	}
 }
 
 // look asks both ends of a call that waits whether they are still there. An
 // upstream that hung up between two calls is otherwise found out only by the
-// timeout when it does not reset the connection.
-func (c *conn) look() {
+// timeout when it does not reset the connection. A caller who sends no more may
+// still read: the end of what it sends counts as its end once it was seen twice,
+// at least askAfter apart.
+func (c *conn) look(ask bool) {
 	state := c.state.Load()
 	if state&phases != busy {
 		return
 	}
-	if line := c.line.Load(); line != nil && line.Gone() {
-		c.abort(state, abandoned)
+	if line := c.line.Load(); ask && line != nil && line.Gone() {
+		if c.left == state {
+			c.abort(state, abandoned)
+		}
+		c.left = state
 	} else if c.raw != nil && c.head.Load() && socket.Ended(c.raw) {
 		if c.hungUp == state { // else the call may just have read the last of it
 			c.abort(state, stale)
