@@ -486,6 +486,8 @@ func hintOf(one describe.Field) string {
 		parts = append(parts, "One in each line, as name: value.")
 	case describe.JSON:
 		parts = append(parts, "As JSON.")
+	case describe.Secret:
+		parts = append(parts, "Write ${name} of a secret value of the environment.")
 	}
 	if one.Default != "" && one.Form != describe.Switch && one.Form != describe.Choice && !strings.Contains(one.Help, "Empty:") {
 		parts = append(parts, "Empty: "+one.Default+".")
@@ -596,7 +598,7 @@ func summaryOf(one describe.Field, raw json.RawMessage) string {
 			}
 			return word + " " + number(n)
 		}
-	case describe.Text:
+	case describe.Text, describe.Secret:
 		if text := plain(raw); text != "" {
 			return word + " " + clip(text, 30)
 		}
