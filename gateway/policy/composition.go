@@ -266,6 +266,7 @@ func (s *compositionStep) request(ex *Exchange, i int, in *render.Inputs) (*Exch
 		Peer: ex.Peer, Client: ex.Client, Trusted: ex.Trusted, Now: ex.Now, Mono: ex.Mono, RequestID: ex.RequestID,
 		Scope: ex.Scope, Caller: ex.Caller, Shard: ex.Shard, Line: ex.Line, Trace: ex.Trace,
 	}
+	sub.ProveAs(ex)
 	if sub.Method == "" {
 		sub.Method = http.MethodGet
 	}

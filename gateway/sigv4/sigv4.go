@@ -40,9 +40,26 @@ type Signer struct {
 
 // New returns a signer.
 func New(o Options) *Signer {
-	s := &Signer{options: o, s3: strings.HasPrefix(o.Service, "s3")}
+	s := &Signer{options: o, s3: IsS3(o.Service)}
 	s.works.New = func() any { return new(work) }
 	return s
+}
+
+// IsS3 reports whether a service is S3, or one of those beside it, whose paths are
+// escaped once.
+func IsS3(service string) bool { return strings.HasPrefix(service, "s3") }
+
+// S3Path returns a path as it is to be sent to S3, with everything escaped that is
+// not plain: what it makes of a plus, for instance, is its own.
+func S3Path(path string) string {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~', c == '/':
+		default:
+			return string(appendPathOnce(nil, path))
+		}
+	}
+	return path
 }
 
 // Field is a header field. Its name's case does not matter.
@@ -336,6 +353,5 @@ func unhex(c byte) byte {
 	if c <= '9' {
 		return c - '0'
 	}
-	return c|0x20 - 'a' + 10
+	return c | 0x20 - 'a' + 10
 }
-
