@@ -543,6 +543,15 @@ func TestProofsAreShownNowhere(t *testing.T) {
 	if got.status != 503 || !strings.Contains(log.String(), "invalid_client") {
 		t.Errorf("got %d %s, logged %s", got.status, got.body, log)
 	}
+	_, way := r.explain(t, token(), "GET", openPath, "")
+	raw, err := json.Marshal(way)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), "the issuer has answered 400 Bad Request: invalid_client") {
+		t.Errorf("explained %s", raw)
+	}
+	said = append(said, string(raw))
 	status, err := json.Marshal(r.Status())
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,8 @@ type TokenRequest struct {
 // TokenSource keeps a token at hand. It is safe for concurrent use.
 type TokenSource interface {
 	// Token returns one that is good now, and waits for it where it must. after is
-	// how long to wait before it may be asked again, where there is an error.
+	// how long to wait before it may be asked again, where there is an error; that is
+	// for people and tells no secret.
 	Token(ctx context.Context) (token string, after time.Duration, err error)
 	// Renew hears that an upstream has refused a token, and reports whether there is
 	// another one now. It waits for that only where wait is set.
@@ -40,6 +41,9 @@ type TokenSource interface {
 
 // tokenProof is a token that the gateway gets as a client.
 type tokenProof struct{ source TokenSource }
+
+// NoUpstreamToken is the code of the refusal where there is none.
+const NoUpstreamToken = "upstream_token_unavailable"
 
 const usualTokenTimeout = 5 * time.Second
 
@@ -86,7 +90,7 @@ func (p *tokenProof) Ready(ctx context.Context, ex *Exchange) error {
 		return &Broken{ctx.Err()}
 	case err != nil:
 		return &Denied{
-			Status: http.StatusServiceUnavailable, Code: "upstream_token_unavailable", Cause: err, RetryAfter: max(after.Round(time.Second), time.Second),
+			Status: http.StatusServiceUnavailable, Code: NoUpstreamToken, Cause: err, RetryAfter: max(after.Round(time.Second), time.Second),
 			Detail: "The gateway cannot get the token with which it calls the service behind this API. Call again later.",
 		}
 	}

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -90,25 +89,7 @@ func (p *signatureProof) Replaces(name string) bool {
 
 // Append implements Proof. It signs what the head says.
 func (p *signatureProof) Append(head []byte, ex *Exchange) []byte {
-	r := sigv4.Request{Payload: ex.proven, Now: p.now()}
-	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
-	method, target, _ := strings.Cut(view(line), " ")
-	target, _, _ = strings.Cut(target, " ")
-	r.Method = method
-	r.Path, r.Query, _ = strings.Cut(target, "?")
-	var room [8]sigv4.Field
-	r.Fields = room[:0]
-	for len(rest) > 0 {
-		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
-		name, value, _ := strings.Cut(view(line), ": ")
-		switch {
-		case FoldEqual(name, "Host"):
-			r.Host = value
-		case len(name) > 6 && FoldEqual(name[:6], "X-Amz-"), FoldEqual(name, "Content-Type"), FoldEqual(name, "Content-MD5"):
-			r.Fields = append(r.Fields, sigv4.Field{Name: name, Value: value})
-		}
-	}
-	return p.signer.Append(head, &r)
+	return p.signer.AppendHead(head, ex.proven, p.now())
 }
 
 // Refused implements Proof.

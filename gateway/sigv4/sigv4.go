@@ -76,21 +76,49 @@ type Request struct {
 	Now     time.Time
 }
 
-// Own reports whether a header is written by Append, so that a request must not
-// have it from elsewhere.
-func Own(name string) bool {
-	for _, own := range [...]string{"Authorization", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token"} {
-		if strings.EqualFold(name, own) {
-			return true
-		}
-	}
-	return false
-}
-
 // Append appends the header lines that sign a request, each with its line end.
 func (s *Signer) Append(b []byte, r *Request) []byte {
 	w := s.works.Get().(*work)
 	defer s.works.Put(w)
+	return s.append(b, r, w)
+}
+
+// AppendHead appends them to the head of a request by HTTP/1.1 that is otherwise
+// whole, but for the empty line at its end. It signs Content-Type, Content-MD5 and
+// what begins with X-Amz-: other headers may change on the way.
+func (s *Signer) AppendHead(head []byte, payload string, now time.Time) []byte {
+	w := s.works.Get().(*work)
+	defer s.works.Put(w)
+	r := &w.request
+	fields := r.Fields[:0]
+	*r = Request{Payload: payload, Now: now}
+	line, rest, _ := strings.Cut(view(head), lineEnd)
+	r.Method, line, _ = strings.Cut(line, " ")
+	line, _, _ = strings.Cut(line, " ")
+	r.Path, r.Query, _ = strings.Cut(line, "?")
+	for rest != "" {
+		line, rest, _ = strings.Cut(rest, lineEnd)
+		name, value, _ := strings.Cut(line, ":")
+		switch {
+		case strings.EqualFold(name, "Host"):
+			r.Host = strings.TrimLeft(value, " ")
+		case len(name) > len(amz) && strings.EqualFold(name[:len(amz)], amz), strings.EqualFold(name, "Content-Type"), strings.EqualFold(name, "Content-MD5"):
+			fields = append(fields, Field{name, value})
+		}
+	}
+	r.Fields = fields
+	head = s.append(head, r, w)
+	clear(fields) // they are views of the head
+	*r = Request{Fields: fields}
+	return head
+}
+
+const (
+	lineEnd = "\r\n"
+	amz     = "X-Amz-"
+)
+
+func (s *Signer) append(b []byte, r *Request, w *work) []byte {
 	w.date = r.Now.UTC().AppendFormat(w.date[:0], "20060102T150405Z")
 	w.derive(&s.options)
 	w.collect(s, r)
@@ -115,6 +143,7 @@ func (s *Signer) Append(b []byte, r *Request) []byte {
 	b = s.appendScope(append(b, '/'), w.date[:8])
 	b = w.appendNames(append(b, ", SignedHeaders="...))
 	b = hex.AppendEncode(append(b, ", Signature="...), w.sum)
+	clear(w.fields)
 	return append(b, '\r', '\n')
 }
 
@@ -129,15 +158,16 @@ func (s *Signer) appendScope(b, day []byte) []byte {
 
 // work is what signing takes, kept for the next request.
 type work struct {
-	date   []byte // 20150830T123600Z
-	day    [8]byte
-	mac    hash.Hash // by the key of day; nil: none yet
-	sum    []byte
-	out    []byte // the canonical request, then what is signed
-	fields []Field
-	lower  []byte // names in lower case
-	pairs  []pair
-	pieces []byte // of the query, encoded
+	request Request // of AppendHead
+	date    []byte  // 20150830T123600Z
+	day     [8]byte
+	mac     hash.Hash // by the key of day; nil: none yet
+	sum     []byte
+	out     []byte // the canonical request, then what is signed
+	fields  []Field
+	lower   []byte // names in lower case
+	pairs   []pair
+	pieces  []byte // of the query, encoded
 }
 
 // pair is a parameter of the query, by where it stands in pieces.
@@ -160,7 +190,6 @@ func (w *work) derive(o *Options) {
 
 // collect puts the fields that are signed in order, names in lower case.
 func (w *work) collect(s *Signer, r *Request) {
-	clear(w.fields)
 	w.fields, w.lower = w.fields[:0], w.lower[:0]
 	room := 0
 	for _, f := range r.Fields {
