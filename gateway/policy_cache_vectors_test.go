@@ -469,14 +469,22 @@ func otherwises() []otherwise {
 	return []otherwise{
 		// Required.
 		{[]string{"age-parse-prefix"}, fetched, "a list of ages is stale, as the name of this test wants it too, and the tests of 0,0 and 7200,0 do; its data says the contrary"},
-		{[]string{"stale-close-must-revalidate", "stale-close-proxy-revalidate", "stale-close-no-cache", "stale-close-s-maxage=2"},
-			"answer 2 is the gateway's: 502", "the origin breaks off, so that no answer is the one that the test looks for: the right one is a refusal"},
-		{[]string{"headers-store-Set-Cookie"},
-			"setting up: " + fetched, "what sets a cookie is for one caller, whatever it says of its freshness"},
-		{[]string{"304-etag-update-response-Set-Cookie"},
-			"setting up: answer 2 is the gateway's: 502", "what sets a cookie is not stored, so that there is nothing to be validated"},
-		{[]string{"headers-store-Transfer-Encoding"},
-			"setting up: answer 1 is the gateway's: 502", "an answer with a transfer coding that does not exist has no certain end, and is refused"},
+		{
+			[]string{"stale-close-must-revalidate", "stale-close-proxy-revalidate", "stale-close-no-cache", "stale-close-s-maxage=2"},
+			"answer 2 is the gateway's: 502", "the origin breaks off, so that no answer is the one that the test looks for: the right one is a refusal",
+		},
+		{
+			[]string{"headers-store-Set-Cookie"},
+			"setting up: " + fetched, "what sets a cookie is for one caller, whatever it says of its freshness",
+		},
+		{
+			[]string{"304-etag-update-response-Set-Cookie"},
+			"setting up: answer 2 is the gateway's: 502", "what sets a cookie is not stored, so that there is nothing to be validated",
+		},
+		{
+			[]string{"headers-store-Transfer-Encoding"},
+			"setting up: answer 1 is the gateway's: 502", "an answer with a transfer coding that does not exist has no certain end, and is refused",
+		},
 		// Optimal.
 		{[]string{"other-set-cookie"}, fetched, "what sets a cookie is for one caller, whatever it says of its freshness"},
 		{[]string{"other-cookie"}, fetched, "an answer may depend on cookies, unless the policy says otherwise (ignore_cookies)"},
@@ -485,8 +493,10 @@ func otherwises() []otherwise {
 		{[]string{"vary-normalise-space"}, fetched, "of a field that is not known nobody can tell whether white space makes a difference"},
 		{[]string{"vary-normalise-lang-select"}, fetched, "which language is the best one is the upstream's to choose: it may have one that was not asked for yet"},
 		{[]string{"conditional-lm-fresh-no-lm"}, whole, "the answer is of later than the caller's, so that the caller must get it (RFC 9111 section 4.3.2)"},
-		{[]string{"partial-store-partial-reuse-partial", "partial-store-partial-reuse-partial-byterange", "partial-store-partial-reuse-partial-absent", "partial-store-partial-reuse-partial-suffix"},
-			fetched, "parts are given, but never stored: what is stored is whole, so that nothing is put together of two versions"},
+		{
+			[]string{"partial-store-partial-reuse-partial", "partial-store-partial-reuse-partial-byterange", "partial-store-partial-reuse-partial-absent", "partial-store-partial-reuse-partial-suffix"},
+			fetched, "parts are given, but never stored: what is stored is whole, so that nothing is put together of two versions",
+		},
 		{[]string{"partial-store-partial-complete"}, "request 2: range is", "as no parts are stored, there is none to be completed"},
 	}
 }
