@@ -174,7 +174,6 @@ func upstreamSigV4Case(t *testing.T, lane change) {
 // and answers with what was signed.
 type aws struct {
 	URL string
-	mu  sync.Mutex
 	s3  bool
 }
 

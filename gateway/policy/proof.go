@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"context"
-	"slices"
-)
+import "context"
 
 // Proof proves to an upstream who calls it, by what it writes into the head of
 // every request. It is shared by all calls and keeps nothing of any but what it
@@ -81,4 +78,4 @@ func (s *proofStep) rank() (rank int) {
 }
 
 // ProveAs gives an exchange that was made of another one its proofs.
-func (ex *Exchange) ProveAs(other *Exchange) { ex.proofs = slices.Clone(other.proofs) }
+func (ex *Exchange) ProveAs(other *Exchange) { ex.proofs = append(ex.proofs[:0], other.proofs...) }

@@ -113,19 +113,27 @@ func TestSignaturesOfOtherServices(t *testing.T) {
 			"host;x-amz-content-sha256;x-amz-date", "6a7ee766d364052279733e3bdbd417e089c8c7a6660da5adc54aeafc6e47504f",
 		},
 		{
-			"s3", "tok/en+1==", "PUT", "/photos/x.jpg", []sigv4.Field{{"X-Amz-Acl", "private"}, {"Content-Type", "image/jpeg"}}, hashOf("hello"),
+			"s3", "tok/en+1==", "PUT", "/photos/x.jpg",
+			[]sigv4.Field{{"X-Amz-Acl", "private"}, {"Content-Type", "image/jpeg"}},
+			hashOf("hello"),
 			"content-type;host;x-amz-acl;x-amz-content-sha256;x-amz-date;x-amz-security-token", "294a9953b0655933807874237025cb702674934f952d418314a603adad345dca",
 		},
 		{
-			"s3", "", "PUT", "/photos/x.jpg", []sigv4.Field{{"Content-Type", "image/jpeg"}, {"Content-MD5", "XUFAKrxLKna5cZ2REBfFkg=="}}, sigv4.Unsigned,
+			"s3", "", "PUT", "/photos/x.jpg",
+			[]sigv4.Field{{"Content-Type", "image/jpeg"}, {"Content-MD5", "XUFAKrxLKna5cZ2REBfFkg=="}},
+			sigv4.Unsigned,
 			"content-md5;content-type;host;x-amz-content-sha256;x-amz-date", "396606e46a8f27158abda6467cd2ce79cb5bfa94199f2f49d109a7837b300e63",
 		},
 		{
-			"execute-api", "session", "POST", "/prod/orders/a%20b:c?b=2&a=1&a=0&empty", []sigv4.Field{{"Content-Type", "application/json"}}, hashOf(`{"a":1}`),
+			"execute-api", "session", "POST", "/prod/orders/a%20b:c?b=2&a=1&a=0&empty",
+			[]sigv4.Field{{"Content-Type", "application/json"}},
+			hashOf(`{"a":1}`),
 			"content-type;host;x-amz-date;x-amz-security-token", "f19b9e1b3c9cd47c83abf4b41cb6cef2cf75f012950ebc455e0a1701ad846e50",
 		},
 		{
-			"dynamodb", "", "POST", "/", []sigv4.Field{{"Content-Type", "application/x-amz-json-1.0"}, {"X-Amz-Target", "DynamoDB_20120810.GetItem"}}, hashOf("{}"),
+			"dynamodb", "", "POST", "/",
+			[]sigv4.Field{{"Content-Type", "application/x-amz-json-1.0"}, {"X-Amz-Target", "DynamoDB_20120810.GetItem"}},
+			hashOf("{}"),
 			"content-type;host;x-amz-date;x-amz-target", "2044ed186b338ecdf4bb9f8a62cbcef0e508d7754691f125dca5928168c274bb",
 		},
 		{
