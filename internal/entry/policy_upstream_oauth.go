@@ -7,8 +7,8 @@ const PolicyUpstreamOAuth PolicyKind = "upstream_oauth"
 // gets as a client (RFC 6749 section 4.4).
 type UpstreamOAuth struct {
 	TokenURL       string            `json:"token_url" help:"Where the issuer gives tokens. Use https."`
-	ClientID       Secret            `json:"client_id" help:"The gateway's client id at the issuer: ${name} of a secret value, so that each environment has its own."`
-	ClientSecret   Secret            `json:"client_secret" help:"The client's secret: ${name} of a secret value of the environment."`
+	ClientID       Secret            `json:"client_id" help:"The gateway's client id at the issuer, from a secret value, so that each environment has its own."`
+	ClientSecret   Secret            `json:"client_secret" help:"The client's secret, from a secret value."`
 	Authentication string            `json:"authentication,omitempty" help:"How the client says who it is: basic is the header Authorization (client_secret_basic), post the request's body (client_secret_post)." enum:"basic,post" default:"basic"`
 	Scopes         []string          `json:"scopes,omitempty" help:"The scopes that are asked for. Empty: those that the issuer gives by itself."`
 	Audience       string            `json:"audience,omitempty" help:"What the token is for, for issuers that read the parameter audience."`

@@ -11,9 +11,9 @@ const (
 
 // UpstreamSigV4 proves to an AWS service who calls it, by signing every request.
 type UpstreamSigV4 struct {
-	AccessKeyID     Secret   `json:"access_key_id" help:"The id of the access key: ${name} of a secret value, so that each environment has its own."`
-	SecretAccessKey Secret   `json:"secret_access_key" help:"The access key's secret: ${name} of a secret value of the environment."`
-	SessionToken    Secret   `json:"session_token,omitzero" help:"The session token of temporary credentials: ${name} of a secret value. Empty for keys that last."`
+	AccessKeyID     Secret   `json:"access_key_id" help:"The id of the access key, from a secret value, so that each environment has its own."`
+	SecretAccessKey Secret   `json:"secret_access_key" help:"The access key's secret, from a secret value."`
+	SessionToken    Secret   `json:"session_token,omitzero" help:"The session token of temporary credentials, from a secret value. Empty for keys that last."`
 	Region          string   `json:"region" help:"The region of the service, such as eu-central-1."`
 	Service         string   `json:"service" help:"The service as it stands in signatures: execute-api, lambda, s3, dynamodb, es."`
 	Body            string   `json:"body,omitempty" help:"signed reads a request's body whole and signs it. unsigned lets bodies stream, which S3 and VPC Lattice take: use it over https alone." enum:"signed,unsigned" default:"signed"`

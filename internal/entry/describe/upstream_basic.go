@@ -10,6 +10,6 @@ Both are secret values of the environment, to which the policy refers by name: m
 An API with several upstreams may have a policy for each, which says its name. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says. Health checks carry no credentials.`,
 	Examples: []Example{
 		{"For all upstreams of the API", `{"username": "${orders_user}", "password": "${orders_password}"}`},
-		{"For one of several", `{"username": "${stock_user}", "password": "${stock_password}", "upstream": "stock"}`},
+		{"For the upstream main of several", `{"username": "${main_user}", "password": "${main_password}", "upstream": "main"}`},
 	},
 }
