@@ -21,6 +21,7 @@ import (
 	"portico/gateway/clienttoken"
 	"portico/gateway/diskcopy"
 	"portico/gateway/identity"
+	"portico/gateway/introspect"
 	"portico/gateway/jwks"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
@@ -48,7 +49,7 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
 	Sources upstream.Sources // of targets that are looked for
-	Fetch   *http.Client     // guarded; gets the keys of issuers, and tokens for upstreams; nil: none can be had
+	Fetch   *http.Client     // guarded; gets keys of issuers and tokens for upstreams, and asks about tokens; nil: none can be had
 
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
@@ -169,6 +170,7 @@ func New(config Config) (*Node, error) {
 		Bots:     policy.NewBots(),
 		KeySets:  n.keySets,
 		Tokens:   token.NewTable(tokensKept),
+		Issuers:  introspect.NewStore(introspect.Options{Client: config.Fetch, Now: config.Now, Log: config.Log}),
 		WAF:      new(waf.Set),
 		Identity: new(identity.Signer),
 		Cache:    cache.New(config.CacheBytes),

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"portico/internal/entry"
 	"portico/internal/entry/describe"
 	"portico/ui"
 )
@@ -452,6 +453,10 @@ func policyInputs(f form, fields []describe.Field, at string, fixed bool) []poli
 		case describe.List, describe.Names, describe.Numbers:
 			in.View.Kind, in.View.Mono, in.View.Rows = "area", true, min(max(2, 1+strings.Count(in.View.Value, "\n")), 20)
 			in.Ticks = ticksOf(one, name, f, fixed)
+		case describe.Secret:
+			if (entry.Secret{Ref: in.View.Value}).Name() == "" {
+				in.View.Value = "" // it may be a secret, which no page shows
+			}
 		case describe.Group:
 			in.Inputs = policyInputs(f, one.Fields, name, fixed)
 		case describe.Groups:
