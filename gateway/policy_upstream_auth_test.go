@@ -146,7 +146,7 @@ func upstreamSigV4Case(t *testing.T, lane change) {
 		api.Upstreams[0].Targets[0].URL = aws.URL + "/prod"
 		api.Upstreams[0].Headers = []entry.UpstreamHeader{{Name: "X-Amz-Target", Value: "Orders.List"}, {Name: "X-Amz-Date", Value: "19700101T000000Z"}}
 		api.Policies = append(api.Policies, signatureProof(func(c *entry.UpstreamSigV4) {
-			c.SessionToken, c.Headers, c.MaxBodyBytes = opened("session/token+="), []string{"x-amz-target"}, 100_000
+			c.SessionToken, c.Headers, c.MaxBodyBytes = opened("session/token+="), []string{"x-amz-target"}, 700_000
 		}))
 		api.Routes[6].Policies = []entry.Policy{{Config: &entry.HeadersPolicy{Set: []entry.NamedValue{{Name: "X-Late", Value: "yes"}}}}}
 	})
@@ -155,6 +155,7 @@ func upstreamSigV4Case(t *testing.T, lane change) {
 		{"GET", openPath, ""},
 		{"POST", do + "echo?x=y", `{"id": 1}`},
 		{"POST", do + "echo", strings.Repeat("large ", 10_000)},
+		{"POST", do + "echo", strings.Repeat("larger", 100_000)},
 	} {
 		got := r.call(t, c[0], c[1], c[2], "X-API-Key: "+goodKey, "Content-Type: application/json", "Authorization: AWS4-HMAC-SHA256 forged",
 			"X-Amz-Date: 20200101T000000Z", "X-Amz-Security-Token: mine", "X-Amz-Copy-Source: /bucket/secret", "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD")
@@ -165,7 +166,7 @@ func upstreamSigV4Case(t *testing.T, lane change) {
 	if got := r.call(t, "HEAD", openPath, ""); got.status != 200 || got.body != "" {
 		t.Errorf("HEAD: got %d %s", got.status, got.body)
 	}
-	if got := r.call(t, "POST", do+"echo", strings.Repeat("x", 100_001)); got.status != 413 {
+	if got := r.call(t, "POST", do+"echo", strings.Repeat("x", 700_001)); got.status != 413 {
 		t.Errorf("a body that is too large: got %d %s", got.status, got.body)
 	}
 }
