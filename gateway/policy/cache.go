@@ -118,6 +118,11 @@ func (s *cacheStep) Run(ctx context.Context, ex *Exchange) error {
 		ex.Header.Del("Cookie")
 	}
 	s.read(ex, &c.asked)
+	if c.asked.byteRange != "" && (ex.chain.readsWhole() || ex.Shared.readsWhole()) {
+		c.asked.byteRange, c.asked.ifRange = "", ""
+		ex.Header.Del("Range")
+		ex.Header.Del("If-Range")
+	}
 	if c.asked.bypass || ex.Body != nil || ex.Upgrade != "" {
 		c.why = "bypass"
 		return s.forward(ex)
@@ -251,6 +256,10 @@ func (s *cacheStep) makeKey(ex *Exchange) {
 	}
 	if ex.Secure {
 		b = append(b, 's')
+	}
+	if ex.chain.tellsAddress() || ex.Shared.tellsAddress() {
+		address := ex.Client.As16()
+		b = append(append(b, 'c'), address[:]...)
 	}
 	b = append(append(b, 0), ex.Authority...)
 	b = append(append(b, 0), ex.Scope.Operation...)
@@ -507,7 +516,7 @@ func (s *cacheStep) renew(ex *Exchange, now int64) {
 	made := *old
 	made.Fields = merged(old.Fields, ex.Answer.Header.Fields())
 	head.Reset(fieldsOf(made.Fields))
-	if control := head.control; control.NoStore || control.Private {
+	if control := head.control; control.NoStore || control.Private || s.hidden(ex, head.vary) {
 		s.store.Drop(c.key, c.address, old)
 	} else {
 		s.describe(&made, head, ex, now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"portico/gateway/cache"
 	"portico/gateway/contract"
@@ -13,6 +14,7 @@ import (
 	"portico/gateway/waf"
 	"portico/internal/entry"
 	"portico/internal/entry/schema"
+	"portico/internal/entry/value"
 )
 
 // Step is one compiled policy. It is shared by all requests of its routes and
@@ -57,6 +59,9 @@ type Chain struct {
 	steps   []named
 	answers [phases][]hook // in the order in which an answer passes them
 	cors    *corsStep      // the nearest to the route; nil for none
+	whole   bool           // a step reads answers, of which a part would say nothing to it
+	told    []string       // headers of which the query is made, in lower case
+	address bool           // the query is made of the caller's address
 }
 
 // The phases in which an answer passes the steps that have a word about it: as a
@@ -178,6 +183,9 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 	if ex.plain {
 		ex.restoreAccepts()
+	}
+	if ex.turned {
+		ex.restoreMedia()
 	}
 	for phase := range phases {
 		refused := ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
@@ -316,8 +324,15 @@ func (c *Chain) arrange() {
 	}
 	slices.SortStableFunc(c.steps, func(a, b named) int { return order[a.stage] - order[b.stage] })
 	for _, s := range c.steps {
-		if cors, ok := s.Step.(*corsStep); ok {
-			c.cors = cors
+		switch step := bare(s.Step).(type) {
+		case *corsStep:
+			c.cors = step
+		case askStep, *validateBothStep:
+			c.whole = true
+		case *xmlJSONStep:
+			c.whole = c.whole || step.answer != nil
+		case *queryStep:
+			c.tells(step)
 		}
 	}
 	end := len(c.steps)
@@ -347,6 +362,25 @@ func (c *Chain) arrange() {
 	}
 	c.steps = c.steps[:end]
 }
+
+// tells notes of what a step makes the query, which no upstream can name in Vary.
+func (c *Chain) tells(step *queryStep) {
+	for i := range len(step.set) + len(step.add) {
+		for _, part := range step.edit(i).value.Parts {
+			switch part.Of {
+			case value.Header:
+				c.told = append(c.told, strings.ToLower(part.Text))
+			case value.Client:
+				c.address = true
+			}
+		}
+	}
+}
+
+func (c *Chain) tellsAddress() bool { return c != nil && c.address }
+
+// readsWhole reports whether a step reads answers, of which it must get no part.
+func (c *Chain) readsWhole() bool { return c != nil && c.whole }
 
 // site is where a policy stands.
 type site struct {

@@ -133,6 +133,9 @@ type Exchange struct {
 	plain   bool   // the upstream was asked for an answer that is not compressed
 	accepts string // the Accept-Encoding that the caller sent, where plain is set
 
+	turned       bool   // the upstream was asked for another media type than the caller wants
+	acceptsMedia string // the Accept that the caller sent, where turned is set
+
 	origin string // of the page that calls, before anything edits the header
 
 	scratch []byte

@@ -116,7 +116,7 @@ func (askStep) explain(*Exchange) string {
 // parts. What the caller accepts is there again when its answer is finished.
 func (ex *Exchange) AskPlain() {
 	if !ex.plain {
-		ex.accepts, _ = ex.Header.Value("Accept-Encoding")
+		ex.accepts, _ = ex.Header.Joined("Accept-Encoding")
 		ex.plain = true
 	}
 	ex.Header.Set("Accept-Encoding", "identity")
@@ -130,6 +130,25 @@ func (ex *Exchange) restoreAccepts() {
 		ex.Header.Del("Accept-Encoding")
 	} else {
 		ex.Header.Set("Accept-Encoding", ex.accepts)
+	}
+}
+
+// askMedia asks the upstream for another media type than the caller does, whose
+// wish is there again when the answer is finished.
+func (ex *Exchange) askMedia(media string) {
+	if !ex.turned {
+		ex.acceptsMedia, _ = ex.Header.Joined("Accept")
+		ex.turned = true
+	}
+	ex.Header.Set("Accept", media)
+}
+
+// restoreMedia undoes askMedia, for those who choose a media type.
+func (ex *Exchange) restoreMedia() {
+	if ex.acceptsMedia == "" {
+		ex.Header.Del("Accept")
+	} else {
+		ex.Header.Set("Accept", ex.acceptsMedia)
 	}
 }
 

@@ -43,9 +43,9 @@ func (s *xmlJSONStep) Run(_ context.Context, ex *Exchange) error {
 	if s.answer != nil {
 		ex.AskPlain()
 		if s.config.Answer == entry.ToJSON {
-			ex.Header.Set("Accept", s.config.XMLType)
+			ex.askMedia(s.config.XMLType)
 		} else {
-			ex.Header.Set("Accept", "application/json")
+			ex.askMedia("application/json")
 		}
 	}
 	if !hasBody(ex) || s.config.Request != entry.ToXML && s.config.Request != entry.ToJSON {
