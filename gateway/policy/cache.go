@@ -21,11 +21,10 @@ import (
 // away (cookies and parameters that are declared to make no difference), or keeps
 // the call from the cache (headers that ask for another method or address).
 type cacheStep struct {
-	store    *cache.Store
-	config   entry.CachePolicy
-	revision uint64
-	vary     []string // lower case
-	limit    int64    // of a body, in bytes
+	store  *cache.Store
+	config entry.CachePolicy
+	vary   []string // lower case
+	limit  int64    // of a body, in bytes
 
 	chain *Chain // it stands in, at
 	at    int
@@ -33,8 +32,8 @@ type cacheStep struct {
 
 const defaultCacheEntry = 1 << 20
 
-func newCacheStep(config entry.CachePolicy, revision int, store *cache.Store) *cacheStep {
-	s := &cacheStep{store: store, config: config, revision: uint64(revision), limit: config.MaxEntryBytes}
+func newCacheStep(config entry.CachePolicy, store *cache.Store) *cacheStep {
+	s := &cacheStep{store: store, config: config, limit: config.MaxEntryBytes}
 	if s.limit == 0 {
 		s.limit = defaultCacheEntry
 	}
@@ -238,7 +237,7 @@ func (s *cacheStep) makeKey(ex *Exchange) {
 	b = append(b, 0)
 	ex.cached.address = len(b) - start
 	b = append(b, ex.Scope.Tenant[:]...)
-	b = binary.AppendUvarint(b, s.revision)
+	b = binary.AppendUvarint(b, uint64(ex.Scope.Revision))
 	switch {
 	case s.config.Public:
 		b = append(b, 'p')

@@ -327,8 +327,10 @@ func (c *Chain) arrange() {
 		switch step := bare(s.Step).(type) {
 		case *corsStep:
 			c.cors = step
-		case askStep, *validateBothStep:
+		case askStep:
 			c.whole = true
+		case *validateBothStep:
+			c.whole = c.whole || step.answer == "refuse"
 		case *xmlJSONStep:
 			c.whole = c.whole || step.answer != nil
 		case *queryStep:
@@ -513,9 +515,9 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	case *entry.ConcurrencyLimit:
 		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.CachePolicy:
-		return newCacheStep(*p, c.api.Revision, c.tools.Cache)
+		return newCacheStep(*p, c.tools.Cache)
 	case *entry.CompressPolicy:
-		return newCompressStep(*p)
+		return c.once(p, func() Step { return newCompressStep(*p) })
 	case *entry.DecompressPolicy:
 		return newDecompressStep(*p)
 	case *entry.Composition:
@@ -531,7 +533,7 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	case *entry.JSONAnswer:
 		return newJSONAnswerStep(p)
 	case *entry.IdentityToken:
-		return newIdentityTokenStep(*p, c.tools.Identity)
+		return c.once(p, func() Step { return newIdentityTokenStep(*p, c.tools.Identity) })
 	case *entry.WAF:
 		return newWAFStep(*p, c.tools.WAF)
 	}

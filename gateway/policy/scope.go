@@ -23,6 +23,7 @@ type Scope struct {
 	API       ID
 	Tenant    ID // that offers the API
 	Name      string
+	Revision  int
 	Operation string
 	Path      string // template, as it is declared
 

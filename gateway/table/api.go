@@ -50,7 +50,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 		Name: a.Name, Revision: a.Revision, At: at, Stats: &policy.Stats{}, mounts: slices.Clone(a.Mounts),
 		Announced: announced(a),
 	}
-	scope := policy.Scope{Name: a.Name, MaxBodyBytes: a.MaxBodyBytes}
+	scope := policy.Scope{Name: a.Name, Revision: a.Revision, MaxBodyBytes: a.MaxBodyBytes}
 	scope.Version, _ = policy.ParseID(a.Version)
 	scope.API, _ = policy.ParseID(a.API)
 	scope.Tenant, _ = policy.ParseID(a.Tenant)
