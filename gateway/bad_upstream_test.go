@@ -312,3 +312,62 @@ func TestEarlyAnswerAndContinueDoNotMix(t *testing.T) {
 		}
 	})
 }
+
+// TestBodyThatNobodyMayReadIsNoAnswerToTheNextCall has an upstream send one after
+// the head of an answer that has none, in the form of an answer.
+func TestBodyThatNobodyMayReadIsNoAnswerToTheNextCall(t *testing.T) {
+	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+	for name, c := range map[string]struct{ method, head string }{
+		"HEAD": {"HEAD", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(poison))},
+		"204":  {"GET", "HTTP/1.1 204 No Content\r\n\r\n"},
+		"304":  {"GET", "HTTP/1.1 304 Not Modified\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = listener.Close() })
+			headRead, poisoned := make(chan struct{}), make(chan struct{})
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						defer conn.Close()
+						in := bufio.NewReader(conn)
+						for {
+							req, err := http.ReadRequest(in)
+							if err != nil {
+								return
+							}
+							if req.URL.Path == "/open" {
+								io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
+								continue
+							}
+							io.WriteString(conn, c.head)
+							<-headRead
+							io.WriteString(conn, poison)
+							poisoned <- struct{}{}
+						}
+					}()
+				}
+			}()
+			r := onUpstream(t, "http://"+listener.Addr().String())
+			for range 20 {
+				got := r.call(t, c.method, "/demo/orders/v1/do/it", "")
+				if got.body != "" {
+					t.Fatalf("got %d %q", got.status, got.body)
+				}
+				headRead <- struct{}{}
+				<-poisoned
+				if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 || got.body != "good" {
+					t.Fatalf("the next call got %d %q", got.status, got.body)
+				}
+			}
+		})
+	}
+}
