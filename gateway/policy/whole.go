@@ -29,13 +29,6 @@ func isJSON(media string) bool {
 	return FoldEqual(media, "application/json") || FoldEqual(media, "text/json") || hasSuffixFold(media, "+json")
 }
 
-// isGRPC reports whether a message is of gRPC, which no policy about bodies
-// touches.
-func isGRPC(h *Header) bool {
-	media := mediaType(h)
-	return len(media) >= len(GRPC) && FoldEqual(media[:len(GRPC)], GRPC)
-}
-
 // isCoded reports whether a body is compressed or otherwise coded.
 func isCoded(h *Header) bool {
 	coding, ok := h.Value("Content-Encoding")
@@ -102,9 +95,7 @@ type askStep struct{}
 
 // Run implements Step.
 func (askStep) Run(_ context.Context, ex *Exchange) error {
-	if ex.Upgrade == "" && !isGRPC(&ex.Header) {
-		ex.AskPlain()
-	}
+	ex.AskPlain() // whatever the call says that it is: a caller may say anything
 	return nil
 }
 

@@ -37,11 +37,13 @@ func newXMLJSONStep(p *entry.XMLJSON) Step {
 
 // Run implements Step.
 func (s *xmlJSONStep) Run(_ context.Context, ex *Exchange) error {
-	if isGRPC(&ex.Header) || ex.Upgrade != "" {
+	if s.answer != nil {
+		ex.AskPlain()
+	}
+	if leavesGRPC(ex) || ex.Upgrade != "" {
 		return nil
 	}
 	if s.answer != nil {
-		ex.AskPlain()
 		if s.config.Answer == entry.ToJSON {
 			ex.askMedia(s.config.XMLType)
 		} else {
