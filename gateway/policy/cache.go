@@ -231,6 +231,10 @@ func (s *cacheStep) fetch(ex *Exchange) {
 // makeKey writes what tells answers apart: the version and path, which is the
 // address, then all that the upstream knows of the caller.
 func (s *cacheStep) makeKey(ex *Exchange) {
+	side := ""
+	if d, ok := ex.Destination.(Sided); ok {
+		side = d.DecideSide(ex)
+	}
 	b := ex.Scratch()
 	start := len(b)
 	b = append(append(b, ex.Scope.Version[:]...), ex.Path.Wire...)
@@ -262,6 +266,7 @@ func (s *cacheStep) makeKey(ex *Exchange) {
 	}
 	b = append(append(b, 0), ex.Authority...)
 	b = append(append(b, 0), ex.Scope.Operation...)
+	b = append(append(b, 0), side...)
 	b = append(append(b, 0), ex.Query...)
 	ex.cached.key = ex.Keep(b)
 }

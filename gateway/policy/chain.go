@@ -29,6 +29,20 @@ type Destination interface {
 	Call(ctx context.Context, ex *Exchange) error
 }
 
+// Sided is a Destination whose answers may be of something else for one call than
+// for another, such as a live version and its candidate.
+type Sided interface {
+	// DecideSide decides which it is to be, notes it in the exchange, and returns
+	// its name: "" for the usual one.
+	DecideSide(ex *Exchange) string
+}
+
+// Side is what was decided for a call. The zero value is nothing.
+type Side struct {
+	Decided, Candidate bool
+	Drawn              int // the lot of a caller that is to keep it; -1 for nobody
+}
+
 // Grants finds what the holder of a secret may call, nil for nobody. It must
 // not lock.
 type Grants interface {

@@ -118,8 +118,10 @@ type Exchange struct {
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
 
-	// Destination is what the request's route calls.
+	// Destination is what the request's route calls, Side which part of it, where
+	// that has been decided.
 	Destination Destination
+	Side        Side
 
 	cached cached
 
