@@ -96,6 +96,33 @@ func TestNoAnswerCrossesWhatTheUpstreamIsTold(t *testing.T) {
 	}
 }
 
+// TestAnswersSayByWhatCallsAreToldApart is for caches before the gateway.
+func TestAnswersSayByWhatCallsAreToldApart(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := governed(t, lane, func(api *entry.API) {
+			api.Policies = append(api.Policies, entry.Policy{Config: &entry.BasicPolicy{}})
+			byHeader := []entry.Predicate{{In: "header", Name: "X-Target", Value: "a"}}
+			api.Routes = append(api.Routes,
+				entry.Route{Operation: "open_a", Method: "GET", Path: "/open", Upstream: "main", Public: true, Predicates: byHeader},
+				entry.Route{Operation: "own", Method: "GET", Path: "/own", Upstream: "main", Policies: []entry.Policy{
+					{Config: &entry.KeyPolicy{Header: "X-Own"}}, {Config: &entry.SignaturePolicy{}}, {Config: &entry.AnonymousPolicy{}},
+				}})
+		})
+		for _, c := range []struct{ path, header, vary string }{
+			{"/orders", "X-API-Key: " + goodKey, "Authorization, X-API-Key"},
+			{"/open", "A: b", "X-Target"},
+			{"/open", "X-Target: a", "X-Target"},
+			{"/own", "A: b", "X-Own, Signature-Input"},
+			{"/do/it", "A: b", ""},
+		} {
+			got := r.call(t, "GET", "/demo/orders/v1"+c.path, "", c.header)
+			if vary := strings.Join(got.header.Values("Vary"), ", "); got.status != 200 || vary != c.vary {
+				t.Errorf("%s: got %d, Vary %q, want %q", c.path, got.status, vary, c.vary)
+			}
+		}
+	})
+}
+
 // TestHalfACredentialIsNoneOfAnonymous sends what was meant as a credential to an
 // API that lets callers through without one.
 func TestHalfACredentialIsNoneOfAnonymous(t *testing.T) {
