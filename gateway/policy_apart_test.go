@@ -123,6 +123,37 @@ func TestAnswersSayByWhatCallsAreToldApart(t *testing.T) {
 	})
 }
 
+// TestAnswersDependOnIdentityTokensWhereTheySaySo caches what an upstream has made for
+// whom a token of the gateway names.
+func TestAnswersDependOnIdentityTokensWhereTheySaySo(t *testing.T) {
+	for _, header := range []string{"Authorization", "X-Portico-Identity"} {
+		for _, public := range []bool{false, true} {
+			t.Run(fmt.Sprint(header, ", public: ", public), func(t *testing.T) {
+				o := newOrigin(t)
+				o.do(says("Cache-Control: max-age=60", "Vary: "+header))
+				r := startExplaining(t)
+				api := demoAPI(o.URL)
+				api.Policies = append(api.Policies, entry.Policy{Config: &entry.CachePolicy{Public: public}}, entry.Policy{Config: &entry.IdentityToken{Audience: "orders", Header: header}})
+				r.putAPI(t, 3, api)
+				other := demoGrant()
+				other.Credential, other.Application = uuid(310), uuid(311)
+				r.serve(t, 4, grantItem(t, 4, mint(2), other))
+				for i, c := range []struct{ key, want, public string }{
+					{goodKey, "answer 0001", "answer 0001"}, {goodKey, "answer 0001", "answer 0002"}, {mint(2), "answer 0002", "answer 0003"},
+				} {
+					want := c.want
+					if public {
+						want = c.public
+					}
+					if got := r.call(t, "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+c.key); got.body != want {
+						t.Errorf("call %d: got %d %q, want %q", i+1, got.status, got.body, want)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestHalfACredentialIsNoneOfAnonymous sends what was meant as a credential to an
 // API that lets callers through without one.
 func TestHalfACredentialIsNoneOfAnonymous(t *testing.T) {

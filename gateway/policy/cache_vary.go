@@ -10,11 +10,13 @@ import (
 // hidden reports whether an answer depends on a field that the cache cannot tell
 // callers apart by: one that the gateway writes itself, or that a policy behind the
 // cache has changed. What was asked for in the place of the caller's wishes is the
-// same for all.
+// same for all, and who calls is known where answers are not public.
 func (s *cacheStep) hidden(ex *Exchange, names []string) bool {
 	names = append(slices.Clone(names), s.vary...)
 	for _, name := range names {
 		switch {
+		case !s.config.Public && (ex.chain.identifies(name) || ex.Shared.identifies(name)):
+			continue
 		case Managed(name):
 			return true
 		case name == "accept-encoding", name == "accept" && ex.turned:

@@ -70,12 +70,13 @@ type Tools struct {
 // Chain is the steps that a request passes before its destination, and those
 // that have a word about the answer. The zero value has none.
 type Chain struct {
-	steps   []named
-	answers [phases][]hook // in the order in which an answer passes them
-	cors    *corsStep      // the nearest to the route; nil for none
-	whole   bool           // a step reads answers, of which a part would say nothing to it
-	told    []string       // headers of which the query is made, in lower case
-	address bool           // the query is made of the caller's address
+	steps    []named
+	answers  [phases][]hook // in the order in which an answer passes them
+	cors     *corsStep      // the nearest to the route; nil for none
+	whole    bool           // a step reads answers, of which a part would say nothing to it
+	identity []string       // headers that say who calls, in lower case
+	told     []string       // headers of which the query is made, in lower case
+	address  bool           // the query is made of the caller's address
 }
 
 // The phases in which an answer passes the steps that have a word about it: as a
@@ -347,6 +348,8 @@ func (c *Chain) arrange() {
 			c.whole = c.whole || step.answer == "refuse"
 		case *xmlJSONStep:
 			c.whole = c.whole || step.answer != nil
+		case *identityTokenStep:
+			c.identity = append(c.identity, strings.ToLower(step.header))
 		case *queryStep:
 			c.tells(step)
 		}
@@ -392,6 +395,9 @@ func (c *Chain) tells(step *queryStep) {
 		}
 	}
 }
+
+// identifies reports whether a step says in a header who calls.
+func (c *Chain) identifies(header string) bool { return c != nil && contains(c.identity, header) }
 
 func (c *Chain) tellsAddress() bool { return c != nil && c.address }
 
