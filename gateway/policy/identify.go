@@ -100,6 +100,16 @@ func CredentialHeaders(api entry.API, route entry.Route) (names []string) {
 			names = append(names, name)
 		}
 	}
+	token := func(in, name string) {
+		switch in {
+		case "header":
+			add(name)
+		case "cookie":
+			add("Cookie")
+		default:
+			add("Authorization")
+		}
+	}
 	for _, m := range methods {
 		switch c := m.Config.(type) {
 		case *entry.KeyPolicy:
@@ -108,14 +118,9 @@ func CredentialHeaders(api entry.API, route entry.Route) (names []string) {
 			}
 			add(c.Header)
 		case *entry.JWTPolicy:
-			switch c.In {
-			case "header":
-				add(c.Name)
-			case "cookie":
-				add("Cookie")
-			default:
-				add("Authorization")
-			}
+			token(c.In, c.Name)
+		case *entry.IntrospectionPolicy:
+			token(c.In, c.Name)
 		case *entry.BasicPolicy:
 			add("Authorization")
 		case *entry.SignaturePolicy:
