@@ -3,12 +3,14 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -311,4 +313,95 @@ func TestEarlyAnswerAndContinueDoNotMix(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBodyThatNobodyMayReadIsNoAnswerToTheNextCall has an upstream send one after
+// the head of an answer that has none, in the form of an answer. Where it does not,
+// its connection goes on.
+func TestBodyThatNobodyMayReadIsNoAnswerToTheNextCall(t *testing.T) {
+	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+	for name, c := range map[string]struct{ method, head, body string }{
+		"HEAD":             {"HEAD", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(poison)), poison},
+		"HEAD without one": {"HEAD", fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(poison)), ""},
+		"204":              {"GET", "HTTP/1.1 204 No Content\r\n\r\n", poison},
+		"304":              {"GET", "HTTP/1.1 304 Not Modified\r\n\r\n", poison},
+		"304 without one":  {"GET", "HTTP/1.1 304 Not Modified\r\n\r\n", ""},
+	} {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " by TLS: ", secure), func(t *testing.T) {
+				t.Parallel()
+				u := newAfterwards(t, secure, c.head, c.body)
+				r := governed(t, noLane, func(api *entry.API) {
+					api.Upstreams[0].Targets[0].URL = u.url
+					if secure {
+						api.Upstreams[0].TLS = &entry.UpstreamTLS{Unverified: true}
+					}
+				})
+				for range 20 {
+					if got := r.call(t, c.method, "/demo/orders/v1/do/it", ""); got.body != "" {
+						t.Fatalf("got %d %q", got.status, got.body)
+					}
+					u.headRead <- struct{}{}
+					<-u.sent
+					if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 || got.body != "good" {
+						t.Fatalf("the next call got %d %q", got.status, got.body)
+					}
+				}
+				if n := u.connections.Load(); c.body == "" && n != 1 {
+					t.Errorf("there were %d connections, want 1", n)
+				}
+			})
+		}
+	}
+}
+
+// afterwards is an upstream that sends something once the head of its answer was
+// read. At /open its answers are good.
+type afterwards struct {
+	url            string
+	headRead, sent chan struct{}
+	connections    atomic.Int64
+}
+
+func newAfterwards(t *testing.T, secure bool, head, body string) *afterwards {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &afterwards{url: "http://" + listener.Addr().String(), headRead: make(chan struct{}), sent: make(chan struct{})}
+	if secure {
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{fake.NewAuthority(t, "Backends").Issue(t, "x").Pair}})
+		u.url = "https://" + listener.Addr().String()
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	serve := func(conn net.Conn) {
+		defer conn.Close()
+		in := bufio.NewReader(conn)
+		for {
+			req, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			if req.URL.Path == "/open" {
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood")
+				continue
+			}
+			io.WriteString(conn, head)
+			<-u.headRead
+			io.WriteString(conn, body)
+			u.sent <- struct{}{}
+		}
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			u.connections.Add(1)
+			go serve(conn)
+		}
+	}()
+	return u
 }

@@ -569,6 +569,23 @@ func TestNewRevisionForgetsWhatTheOldOneStored(t *testing.T) {
 	}
 }
 
+// TestNewRevisionForgetsWhatAnEnvironmentsCacheStored publishes again, where the
+// cache is an environment's.
+func TestNewRevisionForgetsWhatAnEnvironmentsCacheStored(t *testing.T) {
+	o := newOrigin(t, "Cache-Control: max-age=60")
+	r, _ := caching(t, noLane, o, entry.CachePolicy{}, func(api *entry.API) { api.Policies = api.Policies[:1] })
+	env := environment()
+	env.Policies = []entry.Policy{{Config: &entry.CachePolicy{}}}
+	r.serve(t, 3, item(t, 3, env))
+	r.call(t, "GET", cachedPath, "")
+	api := demoAPI(o.URL)
+	api.Revision = 2
+	r.serve(t, 4, item(t, 4, api))
+	if got := r.call(t, "GET", cachedPath, ""); got.body != "answer 0002" {
+		t.Errorf("got %q", got.body)
+	}
+}
+
 // TestStreamsPassACacheAtOnce reads events as they come.
 func TestStreamsPassACacheAtOnce(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {

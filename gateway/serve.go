@@ -213,6 +213,9 @@ func (n *Node) finish(ex *policy.Exchange) {
 		h.Set(entry.ExplainIDHeader, ex.Explain.ID)
 	}
 	ex.Limits.SetHeaders(ex)
+	if ex.Scope != nil && ex.Scope.Vary != "" && ex.Code == "" { // refusals are stored nowhere
+		h.Add("Vary", ex.Scope.Vary)
+	}
 	for _, f := range ex.Announced {
 		h.Add(f.Name, f.Value)
 	}

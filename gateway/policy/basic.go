@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
-	"strings"
 
 	"portico/internal/entry"
 )
@@ -116,12 +115,10 @@ func (s *basicStep) take(ex *Exchange) (text string, count int) {
 
 // basicCredentials reads what follows the scheme.
 func basicCredentials(f Field) (text string, ok bool) {
-	const scheme = "basic"
-	if !FoldEqual(f.Name, "Authorization") || len(f.Value) < len(scheme) || !FoldEqual(f.Value[:len(scheme)], scheme) ||
-		len(f.Value) > len(scheme) && f.Value[len(scheme)] != ' ' {
+	if !FoldEqual(f.Name, "Authorization") {
 		return "", false
 	}
-	return strings.Trim(f.Value[len(scheme):], " \t"), true
+	return credentials(f.Value, "basic")
 }
 
 func (s *basicStep) strip(ex *Exchange) { s.take(ex) }

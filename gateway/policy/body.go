@@ -27,6 +27,7 @@ type Body struct {
 	read    atomic.Int64
 	ended   atomic.Bool
 	packed  bool   // source unpacks what comes, and counts that
+	framed  bool   // source looks at how it begins
 	put     bool   // rest is read in the place of source, which has ended; guarded by mu
 	rest    []byte // read before source, or in its place; guarded by mu
 	failed  atomic.Pointer[failure]
@@ -50,7 +51,7 @@ func (b *Body) Shared() bool { return b.shared }
 func (b *Body) Reset(source io.Reader) {
 	b.Trailer.Reset()
 	b.stopped, b.shared, b.source, b.limit = false, false, source, 0
-	b.packed, b.put, b.rest = false, false, nil
+	b.packed, b.framed, b.put, b.rest = false, false, false, nil
 	b.read.Store(0)
 	b.ended.Store(false)
 	b.failed.Store(nil)

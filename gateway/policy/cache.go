@@ -21,11 +21,10 @@ import (
 // away (cookies and parameters that are declared to make no difference), or keeps
 // the call from the cache (headers that ask for another method or address).
 type cacheStep struct {
-	store    *cache.Store
-	config   entry.CachePolicy
-	revision uint64
-	vary     []string // lower case
-	limit    int64    // of a body, in bytes
+	store  *cache.Store
+	config entry.CachePolicy
+	vary   []string // lower case
+	limit  int64    // of a body, in bytes
 
 	chain *Chain // it stands in, at
 	at    int
@@ -33,8 +32,8 @@ type cacheStep struct {
 
 const defaultCacheEntry = 1 << 20
 
-func newCacheStep(config entry.CachePolicy, revision int, store *cache.Store) *cacheStep {
-	s := &cacheStep{store: store, config: config, revision: uint64(revision), limit: config.MaxEntryBytes}
+func newCacheStep(config entry.CachePolicy, store *cache.Store) *cacheStep {
+	s := &cacheStep{store: store, config: config, limit: config.MaxEntryBytes}
 	if s.limit == 0 {
 		s.limit = defaultCacheEntry
 	}
@@ -118,6 +117,11 @@ func (s *cacheStep) Run(ctx context.Context, ex *Exchange) error {
 		ex.Header.Del("Cookie")
 	}
 	s.read(ex, &c.asked)
+	if c.asked.byteRange != "" && (ex.chain.readsWhole() || ex.Shared.readsWhole()) {
+		c.asked.byteRange, c.asked.ifRange = "", ""
+		ex.Header.Del("Range")
+		ex.Header.Del("If-Range")
+	}
 	if c.asked.bypass || ex.Body != nil || ex.Upgrade != "" {
 		c.why = "bypass"
 		return s.forward(ex)
@@ -227,13 +231,17 @@ func (s *cacheStep) fetch(ex *Exchange) {
 // makeKey writes what tells answers apart: the version and path, which is the
 // address, then all that the upstream knows of the caller.
 func (s *cacheStep) makeKey(ex *Exchange) {
+	side := ""
+	if d, ok := ex.Destination.(Sided); ok {
+		side = d.DecideSide(ex)
+	}
 	b := ex.Scratch()
 	start := len(b)
 	b = append(append(b, ex.Scope.Version[:]...), ex.Path.Wire...)
 	b = append(b, 0)
 	ex.cached.address = len(b) - start
 	b = append(b, ex.Scope.Tenant[:]...)
-	b = binary.AppendUvarint(b, s.revision)
+	b = binary.AppendUvarint(b, uint64(ex.Scope.Revision))
 	switch {
 	case s.config.Public:
 		b = append(b, 'p')
@@ -252,8 +260,13 @@ func (s *cacheStep) makeKey(ex *Exchange) {
 	if ex.Secure {
 		b = append(b, 's')
 	}
+	if ex.chain.tellsAddress() || ex.Shared.tellsAddress() {
+		address := ex.Client.As16()
+		b = append(append(b, 'c'), address[:]...)
+	}
 	b = append(append(b, 0), ex.Authority...)
 	b = append(append(b, 0), ex.Scope.Operation...)
+	b = append(append(b, 0), side...)
 	b = append(append(b, 0), ex.Query...)
 	ex.cached.key = ex.Keep(b)
 }
@@ -473,7 +486,7 @@ func (s *cacheStep) renew(ex *Exchange, now int64) {
 	made := *old
 	made.Fields = merged(old.Fields, ex.Answer.Header.Fields())
 	head.Reset(fieldsOf(made.Fields))
-	if control := head.control; control.NoStore || control.Private {
+	if control := head.control; control.NoStore || control.Private || s.hidden(ex, head.vary) {
 		s.store.Drop(c.key, c.address, old)
 	} else {
 		s.describe(&made, head, ex, now)

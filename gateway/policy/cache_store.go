@@ -104,7 +104,7 @@ func (s *cacheStep) storable(ex *Exchange, now int64) *cache.Answer {
 	control := &h.control
 	understood := control.MustUnderstand && http.StatusText(a.Status) != ""
 	switch {
-	case h.unfit, control.Private, control.NoStore && !understood, control.MustUnderstand && !understood, slices.Contains(h.vary, "*"):
+	case h.unfit, control.Private, control.NoStore && !understood, control.MustUnderstand && !understood, slices.Contains(h.vary, "*"), s.hidden(ex, h.vary):
 		return nil
 	case c.asked.authorization && !control.Public && control.SMaxAge < 0 && !control.MustRevalidate:
 		return nil
@@ -204,7 +204,7 @@ func (s *cacheStep) describe(a *cache.Answer, h *answerHead, ex *Exchange, now i
 	} else {
 		a.Modified = ""
 	}
-	a.Vary = s.varied(h, ex.cached.request)
+	a.Vary = s.varied(ex, h)
 }
 
 // takeTags removes the headers that name an answer for purges, and appends the

@@ -7,10 +7,40 @@ import (
 	"portico/gateway/cache"
 )
 
+// hidden reports whether an answer depends on a field that the cache cannot tell
+// callers apart by: one that the gateway writes itself, or that a policy behind the
+// cache has changed. What was asked for in the place of the caller's wishes is the
+// same for all, and who calls is known where answers are not public.
+func (s *cacheStep) hidden(ex *Exchange, names []string) bool {
+	names = append(slices.Clone(names), s.vary...)
+	for _, name := range names {
+		switch {
+		case !s.config.Public && (ex.chain.identifies(name) || ex.Shared.identifies(name)):
+			continue
+		case Managed(name):
+			return true
+		case name == "accept-encoding", name == "accept" && ex.turned:
+			continue
+		}
+		was := Header{ex.cached.request}
+		before, _ := was.Joined(name)
+		if sent, _ := ex.Header.Joined(name); sent != before {
+			return true
+		}
+	}
+	return false
+}
+
 // varied returns the request's fields on which an answer depends: those that it
-// says, those of the policy, and those that it should have said.
-func (s *cacheStep) varied(h *answerHead, request []Field) []cache.Field {
+// says, those of the policy, those that it should have said, and those of which the
+// query is made.
+func (s *cacheStep) varied(ex *Exchange, h *answerHead) []cache.Field {
 	names := append(slices.Clone(h.vary), s.vary...)
+	for _, c := range []*Chain{ex.chain, ex.Shared} {
+		if c != nil {
+			names = append(names, c.told...)
+		}
+	}
 	if h.coded {
 		names = append(names, "accept-encoding")
 	}
@@ -22,7 +52,7 @@ func (s *cacheStep) varied(h *answerHead, request []Field) []cache.Field {
 	var out []cache.Field
 	for _, name := range names {
 		var values []string
-		for _, f := range request {
+		for _, f := range ex.cached.request {
 			if FoldEqual(f.Name, name) {
 				values = append(values, f.Value)
 			}

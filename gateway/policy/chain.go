@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"portico/gateway/cache"
@@ -14,6 +15,7 @@ import (
 	"portico/gateway/waf"
 	"portico/internal/entry"
 	"portico/internal/entry/schema"
+	"portico/internal/entry/value"
 )
 
 // Step is one compiled policy. It is shared by all requests of its routes and
@@ -26,6 +28,20 @@ type Step interface {
 // in time a cache, a composition or a model.
 type Destination interface {
 	Call(ctx context.Context, ex *Exchange) error
+}
+
+// Sided is a Destination whose answers may be of something else for one call than
+// for another, such as a live version and its candidate.
+type Sided interface {
+	// DecideSide decides which it is to be, notes it in the exchange, and returns
+	// its name: "" for the usual one.
+	DecideSide(ex *Exchange) string
+}
+
+// Side is what was decided for a call. The zero value is nothing.
+type Side struct {
+	Decided, Candidate bool
+	Drawn              int // the lot of a caller that is to keep it; -1 for nobody
 }
 
 // Grants finds what the holder of a secret may call, nil for nobody. It must
@@ -59,9 +75,13 @@ type Tools struct {
 // Chain is the steps that a request passes before its destination, and those
 // that have a word about the answer. The zero value has none.
 type Chain struct {
-	steps   []named
-	answers [phases][]hook // in the order in which an answer passes them
-	cors    *corsStep      // the nearest to the route; nil for none
+	steps    []named
+	answers  [phases][]hook // in the order in which an answer passes them
+	cors     *corsStep      // the nearest to the route; nil for none
+	whole    bool           // a step reads answers, of which a part would say nothing to it
+	identity []string       // headers that say who calls, in lower case
+	told     []string       // headers of which the query is made, in lower case
+	address  bool           // the query is made of the caller's address
 }
 
 // The phases in which an answer passes the steps that have a word about it: as a
@@ -183,6 +203,9 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 	if ex.plain {
 		ex.restoreAccepts()
+	}
+	if ex.turned {
+		ex.restoreMedia()
 	}
 	for phase := range phases {
 		refused := ex.chain.finish(ctx, ex, phase, ex.passed, refuse)
@@ -321,8 +344,19 @@ func (c *Chain) arrange() {
 	}
 	slices.SortStableFunc(c.steps, func(a, b named) int { return order[a.stage] - order[b.stage] })
 	for _, s := range c.steps {
-		if cors, ok := s.Step.(*corsStep); ok {
-			c.cors = cors
+		switch step := bare(s.Step).(type) {
+		case *corsStep:
+			c.cors = step
+		case askStep:
+			c.whole = true
+		case *validateBothStep:
+			c.whole = c.whole || step.answer == "refuse"
+		case *xmlJSONStep:
+			c.whole = c.whole || step.answer != nil
+		case *identityTokenStep:
+			c.identity = append(c.identity, strings.ToLower(step.header))
+		case *queryStep:
+			c.tells(step)
 		}
 	}
 	end := len(c.steps)
@@ -352,6 +386,28 @@ func (c *Chain) arrange() {
 	}
 	c.steps = c.steps[:end]
 }
+
+// tells notes of what a step makes the query, which no upstream can name in Vary.
+func (c *Chain) tells(step *queryStep) {
+	for i := range len(step.set) + len(step.add) {
+		for _, part := range step.edit(i).value.Parts {
+			switch part.Of {
+			case value.Header:
+				c.told = append(c.told, strings.ToLower(part.Text))
+			case value.Client:
+				c.address = true
+			}
+		}
+	}
+}
+
+// identifies reports whether a step says in a header who calls.
+func (c *Chain) identifies(header string) bool { return c != nil && contains(c.identity, header) }
+
+func (c *Chain) tellsAddress() bool { return c != nil && c.address }
+
+// readsWhole reports whether a step reads answers, of which it must get no part.
+func (c *Chain) readsWhole() bool { return c != nil && c.whole }
 
 // site is where a policy stands.
 type site struct {
@@ -490,9 +546,9 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	case *entry.ConcurrencyLimit:
 		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
 	case *entry.CachePolicy:
-		return newCacheStep(*p, c.api.Revision, c.tools.Cache)
+		return newCacheStep(*p, c.tools.Cache)
 	case *entry.CompressPolicy:
-		return newCompressStep(*p)
+		return c.once(p, func() Step { return newCompressStep(*p) })
 	case *entry.DecompressPolicy:
 		return newDecompressStep(*p)
 	case *entry.Composition:
@@ -508,7 +564,7 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	case *entry.JSONAnswer:
 		return newJSONAnswerStep(p)
 	case *entry.IdentityToken:
-		return newIdentityTokenStep(*p, c.tools.Identity)
+		return c.once(p, func() Step { return newIdentityTokenStep(*p, c.tools.Identity) })
 	case *entry.UpstreamBasic:
 		return newUpstreamBasicStep(*p, at.own)
 	case *entry.UpstreamOAuth:

@@ -55,12 +55,16 @@ func (*compressStep) Run(context.Context, *Exchange) error { return nil }
 
 // Answer implements Answerer.
 func (s *compressStep) Answer(_ context.Context, ex *Exchange) error {
-	a := &ex.Answer
-	if a.Body == nil || a.Tunnel != nil || a.Told != 0 || ex.Method == http.MethodHead || a.Length >= 0 && a.Length < s.least {
+	a, head := &ex.Answer, ex.Method == http.MethodHead
+	if a.Status == http.StatusNotModified { // it is of an answer that may have been packed
+		addVary(&a.Header, "Accept-Encoding")
+		return nil
+	}
+	if a.Body == nil && !head || a.Tunnel != nil || a.Told != 0 || a.Length >= 0 && a.Length < s.least {
 		return nil
 	}
 	switch a.Status {
-	case http.StatusNoContent, http.StatusPartialContent, http.StatusNotModified:
+	case http.StatusNoContent, http.StatusPartialContent:
 		return nil
 	}
 	if kind, ok := a.Header.Value("Content-Type"); !ok || !s.covers(kind) {
@@ -83,11 +87,14 @@ func (s *compressStep) Answer(_ context.Context, ex *Exchange) error {
 	if best == 0 {
 		return nil
 	}
-	body := s.packers.Pack(best, a.Body, a.Length < 0)
-	if body == nil {
-		return nil
+	if !head {
+		body := s.packers.Pack(best, a.Body, a.Length < 0)
+		if body == nil {
+			return nil
+		}
+		a.Body = body
 	}
-	a.Body, a.Length = body, -1
+	a.Length = -1
 	a.Header.Set("Content-Encoding", best.String())
 	remade(ex)
 	return nil

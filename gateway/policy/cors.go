@@ -216,10 +216,10 @@ func (s *corsStep) answer(ex *Exchange) {
 	if !s.any {
 		addVary(&a.Header, "Origin")
 	}
-	if origin == "" || !s.allows(origin) {
+	if origin == "" && !s.any || !s.allows(origin) {
 		return
 	}
-	if s.any {
+	if s.any { // also where no page calls: a browser may show the answer to one
 		a.Header.Set("Access-Control-Allow-Origin", "*")
 	} else {
 		a.Header.Set("Access-Control-Allow-Origin", origin)

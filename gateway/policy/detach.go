@@ -14,7 +14,7 @@ func (ex *Exchange) detach() *Exchange {
 		Now: ex.Now, Mono: ex.Mono, Client: ex.Client, Trusted: ex.Trusted, ClientCertificate: ex.ClientCertificate,
 		RequestID: strings.Clone(ex.RequestID), Issuer: strings.Clone(ex.Issuer), MaxBodyBytes: ex.MaxBodyBytes,
 		Path: Path{Decoded: strings.Clone(ex.Path.Decoded), Wire: strings.Clone(ex.Path.Wire)}, Query: strings.Clone(ex.Query),
-		Scope: ex.Scope, Caller: ex.Caller, UpstreamPath: strings.Clone(ex.UpstreamPath), Destination: ex.Destination,
+		Scope: ex.Scope, Caller: ex.Caller, UpstreamPath: strings.Clone(ex.UpstreamPath), Destination: ex.Destination, Side: Side{ex.Side.Decided, ex.Side.Candidate, -1},
 		Shared: ex.Shared, Shard: ex.Shard, chain: ex.chain, proofs: slices.Clone(ex.proofs),
 	}
 	for _, f := range ex.Header.Fields() {

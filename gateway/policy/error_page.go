@@ -77,7 +77,7 @@ func (s *errorPageStep) Answer(_ context.Context, ex *Exchange) error {
 	ex.SetAnswer(body)
 	h.Set("Content-Type", media)
 	h.Set("X-Content-Type-Options", "nosniff")
-	varies(h, "Accept")
+	addVary(h, "Accept")
 	return nil
 }
 
@@ -156,15 +156,4 @@ func problemJSON(ex *Exchange, p render.Problem) ([]byte, error) {
 	}
 	members["title"], members["status"], members["detail"], members["code"], members["request_id"] = p.Title, p.Status, p.Detail, p.Code, p.RequestID
 	return tree.Append(nil, members, maxPage)
-}
-
-// varies adds a name to Vary.
-func varies(h *Header, name string) {
-	value, ok := h.Value("Vary")
-	switch {
-	case !ok:
-		h.Set("Vary", name)
-	case value != "*" && !FoldEqual(value, name):
-		h.Set("Vary", value+", "+name)
-	}
 }

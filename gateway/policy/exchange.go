@@ -118,8 +118,10 @@ type Exchange struct {
 	// Shard spreads counters over cores; it is set by the Pool.
 	Shard uint32
 
-	// Destination is what the request's route calls.
+	// Destination is what the request's route calls, Side which part of it, where
+	// that has been decided.
 	Destination Destination
+	Side        Side
 
 	cached cached
 
@@ -135,6 +137,9 @@ type Exchange struct {
 
 	plain   bool   // the upstream was asked for an answer that is not compressed
 	accepts string // the Accept-Encoding that the caller sent, where plain is set
+
+	turned       bool   // the upstream was asked for another media type than the caller wants
+	acceptsMedia string // the Accept that the caller sent, where turned is set
 
 	origin string // of the page that calls, before anything edits the header
 

@@ -85,6 +85,55 @@ func (a *among) missing() error {
 	return &Denied{Status: http.StatusUnauthorized, Code: "credential_missing", Detail: a.wanted, Challenges: a.challenges}
 }
 
+// CredentialHeaders returns the headers in which a route's callers send what they
+// are identified by, each once.
+func CredentialHeaders(api entry.API, route entry.Route) (names []string) {
+	if route.Public {
+		return nil
+	}
+	methods := identifying(route.Policies)
+	if len(methods) == 0 {
+		methods = identifying(api.Policies)
+	}
+	add := func(name string) {
+		if name != "" && !containsFold(names, name) {
+			names = append(names, name)
+		}
+	}
+	token := func(in, name string) {
+		switch in {
+		case "header":
+			add(name)
+		case "cookie":
+			add("Cookie")
+		default:
+			add("Authorization")
+		}
+	}
+	for _, m := range methods {
+		switch c := m.Config.(type) {
+		case *entry.KeyPolicy:
+			if c.Bearer {
+				add("Authorization")
+			}
+			add(c.Header)
+		case *entry.JWTPolicy:
+			token(c.In, c.Name)
+		case *entry.IntrospectionPolicy:
+			token(c.In, c.Name)
+		case *entry.BasicPolicy:
+			add("Authorization")
+		case *entry.SignaturePolicy:
+			if c.Form == "simple" {
+				add("X-Key-Id")
+			} else {
+				add("Signature-Input")
+			}
+		}
+	}
+	return names
+}
+
 func keyChallenge(config entry.KeyPolicy) string {
 	if config.Bearer {
 		return bearerChallenge

@@ -26,7 +26,7 @@ func newJSONBodyStep(p *entry.JSONBody) Step {
 
 // Run implements Step.
 func (s *jsonBodyStep) Run(_ context.Context, ex *Exchange) error {
-	if !hasBody(ex) || isGRPC(&ex.Header) {
+	if !hasBody(ex) || leavesGRPC(ex) {
 		return nil
 	}
 	if !isJSON(mediaType(&ex.Header)) {

@@ -137,11 +137,17 @@ func (s *keyStep) bearer(value string) (key string, ok bool) {
 }
 
 func bearer(value string) (token string, ok bool) {
-	const scheme = "bearer"
-	if len(value) <= len(scheme) || !FoldEqual(value[:len(scheme)], scheme) || value[len(scheme)] != ' ' {
+	return credentials(value, "bearer")
+}
+
+// credentials reads what follows a scheme in Authorization. Nothing may: who names
+// the scheme alone has meant to identify, and is not let through as nobody.
+func credentials(value, scheme string) (text string, ok bool) {
+	n := len(scheme)
+	if len(value) < n || !FoldEqual(value[:n], scheme) || len(value) > n && value[n] != ' ' && value[n] != '\t' {
 		return "", false
 	}
-	return strings.Trim(value[len(scheme):], " \t"), true
+	return strings.Trim(value[n:], " \t"), true
 }
 
 // takeQuery removes a parameter, however its name is encoded, and leaves the

@@ -190,7 +190,10 @@ func aside(s Step) Step {
 
 // bare returns the step that aside has wrapped, or the step itself.
 func bare(s Step) Step {
-	if a, ok := s.(asideAnswerStep); ok {
+	switch a := s.(type) {
+	case asideStep:
+		return a.Step
+	case asideAnswerStep:
 		return a.Step
 	}
 	return s

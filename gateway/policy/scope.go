@@ -23,8 +23,14 @@ type Scope struct {
 	API       ID
 	Tenant    ID // that offers the API
 	Name      string
+	Revision  int
 	Operation string
 	Path      string // template, as it is declared
+
+	// Vary names the headers by which the gateway tells calls of the path apart, for
+	// caches before it: those that choose the route, and that hold credentials. "" is
+	// none.
+	Vary string
 
 	// MaxBodyBytes bounds the request's body; 0 leaves it to the environment.
 	MaxBodyBytes int64

@@ -242,7 +242,7 @@ func (s *signatureStep) timestamped(ex *Exchange) (*Grant, error) {
 	stamp, stamps := only(ex, "X-Timestamp")
 	keyID, keyIDs := only(ex, "X-Key-Id")
 	switch {
-	case values == 0:
+	case values == 0 && keyIDs == 0:
 		return nil, nil
 	case values != 1 || stamps != 1 || keyIDs != 1:
 		return nil, s.invalid("The call has to carry X-Key-Id, X-Timestamp and X-Signature, once each.")

@@ -284,7 +284,7 @@ func TestSimpleSignatures(t *testing.T) {
 		"of the future":        {"key", now + 100, "", same, "credential_invalid"},
 		"no time":              {"key", now, "", func(ex *policy.Exchange) { ex.Header.Del("X-Timestamp") }, "credential_invalid"},
 		"no key":               {"key", now, "", func(ex *policy.Exchange) { ex.Header.Del("X-Key-Id") }, "credential_invalid"},
-		"no signature":         {"key", now, "", func(ex *policy.Exchange) { ex.Header.Del("X-Signature") }, "credential_missing"},
+		"no signature":         {"key", now, "", func(ex *policy.Exchange) { ex.Header.Del("X-Signature") }, "credential_invalid"},
 		"two signatures":       {"key", now, "", func(ex *policy.Exchange) { ex.Header.Add("X-Signature", "00") }, "credential_invalid"},
 		"two keys":             {"key", now, "", func(ex *policy.Exchange) { ex.Header.Add("X-Key-Id", "key") }, "credential_invalid"},
 		"time with a sign":     {"key", now, "", set("X-Timestamp", "+"+fmt.Sprint(now)), "credential_invalid"},

@@ -84,7 +84,7 @@ func (s *validateStep) Run(_ context.Context, ex *Exchange) error {
 	}
 	wrong := s.contract.Parameters(head{ex}, s.how)
 	status := http.StatusBadRequest
-	if len(wrong) < contract.MaxErrors && !isGRPC(&ex.Header) {
+	if len(wrong) < contract.MaxErrors && !leavesGRPC(ex) {
 		more, known, err := s.body(ex)
 		if err != nil {
 			return err
@@ -211,6 +211,10 @@ type validateBothStep struct{ *validateStep }
 
 // Run implements Step. An answer must come in a coding that can be undone.
 func (s *validateBothStep) Run(ctx context.Context, ex *Exchange) error {
+	if s.answer == "refuse" { // nobody could tell of a part whether it is as described
+		ex.Header.Del("Range")
+		ex.Header.Del("If-Range")
+	}
 	if err := s.validateStep.Run(ctx, ex); err != nil {
 		return err
 	}
@@ -227,7 +231,7 @@ func (s *validateBothStep) Run(ctx context.Context, ex *Exchange) error {
 // Answer implements Answerer.
 func (s *validateBothStep) Answer(_ context.Context, ex *Exchange) error {
 	a := &ex.Answer
-	if a.Status < 200 || a.Tunnel != nil || isGRPC(&ex.Header) || ex.Code != "" {
+	if a.Status < 200 || a.Tunnel != nil || isGRPC(&a.Header) || ex.Code != "" {
 		return nil
 	}
 	began := time.Time{}

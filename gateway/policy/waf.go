@@ -121,7 +121,7 @@ func (s *wafStep) reads(ex *Exchange) bool {
 	if s.config.SkipBody || ex.Body == nil || ex.Upgrade != "" {
 		return false
 	}
-	return !isGRPC(&ex.Header)
+	return !leavesGRPC(ex)
 }
 
 func (s *wafStep) counts(f waf.Finding) bool {

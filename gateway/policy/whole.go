@@ -29,13 +29,6 @@ func isJSON(media string) bool {
 	return FoldEqual(media, "application/json") || FoldEqual(media, "text/json") || hasSuffixFold(media, "+json")
 }
 
-// isGRPC reports whether a message is of gRPC, which no policy about bodies
-// touches.
-func isGRPC(h *Header) bool {
-	media := mediaType(h)
-	return len(media) >= len(GRPC) && FoldEqual(media[:len(GRPC)], GRPC)
-}
-
 // isCoded reports whether a body is compressed or otherwise coded.
 func isCoded(h *Header) bool {
 	coding, ok := h.Value("Content-Encoding")
@@ -102,9 +95,7 @@ type askStep struct{}
 
 // Run implements Step.
 func (askStep) Run(_ context.Context, ex *Exchange) error {
-	if ex.Upgrade == "" && !isGRPC(&ex.Header) {
-		ex.AskPlain()
-	}
+	ex.AskPlain() // whatever the call says that it is: a caller may say anything
 	return nil
 }
 
@@ -116,7 +107,7 @@ func (askStep) explain(*Exchange) string {
 // parts. What the caller accepts is there again when its answer is finished.
 func (ex *Exchange) AskPlain() {
 	if !ex.plain {
-		ex.accepts, _ = ex.Header.Value("Accept-Encoding")
+		ex.accepts, _ = ex.Header.Joined("Accept-Encoding")
 		ex.plain = true
 	}
 	ex.Header.Set("Accept-Encoding", "identity")
@@ -130,6 +121,25 @@ func (ex *Exchange) restoreAccepts() {
 		ex.Header.Del("Accept-Encoding")
 	} else {
 		ex.Header.Set("Accept-Encoding", ex.accepts)
+	}
+}
+
+// askMedia asks the upstream for another media type than the caller does, whose
+// wish is there again when the answer is finished.
+func (ex *Exchange) askMedia(media string) {
+	if !ex.turned {
+		ex.acceptsMedia, _ = ex.Header.Joined("Accept")
+		ex.turned = true
+	}
+	ex.Header.Set("Accept", media)
+}
+
+// restoreMedia undoes askMedia, for those who choose a media type.
+func (ex *Exchange) restoreMedia() {
+	if ex.acceptsMedia == "" {
+		ex.Header.Del("Accept")
+	} else {
+		ex.Header.Set("Accept", ex.acceptsMedia)
 	}
 }
 

@@ -37,15 +37,17 @@ func newXMLJSONStep(p *entry.XMLJSON) Step {
 
 // Run implements Step.
 func (s *xmlJSONStep) Run(_ context.Context, ex *Exchange) error {
-	if isGRPC(&ex.Header) || ex.Upgrade != "" {
+	if s.answer != nil {
+		ex.AskPlain()
+	}
+	if leavesGRPC(ex) || ex.Upgrade != "" {
 		return nil
 	}
 	if s.answer != nil {
-		ex.AskPlain()
 		if s.config.Answer == entry.ToJSON {
-			ex.Header.Set("Accept", s.config.XMLType)
+			ex.askMedia(s.config.XMLType)
 		} else {
-			ex.Header.Set("Accept", "application/json")
+			ex.askMedia("application/json")
 		}
 	}
 	if !hasBody(ex) || s.config.Request != entry.ToXML && s.config.Request != entry.ToJSON {

@@ -76,6 +76,14 @@ func (m *mirror) Call(ctx context.Context, ex *policy.Exchange) error {
 	return err
 }
 
+// DecideSide implements policy.Sided.
+func (m *mirror) DecideSide(ex *policy.Exchange) string {
+	if d, ok := m.inner.(policy.Sided); ok {
+		return d.DecideSide(ex)
+	}
+	return ""
+}
+
 func (m *mirror) drawn(ex *policy.Exchange) bool {
 	if !m.AllMethods {
 		switch ex.Method {

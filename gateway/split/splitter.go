@@ -15,6 +15,8 @@ type splitter struct {
 	live, candidate             policy.Destination
 	liveBranch, candidateBranch *branch
 
+	candidateName string // of its answers, which are not those of another run
+
 	perMille int
 	sticky   string
 	rules    []rule
@@ -32,7 +34,7 @@ type rule struct {
 func (s *Set) newSplitter(api entry.API, k kept, live, candidate policy.Destination) *splitter {
 	d := &splitter{
 		live: live, candidate: candidate, liveBranch: k.live, candidateBranch: k.candidate,
-		perMille: api.Split.PerMille, sticky: api.Split.Sticky, now: s.now, random: s.random,
+		candidateName: "candidate " + api.Split.Run, perMille: api.Split.PerMille, sticky: api.Split.Sticky, now: s.now, random: s.random,
 		seed: hash(hash(offset, api.Version), api.Split.Run), cookie: newCookie(api.Version, api.Split.Run),
 	}
 	for _, r := range api.Split.Rules {
@@ -52,7 +54,8 @@ func (s *Set) newSplitter(api entry.API, k kept, live, candidate policy.Destinat
 
 // Call implements policy.Destination.
 func (d *splitter) Call(ctx context.Context, ex *policy.Exchange) error {
-	candidate, drawn := d.choose(ex)
+	d.DecideSide(ex)
+	candidate, drawn := ex.Side.Candidate, ex.Side.Drawn
 	to, counts := d.live, d.liveBranch
 	if candidate {
 		to, counts = d.candidate, d.candidateBranch
@@ -67,6 +70,18 @@ func (d *splitter) Call(ctx context.Context, ex *policy.Exchange) error {
 		d.cookie.give(ex, drawn)
 	}
 	return err
+}
+
+// DecideSide implements policy.Sided.
+func (d *splitter) DecideSide(ex *policy.Exchange) string {
+	if !ex.Side.Decided {
+		ex.Side.Candidate, ex.Side.Drawn = d.choose(ex)
+		ex.Side.Decided = true
+	}
+	if ex.Side.Candidate {
+		return d.candidateName
+	}
+	return ""
 }
 
 // explain says where a call goes.

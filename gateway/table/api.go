@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"portico/gateway/policy"
@@ -50,7 +51,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 		Name: a.Name, Revision: a.Revision, At: at, Stats: &policy.Stats{}, mounts: slices.Clone(a.Mounts),
 		Announced: announced(a),
 	}
-	scope := policy.Scope{Name: a.Name, MaxBodyBytes: a.MaxBodyBytes}
+	scope := policy.Scope{Name: a.Name, Revision: a.Revision, MaxBodyBytes: a.MaxBodyBytes}
 	scope.Version, _ = policy.ParseID(a.Version)
 	scope.API, _ = policy.ParseID(a.API)
 	scope.Tenant, _ = policy.ParseID(a.Tenant)
@@ -71,7 +72,40 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 			}
 		}
 	}
+	vary := choosing(a.Routes, routes)
+	for i, r := range a.Routes {
+		routes[i].Scope.Vary = strings.Join(append(vary[i], policy.CredentialHeaders(a, r)...), ", ")
+	}
 	out.matcher, out.unmatched = newMatcher(routes), chains.Unmatched()
+	return out
+}
+
+// choosing returns for each route the headers that choose among those of its path
+// and method.
+func choosing(entries []entry.Route, routes []Route) [][]string {
+	out, together := make([][]string, len(entries)), map[string][]int{}
+	some := false
+	for i, r := range entries {
+		place := r.Method + " " + routes[i].path.Shape()
+		together[place] = append(together[place], i)
+		some = some || len(r.Predicates) > 0
+	}
+	if !some {
+		return out
+	}
+	for _, list := range together {
+		var names []string
+		for _, i := range list {
+			for _, p := range entries[i].Predicates {
+				if p.In == "header" && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, p.Name) }) {
+					names = append(names, p.Name)
+				}
+			}
+		}
+		for _, i := range list {
+			out[i] = slices.Clone(names)
+		}
+	}
 	return out
 }
 

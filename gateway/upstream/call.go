@@ -284,7 +284,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 	if reuse {
 		c.conn = home.take()
 	}
-	if c.conn != nil && !c.whole && !c.conn.silent() { // there is no second try
+	if c.conn != nil && (c.conn.wary && !c.conn.quiet() || !c.whole && !c.conn.silent()) { // of the latter there is no second try
 		c.upstream.set.close(c.conn)
 		c.conn = nil
 	}
@@ -500,6 +500,8 @@ func (c *call) finish(reusable bool) {
 		if c.unhook != nil {
 			c.unhook()
 		}
+		// The body of an answer that has none may be in the form of another answer.
+		c.conn.wary = c.head.Status == http.StatusNoContent || c.head.Status == http.StatusNotModified || c.ex.Method == http.MethodHead
 		if c.conn.end(c.state) && reusable {
 			c.conn.home.put(c.conn)
 		} else {

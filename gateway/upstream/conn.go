@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -31,6 +32,7 @@ type conn struct {
 
 	used   bool   // it has answered before
 	rested bool   // it was idle for a while: more may have come than was asked for
+	wary   bool   // its last answer had no body, whatever the upstream thinks of that
 	freed  int64  // when it became idle; guarded by home.mu
 	hungUp uint64 // the state in which its other side was seen to have hung up; the sweeper's
 	left   uint64 // the same of the caller
@@ -171,6 +173,20 @@ func (t *turn) step(fd uintptr) bool {
 
 // errEnd is the end of a connection before an answer.
 var errEnd = errors.New("the upstream closed the connection")
+
+// quiet reports whether nothing more has come than was asked for. The connection
+// must be nobody's.
+func (c *conn) quiet() bool {
+	if c.raw == nil || !socket.IsQuiet(c.raw) {
+		return c.raw == nil
+	}
+	if c.direct {
+		return true
+	}
+	_ = c.SetReadDeadline(time.Unix(1, 0)) // what TLS has read already is given nevertheless
+	n, err := c.Read(make([]byte, 1))
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.SetReadDeadline(time.Time{}) == nil
+}
 
 // silent reports whether an idle connection is fit for a call, as far as can
 // be seen without one. Under TLS the other side may have something to say.

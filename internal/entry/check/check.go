@@ -42,7 +42,13 @@ type problems struct {
 	list []Problem
 }
 
+// maxProblems is how many are told: who has more does not read them.
+const maxProblems = 1000
+
 func (p *problems) add(field, format string, args ...any) {
+	if len(p.list) >= maxProblems {
+		return
+	}
 	p.list = append(p.list, Problem{Key: p.key, Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 

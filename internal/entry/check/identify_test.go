@@ -129,7 +129,7 @@ func TestBadPoliciesOfSecretsAreRefusedByField(t *testing.T) {
 			entry.SignaturePolicy{Components: []string{"date", "date", "Date", "@status", "a b", "", "host", "connection", "x-portico-a", "signature"}},
 			[]string{"components[1]: twice", "components[2]: lower case", "components[3]: @target-uri", "components[4]: lower case", "components[5]: lower case", "components[6]: @authority", "components[7]: connection", "components[8]: gateway", "components[9]: gateway"},
 		},
-		"too many": {entry.SignaturePolicy{Components: strings.Split(strings.Repeat("a", 21), "")}, append([]string{"components: at most"}, repeated(20)...)},
+		"too many": {entry.SignaturePolicy{Components: strings.Split(strings.Repeat("a", 21), "")}, append([]string{"components: at most"}, repeated(19)...)},
 		"bounds":   {entry.SignaturePolicy{MaxAgeMS: -1, SkewMS: 1e9, MaxBodyBytes: 65 << 20}, []string{"max_age_ms: 0 to", "skew_ms: 0 to", "max_body_bytes: 0 to"}},
 	} {
 		t.Run(name, func(t *testing.T) { want(t, check.Policy(entry.Policy{Config: &c.config}), c.want...) })

@@ -15,6 +15,7 @@ var callName = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,39}$`)
 func (p *problems) composition(at string, c *entry.Composition) {
 	if n := len(c.Calls); n < 1 || n > entry.CompositionMaxCalls {
 		p.add(at+".calls", "want 1 to %d calls, got %d", entry.CompositionMaxCalls, n)
+		return
 	}
 	if c.Status != 0 {
 		p.between(at+".status", int64(c.Status), 200, 599)

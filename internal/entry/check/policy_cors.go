@@ -13,7 +13,7 @@ const maxOrigins, maxNames = 200, 100
 
 func (p *problems) corsPolicy(at string, c entry.CORSPolicy) {
 	p.count(at+".origins", len(c.Origins), 1, maxOrigins)
-	for i, o := range c.Origins {
+	for i, o := range upTo(c.Origins, maxOrigins) {
 		field := fmt.Sprintf("%s.origins[%d]", at, i)
 		switch {
 		case slices.Contains(c.Origins[:i], o):
@@ -27,7 +27,7 @@ func (p *problems) corsPolicy(at string, c entry.CORSPolicy) {
 		}
 	}
 	p.count(at+".methods", len(c.Methods), 0, maxNames)
-	for i, m := range c.Methods {
+	for i, m := range upTo(c.Methods, maxNames) {
 		if !isToken(m) || m == "*" || strings.ToUpper(m) != m {
 			p.add(fmt.Sprintf("%s.methods[%d]", at, i), "%q is not a method in upper case; leave the list empty for all", m)
 		}
@@ -43,7 +43,7 @@ func (p *problems) corsPolicy(at string, c entry.CORSPolicy) {
 // headerNames checks a list of headers' names, which may be a single *.
 func (p *problems) headerNames(at string, names []string, star bool) {
 	p.count(at, len(names), 0, maxNames)
-	for i, name := range names {
+	for i, name := range upTo(names, maxNames) {
 		field := fmt.Sprintf("%s[%d]", at, i)
 		switch {
 		case name == "*" && len(names) > 1:
@@ -57,6 +57,10 @@ func (p *problems) headerNames(at string, names []string, star bool) {
 		}
 	}
 }
+
+// upTo returns as much of a list as is looked at: what is beyond was refused, and is
+// to cost nothing.
+func upTo[T any](list []T, most int) []T { return list[:min(len(list), most)] }
 
 // count checks how long a list is.
 func (p *problems) count(field string, n, least, most int) {

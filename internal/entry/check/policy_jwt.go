@@ -96,7 +96,7 @@ func (p *problems) lineList(at string, list []string, most int) {
 	if len(list) > most {
 		p.add(at, "want at most %d, got %d", most, len(list))
 	}
-	for i, s := range list {
+	for i, s := range upTo(list, most) {
 		field := fmt.Sprintf("%s[%d]", at, i)
 		p.line(field, s, true)
 		if slices.Contains(list[:i], s) {

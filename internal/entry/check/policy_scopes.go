@@ -22,7 +22,7 @@ func (p *problems) scopesPolicy(at string, s entry.ScopesPolicy) {
 // backslashes.
 func (p *problems) scopeList(at string, list []string) {
 	p.lineList(at, list, maxScopes)
-	for i, s := range list {
+	for i, s := range upTo(list, maxScopes) {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 			p.add(fmt.Sprintf("%s[%d]", at, i), "%q is no scope, which has no spaces, quotes or backslashes", s)
 		}

@@ -45,7 +45,7 @@ func (p *problems) signaturePolicy(at string, s entry.SignaturePolicy) {
 	if len(s.Components) > maxComponents {
 		p.add(at+".components", "want at most %d, got %d", maxComponents, len(s.Components))
 	}
-	for i, c := range s.Components {
+	for i, c := range upTo(s.Components, maxComponents) {
 		field := fmt.Sprintf("%s.components[%d]", at, i)
 		switch {
 		case slices.Contains(s.Components[:i], c):

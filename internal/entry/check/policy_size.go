@@ -21,7 +21,7 @@ func (p *problems) sizePolicy(at string, s entry.SizePolicy) {
 	p.between(at+".path_bytes", s.PathBytes, 0, maxHeadBytes)
 	p.between(at+".query_bytes", s.QueryBytes, 0, maxHeadBytes)
 	p.count(at+".content_types", len(s.ContentTypes), 0, maxNames)
-	for i, t := range s.ContentTypes {
+	for i, t := range upTo(s.ContentTypes, maxNames) {
 		field := fmt.Sprintf("%s.content_types[%d]", at, i)
 		p.addErr(field, mediaType(t))
 		if slices.ContainsFunc(s.ContentTypes[:i], func(other string) bool { return strings.EqualFold(other, t) }) {
