@@ -8,7 +8,6 @@ import (
 	"portico/internal/entry"
 	"portico/internal/entry/describe"
 	"portico/manager"
-	"portico/manager/compile"
 )
 
 // planHome is where the policies of a plan are set.
@@ -107,7 +106,7 @@ func (p policyHome) fresh() []byte {
 
 // limitPolicyText says what a policy of the stage limit admits.
 func limitPolicyText(one apim.Policy) string {
-	parsed, err := compile.ParsePolicy(one)
+	parsed, err := entry.ParsePolicy(entry.PolicyKind(one.Kind), one.Config)
 	if err != nil {
 		return "cannot be read"
 	}
@@ -116,11 +115,16 @@ func limitPolicyText(one apim.Policy) string {
 
 // planFacts are what a plan admits, one fact for each thing.
 func planFacts(plan apim.Plan) []fact {
-	out := []fact{{"Rate", limitsText(plan.Limits)}}
+	var out []fact
+	limited := len(plan.Limits) > 0
 	for _, one := range plan.Policies {
 		if !one.Off {
+			limited = limited || one.Kind == string(entry.PolicyRateLimit)
 			out = append(out, fact{policyTitle(one), limitPolicyText(one)})
 		}
 	}
-	return out
+	if limited && len(plan.Limits) == 0 {
+		return out
+	}
+	return append([]fact{{"Rate", limitsText(plan.Limits)}}, out...)
 }
