@@ -51,7 +51,7 @@ func setPlansPolicies(t *testing.T, scripted bool) {
 	o.sees("Under way", "10 calls at once")
 	o.visit(page)
 	o.follow("Policies of Trial")
-	o.follow("Concurrent calls")
+	o.visit(o.run(`document.querySelector('#policy .col').href`))
 	o.follow("Switch off")
 	o.sees("is switched off", "Switch on")
 	o.visit(w.portico.Portal + "/products/demo/" + slug)
