@@ -22,7 +22,7 @@ type planFormPage struct {
 
 	Policies     string // where they are set; "" for a new one
 	PoliciesText string
-	Form    form
+	Form         form
 }
 
 func (h *Console) newPlan(v *visit) error {

@@ -71,7 +71,8 @@ func TestBadEnvironmentsTermsAndGrantsAreRefused(t *testing.T) {
 	terms = goodTerms()
 	terms.Policies = []entry.Policy{
 		{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, By: "subscription", Queue: entry.Queue{Length: 1, WaitMS: 1}}},
-		{Config: &entry.ConcurrencyLimit{Calls: 1, By: "api"}}, {Config: &entry.SpikeArrest{Requests: 1, Per: "second", By: "header", Name: "X-User"}},
+		{Config: &entry.ConcurrencyLimit{Calls: 1, By: "api"}},
+		{Config: &entry.SpikeArrest{Requests: 1, Per: "second", By: "header", Name: "X-User"}},
 	}
 	want(t, check.Terms(terms))
 	terms.Policies = append(terms.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "moon"}}, terms.Policies[1], entry.Policy{}, entry.Policy{Config: &entry.Mock{}})
