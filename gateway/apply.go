@@ -243,7 +243,7 @@ func (n *Node) applyTerms(it entry.Item) error {
 		if len(wrong) > 0 {
 			return problemsError(wrong)
 		}
-		state.slot.Store(policy.NewTerms(body))
+		state.slot.Store(policy.NewTerms(body, n.tools.Limiter))
 	}
 	state.at = it.Position
 	return nil

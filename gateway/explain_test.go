@@ -151,6 +151,13 @@ func TestTheWayOfACallIsExplained(t *testing.T) {
 			change(t, grantItem(t, 1, goodKey, demoGrant()), item(t, 1, terms))
 			r.call(t, "GET", base+"/orders", "", key)
 		}, 429, "route passed, size passed, key passed, grant passed, plan_limit refused=rate_limited", "chosen: GET /orders", "1 calls in 1h0m0s by subscription, 1 at once: 0 left; the next call is let through in"},
+		{"limited by a policy of the plan", "GET", base + "/orders", []string{key}, func(t *testing.T) {
+			terms := demoTerms()
+			terms.Limits = []entry.RateLimit{{Requests: 100, PeriodMS: 3_600_000}}
+			terms.Policies = []entry.Policy{{Config: &entry.ConcurrencyLimit{Calls: 7, By: "subscription"}}, {Config: &entry.RateLimit{Requests: 1, PeriodMS: 3_600_000, Algorithm: "sliding_window", By: "credential"}}}
+			change(t, item(t, 1, terms))
+			r.call(t, "GET", base+"/orders", "", key)
+		}, 429, "route passed, size passed, key passed, grant passed, plan_limit refused=rate_limited", "chosen: GET /orders", "99 left; 7 calls at a time by subscription: 1 are under way; 1 calls in 1h0m0s by credential, in a sliding window: 0 left; the next call is let through in"},
 		{"predicate", "GET", base + "/open", nil, func(t *testing.T) {
 			api := demoAPI(r.upstream.URL)
 			for i := range api.Routes {

@@ -41,6 +41,15 @@ type ChainStep struct {
 	// Replaced says that the operation identifies callers itself, or is composed
 	// itself, and that this step of its version's does not run there.
 	Replaced bool
+	// Plans are, at the step "plan_limit", those by which the version can be called
+	// now and that the reader may see, by product and name.
+	Plans []ChainPlan
+}
+
+// ChainPlan is a plan that adds its limits to a chain.
+type ChainPlan struct {
+	Product apim.Product
+	Plan    apim.Plan
 }
 
 // Runs reports whether calls pass the step.
@@ -79,16 +88,65 @@ func (c *Catalog) Chain(ctx context.Context, actor apim.Actor, tenant, version a
 			}
 			route = &v.Runtime.Routes[at]
 		}
-		out, err = chain(v.Runtime, settings, route)
+		plans, err := c.chainPlans(ctx, tx.Tenant(tenant), actor, tenant, v.ID)
+		if err != nil {
+			return err
+		}
+		out, err = chain(v.Runtime, settings, route, plans)
 		return err
 	})
 	return out, err
 }
 
+// chainPlans returns the plans of a version that give something, of products that
+// the actor may read.
+func (c *Catalog) chainPlans(ctx context.Context, t store.Tenant, actor apim.Actor, tenant, version apim.ID) ([]ChainPlan, error) {
+	products, err := t.ProductsWith(ctx, []apim.ID{version})
+	if err != nil {
+		return nil, err
+	}
+	var out []ChainPlan
+	for _, p := range products {
+		if c.Authz.Allow(ctx, actor, tenant, apim.Read, apim.ObjectProduct, p.ID, p.Team) != nil {
+			continue
+		}
+		plans, err := t.Plans(ctx, []apim.ID{p.ID})
+		if err != nil {
+			return nil, err
+		}
+		for _, plan := range plans {
+			if plan.State == apim.PlanPublished || plan.State == apim.PlanDeprecated {
+				out = append(out, ChainPlan{p, plan})
+			}
+		}
+	}
+	return out, nil
+}
+
+// planTerms are a plan's limits as they stand in the configuration of "plan_limit".
+type planTerms struct {
+	Plan     apim.ID           `json:"plan"`
+	Name     string            `json:"name"`
+	Limits   []entry.RateLimit `json:"limits"`
+	Policies []entry.Policy    `json:"policies,omitempty"`
+}
+
+func planLimit(plans []ChainPlan) any {
+	out := struct {
+		Plans []planTerms `json:"plans"`
+	}{[]planTerms{}}
+	for _, p := range plans {
+		p.Plan.Policies = servedPolicies(p.Plan.Policies)
+		terms := compile.Terms(p.Plan, p.Product)
+		out.Plans = append(out.Plans, planTerms{p.Plan.ID, terms.Name, terms.Limits, terms.Policies})
+	}
+	return out
+}
+
 // chain puts together what manager/compile and the gateway make of a runtime,
 // in the gateway's order: by stage and, within one, the environment's, the
 // gateway's own, the version's, the operation's.
-func chain(rt apim.Runtime, settings *apim.EnvironmentSettings, route *apim.Route) ([]ChainStep, error) {
+func chain(rt apim.Runtime, settings *apim.EnvironmentSettings, route *apim.Route, plans []ChainPlan) ([]ChainStep, error) {
 	l := chainList{below: route != nil}
 	size, from := rt.MaxBodyBytes, FromVersion
 	if settings != nil {
@@ -103,7 +161,8 @@ func chain(rt apim.Runtime, settings *apim.EnvironmentSettings, route *apim.Rout
 	l.fixed(entry.Admit, from, "max_body_bytes", "size", map[string]int64{"max_body_bytes": size})
 	if route == nil || !route.Public {
 		l.fixed(entry.Authorize, FromGateway, "", "grant", struct{}{})
-		l.fixed(entry.Limit, FromPlan, "", "plan_limit", struct{}{})
+		l.fixed(entry.Limit, FromPlan, "", "plan_limit", planLimit(plans))
+		l.steps[len(l.steps)-1].Plans = plans
 	}
 	for i, p := range compile.Limits(rt.Limits) {
 		l.fixed(p.Kind().Stage(), FromVersion, fmt.Sprintf("limits[%d]", i), p.Kind(), p.Config)

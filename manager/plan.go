@@ -2,6 +2,8 @@ package manager
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -56,6 +58,9 @@ func (c *Catalog) CreatePlan(ctx context.Context, actor apim.Actor, tenant, prod
 		}
 		if value(in.State) == apim.PlanPublished {
 			plan.State = apim.PlanPublished
+		}
+		if err := u.servesPolicies(ctx, plan); err != nil {
+			return err
 		}
 		if err := t.InsertPlan(ctx, plan); err != nil {
 			return err
@@ -113,11 +118,16 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 				plan.ClosesAt = u.now
 			}
 		}
+		if in.Policies != nil || before.State == apim.PlanDraft {
+			if err := u.servesPolicies(ctx, plan); err != nil {
+				return err
+			}
+		}
 		plan.UpdatedAt = u.now
 		if err := t.UpdatePlan(ctx, &plan); err != nil {
 			return err
 		}
-		if err := u.recordChange(ctx, tenant, "plan.change", plan.ID, planFacts(before), planFacts(plan), "plan %s of %s changed", plan.Name, product.Name); err != nil {
+		if err := u.recordChange(ctx, tenant, "plan.change", plan.ID, planFacts(before), planFacts(plan), "plan %s of %s changed%s", plan.Name, product.Name, toldPolicies(policyChanges(before.Policies, plan.Policies))); err != nil {
 			return err
 		}
 		if plan.State == apim.PlanClosed && before.State != apim.PlanClosed {
@@ -135,7 +145,7 @@ func (c *Catalog) UpdatePlan(ctx context.Context, actor apim.Actor, tenant, id a
 }
 
 func planFacts(p apim.Plan) any {
-	return map[string]any{"name": p.Name, "description": p.Description, "state": p.State, "approval": p.Approval, "limits": p.Limits, "price": p.Price, "closes_at": p.ClosesAt, "max_key_life": p.MaxKeyLife.String()}
+	return map[string]any{"name": p.Name, "description": p.Description, "state": p.State, "approval": p.Approval, "limits": p.Limits, "policies": p.Policies, "price": p.Price, "closes_at": p.ClosesAt, "max_key_life": p.MaxKeyLife.String()}
 }
 
 func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
@@ -144,6 +154,9 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 	set(&p.Price, in.Price)
 	set(&p.Approval, in.Approval)
 	set(&p.Limits, in.Limits)
+	if in.Policies != nil {
+		p.Policies = written(*in.Policies)
+	}
 	set(&p.MaxKeyLife, in.MaxKeyLife)
 	checkName(fields, p.Name)
 	fields.Length("description", p.Description, 2000)
@@ -152,7 +165,30 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 		fields.Fail("approval", "unknown", "is %q; use automatic or manual", p.Approval)
 	}
 	checkLimits(fields, p.Limits, false)
+	checkPlanPolicies(fields, *p)
 	checkMaxKeyLife(fields, p.MaxKeyLife)
+}
+
+// checkPlanPolicies checks a plan's policies each alone, also those that are off,
+// and then beside one another.
+func checkPlanPolicies(fields *apim.Check, p apim.Plan) {
+	wrong := policyProblems("policies", p.Policies)
+	for i, one := range p.Policies {
+		if stage := entry.PolicyKind(one.Kind).Stage(); stage != "" && stage != entry.Limit {
+			wrong = append(wrong, apim.FieldError{Field: fmt.Sprintf("policies[%d].kind", i), Code: "stage", Detail: fmt.Sprintf(
+				"is %s, of the stage %s; a plan takes policies of the stage limit: set it at a version or an operation", one.Kind, stage)})
+		}
+	}
+	if len(wrong) == 0 {
+		for _, problem := range check.Terms(compile.Terms(p, apim.Product{})) {
+			if strings.HasPrefix(problem.Field, "policies") {
+				wrong = append(wrong, apim.FieldError{Field: policyField(problem.Field, "policies", p.Policies, 0), Code: "policy", Detail: problem.Reason})
+			}
+		}
+	}
+	for _, w := range wrong {
+		fields.Fail(w.Field, w.Code, "%s", w.Detail)
+	}
 }
 
 // Plan returns a plan of the tenant.
@@ -187,6 +223,24 @@ func (u *unit) emitTerms(ctx context.Context, p apim.Plan, product apim.Product)
 	return u.emitEverywhere(ctx, []entry.Item{it})
 }
 
+// servesPolicies refuses policies of a plan that a node which is live now does
+// not know. A draft has nothing on the nodes, and a closed plan no more.
+func (u *unit) servesPolicies(ctx context.Context, p apim.Plan) error {
+	if p.State == apim.PlanDraft || p.State == apim.PlanClosed || len(p.Policies) == 0 {
+		return nil
+	}
+	environments, err := u.System().Environments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range environments {
+		if err := u.core.knownKinds(e.Slug, p.Policies); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func termsItem(p apim.Plan, product apim.Product) (entry.Item, error) {
 	key, err := entry.TermsKey(p.ID.UUID())
 	if err != nil {
@@ -199,7 +253,7 @@ func termsItem(p apim.Plan, product apim.Product) (entry.Item, error) {
 	if problems := check.Terms(body); len(problems) > 0 {
 		fields := make([]apim.FieldError, len(problems))
 		for i, problem := range problems {
-			fields[i] = apim.FieldError{Field: problem.Field, Code: "not_servable", Detail: problem.Reason}
+			fields[i] = apim.FieldError{Field: policyField(problem.Field, "policies", p.Policies, 0), Code: "not_servable", Detail: problem.Reason}
 		}
 		return entry.Item{}, &apim.Error{Kind: apim.Invalid, Code: "not_servable", Message: "gateway nodes could not serve this plan", Fields: fields}
 	}

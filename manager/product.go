@@ -36,6 +36,7 @@ type PlanInput struct {
 	Name, Description, Price *string
 	Approval                 *apim.Approval
 	Limits                   *[]apim.RateLimit
+	Policies                 *[]apim.Policy
 	MaxKeyLife               *time.Duration // 0 is no bound
 	State                    *apim.PlanState
 	Lock                     int64

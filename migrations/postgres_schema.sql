@@ -634,6 +634,7 @@ CREATE TABLE plan (
   lock bigint NOT NULL,
   closes_at bigint NOT NULL,
   max_key_life_ms bigint NOT NULL,
+  policies json NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (product_id, slug),
   UNIQUE (tenant_id, id),

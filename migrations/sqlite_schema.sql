@@ -430,7 +430,7 @@ CREATE TABLE plan (
   state       TEXT NOT NULL,
   created_at  BIGINT NOT NULL,
   updated_at  BIGINT NOT NULL,
-  lock        BIGINT NOT NULL, closes_at BIGINT NOT NULL DEFAULT 0, max_key_life_ms BIGINT NOT NULL DEFAULT 0,
+  lock        BIGINT NOT NULL, closes_at BIGINT NOT NULL DEFAULT 0, max_key_life_ms BIGINT NOT NULL DEFAULT 0, policies TEXT NOT NULL DEFAULT '[]',
   UNIQUE (tenant_id, id),
   UNIQUE (product_id, slug),
   FOREIGN KEY (tenant_id, product_id) REFERENCES product (tenant_id, id) ON DELETE CASCADE

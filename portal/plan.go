@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/manager"
 )
 
@@ -40,6 +41,7 @@ func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColum
 			burst = burst || l.Burst > 0
 		}
 	}
+	kinds := limitKinds(plans...)
 	var open, closed []planColumn
 	for _, p := range plans {
 		column := planColumn{
@@ -47,7 +49,7 @@ func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColum
 			Manual: p.Approval == apim.Manual, Open: p.Takes() == nil,
 		}
 		column.Price, column.Note = splitPrice(price(p))
-		column.Rows = planRows(p, limits, burst)
+		column.Rows = planRows(p, limits, burst, kinds)
 		if bounded {
 			row := planRow{Label: "Keys live", Value: "as you choose"}
 			if p.MaxKeyLife > 0 {
@@ -74,15 +76,18 @@ func planColumns(plans []apim.Plan, mine []manager.SubscriptionView) []planColum
 	return append(open, closed...)
 }
 
-func planRows(p apim.Plan, limits int, burst bool) []planRow {
+func planRows(p apim.Plan, limits int, burst bool, kinds []entry.PolicyKind) []planRow {
 	var rows []planRow
 	for i := range limits {
 		label, value := "Rate", "no limit"
 		if i > 0 {
 			label, value = "and", "—"
 		}
-		if i < len(p.Limits) {
+		switch {
+		case i < len(p.Limits):
 			value = rate(p.Limits[i])
+		case len(planPolicies(p)[entry.PolicyRateLimit]) > 0:
+			value = "—" // its policies say how many
 		}
 		rows = append(rows, planRow{Label: label, Value: value})
 	}
@@ -96,6 +101,7 @@ func planRows(p apim.Plan, limits int, burst bool) []planRow {
 		}
 		rows = append(rows, planRow{Label: "At once", Value: value})
 	}
+	rows = append(rows, limitRows(p, kinds)...)
 	if p.Approval == apim.Manual {
 		return append(rows, planRow{Label: "Approval", Value: "by a person", Tone: "warnc"})
 	}

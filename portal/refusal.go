@@ -306,7 +306,7 @@ func limitRefusals() []refusal {
 		},
 		{
 			Code: "spike_arrested", Status: 429, Title: "Two calls too close together", Group: groupLimit,
-			Happened: "The call came sooner after the one before than the API allows.",
+			Happened: "The call came sooner after the one before than the application's plan, or the API itself, allows.",
 			Means:    "The request was not forwarded, and counts for no other limit. It says nothing of how many calls you may make in all.",
 			Do: []string{
 				"Spread calls evenly: one after another with a pause, not all of them at the full minute.",
@@ -316,7 +316,7 @@ func limitRefusals() []refusal {
 		},
 		{
 			Code: "concurrency_limited", Status: 429, Title: "Too many calls at the same time", Group: groupLimit,
-			Happened: "As many calls are under way as the API allows at the same time.",
+			Happened: "As many calls are under way as the application's plan, or the API itself, allows at the same time.",
 			Means:    "The request was not forwarded, and counts for no other limit.",
 			Do: []string{
 				"Wait for the answers to your calls before you make more; close streams that you no longer read.",

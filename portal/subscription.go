@@ -96,6 +96,9 @@ func newSubscriptionRow(s manager.SubscriptionView, application string, now time
 	for _, l := range limits {
 		terms = append(terms, rate(l))
 	}
+	for _, r := range limitRows(s.Plan, limitKinds(s.Plan)) {
+		terms = append(terms, r.Value)
+	}
 	switch sub.State {
 	case apim.Pending:
 		row.Line = s.Plan.Name + " · asked " + ago(sub.RequestedAt, now) + closes
@@ -302,6 +305,9 @@ func subscriptionFacts(s manager.SubscriptionView) []fact {
 	facts := []fact{{Label: "Provider", Value: s.Provider}, {Label: "APIs", Value: strings.Join(s.APIs, ", ")}, {Label: "Plan", Value: s.Plan.Name + ", " + price(s.Plan)}}
 	for _, l := range s.Plan.Limits {
 		facts = append(facts, fact{Label: "Rate", Value: rate(l)})
+	}
+	for _, r := range limitRows(s.Plan, limitKinds(s.Plan)) {
+		facts = append(facts, fact{Label: r.Label, Value: r.Value})
 	}
 	if s.Plan.MaxKeyLife > 0 {
 		facts = append(facts, fact{Label: "Keys live", Value: "at most " + duration(s.Plan.MaxKeyLife)})

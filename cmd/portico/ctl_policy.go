@@ -20,7 +20,7 @@ import (
 type ctlPolicies struct {
 	Kinds  ctlPolicyKinds  `cmd:"" help:"List the kinds of policies, or tell all of one: its fields and examples."`
 	Show   ctlPolicyShow   `cmd:"" help:"Show what a version's draft makes calls pass, in running order, and where each step is set."`
-	List   ctlPolicyList   `cmd:"" help:"List the policies that are set at a version, one of its operations, or an environment."`
+	List   ctlPolicyList   `cmd:"" help:"List the policies that are set at a version, one of its operations, an environment, or a plan."`
 	Add    ctlPolicyAdd    `cmd:"" help:"Add a policy."`
 	Set    ctlPolicySet    `cmd:"" help:"Change a policy's configuration."`
 	Move   ctlPolicyMove   `cmd:"" help:"Move a policy among its neighbours; the order of the stages stays the gateway's."`
@@ -230,6 +230,7 @@ type ctlPolicyOf struct {
 	Label       string `arg:"" optional:"" help:"Label of the version. Default: its only one."`
 	Operation   string `placeholder:"OPERATION" help:"The operation's own, by its id."`
 	Environment string `help:"An environment's, in the place of an API's."`
+	Plan        string `placeholder:"PRODUCT/PLAN" help:"A plan's, in the place of an API's: those of the stage limit, for each subscription."`
 }
 
 // policyPlace is a list of policies, and the way to change it.
@@ -244,12 +245,18 @@ type policyPlace struct {
 // meanwhile is not undone.
 func (c ctlPolicyOf) find(ctx context.Context, s *session, wait ctlWait) (policyPlace, error) {
 	switch {
+	case c.Environment != "" && c.Plan != "":
+		return policyPlace{}, usagef("--environment and --plan do not go together")
 	case c.Environment != "" && (c.API != "" || c.Operation != ""):
 		return policyPlace{}, usagef("--environment has policies of its own; it goes with neither an API nor --operation")
+	case c.Plan != "" && (c.API != "" || c.Operation != ""):
+		return policyPlace{}, usagef("--plan has policies of its own; it goes with neither an API nor --operation")
+	case c.Plan != "":
+		return c.ofPlan(ctx, s, wait)
 	case c.Environment != "":
 		return c.ofEnvironment(ctx, s, wait)
 	case c.API == "":
-		return policyPlace{}, usagef("name an API and its version, or --environment")
+		return policyPlace{}, usagef("name an API and its version, --environment or --plan")
 	}
 	v, err := ctlVersion{c.API, c.Label}.find(ctx, s)
 	if err != nil {
@@ -315,6 +322,24 @@ func (c ctlPolicyOf) ofEnvironment(ctx context.Context, s *session, wait ctlWait
 		list: now.Settings.Policies, where: e.Slug, said: fmt.Sprintf("Changed the policies of %s.", e.Slug),
 		save: func(list []policyAnswer) ([]byte, error) {
 			return s.call(ctx, http.MethodPatch, path, wait.query(), map[string]any{"settings": map[string]any{"policies": list}}, nil)
+		},
+	}, nil
+}
+
+func (c ctlPolicyOf) ofPlan(ctx context.Context, s *session, wait ctlWait) (policyPlace, error) {
+	path, err := s.plan(ctx, c.Plan)
+	if err != nil {
+		return policyPlace{}, err
+	}
+	var now planAnswer
+	if err := s.get(ctx, path, nil, &now); err != nil {
+		return policyPlace{}, err
+	}
+	s.match = s.tag
+	return policyPlace{
+		list: now.Policies, where: "plan " + now.Slug, said: fmt.Sprintf("Changed the policies of plan %s.", now.Slug),
+		save: func(list []policyAnswer) ([]byte, error) {
+			return s.call(ctx, http.MethodPatch, path, wait.query(), map[string]any{"policies": list}, nil)
 		},
 	}, nil
 }

@@ -63,6 +63,16 @@ func TestPoliciesAreSetByCommand(t *testing.T) {
 	wants(t, "environment", tm.ok("policies", "add", "rate_limit", oneASecond, "--environment", "Production", "--wait"), "Changed the policies of production.", "In force on 1 of 1 nodes")
 	requests(" rate_limit:1", "--environment", "production")
 	wants(t, "environments show", tm.ok("environments", "show", "production"), "Policies", "rate_limit")
+	const atOnce = `{"calls":10,"by":"subscription"}`
+	wants(t, "plan", tm.ok("policies", "add", "concurrency", atOnce, "--plan", "orders/trial", "--wait"), "Changed the policies of plan trial.", "In force on 1 of 1 nodes")
+	wants(t, "list of the plan", tm.ok("policies", "list", "--plan", "orders/trial"), "concurrency", `"calls":10`)
+	wants(t, "plans show", tm.ok("plans", "show", "orders/trial"), "10 calls at once")
+	wants(t, "show with the plans", tm.ok("policies", "show", "orders"), `"calls":10`)
+	tm.ok("policies", "off", "0", "--plan", "orders/trial")
+	if shown := tm.ok("plans", "show", "orders/trial"); strings.Contains(shown, "at once") {
+		t.Errorf("one that is off is told of:\n%s", shown)
+	}
+	tm.ok("policies", "remove", "0", "--plan", "orders/trial")
 	wants(t, "versions show", tm.ok("versions", "show", "orders"), "Draft: policies rate_limit, rate_limit", "key")
 	wants(t, "show with it", tm.ok("policies", "show", "orders", "--environment", "production"), "environment")
 	tm.ok("policies", "remove", "0", "--environment", "production")
@@ -78,6 +88,10 @@ func TestPoliciesAreSetByCommand(t *testing.T) {
 		{[]string{"policies", "add", "key", "no-such-file", "orders"}, exitUsage, "no-such-file"},
 		{[]string{"policies", "add", "key", `{"bearer":true}`}, exitUsage, "name an API"},
 		{[]string{"policies", "add", "key", `{"bearer":true}`, "orders", "--environment", "production"}, exitUsage, "--environment"},
+		{[]string{"policies", "add", "key", `{"bearer":true}`, "--plan", "orders/trial"}, exitRefused, "policies[0].kind"},
+		{[]string{"policies", "add", "concurrency", atOnce, "orders", "--plan", "orders/trial"}, exitUsage, "--plan"},
+		{[]string{"policies", "list", "--environment", "production", "--plan", "orders/trial"}, exitUsage, "do not go together"},
+		{[]string{"policies", "list", "--plan", "orders/nothing"}, exitRefused, "nothing"},
 		{[]string{"policies", "add", "rate_limit", oneASecond, "orders", "--at", "3"}, exitUsage, "0 to 2"},
 		{[]string{"policies", "list", "orders", "--operation", "nothing"}, exitRefused, "list_orders"},
 		{[]string{"policies", "remove", "2", "orders"}, exitUsage, "counted from 0"},

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"portico/internal/entry"
+	"portico/internal/entry/describe"
 )
 
 type ctlProducts struct {
@@ -51,6 +54,7 @@ func short(d time.Duration) string {
 type planAnswer struct {
 	ID, Slug, Name, Approval, State, Price string
 	Limits                                 []limitAnswer
+	Policies                               []policyAnswer
 	MaxKeyLifeMS                           int64     `json:"max_key_life_ms"`
 	ClosesAt                               time.Time `json:"closes_at"`
 	Losing                                 []losingAnswer
@@ -60,6 +64,16 @@ func (p planAnswer) limits() string {
 	parts := make([]string, len(p.Limits))
 	for i, l := range p.Limits {
 		parts[i] = l.String()
+	}
+	for _, one := range p.Policies {
+		if one.Off {
+			continue
+		}
+		text := one.Kind // of a newer manager
+		if known, err := entry.ParsePolicy(entry.PolicyKind(one.Kind), one.Config); err == nil {
+			text = describe.Limit(known.Config)
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }

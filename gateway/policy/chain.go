@@ -536,15 +536,15 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 	case *entry.ExpressionPolicy:
 		return newExpressionStep(*p)
 	case *entry.RateLimit:
-		return newRateLimitStep(*p, c.version, at.operation(), c.tools.Limiter)
+		return newRateLimitStep(*p, c.declared(at), c.tools.Limiter)
 	case *entry.Validate:
 		return newValidateStep(*p, c.contract(at.route), c.tools.Reported)
 	case *entry.Mock:
 		return newMockStep(*p, c.contract(at.route))
 	case *entry.SpikeArrest:
-		return newSpikeArrestStep(*p, c.version, at.operation(), c.tools.Limiter)
+		return newSpikeArrestStep(*p, c.declared(at), c.tools.Limiter)
 	case *entry.ConcurrencyLimit:
-		return newConcurrencyStep(*p, c.version, at.operation(), c.tools.Limiter)
+		return newConcurrencyStep(*p, c.declared(at), c.tools.Limiter)
 	case *entry.CachePolicy:
 		return newCacheStep(*p, c.tools.Cache)
 	case *entry.CompressPolicy:
@@ -575,6 +575,11 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newWAFStep(*p, c.tools.WAF)
 	}
 	return unknownStep{} // entry/check lets none pass
+}
+
+// declared says where a limit is set that stands there.
+func (c *Compiler) declared(at site) declared {
+	return declared{version: c.version, operation: at.operation()}
 }
 
 // destination returns what an upstream's name stands for; "" is the first one.

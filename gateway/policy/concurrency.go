@@ -9,17 +9,18 @@ import (
 // concurrencyStep is the policy "concurrency": a call takes a place until it is
 // over.
 type concurrencyStep struct {
-	id      uint64
-	calls   int64
-	counted counted
-	queue   queue
-	limiter *Limiter
+	id       uint64
+	calls    int64
+	counted  counted
+	queue    queue
+	declared declared
+	limiter  *Limiter
 }
 
-func newConcurrencyStep(p entry.ConcurrencyLimit, version ID, operation string, limiter *Limiter) *concurrencyStep {
+func newConcurrencyStep(p entry.ConcurrencyLimit, at declared, limiter *Limiter) *concurrencyStep {
 	return &concurrencyStep{
-		limitID(int64(p.Calls), 0, 0, 0, p.By, p.Name+p.Expression, version.String()+operation),
-		int64(p.Calls), newCounted(p.By, p.Name, p.Expression, version), newQueue(p.Queue), limiter,
+		limitID(int64(p.Calls), 0, 0, 0, p.By, p.Name+p.Expression, at.state()),
+		int64(p.Calls), newCounted(p.By, p.Name, p.Expression, at), newQueue(p.Queue), at, limiter,
 	}
 }
 
@@ -28,7 +29,7 @@ func (s *concurrencyStep) Run(ctx context.Context, ex *Exchange) error {
 	key := s.counted.key(s.limiter, s.id, ex)
 	v := s.limiter.lines.pass(ctx, ex, s, key, s.queue)
 	if !v.admitted {
-		return ex.refused(s.limiter, v, codeConcurrencyLimited)
+		return ex.refused(s.limiter, v, codeConcurrencyLimited, s.declared)
 	}
 	ex.held.add(place{s.limiter, key})
 	return nil

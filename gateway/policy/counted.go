@@ -6,16 +6,47 @@ import (
 	"portico/internal/entry/expression"
 )
 
+// declared is where a limit is set.
+type declared struct {
+	version   ID     // of an API, or of one of its operations
+	operation string // "" where it is not an operation's
+	planned   bool   // it is a plan's, for each of whose subscriptions it counts
+	plan      string // the plan's name
+}
+
+// state is what keeps the counts of a limit apart from those of one that says the
+// same elsewhere.
+func (d declared) state() string {
+	if d.planned {
+		return "plan"
+	}
+	return d.version.String() + d.operation
+}
+
+// text says for what a call is one too many.
+func (d declared) text() string {
+	switch {
+	case d.planned:
+		return "the plan " + d.plan
+	case d.operation != "":
+		return "this operation"
+	case d.version != ID{}:
+		return "this API"
+	}
+	return "this environment"
+}
+
 // counted is what a limit counts by.
 type counted struct {
 	by, name string
 	program  *expression.Program // nil for none
 	version  ID
+	planned  bool // each subscription counts for itself
 }
 
 // newCounted compiles what passed entry/check.
-func newCounted(by, name, source string, version ID) counted {
-	c := counted{by: by, name: name, version: version}
+func newCounted(by, name, source string, at declared) counted {
+	c := counted{by: by, name: name, version: at.version, planned: at.planned}
 	if by == "expression" {
 		if program, err := expression.Compile(source, expression.Text); err == nil {
 			c.program = program
@@ -34,9 +65,20 @@ const (
 // key returns the key under which a call counts for a limit. A call that lacks
 // what is counted by is an address.
 func (c *counted) key(m *Limiter, limit uint64, ex *Exchange) uint64 {
+	version := &c.version
+	if sub := ex.Caller.Subscription; c.planned && sub != nil {
+		if c.by == bySubscription {
+			return m.key(limit, sub.ID[:])
+		}
+		limit, version = m.key(limit, sub.ID[:]), &ex.Scope.Version
+	}
 	switch c.by {
 	case "api":
-		return m.key(limit, c.version[:])
+		return m.key(limit, version[:])
+	case bySubscription:
+		if sub := ex.Caller.Subscription; sub != nil {
+			return m.key(limit^byGranted, sub.ID[:])
+		}
 	case "caller":
 		if ex.Caller.Grant != nil {
 			return m.key(limit^byGranted, ex.Caller.Grant.Application[:])

@@ -152,7 +152,29 @@ func (grantStep) explain(ex *Exchange) string {
 }
 
 func (s planLimitStep) explain(ex *Exchange) string {
-	return orText(ex.Limits.explain(bySubscription, nil), "the plan sets no rate limit")
+	text := ex.Limits.explain(bySubscription, nil)
+	if sub := ex.Caller.Subscription; sub != nil {
+		if terms := sub.Terms.Load(); terms != nil {
+			text = terms.explain(ex, text)
+		}
+	}
+	return orText(text, "the plan sets no limit")
+}
+
+// explain adds what the steps of a plan have done to a text.
+func (t *Terms) explain(ex *Exchange, text string) string {
+	for _, step := range t.steps {
+		x, ok := step.(explainer)
+		if !ok {
+			continue
+		}
+		if more := x.explain(ex); more != "" && text != "" {
+			text += "; " + more
+		} else {
+			text += more
+		}
+	}
+	return text
 }
 
 func (s *rateLimitStep) explain(ex *Exchange) string {
@@ -168,13 +190,13 @@ func (s *concurrencyStep) explain(ex *Exchange) string {
 	return text + strconv.FormatInt(under, 10) + " are under way"
 }
 
-// explain says what limits have left: one of them, or where it is nil those by
-// something.
+// explain says what limits have left: one of them, or where it is nil the numbers
+// of the plan.
 func (r *LimitReports) explain(by string, one *limit) string {
 	text := ""
 	for i := range r.count {
 		rep := r.at(i)
-		if one != nil && rep.limit != one || one == nil && rep.by != by {
+		if one != nil && rep.limit != one || one == nil && !rep.limit.planned {
 			continue
 		}
 		if text != "" {

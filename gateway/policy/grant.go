@@ -82,6 +82,7 @@ type Terms struct {
 	Name   string
 	apis   []termsAPI
 	limits []limit
+	steps  []Step // of the plan's policies, in order
 }
 
 type termsAPI struct {
@@ -89,9 +90,13 @@ type termsAPI struct {
 	operations map[string]struct{} // nil is all
 }
 
-// NewTerms compiles terms that passed entry/check.
-func NewTerms(t entry.Terms) *Terms {
+// NewTerms compiles terms that passed entry/check. Their policies keep what they
+// count in the limiter.
+func NewTerms(t entry.Terms, limiter *Limiter) *Terms {
 	out := &Terms{Name: t.Name, limits: newLimits(t.Limits)}
+	for _, p := range t.Policies {
+		out.steps = append(out.steps, newPlanStep(p, declared{planned: true, plan: out.Name}, limiter))
+	}
 	for _, a := range t.APIs {
 		version, _ := ParseID(a.Version)
 		api := termsAPI{version: version}

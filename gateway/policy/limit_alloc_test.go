@@ -53,3 +53,13 @@ func TestLimitsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestPlansPoliciesAllocateNothing(t *testing.T) {
+	call := planned()
+	if err := call(); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(1000, func() { _ = call() }); n > 0 {
+		t.Errorf("%v allocations a call", n)
+	}
+}

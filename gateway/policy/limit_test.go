@@ -365,7 +365,7 @@ func TestEachCredentialHasItsLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		slot := &policy.TermsSlot{}
-		slot.Store(policy.NewTerms(entry.Terms{Plan: uuid(2), APIs: []entry.TermsAPI{{Version: uuid(1)}}}))
+		slot.Store(policy.NewTerms(entry.Terms{Plan: uuid(2), APIs: []entry.TermsAPI{{Version: uuid(1)}}}, nil))
 		keys = append(keys, key.Reveal())
 		grants[sha256.Sum256([]byte(key.Reveal()))] = policy.NewGrant(entry.Position{}, entry.Grant{
 			Credential: uuid(30 + i), Application: uuid(4), Tenant: uuid(5),

@@ -35,7 +35,7 @@ func scope() *policy.Scope {
 
 func grantFor(limits ...entry.RateLimit) *policy.Grant {
 	slot := &policy.TermsSlot{}
-	slot.Store(policy.NewTerms(entry.Terms{Plan: uuid(2), APIs: []entry.TermsAPI{{Version: uuid(1)}}, Limits: limits}))
+	slot.Store(policy.NewTerms(entry.Terms{Plan: uuid(2), APIs: []entry.TermsAPI{{Version: uuid(1)}}, Limits: limits}, nil))
 	return policy.NewGrant(entry.Position{}, entry.Grant{
 		Credential: uuid(3), Application: uuid(4), Tenant: uuid(5),
 		Subscriptions: []entry.Subscription{{ID: uuid(6), Terms: uuid(2), State: entry.Active}},

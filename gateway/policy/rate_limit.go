@@ -20,12 +20,14 @@ type limit struct {
 	period   int64
 	slice    int64 // a sliding window's parts; 0 for a limit of none
 	untold   bool  // in RateLimit
+	planned  bool  // one of the numbers of a plan, which has no step of its own
 }
 
 func newLimits(list []entry.RateLimit) []limit {
 	out := make([]limit, len(list))
 	for i, l := range list {
 		out[i] = newLimit(l, "")
+		out[i].planned = true
 	}
 	return out
 }
@@ -60,16 +62,17 @@ func limitID(a, b, c, d int64, by, name, declared string) uint64 {
 // rateLimitStep is the policy "rate_limit" of an API or a route, and
 // "spike_arrest", which is one of a burst of 1.
 type rateLimitStep struct {
-	limit   limit
-	counted counted
-	queue   queue
-	code    string
-	limiter *Limiter
+	limit    limit
+	counted  counted
+	queue    queue
+	code     string
+	declared declared
+	limiter  *Limiter
 }
 
-func newRateLimitStep(l entry.RateLimit, version ID, operation string, limiter *Limiter) *rateLimitStep {
+func newRateLimitStep(l entry.RateLimit, at declared, limiter *Limiter) *rateLimitStep {
 	return &rateLimitStep{
-		newLimit(l, version.String()+operation), newCounted(l.By, l.Name, l.Expression, version), newQueue(l.Queue), codeRateLimited, limiter,
+		newLimit(l, at.state()), newCounted(l.By, l.Name, l.Expression, at), newQueue(l.Queue), codeRateLimited, at, limiter,
 	}
 }
 
@@ -86,7 +89,7 @@ func (s *rateLimitStep) Run(ctx context.Context, ex *Exchange) error {
 	v := s.limiter.lines.pass(ctx, ex, s, key, s.queue)
 	ex.Limits.add(report{limit: &s.limit, by: s.counted.by, key: key, verdict: v})
 	if !v.admitted {
-		return ex.refused(s.limiter, v, s.code)
+		return ex.refused(s.limiter, v, s.code, s.declared)
 	}
 	return nil
 }
@@ -107,34 +110,55 @@ func (s *rateLimitStep) pace() int64 {
 // bySubscription is what limits of plans are counted by.
 const bySubscription = "subscription"
 
-// planLimitStep counts a subscription's limits. All must admit.
+// planLimitStep counts a subscription's limits, then passes its plan's policies.
+// All must admit.
 type planLimitStep struct{ limiter *Limiter }
 
 // Run implements Step.
-func (s planLimitStep) Run(_ context.Context, ex *Exchange) error {
+func (s planLimitStep) Run(ctx context.Context, ex *Exchange) error {
 	sub := ex.Caller.Subscription
 	if sub == nil { // nobody's plan
 		return nil
 	}
+	terms := sub.Terms.Load()
+	if terms == nil { // the plan has been closed since the call was authorised
+		return nil
+	}
 	limits := sub.limits
 	if limits == nil {
-		if terms := sub.Terms.Load(); terms != nil {
-			limits = terms.limits
-		}
+		limits = terms.limits
 	}
 	for i := range limits {
 		key := s.limiter.key(limits[i].id, sub.ID[:])
 		v := s.limiter.take(&limits[i], key, ex.Mono)
 		ex.Limits.add(report{limit: &limits[i], by: bySubscription, key: key, verdict: v})
 		if !v.admitted {
-			return ex.refused(s.limiter, v, codeRateLimited)
+			return ex.refused(s.limiter, v, codeRateLimited, declared{planned: true, plan: terms.Name})
+		}
+	}
+	for _, step := range terms.steps {
+		if err := step.Run(ctx, ex); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// newPlanStep compiles a policy of a plan.
+func newPlanStep(p entry.Policy, at declared, limiter *Limiter) Step {
+	switch c := p.Config.(type) {
+	case *entry.RateLimit:
+		return newRateLimitStep(*c, at, limiter)
+	case *entry.SpikeArrest:
+		return newSpikeArrestStep(*c, at, limiter)
+	case *entry.ConcurrencyLimit:
+		return newConcurrencyStep(*c, at, limiter)
+	}
+	return unknownStep{} // entry/check lets none pass
+}
+
 // refused gives back what other limits took, and returns the refusal.
-func (ex *Exchange) refused(m *Limiter, v verdict, code string) error {
+func (ex *Exchange) refused(m *Limiter, v verdict, code string, at declared) error {
 	ex.Limits.giveBack(m, ex.Mono)
 	if v.gone {
 		return &Broken{errGone}
@@ -142,7 +166,7 @@ func (ex *Exchange) refused(m *Limiter, v verdict, code string) error {
 	wait := seconds(v.retry)
 	return &Denied{
 		Status: http.StatusTooManyRequests, Code: code,
-		Detail:     "Too many calls. Call again in " + strconv.FormatInt(wait, 10) + " s.",
+		Detail:     "Too many calls for " + at.text() + ". Call again in " + strconv.FormatInt(wait, 10) + " s.",
 		RetryAfter: time.Duration(wait) * time.Second,
 	}
 }

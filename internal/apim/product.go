@@ -62,6 +62,7 @@ type Plan struct {
 	Price       string // free text, "" is free of charge
 	Approval    Approval
 	Limits      []RateLimit
+	Policies    []Policy // of the stage limit; they hold beside Limits, for each subscription
 	// MaxKeyLife bounds the keys that are made for applications on the plan;
 	// 0 is no bound. Keys of before stay as they are.
 	MaxKeyLife time.Duration

@@ -49,7 +49,7 @@ type Subscription struct {
 
 	StartsAt  time.Time   // zero: at once
 	EndsAt    time.Time   // zero: never
-	Limits    []RateLimit // its own, instead of the plan's; none: the plan's
+	Limits    []RateLimit // its own, instead of the plan's; none: the plan's. The plan's Policies hold anyway
 	UpdatedAt time.Time
 
 	Suspensions []Suspension // in single environments; the state stays

@@ -6,6 +6,10 @@ type Terms struct {
 	Name   string      `json:"name"` // for errors: "Orders, Trial"
 	APIs   []TermsAPI  `json:"apis"`
 	Limits []RateLimit `json:"limits"` // each holds; the tightest is reported
+
+	// Policies are of the stage limit. Whatever they count by, each subscription
+	// counts for itself.
+	Policies []Policy `json:"policies,omitempty"`
 }
 
 // TermsAPI is an API version in a plan. No operations are all of them.
@@ -49,7 +53,7 @@ type Subscription struct {
 	State    SubscriptionState `json:"state"`
 	StartsAt int64             `json:"starts_at,omitempty"`
 	EndsAt   int64             `json:"ends_at,omitempty"`
-	Limits   []RateLimit       `json:"limits,omitempty"` // its own, instead of the plan's
+	Limits   []RateLimit       `json:"limits,omitempty"` // its own, instead of the plan's; the plan's Policies hold beside them
 }
 
 // Seen says which secrets a node has taken lately.

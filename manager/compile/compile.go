@@ -124,6 +124,7 @@ func Terms(p apim.Plan, product apim.Product) entry.Terms {
 	for _, l := range p.Limits {
 		out.Limits = append(out.Limits, rateLimit(l))
 	}
+	out.Policies = Policies(p.Policies)
 	return out
 }
 

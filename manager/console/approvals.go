@@ -194,9 +194,8 @@ func gets(s manager.SubscriptionView) []fact {
 	if apis == "" {
 		apis = "none yet: the product offers no API version"
 	}
-	return []fact{
-		{"APIs", apis}, {"Rate", limitsText(s.Plan.Limits)}, {"Price", price}, {"Environment", environments},
-	}
+	out := append([]fact{{"APIs", apis}}, planFacts(s.Plan)...)
+	return append(out, fact{"Price", price}, fact{"Environment", environments})
 }
 
 // done tells what was decided just before, from the address.

@@ -75,7 +75,13 @@ func (v *visit) builtin(s *stepView, d manager.VersionDetail, one manager.ChainS
 			s.Text = "to one of " + count(len(d.Products), "product", "products")
 		}
 	case "plan_limit":
-		s.Key, s.Text = "plan", "for each subscription"
+		s.Key, s.Text, s.Plans = "plan", "for each subscription", planLines(v.links, one.Plans)
+		switch n := len(s.Plans); {
+		case n == 1:
+			s.Text += ": " + s.Plans[0].Text
+		case n > 1:
+			s.Text += ", by " + count(n, "plan", "plans")
+		}
 		if len(rt.Limits) == 0 {
 			s.Key = "limit" // where the version's own is set
 		}
@@ -85,6 +91,21 @@ func (v *visit) builtin(s *stepView, d manager.VersionDetail, one manager.ChainS
 			s.Text = limitsText(rt.Limits) + " " + byText(rt.Limits[0].By)
 		}
 	}
+}
+
+// planLine is what a plan adds to a chain.
+type planLine struct{ Name, Text, Href string }
+
+func planLines(l links, plans []manager.ChainPlan) []planLine {
+	var out []planLine
+	for _, p := range plans {
+		var parts []string
+		for _, f := range planFacts(p.Plan) {
+			parts = append(parts, f.Text)
+		}
+		out = append(out, planLine{p.Product.Name + ", " + p.Plan.Name, strings.Join(parts, "; "), l.plan(p.Product.Slug, p.Plan.ID, "policies")})
+	}
+	return out
 }
 
 func placesText(p apim.CredentialPlaces) string {

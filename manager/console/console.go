@@ -129,6 +129,11 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	post("/products/:product/plans/:plan/state", h.movePlan)
 	both("/products/:product/plans/:plan/close", h.closingForm, h.closePlan)
 	post("/products/:product/plans/:plan/keep", h.keepPlan)
+	get("/products/:product/plans/:plan/policies", h.planPolicies)
+	get("/products/:product/plans/:plan/add-policy", h.addPolicy)
+	post("/products/:product/plans/:plan/policies/:policy", h.savePolicy)
+	post("/products/:product/plans/:plan/policies/:policy/:verb", h.movePolicy)
+	both("/products/:product/plans/:plan/policies/:policy/remove", h.removePolicyForm, h.removePolicy)
 
 	both("/approvals", h.approvals, h.decideBulk)
 	post("/approvals/:subscription/:verb", h.decide)

@@ -294,7 +294,7 @@ func stepName(step string) string {
 	case "grant":
 		return "Subscription"
 	case "plan_limit":
-		return "Rate limit of the plan"
+		return "Limits of the plan"
 	case "split":
 		return "Traffic split"
 	}

@@ -57,10 +57,10 @@ func TestExplainShowsTheWayOfACall(t *testing.T) {
 	other.ID, other.Path = "o1", "/somebody/else"
 	s.catalog.Ways = ways{s.limited(acme), other}
 
-	list := b.get("/t/acme/explain").shows(http.StatusOK, "Try a call and explain it", "429", "/acme/orders/v1/orders", "Rate limit of the plan", "No call is open").hides("/somebody/else")
+	list := b.get("/t/acme/explain").shows(http.StatusOK, "Try a call and explain it", "429", "/acme/orders/v1/orders", "Limits of the plan", "No call is open").hides("/somebody/else")
 	list.has(`hx-trigger="load delay:1s"`, `Checkout &lt;b&gt;`)
 	b.get("/t/acme/explain?call=a1").shows(http.StatusOK,
-		"Stopped at 2 · Rate limit of the plan", "Too many calls. Call again in 1 s.", "Policy chain of acme/orders v1 r3", "0 – 97 µs",
+		"Stopped at 2 · Limits of the plan", "Too many calls. Call again in 1 s.", "Policy chain of acme/orders v1 r3", "0 – 97 µs",
 		"1 · API key", "58 µs", "3 · Rate limit", "not reached", "Upstream", "not called", "429, 212 bytes", "14 µs",
 		"What would have let it through", "Waiting, or a higher limit: 100 calls in 1s: 0 left", "GET /orders", "this is the method GET", "gw-1", "#12", "req-7")
 	b.get("/t/acme/explain?call=o1").shows(http.StatusOK, "No call is open").hides("/somebody/else")

@@ -19,7 +19,10 @@ type planFormPage struct {
 	Submit  string
 	New     bool
 	Lock    string
-	Form    form
+
+	Policies     string // where they are set; "" for a new one
+	PoliciesText string
+	Form         form
 }
 
 func (h *Console) newPlan(v *visit) error {
@@ -85,6 +88,8 @@ func (h *Console) planForm(v *visit, status int, f form, d manager.ProductDetail
 		p.Heading, p.Submit, p.New, crumb = "Edit "+plan.Name, "Save plan", false, plan.Name
 		p.Intro = "Limits are in force for existing subscriptions as soon as the gateway nodes confirm."
 		p.Action = l.plan(d.Product.Slug, plan.ID)
+		p.Policies = l.plan(d.Product.Slug, plan.ID, "policies")
+		p.PoliciesText = "Calls at once, smoothed bursts, sliding windows, queues, beside the rate: " + count(len(plan.Policies), "policy is set.", "policies are set.")
 	}
 	p.shell = v.shell(p.Heading, link{"Products", l.products()}, link{d.Product.Name, p.Back}, link{crumb, ""})
 	return v.render(status, planForm(p))

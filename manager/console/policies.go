@@ -21,6 +21,7 @@ const (
 	ofEnvironment policyPlace = "e"
 	ofVersion     policyPlace = "v"
 	ofOperation   policyPlace = "o"
+	ofPlan        policyPlace = "p"
 )
 
 // policyRef names a policy by its place in a list: "v0", "o2".
@@ -36,7 +37,7 @@ const newPolicy = "new"
 func (r policyRef) String() string { return string(r.place) + strconv.Itoa(r.at) }
 
 func refOf(s string) (policyRef, bool) {
-	for _, place := range []policyPlace{ofEnvironment, ofVersion, ofOperation} {
+	for _, place := range []policyPlace{ofEnvironment, ofVersion, ofOperation, ofPlan} {
 		if rest, ok := strings.CutPrefix(s, string(place)); ok {
 			at, err := strconv.Atoi(rest)
 			return policyRef{place, at}, err == nil && at >= 0
@@ -46,7 +47,7 @@ func refOf(s string) (policyRef, bool) {
 }
 
 // policyHome is a list of policies that a page shows and changes: a version's, an
-// operation's, or an environment's.
+// operation's, an environment's, or a plan's.
 type policyHome struct {
 	Place   policyPlace
 	List    []apim.Policy
@@ -145,12 +146,16 @@ func (h *Console) homeOf(v *visit) (policyHome, policyRef, error) {
 		}
 		return h.environmentHome(v, env), ref, err
 	}
+	if v.param("plan") != "" {
+		home, err := h.planOfHome(v)
+		return home, ref, err
+	}
 	d, err := h.versionOf(v)
 	if err != nil {
 		return policyHome{}, ref, err
 	}
 	home, err := h.versionHome(v, d, ref.place, operation)
-	if err != nil && ref.place == ofEnvironment {
+	if err != nil && (ref.place == ofEnvironment || ref.place == ofPlan) {
 		err = goneError()
 	}
 	return home, ref, err
@@ -335,11 +340,11 @@ func (v *visit) policyPanel(home policyHome, at, number int, typed form) *policy
 // nobody knows.
 func (v *visit) newPolicy(home policyHome, typed form) *policyPanel {
 	about, known := describe.Of(entry.PolicyKind(v.query("kind")))
-	if !known {
+	if !known || !home.takes(about) {
 		return nil
 	}
 	if typed.values == nil {
-		config := []byte("{}")
+		config := home.fresh()
 		if i, err := strconv.Atoi(v.query("example")); err == nil && i >= 0 && i < len(about.Examples) {
 			config = []byte(about.Examples[i].Config)
 		}
@@ -449,6 +454,9 @@ func (h *Console) savePolicy(v *visit) error {
 	about, known := describe.Of(entry.PolicyKind(kind))
 	if !known {
 		return apim.Errorf(apim.NotFound, "there is no policy of kind %q", kind)
+	}
+	if isNew && !home.takes(about) {
+		return apim.Errorf(apim.Invalid, "a policy of kind %s cannot be set for %s: plans take those of the stage limit", kind, home.For)
 	}
 	if f.arranged() {
 		return home.Show(http.StatusOK, f)
@@ -649,6 +657,6 @@ func (h *Console) addPolicy(v *visit) error {
 	if home.Draft {
 		p.Text += " It is added to the draft; nothing is live until you publish."
 	}
-	p.List.Stages = stagePolicies(p.List.Query, func(one describe.Policy) string { return home.open(newPolicy, "kind", string(one.Kind)) })
+	p.List.Stages = home.kinds(p.List.Query)
 	return v.render(http.StatusOK, addPolicyView(p))
 }

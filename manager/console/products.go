@@ -108,6 +108,7 @@ type planColumn struct {
 	LongKeys                 string // how many keys live longer than it allows
 	State                    apim.PlanState
 	Edit                     string
+	Policies                 string // where those of the stage limit are set
 	Moves                    []planMove
 	Closes                   string // the date that is set, or that it closed at
 	Close, Keep              string // the question, and what takes the date back; "" where there is none
@@ -202,7 +203,8 @@ func planOf(l links, product string, plan apim.Plan) planColumn {
 	if plan.Approval == apim.Automatic {
 		approval = "Access at once"
 	}
-	out.Facts = []fact{{"Rate", limitsText(plan.Limits)}, {"Approval", approval}}
+	out.Facts = append(planFacts(plan), fact{"Approval", approval})
+	out.Policies = l.plan(product, plan.ID, "policies")
 	if plan.MaxKeyLife > 0 {
 		out.Facts = append(out.Facts, fact{"Keys live", "at most " + lifeText(plan.MaxKeyLife)})
 	}

@@ -222,6 +222,7 @@ type stepView struct {
 	Move      string // where its place among others is changed; "" where it stays
 	Among     string // those that it can change places with have the same
 	Current   bool
+	Plans     []planLine // that add theirs
 }
 
 type routeView struct {

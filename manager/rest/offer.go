@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"portico/internal/apim"
@@ -56,7 +57,7 @@ func offerOf(o manager.Offer) offer {
 	p := o.Product
 	return offer{
 		Product:  offeredProduct{ID: p.ID, Slug: p.Slug, Name: p.Name, Summary: p.Summary, Description: p.Description},
-		Provider: provider{Slug: o.Provider.Slug, Name: o.Provider.Name}, Plans: each(o.Plans, planOf),
+		Provider: provider{Slug: o.Provider.Slug, Name: o.Provider.Name}, Plans: each(o.Plans, offeredPlan),
 		Versions: each(o.Versions, func(v manager.OfferedVersion) offeredVersion {
 			return offeredVersion{
 				ID: v.Version, API: v.API.Slug, Label: v.Label, State: v.State, StateReason: v.StateReason,
@@ -64,6 +65,13 @@ func offerOf(o manager.Offer) offer {
 			}
 		}),
 	}
+}
+
+// offeredPlan is a plan as who subscribes to it sees it: without what is not in
+// force.
+func offeredPlan(p apim.Plan) plan {
+	p.Policies = slices.DeleteFunc(slices.Clone(p.Policies), func(one apim.Policy) bool { return one.Off })
+	return planOf(p)
 }
 
 func placeOf(p manager.OfferedPlace) offeredPlace {

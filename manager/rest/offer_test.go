@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -183,5 +184,69 @@ func testTenantChoosesItsKeyPrefix(t *testing.T, place postgres.Place) {
 	}
 	if got := s.call(s.cem, "PATCH", "/tenants/client", `{"key_prefix":""}`).ok(200); got["key_prefix"] != nil {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestPlansPoliciesAreSetThroughTheAPI, and who subscribes sees those that are in
+// force.
+func TestPlansPoliciesAreSetThroughTheAPI(t *testing.T) {
+	postgres.Both(t, testPlansPoliciesAreSetThroughTheAPI)
+}
+
+func testPlansPoliciesAreSetThroughTheAPI(t *testing.T, place postgres.Place) {
+	s := newScene(t, place)
+	at := "/tenants/shop/plans/" + s.trial
+	policies := func(plan map[string]any) string {
+		raw, _ := json.Marshal(plan["policies"])
+		return string(raw)
+	}
+	if got := policies(s.call(s.ada, "GET", at, nil).ok(200)); got != "[]" {
+		t.Errorf("got %s, want none", got)
+	}
+	const window = `{"kind":"rate_limit","config":{"requests":9,"period_ms":60000,"algorithm":"sliding_window","by":"subscription","queue":{"length":3,"wait_ms":500}}}`
+	set := s.call(s.ada, "PATCH", at+"?wait=applied", `{"policies":[{"kind":"concurrency","config":{"calls":3,"by":"subscription"}},`+window+`,{"kind":"spike_arrest","config":{"requests":9,"per":"second","by":"credential"},"off":true}]}`).ok(200)
+	const want = `[{"config":{"by":"subscription","calls":3},"kind":"concurrency"},{"config":{"algorithm":"sliding_window","by":"subscription","period_ms":60000,"queue":{"length":3,"wait_ms":500},"requests":9},"kind":"rate_limit"},` +
+		`{"config":{"by":"credential","per":"second","requests":9},"kind":"spike_arrest","off":true}]`
+	if got := policies(set); got != want || set["change"] == nil {
+		t.Errorf("got  %s\nwant %s, on its way to the nodes", got, want)
+	}
+	if got := policies(s.call(s.ada, "PATCH", at, `{"price":"one"}`).ok(200)); got != want {
+		t.Errorf("another change made it %s", got)
+	}
+	offer := s.call(s.cem, "GET", "/tenants/client/offers/shop/orders", nil).ok(200)
+	offered := ""
+	for _, p := range offer["plans"].([]any) {
+		if p := p.(map[string]any); p["id"] == s.trial {
+			offered = policies(p)
+		}
+	}
+	if !strings.Contains(offered, `"concurrency"`) || !strings.Contains(offered, `"sliding_window"`) || strings.Contains(offered, "spike_arrest") {
+		t.Errorf("offered with %s, want those that are in force", offered)
+	}
+	for _, c := range []struct{ body, field string }{
+		{`{"policies":[{"kind":"concurrency","config":{"calls":0,"by":"subscription"}}]}`, "policies[0].config.calls"},
+		{`{"policies":[{"kind":"concurrency","config":{"colour":"red"}}]}`, "policies[0].config.colour"},
+		{`{"policies":[{"kind":"cors","config":{"origins":["https://a.example"]}}]}`, "policies[0].kind"},
+		{`{"policies":[{"kind":"magic","config":{}}]}`, "policies[0].kind"},
+		{`{"policies":[{"kind":"concurrency","config":{},"on":true}]}`, "policies[0].on"},
+	} {
+		s.call(s.ada, "PATCH", at, c.body).refused(422, "invalid", c.field)
+	}
+	made := s.call(s.ada, "POST", "/tenants/shop/products/orders/plans", `{"name":"Gold","policies":[`+window+`]}`).ok(201)
+	if got := policies(made); !strings.Contains(got, "sliding_window") {
+		t.Errorf("made with %s", got)
+	}
+	chain := s.call(s.ada, "GET", "/tenants/shop/versions/"+s.version+"/chain", nil).ok(200)
+	told := false
+	for _, one := range chain["items"].([]any) {
+		one := one.(map[string]any)
+		raw, _ := json.Marshal(one["config"])
+		told = told || one["kind"] == "plan_limit" && strings.Contains(string(raw), s.trial) && strings.Contains(string(raw), `"calls":3`) && !strings.Contains(string(raw), "spike_arrest")
+	}
+	if !told {
+		t.Errorf("the chain does not tell of the plan's: %v", chain["items"])
+	}
+	if got := policies(s.call(s.ada, "PATCH", at, `{"policies":[]}`).ok(200)); got != "[]" {
+		t.Errorf("got %s, want none", got)
 	}
 }

@@ -18,6 +18,7 @@ type plan struct {
 	Price       string         `json:"price"`
 	Approval    apim.Approval  `json:"approval"`
 	Limits      []rateLimit    `json:"limits"`
+	Policies    []policy       `json:"policies"`
 	MaxKeyLife  int64          `json:"max_key_life_ms,omitempty"`
 	LongKeys    int            `json:"long_keys,omitempty"`
 	State       apim.PlanState `json:"state"`
@@ -31,7 +32,7 @@ type plan struct {
 func planOf(p apim.Plan) plan {
 	return plan{
 		ID: p.ID, Product: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
-		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), MaxKeyLife: p.MaxKeyLife.Milliseconds(), State: p.State, ClosesAt: p.ClosesAt.UTC(),
+		Approval: p.Approval, Limits: each(p.Limits, rateLimitOf), Policies: each(p.Policies, policyOf), MaxKeyLife: p.MaxKeyLife.Milliseconds(), State: p.State, ClosesAt: p.ClosesAt.UTC(),
 		CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
 	}
 }
@@ -43,6 +44,7 @@ type planInput struct {
 	Price       *string         `json:"price"`
 	Approval    *apim.Approval  `json:"approval"`
 	Limits      *[]rateLimit    `json:"limits"`
+	Policies    *[]policy       `json:"policies"`
 	MaxKeyLife  *int64          `json:"max_key_life_ms"`
 	State       *apim.PlanState `json:"state"`
 }
@@ -51,7 +53,7 @@ func (in planInput) input() (manager.PlanInput, error) {
 	limits, err := rateLimits(in.Limits)
 	out := manager.PlanInput{
 		Name: in.Name, Description: in.Description, Price: in.Price,
-		Approval: in.Approval, Limits: limits, State: in.State,
+		Approval: in.Approval, Limits: limits, Policies: policiesOf(in.Policies), State: in.State,
 	}
 	if in.MaxKeyLife != nil {
 		if *in.MaxKeyLife < 0 || *in.MaxKeyLife > math.MaxInt64/int64(time.Millisecond) {

@@ -204,6 +204,7 @@ type planRow struct {
 	Price        string
 	Approval     apim.Approval
 	Limits       jsonOf[[]apim.RateLimit]
+	Policies     jsonOf[[]apim.Policy]
 	State        apim.PlanState
 	Closes       int64 `gorm:"column:closes_at"`
 	MaxKeyLifeMS int64 `gorm:"column:max_key_life_ms"`
@@ -217,14 +218,14 @@ func (planRow) TableName() string { return "plan" }
 func newPlanRow(p apim.Plan) planRow {
 	return planRow{
 		ID: p.ID, TenantID: p.Tenant, ProductID: p.Product, Slug: p.Slug, Name: p.Name, Description: p.Description, Price: p.Price,
-		Approval: p.Approval, Limits: jsonOf[[]apim.RateLimit]{p.Limits}, State: p.State, Closes: micros(p.ClosesAt), MaxKeyLifeMS: p.MaxKeyLife.Milliseconds(), Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
+		Approval: p.Approval, Limits: jsonOf[[]apim.RateLimit]{p.Limits}, Policies: jsonOf[[]apim.Policy]{p.Policies}, State: p.State, Closes: micros(p.ClosesAt), MaxKeyLifeMS: p.MaxKeyLife.Milliseconds(), Created: micros(p.CreatedAt), Updated: micros(p.UpdatedAt), Lock: p.Lock,
 	}
 }
 
 func (r planRow) domain() apim.Plan {
 	return apim.Plan{
 		ID: r.ID, Tenant: r.TenantID, Product: r.ProductID, Slug: r.Slug, Name: r.Name, Description: r.Description, Price: r.Price,
-		Approval: r.Approval, Limits: r.Limits.V, State: r.State, ClosesAt: when(r.Closes), MaxKeyLife: time.Duration(r.MaxKeyLifeMS) * time.Millisecond, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
+		Approval: r.Approval, Limits: r.Limits.V, Policies: r.Policies.V, State: r.State, ClosesAt: when(r.Closes), MaxKeyLife: time.Duration(r.MaxKeyLifeMS) * time.Millisecond, CreatedAt: when(r.Created), UpdatedAt: when(r.Updated), Lock: r.Lock,
 	}
 }
 
@@ -238,7 +239,7 @@ func (t Tenant) InsertPlan(ctx context.Context, p apim.Plan) error {
 func (t Tenant) UpdatePlan(ctx context.Context, p *apim.Plan) error {
 	row := newPlanRow(*p)
 	row.Lock++
-	err := update(t.own(ctx).Where("id = ?", p.ID), "plan", &row, p.Lock, "name", "description", "price", "approval", "limits", "state", "closes_at", "max_key_life_ms", "updated_at")
+	err := update(t.own(ctx).Where("id = ?", p.ID), "plan", &row, p.Lock, "name", "description", "price", "approval", "limits", "policies", "state", "closes_at", "max_key_life_ms", "updated_at")
 	if err == nil {
 		p.Lock++
 	}

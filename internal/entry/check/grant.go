@@ -36,6 +36,7 @@ func Terms(t entry.Terms) []Problem {
 		}
 	}
 	p.planLimits("limits", t.Limits)
+	p.planPolicies("policies", t.Policies)
 	return p.list
 }
 
@@ -127,6 +128,22 @@ func (p *problems) planLimits(field string, limits []entry.RateLimit) {
 		}
 		if l.Queue != (entry.Queue{}) {
 			p.add(at+".queue", "calls over a plan's limit do not wait")
+		}
+	}
+}
+
+// planPolicies checks those of a plan, which are of the stage limit alone: the
+// rest of a chain is the API's business, whoever calls.
+func (p *problems) planPolicies(field string, list []entry.Policy) {
+	if len(list) > MaxLimits {
+		p.add(field, "want at most %d, got %d", MaxLimits, len(list))
+	}
+	for i, pol := range list {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		p.policy(at, pol)
+		p.sameLimit(field, list, i)
+		if s := pol.Kind().Stage(); s != entry.Limit && s != "" {
+			p.add(at, "is of the stage %s; a plan takes policies of the stage limit", s)
 		}
 	}
 }

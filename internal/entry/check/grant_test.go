@@ -68,6 +68,21 @@ func TestBadEnvironmentsTermsAndGrantsAreRefused(t *testing.T) {
 		"limits[0].by: leaves it empty", "limits[1].requests: 1 to", "limits[1].period_ms: 1 to",
 		"limits[2].name: leaves it empty", "limits[2].expression: leaves it empty", "limits[2].queue: do not wait")
 
+	terms = goodTerms()
+	terms.Policies = []entry.Policy{
+		{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, By: "subscription", Queue: entry.Queue{Length: 1, WaitMS: 1}}},
+		{Config: &entry.ConcurrencyLimit{Calls: 1, By: "api"}},
+		{Config: &entry.SpikeArrest{Requests: 1, Per: "second", By: "header", Name: "X-User"}},
+	}
+	want(t, check.Terms(terms))
+	terms.Policies = append(terms.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "moon"}}, terms.Policies[1], entry.Policy{}, entry.Policy{Config: &entry.Mock{}})
+	want(t, check.Terms(terms), "policies[3].calls: 1 to", "policies[3].by: moon", "policies[4]: the same limit as policies[1]", "policies[5]: no kind", "policies[6]: stage destination")
+	terms.Policies = make([]entry.Policy, check.MaxLimits+1)
+	for i := range terms.Policies {
+		terms.Policies[i].Config = &entry.ConcurrencyLimit{Calls: i + 1, By: "subscription"}
+	}
+	want(t, check.Terms(terms), "policies: at most 8, got 9")
+
 	grant := goodGrant()
 	grant.Application, grant.ExpiresAt = "", -1
 	grant.Subscriptions[0].State, grant.Subscriptions[0].StartsAt, grant.Subscriptions[0].EndsAt = "approved", 10, 5

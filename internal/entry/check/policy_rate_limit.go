@@ -36,7 +36,7 @@ func (p *problems) rateLimit(at string, l entry.RateLimit) {
 // counted checks what a limit counts by.
 func (p *problems) counted(at, by, name, source string) {
 	switch by {
-	case "caller", "credential", "address", "api", "expression":
+	case "subscription", "caller", "credential", "address", "api", "expression":
 		if name != "" {
 			p.add(at+".name", "is of limits by header, query or claim, got %q", name)
 		}
@@ -53,7 +53,7 @@ func (p *problems) counted(at, by, name, source string) {
 			p.add(at+".name", "%q is not usable as a claim's name", name)
 		}
 	default:
-		p.add(at+".by", "want \"caller\", \"credential\", \"address\", \"api\", \"header\", \"query\", \"claim\" or \"expression\", got %q", by)
+		p.add(at+".by", "want \"subscription\", \"caller\", \"credential\", \"address\", \"api\", \"header\", \"query\", \"claim\" or \"expression\", got %q", by)
 	}
 	if by == "expression" {
 		_, err := expression.Compile(source, expression.Text)

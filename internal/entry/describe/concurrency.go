@@ -9,9 +9,10 @@ A call over the limit is answered 429 with the code concurrency_limited and Retr
 
 With a queue, calls over the limit wait, in the order in which they came, until a place is free: for wait_ms at most, and so many for each key. A call whose caller hangs up leaves the queue; on a node that drains, those that wait are refused.
 
-It counts by what a rate limit can count by, each gateway node for itself. A limit whose number is changed begins at zero: calls that are under way at that moment do not count any more.`,
+It counts by what a rate limit can count by, at a plan within each subscription; each gateway node for itself. A limit whose number is changed begins at zero: calls that are under way at that moment do not count any more.`,
 	Examples: []Example{
 		{"5 at a time for each application", `{"calls": 5, "by": "caller"}`},
+		{"At a plan: 10 at a time for each subscription", `{"calls": 10, "by": "subscription"}`},
 		{"20 at a time to a slow service; up to 50 more wait, for 5 seconds at most", `{"calls": 20, "by": "api", "queue": {"length": 50, "wait_ms": 5000}}`},
 	},
 }

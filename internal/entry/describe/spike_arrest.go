@@ -9,9 +9,10 @@ A call that comes too soon is answered 429 with the code spike_arrested and Retr
 
 With a queue, calls that come too soon wait and go on one after another, at the pace of the limit, in the order in which they came: a burst is smoothed instead of refused. One that would wait for longer than wait_ms, or for which there is no place, is refused at once.
 
-It counts by what a rate limit can count by, each gateway node for itself.`,
+It counts by what a rate limit can count by, at a plan within each subscription; each gateway node for itself.`,
 	Examples: []Example{
 		{"One call in 20 ms to the API, no two closer", `{"requests": 50, "per": "second", "by": "api"}`},
+		{"At a plan: bursts of each subscription are smoothed to 20 a second", `{"requests": 20, "per": "second", "by": "subscription", "queue": {"length": 40, "wait_ms": 2000}}`},
 		{"Bursts of each application are smoothed to 10 a second", `{"requests": 10, "per": "second", "by": "caller", "queue": {"length": 20, "wait_ms": 2000}}`},
 	},
 }
