@@ -276,6 +276,9 @@ func sortSubscriptions(all []manager.SubscriptionView) []manager.SubscriptionVie
 // applicationSample is the first call to what the application may call, with
 // its fresh key while that is on the page.
 func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) *sampleView {
+	if key != nil && key.With != "" {
+		return p.credentialCall(ctx, r, p.callables(ctx, r, a), key.credential, key.Key)
+	}
 	secret, made := "", ""
 	if key != nil && key.With == "" {
 		secret, made = key.Key, key.Environment

@@ -1211,7 +1211,7 @@ func newKeyFields(v newKeyView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Kind", Name: "kind", Kind: "select", Value: v.Kind, Options: options(v.Kinds), Err: v.Errors.of("kind"), Hint: "What the APIs that you call ask for. Most take an API key."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Kind", Name: "kind", Kind: "select", Value: v.Kind, Options: options(v.Kinds), Err: v.Errors.of("kind"), Hint: v.fits()}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
