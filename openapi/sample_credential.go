@@ -27,8 +27,7 @@ func SampleWith(ref Reference, target SampleTarget, with Credential) (sample Cod
 		target.Key = "$PORTICO_SECRET"
 	}
 	c := newCall(ref, target)
-	signs := with.Kind == "message" || with.Kind == "simple"
-	if signs && c.bodyType != "" {
+	if (with.Kind == "message" || with.Kind == "simple") && c.bodyType != "" {
 		return CodeSample{}, false
 	}
 	var t tokens
@@ -38,38 +37,34 @@ func SampleWith(ref Reference, target SampleTarget, with Credential) (sample Cod
 	case "simple":
 		c.simple(&t)
 	}
-	line := tokens(c.curl())
-	t.f("curl")
+	for _, token := range c.curl() {
+		t.add(token.Class, token.Text)
+	}
+	next := func(flag string) *tokens { return t.p(" \\\n  ").f(flag).p(" ") }
 	switch with.Kind {
 	case "basic":
-		t.p(" ").f("-u").p(" ").s(`"` + shellDouble(with.ID+":"))
+		next("-u").s(`"` + shellDouble(with.ID+":"))
 		c.curlKey(&t)
 		t.s(`"`)
 	case "certificate":
-		t.p(" ").f("--cert").p(" client.pem ").f("--key").p(" client-key.pem")
+		next("--cert").p("client.pem ").f("--key").p(" client-key.pem")
 	case "token":
-		name := "Authorization: Bearer "
-		if with.In == "header" {
-			name = with.Name + ": "
-		}
-		if with.In == "cookie" {
-			t.p(" ").f("-b").p(" ").s(`"` + shellDouble(with.Name+"="))
-		} else {
-			t.p(" ").f("-H").p(" ").s(`"` + shellDouble(name))
+		switch with.In {
+		case "cookie":
+			next("-b").s(`"` + shellDouble(with.Name+"="))
+		case "header":
+			next("-H").s(`"` + shellDouble(with.Name+": "))
+		default:
+			next("-H").s(`"Authorization: Bearer `)
 		}
 		t.m("$TOKEN").s(`"`)
-	}
-	for _, token := range line[1:] { // the first is curl
-		t.add(token.Class, token.Text)
-	}
-	if signs {
-		headers := []string{`X-Key-Id: ` + shellDouble(with.ID), `X-Timestamp: $stamp`, `X-Signature: $signature`}
-		if with.Kind == "message" {
-			headers = []string{`Signature-Input: sig=$signed`, `Signature: sig=:$signature:`}
-		}
-		for _, h := range headers {
-			t.p(" \\\n  ").f("-H").p(" ").s(`"` + h + `"`)
-		}
+	case "message":
+		next("-H").s(`"Signature-Input: sig=$signed"`)
+		next("-H").s(`"Signature: sig=:$signature:"`)
+	case "simple":
+		next("-H").s(`"X-Key-Id: ` + shellDouble(with.ID) + `"`)
+		next("-H").s(`"X-Timestamp: $stamp"`)
+		next("-H").s(`"X-Signature: $signature"`)
 	}
 	return CodeSample{"curl", "curl", t}, true
 }

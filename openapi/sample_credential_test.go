@@ -15,7 +15,7 @@ func TestSamplesShowOtherCredentialsThanKeys(t *testing.T) {
 		with openapi.Credential
 		want []string
 	}{
-		"a password":    {openapi.Credential{Kind: "basic", ID: "till"}, []string{`curl -u "till:$PORTICO_SECRET" 'https://gateway.example/demo/v1/parcels?state=sent'`}},
+		"a password":    {openapi.Credential{Kind: "basic", ID: "till"}, []string{"curl 'https://gateway.example/demo/v1/parcels?state=sent' \\\n  -u \"till:$PORTICO_SECRET\""}},
 		"a shown one":   {openapi.Credential{Kind: "basic", ID: "till", Secret: "pa$s"}, []string{`-u "till:pa\$s"`}},
 		"a token":       {openapi.Credential{Kind: "token"}, []string{`-H "Authorization: Bearer $TOKEN"`}},
 		"in a header":   {openapi.Credential{Kind: "token", In: "header", Name: "X-Token"}, []string{`-H "X-Token: $TOKEN"`}},

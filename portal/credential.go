@@ -68,10 +68,19 @@ func takesText(all []callable) string {
 			kinds = append(kinds, takenText(t))
 		}
 		if len(kinds) > 0 {
-			out = append(out, c.Product+" takes "+strings.Join(kinds, " or ")+".")
+			out = append(out, c.Product+" takes "+either(kinds)+".")
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// either joins what there is to choose from: "a, b or c".
+func either(of []string) string {
+	last := len(of) - 1
+	if last < 1 {
+		return strings.Join(of, "")
+	}
+	return strings.Join(of[:last], ", ") + " or " + of[last]
 }
 
 func takenText(t manager.OfferedCredential) string {

@@ -149,7 +149,7 @@ func (p *portal) newKeyForm(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
-	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{Name: nextKeyName(a)})
+	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{})
 }
 
 // nextKeyName proposes a name that the application has not given to a key yet.
