@@ -73,6 +73,23 @@ func TestExplainShowsTheWayOfACall(t *testing.T) {
 	stranger.get("/t/acme/explain?call=a1").shows(http.StatusNotFound).hides("rate_limited", "/acme/orders")
 }
 
+// What policies make of the answer stands behind the upstream, also where that
+// was not called.
+func TestExplainShowsTheStepsOfTheAnswer(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Steps = append(x.Steps,
+		entry.ExplainedStep{Step: "compress", Stage: "answer", Outcome: entry.ExplainPassed, Detail: "sets Content-Encoding", AtNS: 84_000, TookNS: 7_000},
+		entry.ExplainedStep{Step: "cors", Stage: "answer", Outcome: entry.ExplainPassed, Detail: "sets Vary", AtNS: 91_000, TookNS: 2_000})
+	s.catalog.Ways = ways{x}
+	text := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "4 · Compression", "Sets Content-Encoding", "7.0 µs", "5 · CORS, answer", "Sets Vary", "4.0 µs").text()
+	if upstream, compress := strings.Index(text, "Upstream not called"), strings.Index(text, "4 · Compression"); upstream < 0 || upstream > compress {
+		t.Errorf("the upstream stands at %d and what comes after it at %d: %s", upstream, compress, text)
+	}
+}
+
 func TestExplainedTimesAreRead(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
