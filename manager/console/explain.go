@@ -354,7 +354,9 @@ func (v *visit) wayOf(x manager.Explained) wayView {
 	}
 	for _, r := range x.Remedies {
 		row := remedyRow{Text: r.Text}
-		row.Label, row.Href = v.wayOut(r.Code)
+		if row.Label, row.Href = v.wayOut(r.Code); row.Href == "" {
+			row.Label, row.Href = v.about(refusing(x))
+		}
 		w.Remedies = append(w.Remedies, row)
 	}
 	return w
@@ -414,6 +416,15 @@ func (v *visit) wayOut(code string) (label, href string) {
 		return "APIs", v.links.apis()
 	}
 	return "", ""
+}
+
+// about is the page that says what a policy does; "" for steps that are none.
+func (v *visit) about(step string) (label, href string) {
+	p, ok := describe.Of(entry.PolicyKind(step))
+	if !ok {
+		return "", ""
+	}
+	return p.Title, v.links.policyKind(p.Kind)
 }
 
 func share(part, whole int64) float64 {
