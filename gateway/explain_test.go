@@ -368,7 +368,6 @@ func BenchmarkRefusedExplainToken(b *testing.B) {
 	}
 }
 
-
 // What policies make of the answer is told in the order in which it passes them,
 // with names of headers and no values.
 func TestStepsOfTheAnswerAreExplained(t *testing.T) {

@@ -51,7 +51,7 @@ type overviewView struct {
 	Facts      []fact
 	Ways       []credentialWay
 	KeysAlone  bool // no other credential is taken
-	Public     int // operations that need no key
+	Public     int  // operations that need no key
 	Operations int
 	Limits     []string // of the API itself
 	Products   []productRow
