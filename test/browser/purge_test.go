@@ -99,5 +99,22 @@ func purgeAnswers(t *testing.T, scripted bool) {
 		o.script(`scrollTo(0, 0)`)
 		o.shot(folder, "purge-traffic")
 	}
+
+	// The way of a call says what the cache makes of its answer.
+	open()
+	o.follow("Purge answers")
+	o.sees("1 of 1 node told.")
+	o.visit(page + "?policy=v0")
+	o.follow("Try a call and see its way")
+	o.fill("Path", "/demo/"+slug+"/v1/museum-hours")
+	o.follow("Call and explain")
+	o.sees("Response cache, answer", "The answer is stored as far as it arrives whole")
+	if scripted {
+		o.accessible()
+		if folder := shotsFolder(); folder != "" {
+			o.script(`document.querySelector('#way').scrollIntoView()`)
+			o.shot(folder, "explain-answer")
+		}
+	}
 	o.quiet("status of 422")
 }
