@@ -203,6 +203,8 @@ func identifiedBy(places apim.CredentialPlaces, policies []apim.Policy) (out []O
 			add(OfferedCredential{Kind: apim.CredentialSignature, Form: cmp.Or(c.Form, "message")})
 		case *entry.JWTPolicy:
 			add(OfferedCredential{Kind: apim.CredentialJWT, Issuer: c.Issuer, Claim: cmp.Or(c.Claim, "azp"), In: cmp.Or(c.In, "bearer"), Name: c.Name})
+		case *entry.IntrospectionPolicy:
+			add(OfferedCredential{Kind: apim.CredentialJWT, Issuer: c.Issuer, Claim: cmp.Or(c.Claim, "client_id"), In: cmp.Or(c.In, "bearer"), Name: c.Name})
 		case *entry.ClientCertificatePolicy:
 			add(OfferedCredential{Kind: apim.CredentialCertificate})
 		}
