@@ -411,7 +411,7 @@ func (s *cacheStep) tell(ex *Exchange, stored bool) {
 	}
 	ex.Answer.Header.Add("Cache-Status", ex.Keep(b))
 	if ex.Explain != nil {
-		ex.Explain.Note = "the answer is not stored: the cache was passed for " + c.why
+		ex.Explain.Note = "the answer is not stored"
 		if stored {
 			ex.Explain.Note = "the answer is stored as far as it arrives whole"
 		}

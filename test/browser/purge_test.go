@@ -21,11 +21,13 @@ func purgeAnswers(t *testing.T, scripted bool) {
 		slug = "purge-plain"
 	}
 	page, hours := w.chained(t, slug)
-	o := w.operatorAt(t, page+"?policy=new&kind=cache&example=1")
+	o := w.operatorAt(t, page+"?policy=new&kind=cache")
 	if !scripted {
 		o.withoutScript()
-		o.visit(page + "?policy=new&kind=cache&example=1")
+		o.visit(page + "?policy=new&kind=cache")
 	}
+	o.fill("Default ttl", "300000")
+	o.pressOn("Public", `document.querySelector('[name="config.public"]')`)
 	o.follow("Add to the draft")
 	o.sees("is added", "Purge stored answers")
 	o.publishes()
