@@ -374,3 +374,64 @@ func BenchmarkRefusedExplainToken(b *testing.B) {
 		}
 	}
 }
+
+// What policies make of the answer is told in the order in which it passes them,
+// with names of headers and no values.
+func TestStepsOfTheAnswerAreExplained(t *testing.T) {
+	r := startExplaining(t)
+	api := demoAPI(r.upstream.URL)
+	for _, p := range []entry.PolicyConfig{
+		&entry.CORSPolicy{Origins: []string{"https://shop.example.com"}},
+		&entry.CachePolicy{Public: true, DefaultTTLMS: 60_000},
+		&entry.CompressPolicy{MinBytes: 1},
+		&entry.AnswerHeadersPolicy{Set: []entry.NamedValue{{Name: "X-Shown", Value: "unseen-value"}}},
+		&entry.ErrorPage{Statuses: []string{"401"}, Text: "who calls?"},
+	} {
+		api.Policies = append(api.Policies, entry.Policy{Config: p})
+	}
+	r.put(t, 3, item(t, 3, api))
+	const path = "/demo/orders/v1/open"
+	headers := []string{"Origin: https://shop.example.com", "Accept-Encoding: gzip", "Accept: text/plain"}
+	after := func(x entry.Explanation) (line string, says []string) {
+		t.Helper()
+		last := int64(0)
+		for _, s := range x.Steps {
+			if s.Stage != string(entry.Answer) {
+				continue
+			}
+			if s.AtNS < last || s.TookNS <= 0 {
+				t.Errorf("%s at %d ns took %d ns, after %d", s.Step, s.AtNS, s.TookNS, last)
+			}
+			last, says = s.AtNS, append(says, s.Step+": "+s.Detail)
+			line += s.Step + " " + s.Outcome + ", "
+		}
+		return line, says
+	}
+	for name, c := range map[string]struct {
+		path, want string
+		says       []string
+	}{
+		"stored": {path, "cache passed, answer_headers passed, error_page passed, compress passed, cors passed, ", []string{
+			"cache: the answer is stored as far as it arrives whole", "error_page: changes nothing", "answer_headers: sets X-Shown", "cors: sets", "Access-Control-Allow-Origin",
+		}},
+		"refused": {"/demo/orders/v1/orders", "answer_headers passed, error_page passed, compress passed, cors passed, ", []string{"error_page: sets", "makes the body anew", "answer_headers: changes nothing"}},
+	} {
+		_, way := r.explain(t, token(), "GET", c.path, "", headers...)
+		got, says := after(way)
+		if got != c.want {
+			t.Errorf("%s: got  %s\nwant %s", name, got, c.want)
+		}
+		for _, want := range c.says {
+			if !strings.Contains(strings.Join(says, "\n"), want) {
+				t.Errorf("%s: nothing says %q: %q", name, want, says)
+			}
+		}
+		if strings.Contains(fmt.Sprint(says), "unseen-value") {
+			t.Errorf("%s: a header's value is told: %q", name, says)
+		}
+	}
+	_, way := r.explain(t, token(), "GET", path, "", headers...)
+	if got, _ := after(way); strings.Contains(got, "cache") || !strings.Contains(line(way), "cache passed") {
+		t.Errorf("a hit: got %s", line(way))
+	}
+}

@@ -182,7 +182,17 @@ type OfferedVersion struct {
 	Ways        []OfferedWay  // all addresses, of the first of Places
 	Places      []OfferedPlace
 	Credentials apim.CredentialPlaces
-	Siblings    []string // labels of the API's other visible versions, newest first
+	Takes       []OfferedCredential // by which callers are identified, in the order in which they are tried
+	Siblings    []string            // labels of the API's other visible versions, newest first
+}
+
+// OfferedCredential is a way in which a version identifies its callers.
+type OfferedCredential struct {
+	Kind     apim.CredentialKind
+	Issuer   string // of tokens
+	Claim    string // of tokens, that names the application
+	In, Name string // where a token stands: bearer, header or cookie
+	Form     string // of a signature: message or simple
 }
 
 // OfferedPlace is an environment in which a version can be called.

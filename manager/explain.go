@@ -238,6 +238,9 @@ func remedies(x entry.Explanation) []Remedy {
 	case "upstream_invalid":
 		return one("An upstream that answers with valid HTTP")
 	}
+	if text := policyRemedy(x); text != "" {
+		return one(text)
+	}
 	return one(x.Detail)
 }
 

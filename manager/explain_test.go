@@ -133,6 +133,19 @@ func testWhatWouldHaveLetACallThrough(t *testing.T, place postgres.Place) {
 		"insufficient_scope":     {"A token that has the scope: the step's words"},
 		"not_allowed":            {"A call for which the expression is true: what the caller read"},
 		"something_of_a_release": {"what the caller read"},
+
+		"request_invalid":           {"what the caller read"}, // by no validation
+		"media_type_not_supported":  {"A body of a media type that is taken here: what the caller read"},
+		"body_invalid":              {"A body that is well formed, and no deeper or larger than the policy reads: what the caller read"},
+		"body_unsuitable":           {"A body that has what the policy changes in it, or a change that can do without: what the caller read"},
+		"encoding_unsupported":      {"A body that is not packed, or in a coding that can be read here: what the caller read"},
+		"answer_unusable":           {"An upstream whose answer can be read and changed, or a policy that leaves such answers alone: the step's words"},
+		"composition_failed":        {"All required parts answering well and in time, or parts that are optional: the step's words"},
+		"graphql_too_deep":          {"A smaller call, or a higher limit: what the caller read"},
+		"graphql_field_not_allowed": {"A call for what is allowed, or allowing it in the guard: what the caller read"},
+		"graphql_introspection_off": {"A call that does not ask for the schema, or the guard letting it be read"},
+		"graphql_invalid":           {"A call that is valid GraphQL: what the caller read"},
+		"request_blocked":           {"A request in which the rules find less, or an exclusion where they are mistaken: the step's words"},
 	} {
 		m.catalog.Ways = ways{{
 			ID: "x", Environment: "production", Tenant: m.shop.ID.UUID(), NodeName: "gw-1", Application: "Till", Operation: "list", Code: code, Detail: "what the caller read",

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/manager/store"
 	"portico/openapi"
 )
@@ -158,6 +160,7 @@ func offered(v store.OfferedVersion) OfferedVersion {
 	out := OfferedVersion{
 		API: v.API, Version: v.Version.ID, Label: v.Version.Label, State: v.Version.State, StateReason: v.Version.StateReason,
 		SunsetAt: v.Version.SunsetAt, Revision: v.Revision, Document: v.Document, Operations: v.Operations, Credentials: v.Credentials,
+		Takes: identifiedBy(v.Credentials, v.Policies),
 	}
 	for _, p := range v.Places {
 		if len(p.Mounts) > 0 {
@@ -168,6 +171,43 @@ func offered(v store.OfferedVersion) OfferedVersion {
 	}
 	if len(out.Places) > 0 {
 		out.URL, out.Asks, out.Ways = out.Places[0].URL, out.Places[0].Asks, out.Places[0].Ways
+	}
+	return out
+}
+
+// identifiedBy says how a version identifies its callers. What this build cannot read is
+// left out: it is not served either.
+func identifiedBy(places apim.CredentialPlaces, policies []apim.Policy) (out []OfferedCredential) {
+	add := func(c OfferedCredential) {
+		if !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	if places != (apim.CredentialPlaces{}) {
+		add(OfferedCredential{Kind: apim.CredentialKey})
+	}
+	for _, p := range policies {
+		if p.Off || entry.PolicyKind(p.Kind).Stage() != entry.Identify {
+			continue
+		}
+		config, err := entry.ParsePolicy(entry.PolicyKind(p.Kind), p.Config)
+		if err != nil {
+			continue
+		}
+		switch c := config.Config.(type) {
+		case *entry.KeyPolicy:
+			add(OfferedCredential{Kind: apim.CredentialKey})
+		case *entry.BasicPolicy:
+			add(OfferedCredential{Kind: apim.CredentialBasic})
+		case *entry.SignaturePolicy:
+			add(OfferedCredential{Kind: apim.CredentialSignature, Form: cmp.Or(c.Form, "message")})
+		case *entry.JWTPolicy:
+			add(OfferedCredential{Kind: apim.CredentialJWT, Issuer: c.Issuer, Claim: cmp.Or(c.Claim, "azp"), In: cmp.Or(c.In, "bearer"), Name: c.Name})
+		case *entry.IntrospectionPolicy:
+			add(OfferedCredential{Kind: apim.CredentialJWT, Issuer: c.Issuer, Claim: cmp.Or(c.Claim, "client_id"), In: cmp.Or(c.In, "bearer"), Name: c.Name})
+		case *entry.ClientCertificatePolicy:
+			add(OfferedCredential{Kind: apim.CredentialCertificate})
+		}
 	}
 	return out
 }

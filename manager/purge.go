@@ -2,10 +2,12 @@ package manager
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/manager/store"
 )
 
 // CachePurges tells gateway nodes to forget stored answers; the bus does.
@@ -22,20 +24,27 @@ type Purge struct {
 	URL string // of the gateway, or its path; a query makes no difference
 }
 
+// Purged says how far a purge went.
+type Purged struct {
+	Nodes int      // that were told, and could be reached then
+	Away  []string // names of those that could not, and forget everything once they are back
+}
+
 // maxPurgeText bounds a tag or an address.
 const maxPurgeText = 2048
 
 // PurgeCache makes all nodes of an environment forget stored answers of a
 // version. It may be called though the version is not live there any more.
-func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string, in Purge) error {
+func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string, in Purge) (Purged, error) {
 	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
-		return err
+		return Purged{}, err
 	}
 	purge, said, err := in.entry()
 	if err != nil {
-		return err
+		return Purged{}, err
 	}
-	return c.write(ctx, actor, func(u *unit) error {
+	slug := ""
+	err = c.write(ctx, actor, func(u *unit) error {
 		e, err := environment(ctx, u.System(), environmentSlug, "environment")
 		if err != nil {
 			return err
@@ -48,7 +57,7 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
 			return err
 		}
-		purge.Version = v.ID.UUID()
+		purge.Version, slug = v.ID.UUID(), e.Slug
 		if err := u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s purged: %s", v.Label, e.Slug, said); err != nil {
 			return err
 		}
@@ -62,6 +71,73 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 		}
 		return nil
 	})
+	if err != nil {
+		return Purged{}, err
+	}
+	return c.told(ctx, slug), nil
+}
+
+// told says which nodes of an environment can have heard what all were told just
+// now.
+func (c *Catalog) told(ctx context.Context, environment string) (out Purged) {
+	if c.Confirm == nil {
+		return out
+	}
+	nodes, err := c.Confirm.Nodes(ctx, environment)
+	for _, n := range nodes {
+		if n.State == apim.NodeUnreachable {
+			out.Away = append(out.Away, n.Name)
+		} else {
+			out.Nodes++
+		}
+	}
+	if err != nil { // it is purged all the same
+		c.Log.WarnContext(ctx, "nodes that were told to purge not counted", "environment", environment, "error", err)
+	}
+	return out
+}
+
+// Caches reports whether answers of a version may be stored in an environment:
+// whether the policy cache is set there, in what is live of the version or in its
+// draft, for all of its operations or for one.
+func (c *Catalog) Caches(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string) (bool, error) {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+		return false, err
+	}
+	out := false
+	err := c.Store.Read(ctx, func(tx *store.Tx) error {
+		env, err := environment(ctx, tx.System(), environmentSlug, "environment")
+		if err != nil {
+			return err
+		}
+		t := tx.Tenant(tenant)
+		v, err := t.Version(ctx, version)
+		if err != nil {
+			return err
+		}
+		if err := c.allowVersion(ctx, t, actor, apim.Read, v.API); err != nil {
+			return err
+		}
+		if out = cached(env.Settings.Policies) || caches(v.Runtime); out {
+			return nil
+		}
+		live, err := liveRevision(ctx, t, v.ID, env.Slug)
+		if err != nil || live == 0 {
+			return err
+		}
+		revision, err := t.Revision(ctx, v.ID, live)
+		out = caches(revision.Runtime)
+		return err
+	})
+	return out, err
+}
+
+func caches(rt apim.Runtime) bool {
+	return cached(rt.Policies) || slices.ContainsFunc(rt.Routes, func(r apim.Route) bool { return cached(r.Policies) })
+}
+
+func cached(list []apim.Policy) bool {
+	return slices.ContainsFunc(list, func(p apim.Policy) bool { return p.Kind == string(entry.PolicyCache) && !p.Off })
 }
 
 var errNotPurged = apim.Errorf(apim.Unavailable, "the message bus cannot be reached, and so the gateway nodes were not told; try again in a moment")

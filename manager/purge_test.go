@@ -37,7 +37,8 @@ func testPurgeReachesTheNodesAndTheAuditLog(t *testing.T, place postgres.Place) 
 	p.catalog.Purges = nodes
 	v := p.version(p.provider, p.shop, "orders")
 	purge := func(in manager.Purge) error {
-		return p.catalog.PurgeCache(t.Context(), p.provider, p.shop.ID, v.ID, "production", in)
+		_, err := p.catalog.PurgeCache(t.Context(), p.provider, p.shop.ID, v.ID, "production", in)
+		return err
 	}
 	for _, c := range []struct {
 		in   manager.Purge
@@ -63,7 +64,8 @@ func testPurgeReachesTheNodesAndTheAuditLog(t *testing.T, place postgres.Place) 
 	for _, wrong := range []manager.Purge{{Tag: "red", URL: "/x"}, {Tag: "a b"}, {Tag: "a,b"}, {URL: "orders"}} {
 		refused(t, purge(wrong), apim.Invalid)
 	}
-	refused(t, p.catalog.PurgeCache(t.Context(), p.provider, p.shop.ID, v.ID, "moon", manager.Purge{}), apim.Invalid)
+	_, err := p.catalog.PurgeCache(t.Context(), p.provider, p.shop.ID, v.ID, "moon", manager.Purge{})
+	refused(t, err, apim.Invalid)
 	nodes.away = true
 	refused(t, purge(manager.Purge{}), apim.Unavailable)
 }

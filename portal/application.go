@@ -38,6 +38,7 @@ type applicationView struct {
 	Subscriptions        []subscriptionRow
 	Keys                 []keyRow
 	NewKey, KeysPost     string
+	Takes                string // what the APIs take that it may call, where that is no key
 	Nonce                string
 	Catalog              string
 	Delete               string
@@ -255,7 +256,11 @@ func (p *portal) showApplication(c *gin.Context, r *reader) error {
 	if v.Proof, err = p.proofFromQuery(c, r); err != nil {
 		return err
 	}
-	v.Sample = p.applicationSample(ctx, r, a, v.Fresh)
+	may := p.callables(ctx, r, a)
+	v.Sample = p.applicationSample(ctx, r, a, may, v.Fresh)
+	if suggest(may).Kind != apim.CredentialKey {
+		v.Takes = takesText(may)
+	}
 	return p.render(c, http.StatusOK, applicationPageOf(v))
 }
 
@@ -274,8 +279,21 @@ func sortSubscriptions(all []manager.SubscriptionView) []manager.SubscriptionVie
 }
 
 // applicationSample is the first call to what the application may call, with
-// its fresh key while that is on the page.
-func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, key *freshView) *sampleView {
+// its fresh key while that is on the page. may are the APIs that it may call.
+func (p *portal) applicationSample(ctx context.Context, r *reader, a manager.ApplicationDetail, may []callable, key *freshView) *sampleView {
+	if key != nil && key.With != "" {
+		return p.credentialCall(ctx, r, may, key.credential, key.Key)
+	}
+	if suggest(may).Kind != apim.CredentialKey {
+		for _, k := range a.Credentials {
+			if keyWorks(k, p.Now()) {
+				if s := p.credentialCall(ctx, r, may, k, ""); s != nil {
+					return s
+				}
+			}
+		}
+		return nil // no line works before there is a credential
+	}
 	secret, made := "", ""
 	if key != nil && key.With == "" {
 		secret, made = key.Key, key.Environment

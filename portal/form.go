@@ -102,6 +102,14 @@ func (v newKeyView) dialog() ui.DialogView {
 	}
 }
 
+// fits says which kind to choose.
+func (v newKeyView) fits() string {
+	if v.Fits == "" {
+		return "What the APIs that you call ask for. Most take an API key."
+	}
+	return v.Fits
+}
+
 func (v subscriptionView) ended() bool {
 	return v.State == "Rejected" || v.State == "Cancelled" || v.State == "Expired"
 }

@@ -33,6 +33,7 @@ type freshView struct {
 	With                            string // the name of what WithText is: "User name"; "" for a key
 	WithText                        string
 	Kept                            string // what is kept of it
+	credential                      apim.Credential
 }
 
 type newKeyView struct {
@@ -41,6 +42,7 @@ type newKeyView struct {
 	Nonce                     string
 	Kind                      string
 	Kinds                     []choice
+	Fits                      string // which kinds the APIs take that it may call
 	Issuer, Subject, User     string
 	Certificate               string
 	Name, Environment, Days   string
@@ -147,7 +149,7 @@ func (p *portal) newKeyForm(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
-	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{Name: nextKeyName(a)})
+	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{})
 }
 
 // nextKeyName proposes a name that the application has not given to a key yet.
@@ -167,11 +169,13 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		}
 		v.Environments = append(v.Environments, choice{e.Slug, label, e.Slug == v.Environment || v.Environment == "" && i == 0})
 	}
+	may := p.callables(c.Request.Context(), r, a)
+	v.Fits = takesText(may)
+	if v.Kind == "" {
+		v.Kind, v.Issuer = string(suggest(may).Kind), issuerOf(may)
+	}
 	for _, k := range apim.CredentialKinds() {
 		v.Kinds = append(v.Kinds, choice{string(k), kindName(k), string(k) == v.Kind})
-	}
-	if v.Kind == "" {
-		v.Kind = string(apim.CredentialKey)
 	}
 	limit, bounded := shortest(a.KeyLimits)
 	for _, life := range []choice{{Value: "", Label: "Does not expire"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "365 days"}} {
@@ -246,7 +250,7 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 		}
 		if minted.Key == "" {
 			p.Sessions.Flash(c.Request.Context(), minted.Credential.Name+" is registered.")
-			return withChange(applicationLink(a.Application.Slug), minted.Change), nil
+			return withChange(keyLink(a.Application.Slug, minted.Credential.ID), minted.Change), nil
 		}
 		p.fresh.Put(r.Actor.Person, v.Nonce, minted.Credential.ID, minted.Key)
 		return withChange(with(applicationLink(a.Application.Slug), "fresh", v.Nonce), minted.Change), nil
@@ -290,7 +294,7 @@ func newKeyOf(v newKeyView, proposed string) manager.NewKey {
 
 // newFreshView is a secret to be shown this once, with what is needed beside it.
 func newFreshView(k apim.Credential, key string) *freshView {
-	f := &freshView{Key: key, Name: k.Name, Environment: k.Environment, What: "key", Kept: "We keep only a hash of " + k.Name + "."}
+	f := &freshView{Key: key, Name: k.Name, Environment: k.Environment, What: "key", Kept: "We keep only a hash of " + k.Name + ".", credential: k}
 	switch k.Kind {
 	case apim.CredentialBasic:
 		f.What, f.With, f.WithText = "password", "User name", k.Subject

@@ -34,6 +34,8 @@ type keyView struct {
 	Rename                string
 	Fresh                 *freshView
 	Proof                 *proofView
+	Sample                *sampleView
+	NoFit                 string // where no API takes it: what they take
 	Errors                fieldErrors
 	Certificate           string      // the next one, as it was posted
 	Renewing              fieldErrors // what is wrong with it
@@ -126,7 +128,29 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 	if v.Proof, err = p.proofFromQuery(c, r); err != nil {
 		return err
 	}
+	may, secret := p.callables(c.Request.Context(), r, a), ""
+	if v.Fresh != nil {
+		secret = v.Fresh.Key
+	}
+	if v.Sample = p.credentialCall(c.Request.Context(), r, may, k, secret); v.Sample == nil && fitsNone(may, k) {
+		v.NoFit = takesText(may)
+	}
 	return p.render(c, status, keyPageOf(v))
+}
+
+// fitsNone reports whether APIs that are known say that they take other
+// credentials.
+func fitsNone(all []callable, k apim.Credential) bool {
+	known := false
+	for _, c := range all {
+		for _, t := range c.Version.Takes {
+			known = true
+			if t.Kind == k.Kind && (t.Kind != apim.CredentialJWT || t.Issuer == k.Issuer) {
+				return false
+			}
+		}
+	}
+	return known
 }
 
 // covers says what a key of an environment opens.

@@ -66,6 +66,14 @@ func sampleAuth(places apim.CredentialPlaces, public bool) openapi.SampleAuth {
 // firstCall shows how to call the operation that is best to begin with, in
 // curl. An empty key is $PORTICO_KEY. It is nil when there is none to show.
 func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v manager.OfferedVersion, lines []manager.OperationLine, key string) *sampleView {
+	return p.call(ctx, r, provider, v, lines, func(ref openapi.Reference, target openapi.SampleTarget, public bool) (openapi.CodeSample, bool) {
+		target.Auth, target.Key = sampleAuth(v.Credentials, public), key
+		return openapi.Samples(ref, target)[0], true
+	}, "")
+}
+
+// call is firstCall as it is written by write, which may find that it cannot.
+func (p *portal) call(ctx context.Context, r *reader, provider string, v manager.OfferedVersion, lines []manager.OperationLine, write func(ref openapi.Reference, target openapi.SampleTarget, public bool) (openapi.CodeSample, bool), note string) *sampleView {
 	line, ok := firstOperation(lines)
 	if !ok || v.URL == "" {
 		return nil
@@ -74,9 +82,12 @@ func (p *portal) firstCall(ctx context.Context, r *reader, provider string, v ma
 	if err != nil {
 		return nil // the page is whole without it
 	}
-	samples := openapi.Samples(ref, openapi.SampleTarget{BaseURL: v.URL, Says: says(v.Asks), Auth: sampleAuth(v.Credentials, line.Public), Key: key})
+	sample, ok := write(ref, openapi.SampleTarget{BaseURL: v.URL, Says: says(v.Asks)}, line.Public)
+	if !ok {
+		return nil
+	}
 	s := &sampleView{
-		Title: title(line), Tokens: samples[0].Tokens,
+		Title: title(line), Tokens: sample.Tokens, Note: note,
 		URL: operationLink(provider, v.API.Slug, v.Label, slug(line)),
 	}
 	if e := answerExample(ref); e != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,8 @@ type overviewView struct {
 	Text       string // HTML
 	Facts      []fact
 	Ways       []credentialWay
-	Public     int // operations that need no key
+	KeysAlone  bool // no other credential is taken
+	Public     int  // operations that need no key
 	Operations int
 	Limits     []string // of the API itself
 	Products   []productRow
@@ -63,7 +65,7 @@ type fact struct {
 	Mono         bool
 }
 
-// A credentialWay is one place where a key may be sent.
+// A credentialWay is one way to show who calls.
 type credentialWay struct {
 	Where, Example string
 }
@@ -154,7 +156,8 @@ func (p *portal) overview(c *gin.Context, r *reader) error {
 		frame:       r.frame(v.API.Name+" "+v.Label, atCatalog),
 		versionHead: p.newVersionHead(provider, v, offers, "overview"),
 		Text:        p.markdown.HTML(v.API.Description),
-		Ways:        credentialWays(v.Credentials),
+		Ways:        credentialWays(v),
+		KeysAlone:   !slices.ContainsFunc(v.Takes, func(t manager.OfferedCredential) bool { return t.Kind != apim.CredentialKey }),
 		Operations:  len(lines),
 		Tags:        tagLinks(provider, v, lines),
 		Sample:      p.firstCall(ctx, r, provider, v, lines, ""),
@@ -232,9 +235,11 @@ func says(s apim.Selector) []openapi.Predicate {
 	return nil
 }
 
-// credentialWays says where an API looks for a key, the best place first.
-func credentialWays(places apim.CredentialPlaces) []credentialWay {
+// credentialWays says how callers show who they are: where a key is looked for,
+// the best place first, then what else is taken.
+func credentialWays(v manager.OfferedVersion) []credentialWay {
 	var ways []credentialWay
+	places := v.Credentials
 	if places.Bearer {
 		ways = append(ways, credentialWay{"As a bearer token", "Authorization: Bearer $PORTICO_KEY"})
 	}
@@ -244,7 +249,45 @@ func credentialWays(places apim.CredentialPlaces) []credentialWay {
 	if places.Query != "" {
 		ways = append(ways, credentialWay{"In the query", "?" + places.Query + "=$PORTICO_KEY"})
 	}
+	for _, t := range v.Takes {
+		switch t.Kind {
+		case apim.CredentialBasic:
+			ways = append(ways, credentialWay{"User name and password", `curl -u "$USER_NAME:$PORTICO_SECRET"`})
+		case apim.CredentialSignature:
+			ways = append(ways, signatureWay(t))
+		case apim.CredentialJWT:
+			ways = append(ways, tokenWay(t))
+		case apim.CredentialCertificate:
+			ways = append(ways, credentialWay{"A client certificate", "curl --cert client.pem --key client-key.pem"})
+		}
+	}
 	return ways
+}
+
+// showing says how callers show who they are.
+func (v overviewView) showing() string {
+	if v.KeysAlone {
+		return "Send your application's key in one of these places."
+	}
+	return "Show a credential of your application in one of these ways."
+}
+
+func signatureWay(t manager.OfferedCredential) credentialWay {
+	if t.Form == "simple" {
+		return credentialWay{"Signed, with a signing secret", "X-Key-Id, X-Timestamp, X-Signature"}
+	}
+	return credentialWay{"Signed (RFC 9421), with a signing secret", "Signature-Input, Signature"}
+}
+
+func tokenWay(t manager.OfferedCredential) credentialWay {
+	way := credentialWay{"A token of " + t.Issuer, "Authorization: Bearer $TOKEN"}
+	switch t.In {
+	case "header":
+		way.Example = t.Name + ": $TOKEN"
+	case "cookie":
+		way.Example = "Cookie: " + t.Name + "=$TOKEN"
+	}
+	return way
 }
 
 // tagLinks lists the groups of operations with their sizes, in the order of

@@ -423,6 +423,12 @@ func (s *cacheStep) tell(ex *Exchange, stored bool) {
 		b = append(b, "; stored"...)
 	}
 	ex.Answer.Header.Add("Cache-Status", ex.Keep(b))
+	if ex.Explain != nil {
+		ex.Explain.Note = "the answer is not stored"
+		if stored {
+			ex.Explain.Note = "the answer is stored as far as it arrives whole"
+		}
+	}
 }
 
 // took makes of the upstream's answer what is stored and given. It reports

@@ -112,6 +112,14 @@ type hook struct {
 	Answerer
 }
 
+// ask is Answer, with a record of it where one is wanted.
+func (h *hook) ask(ctx context.Context, ex *Exchange) error {
+	if ex.Explain != nil {
+		return explainedAnswer(ctx, ex, h.kind, h.Answerer)
+	}
+	return h.Answer(ctx, ex)
+}
+
 // Answerer is a step that has a word about the answer: it may change it, or
 // refuse it with an error that takes its place. Steps of the stage answer see
 // every answer of their routes, those of the gateway itself included (Local);
@@ -216,7 +224,11 @@ func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
 		}
 	}
 	if cors := corsOf(ex); cors != nil {
-		cors.answer(ex)
+		if ex.Explain != nil {
+			_ = explainedAnswer(ctx, ex, string(entry.PolicyCORS), corsAnswer{cors}) // it refuses nothing
+		} else {
+			cors.answer(ex)
+		}
 	}
 }
 
@@ -228,7 +240,7 @@ func (c *Chain) finish(ctx context.Context, ex *Exchange, phase, passed int, ref
 		if h.at >= passed {
 			continue
 		}
-		if err := h.Answer(ctx, ex); err != nil {
+		if err := h.ask(ctx, ex); err != nil {
 			refuse(err)
 			refused, ex.page = true, 0
 		}
@@ -243,8 +255,8 @@ func (c *Chain) page(ctx context.Context, ex *Exchange) {
 		return
 	}
 	for _, h := range c.answers[readied] {
-		if page, ok := h.Answerer.(*errorPageStep); ok {
-			_ = page.Answer(ctx, ex) // it leaves out what it cannot make
+		if _, ok := h.Answerer.(*errorPageStep); ok {
+			_ = h.ask(ctx, ex) // it leaves out what it cannot make
 		}
 	}
 }

@@ -3,7 +3,11 @@ package policy
 import (
 	"context"
 	"errors"
+	"io"
+	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"portico/internal/entry"
@@ -43,7 +47,10 @@ type Explained struct {
 
 // Add records a step that began at a time and has just ended with err.
 func (e *Explain) Add(step string, stage entry.Stage, began time.Time, detail string, err error) {
-	took := time.Since(began)
+	e.record(step, stage, began, time.Since(began), detail, err)
+}
+
+func (e *Explain) record(step string, stage entry.Stage, began time.Time, took time.Duration, detail string, err error) {
 	x := Explained{Step: step, Stage: stage, Outcome: entry.ExplainPassed, Detail: detail, At: began.Sub(e.Began), Took: took}
 	if denied := (*Denied)(nil); errors.As(err, &denied) {
 		x.Outcome, x.Code = entry.ExplainRefused, denied.Code
@@ -77,16 +84,85 @@ type explainer interface {
 func (n *named) explained(ctx context.Context, ex *Exchange) error {
 	began := time.Now()
 	err := n.Run(ctx, ex)
+	took := time.Since(began)
 	detail := ""
 	if x, ok := n.Step.(explainer); ok {
 		detail = x.explain(ex)
 	}
 	if errors.Is(err, ErrAnswered) {
-		ex.Explain.Add(n.kind, n.stage, began, orText(detail, "it answered the call itself"), nil)
+		ex.Explain.record(n.kind, n.stage, began, took, orText(detail, "it answered the call itself"), nil)
 	} else {
-		ex.Explain.Add(n.kind, n.stage, began, detail, err)
+		ex.Explain.record(n.kind, n.stage, began, took, detail, err)
 	}
 	return err
+}
+
+// explainedAnswer is Answer with a record of what a step has made of the answer,
+// unless it has told that itself.
+func explainedAnswer(ctx context.Context, ex *Exchange, kind string, step Answerer) error {
+	x, before := ex.Explain, newAnswerSeen(ex)
+	count := x.Count + x.Dropped
+	x.Note = ""
+	began := time.Now()
+	err := step.Answer(ctx, ex)
+	took := time.Since(began)
+	if x.Count+x.Dropped == count {
+		x.record(kind, entry.Answer, began, took, orText(x.Note, before.changes(ex)), err)
+	}
+	x.Note = ""
+	return err
+}
+
+// answerSeen is what an answer was before a step.
+type answerSeen struct {
+	status int
+	fields []Field
+	body   io.ReadCloser
+	length int64
+}
+
+func newAnswerSeen(ex *Exchange) answerSeen {
+	a := &ex.Answer
+	return answerSeen{a.Status, slices.Clone(a.Header.Fields()), a.Body, a.Length}
+}
+
+// changes says what has become of it: names of headers, and no values.
+func (s answerSeen) changes(ex *Exchange) string {
+	a := &ex.Answer
+	var parts []string
+	if a.Status != s.status {
+		parts = append(parts, "status "+strconv.Itoa(s.status)+" is now "+strconv.Itoa(a.Status))
+	}
+	if names := namesBeyond(a.Header.Fields(), s.fields); names != "" {
+		parts = append(parts, "sets "+names)
+	}
+	gone := slices.DeleteFunc(slices.Clone(s.fields), func(f Field) bool {
+		_, stays := a.Header.Value(f.Name)
+		return stays
+	})
+	if names := namesBeyond(gone, nil); names != "" {
+		parts = append(parts, "takes away "+names)
+	}
+	if a.Length != s.length || !sameBody(a.Body, s.body) {
+		parts = append(parts, "makes the body anew")
+	}
+	return orText(strings.Join(parts, "; "), "changes nothing")
+}
+
+// namesBeyond are the names of fields that are not among others, each once.
+func namesBeyond(fields, others []Field) string {
+	var names []string
+	for _, f := range fields {
+		if !slices.Contains(others, f) && !slices.ContainsFunc(names, func(n string) bool { return FoldEqual(n, f.Name) }) {
+			names = append(names, f.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// sameBody reports whether two are one; those that cannot be compared are not.
+func sameBody(a, b io.ReadCloser) bool {
+	return a == nil && b == nil || a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 func orText(text, other string) string {

@@ -40,6 +40,11 @@ func (v *visit) mayWrite(d manager.VersionDetail) bool {
 	return v.can(apim.Write, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired
 }
 
+// mayMove reports whether the reader may publish a version, and do the like.
+func (v *visit) mayMove(d manager.VersionDetail) bool {
+	return v.can(apim.Publish, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired
+}
+
 // builtin fills in a step that every version has.
 func (v *visit) builtin(s *stepView, d manager.VersionDetail, one manager.ChainStep) {
 	rt := d.Version.Runtime

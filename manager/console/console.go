@@ -76,6 +76,7 @@ func (h *Console) signedIn(g gin.IRoutes) {
 func (h *Console) inTenant(g gin.IRoutes) {
 	get := func(path string, p page) { g.GET(path, h.tenantPage(p)) }
 	post := func(path string, p page) { g.POST(path, h.tenantPage(p)) }
+	both := func(path string, form, save page) { get(path, form); post(path, save) }
 
 	get("", h.overview)
 	get("/palette", h.palette)
@@ -93,6 +94,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	get("/apis/:api/:version/traffic", h.traffic)
 	get("/apis/:api/:version/traffic/counts", h.trafficCounts)
 	post("/apis/:api/:version/traffic/:verb", h.moveTraffic)
+	both("/apis/:api/:version/purge", h.purgeForm, h.purge)
 	get("/apis/:api/:version/products", h.versionProducts)
 	get("/apis/:api/:version/history", h.versionHistory)
 	post("/apis/:api/:version/routes", h.saveRoutes)
@@ -101,7 +103,6 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	get("/apis/:api/:version/add-policy", h.addPolicy)
 	get("/policies", h.policies)
 	get("/policies/:kind", h.policyKind)
-	both := func(path string, form, save page) { get(path, form); post(path, save) }
 	both("/apis/:api/:version/upstream", h.upstreamForm, h.saveUpstream)
 	both("/apis/:api/:version/policies/:policy/remove", h.removePolicyForm, h.removePolicy)
 	both("/apis/:api/:version/mount", h.mountForm, h.saveMount)

@@ -315,9 +315,18 @@ func (v *visit) wayOf(x manager.Explained) wayView {
 	if x.API != "" {
 		w.Chain = x.API + " " + revision(x.Revision)
 	}
-	number, stopped := 0, ""
+	number, stopped, called := 0, "", slices.ContainsFunc(x.Steps, func(s entry.ExplainedStep) bool { return s.Step == "upstream" })
+	upstream := func() {
+		if !called && !x.Hidden {
+			called = true
+			w.Steps = append(w.Steps, ui.TraceStep{Label: "Upstream", Text: "not called", Time: "—", Outcome: ui.Skipped})
+		}
+	}
 	for _, s := range x.Steps {
-		step := ui.TraceStep{Label: stepName(s.Step), Text: title(s.Detail), Time: nanos(s.TookNS), From: share(s.AtNS, x.TookNS), To: share(s.AtNS+s.TookNS, x.TookNS)}
+		if s.Stage == string(entry.Answer) {
+			upstream()
+		}
+		step := ui.TraceStep{Label: labelOf(s), Text: title(s.Detail), Time: nanos(s.TookNS), From: share(s.AtNS, x.TookNS), To: share(s.AtNS+s.TookNS, x.TookNS)}
 		if s.Stage != "" && s.Stage != string(entry.Destination) {
 			number++
 			step.Label = strconv.Itoa(number) + " · " + step.Label
@@ -333,8 +342,9 @@ func (v *visit) wayOf(x manager.Explained) wayView {
 		}
 		w.Steps = append(w.Steps, step)
 	}
+	upstream()
 	if !x.Hidden {
-		w.Steps = append(w.Steps, v.lastSteps(x)...)
+		w.Steps = append(w.Steps, lastStep(x))
 	}
 	w.judge(x, stopped)
 	for _, c := range x.Candidates {
@@ -344,21 +354,29 @@ func (v *visit) wayOf(x manager.Explained) wayView {
 	}
 	for _, r := range x.Remedies {
 		row := remedyRow{Text: r.Text}
-		row.Label, row.Href = v.wayOut(r.Code)
+		if row.Label, row.Href = v.wayOut(r.Code); row.Href == "" {
+			row.Label, row.Href = v.about(refusing(x))
+		}
 		w.Remedies = append(w.Remedies, row)
 	}
 	return w
 }
 
-// lastSteps are the upstream, where it was not called, and the answer.
-func (v *visit) lastSteps(x manager.Explained) (out []ui.TraceStep) {
-	end, called := int64(0), false
-	for _, s := range x.Steps {
-		called = called || s.Step == "upstream"
-		end = max(end, s.AtNS+s.TookNS)
+// labelOf names a step: what a policy of another stage makes of the answer is
+// told from what it does with the request.
+func labelOf(s entry.ExplainedStep) string {
+	name := stepName(s.Step)
+	if s.Stage == string(entry.Answer) && entry.PolicyKind(s.Step).Stage() != entry.Answer {
+		name += ", answer"
 	}
-	if !called {
-		out = append(out, ui.TraceStep{Label: "Upstream", Text: "not called", Time: "—", Outcome: ui.Skipped})
+	return name
+}
+
+// lastStep is the answer as it went out.
+func lastStep(x manager.Explained) ui.TraceStep {
+	end := int64(0)
+	for _, s := range x.Steps {
+		end = max(end, s.AtNS+s.TookNS)
 	}
 	text := strconv.Itoa(x.Status)
 	if x.AnswerBytes >= 0 {
@@ -367,7 +385,7 @@ func (v *visit) lastSteps(x manager.Explained) (out []ui.TraceStep) {
 	if x.BrokenOff {
 		text += ", broken off: the caller did not get all of it"
 	}
-	return append(out, ui.TraceStep{Label: "Answer", Text: text, Time: nanos(x.TookNS - end), From: share(end, x.TookNS), To: 1})
+	return ui.TraceStep{Label: "Answer", Text: text, Time: nanos(x.TookNS - end), From: share(end, x.TookNS), To: 1}
 }
 
 func (w *wayView) judge(x manager.Explained, stopped string) {
@@ -398,6 +416,15 @@ func (v *visit) wayOut(code string) (label, href string) {
 		return "APIs", v.links.apis()
 	}
 	return "", ""
+}
+
+// about is the page that says what a policy does; "" for steps that are none.
+func (v *visit) about(step string) (label, href string) {
+	p, ok := describe.Of(entry.PolicyKind(step))
+	if !ok {
+		return "", ""
+	}
+	return p.Title, v.links.policyKind(p.Kind)
 }
 
 func share(part, whole int64) float64 {

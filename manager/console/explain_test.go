@@ -73,6 +73,28 @@ func TestExplainShowsTheWayOfACall(t *testing.T) {
 	stranger.get("/t/acme/explain?call=a1").shows(http.StatusNotFound).hides("rate_limited", "/acme/orders")
 }
 
+// What policies make of the answer stands behind the upstream, also where that
+// was not called.
+func TestExplainShowsTheStepsOfTheAnswer(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Steps = append(x.Steps,
+		entry.ExplainedStep{Step: "compress", Stage: "answer", Outcome: entry.ExplainPassed, Detail: "sets Content-Encoding", AtNS: 84_000, TookNS: 7_000},
+		entry.ExplainedStep{Step: "cors", Stage: "answer", Outcome: entry.ExplainPassed, Detail: "sets Vary", AtNS: 91_000, TookNS: 2_000})
+	// What a policy's refusal is about stands on its page.
+	refused := s.limited(s.tenantID("acme").UUID())
+	refused.ID, refused.Status, refused.Code, refused.Detail = "a2", 415, "media_type_not_supported", "The body is not JSON."
+	refused.Steps = []entry.ExplainedStep{{Step: "json_body", Stage: "shape", Outcome: entry.ExplainRefused, Code: refused.Code}}
+	s.catalog.Ways = ways{x, refused}
+	b.get("/t/acme/explain?call=a2").shows(http.StatusOK, "A body of a media type that is taken here: The body is not JSON.").has(`href="/t/acme/policies/json_body"`)
+	text := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "4 · Compression", "Sets Content-Encoding", "7.0 µs", "5 · CORS, answer", "Sets Vary", "4.0 µs").text()
+	if upstream, compress := strings.Index(text, "Upstream not called"), strings.Index(text, "4 · Compression"); upstream < 0 || upstream > compress {
+		t.Errorf("the upstream stands at %d and what comes after it at %d: %s", upstream, compress, text)
+	}
+}
+
 func TestExplainedTimesAreRead(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

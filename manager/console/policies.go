@@ -215,6 +215,7 @@ type policyPanel struct {
 	Reference  string
 	Test       string // where a call is tried; "" while none is live
 	TestNote   string
+	Purge      string // what is stored, "" for policies that store nothing
 }
 
 // chain fills in what the page shows of the chain. typed is a form that is shown
@@ -295,6 +296,9 @@ func (h *Console) versionPolicy(v *visit, d manager.VersionDetail, operation str
 	out := v.policyPanel(home, ref.at, number, typed)
 	out.Where, out.WhereHref = where, href
 	out.test(v, d, operation)
+	if out.Kind == entry.PolicyCache && len(d.Deployments) > 0 && v.mayMove(d) {
+		out.Purge = v.links.version(d.API.Slug, d.Version.Label, "purge")
+	}
 	return out, nil
 }
 

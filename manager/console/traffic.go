@@ -48,6 +48,8 @@ type trafficPage struct {
 	Mirrored sideView
 	Missed   string
 	Ended    bool // nothing is split or mirrored
+	Caches   bool // answers of it may be stored
+	Purge    string
 }
 
 func (h *Console) traffic(v *visit) error {
@@ -71,6 +73,10 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 	p.Live = h.liveFromQuery(v, "The change", "in force")
 	p.Split.CanMove = p.CanMove
 	p.Offer = p.CanMove && p.Draft && s.Live > 0
+	p.Purge = v.links.version(d.API.Slug, d.Version.Label, "purge")
+	if p.Caches, err = h.Catalog.Caches(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug); err != nil {
+		return err
+	}
 	if s.NotMirrored > 0 {
 		p.Missed = number(s.NotMirrored) + " more were drawn and not copied: too many at once, or a body that is too large"
 	}

@@ -66,7 +66,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		API:   d.API, Label: label, State: d.Version.State,
 		Reason:   d.Version.StateReason,
 		CanWrite: v.mayWrite(d),
-		CanMove:  v.can(apim.Publish, apim.ObjectAPI, d.API.ID, d.API.Team) && d.Version.State != apim.Retired,
+		CanMove:  v.mayMove(d),
 		Draft:    d.Version.Unpublished || d.Version.Revision == 0,
 		Publish:  l.version(api, label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
 		Deprecate: l.version(api, label, "deprecate"),

@@ -20,7 +20,7 @@ func purgeCache(r *request) error {
 	if err := r.optionalBody(&in); err != nil {
 		return err
 	}
-	if err := r.Catalog.PurgeCache(r.ctx, r.actor, r.tenant.ID, id, r.c.Param("environment"), manager.Purge{Tag: in.Tag, URL: in.URL}); err != nil {
+	if _, err := r.Catalog.PurgeCache(r.ctx, r.actor, r.tenant.ID, id, r.c.Param("environment"), manager.Purge{Tag: in.Tag, URL: in.URL}); err != nil {
 		return err
 	}
 	r.c.Status(http.StatusAccepted)

@@ -112,6 +112,7 @@ type OfferedVersion struct {
 	GatewayURL  string
 	Mounts      []apim.Mount
 	Credentials apim.CredentialPlaces
+	Policies    []apim.Policy  // of the version itself
 	Places      []OfferedPlace // every environment that it is live in
 }
 
@@ -130,6 +131,7 @@ type offeredRow struct {
 	GatewayURL  string
 	Mounts      jsonOf[[]apim.Mount]
 	Credentials jsonOf[apim.CredentialPlaces]
+	Policies    jsonOf[[]apim.Policy]
 
 	Environment, EnvironmentName string
 	EnvironmentKind              apim.EnvironmentKind
@@ -137,7 +139,8 @@ type offeredRow struct {
 
 const offeredColumns = `v.id, v.tenant_id, v.api_id, v.label, v.state, v.unpublished, v.revision, v.operations, v.deprecated_at,
 	v.sunset_at, v.state_reason, v.created_at, v.updated_at, r.number, r.document_id AS live_doc, e.gateway_url, e.slug AS environment, e.name AS environment_name, e.kind AS environment_kind,
-	r.runtime->>'mounts' AS mounts, r.runtime->>'credentials' AS credentials
+	r.runtime->>'mounts' AS mounts, r.runtime->>'credentials' AS credentials,
+	COALESCE(r.runtime->>'policies', '[]') AS policies
 	FROM version v
 	JOIN deployment d ON d.tenant_id = v.tenant_id AND d.version_id = v.id
 	JOIN environment e ON e.slug = d.environment
@@ -213,7 +216,7 @@ func (c Catalog) offered(ctx context.Context, sql string, args ...any) ([]Offere
 		out = append(out, OfferedVersion{
 			Version: r.Line.domain(), API: apiOf[r.Line.APIID], Document: docOf[required(r.LiveDoc)],
 			Operations: r.Line.Operations, Revision: r.Number, GatewayURL: r.GatewayURL,
-			Mounts: r.Mounts.V, Credentials: r.Credentials.V, Places: []OfferedPlace{place},
+			Mounts: r.Mounts.V, Credentials: r.Credentials.V, Policies: r.Policies.V, Places: []OfferedPlace{place},
 		})
 	}
 	return out, nil

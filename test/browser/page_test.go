@@ -77,6 +77,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		}},
 		{path: "/t/demo/apis/museum/2024-06?split"},
 		{path: "/t/demo/apis/parcels/v2/traffic"},
+		{path: "/t/demo/apis/museum/v1/purge"},
 		{path: "/t/demo/apis/museum/v1/versions"},
 		{path: "/t/demo/apis/museum/v1/definition"},
 		{path: "/t/demo/apis/museum/v1/products"},

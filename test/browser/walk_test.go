@@ -213,7 +213,7 @@ func (w *walk) mint() {
 	}
 	w.application = c.run(`location.href`)
 	c.visit(w.application)
-	c.sees("Keys")
+	c.sees("Credentials")
 	c.hasNot(w.key, "Copy your new key now")
 	c.sees(w.key[:len("portico_live_")+4])
 }
