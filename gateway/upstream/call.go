@@ -84,14 +84,17 @@ func (c *call) run(ctx context.Context) error {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		began, timed := c.begin()
+		began, kept := c.begin()
 		err := c.reach(ctx)
 		outcome := c.outcome(ctx, err)
 		took := time.Duration(0)
-		if timed {
+		if !began.IsZero() {
 			took = time.Since(began)
 		}
 		now := c.upstream.set.now.Load()
+		if kept && err == nil {
+			c.at.Took(now, took)
+		}
 		c.upstream.group.Done(c.at, now, outcome, took)
 		if c.ex.Trail != nil {
 			c.ex.Trail.End(outcome.String(), c.head.Status)
@@ -131,12 +134,13 @@ func (c *call) key() uint64 {
 	return c.upstream.hashBy.key(c.ex)
 }
 
-// begin reads the clock where somebody wants to know how long a try takes.
-func (c *call) begin() (began time.Time, timed bool) {
-	if timed = c.upstream.group.Timed(); timed {
+// begin reads the clock where somebody wants to know how long a try takes. kept
+// reports whether that is kept for people.
+func (c *call) begin() (began time.Time, kept bool) {
+	if kept = c.at.Wants(c.upstream.set.now.Load()); kept || c.upstream.group.Timed() {
 		began = time.Now()
 	}
-	return began, timed
+	return began, kept
 }
 
 // turnedAway is what a caller is told whose call no endpoint gets.
