@@ -64,6 +64,9 @@ type nodes struct {
 	names  []string
 	behind map[string]string // state by name: "waiting", "unreachable", "refused"
 	sees   []apim.UpstreamHealth
+	looks  []apim.UpstreamTargets
+	silent map[string]bool // by name: does not answer
+	checks int
 }
 
 func (n *nodes) Applied(_ context.Context, c apim.Change) (apim.Applied, error) {
@@ -111,6 +114,24 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 	var out []apim.NodeUpstreams
 	for _, name := range n.names {
 		out = append(out, apim.NodeUpstreams{Node: name, Reachable: n.behind[name] != "unreachable", Upstreams: n.sees})
+	}
+	return out, nil
+}
+
+// Targets says what looks makes each node say.
+func (n *nodes) Targets(_ context.Context, _, _ string, check bool) ([]apim.NodeTargets, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if check {
+		n.checks++
+	}
+	var out []apim.NodeTargets
+	for _, name := range n.names {
+		said := apim.NodeTargets{Node: name, Reachable: n.behind[name] != "unreachable"}
+		if said.Answered = said.Reachable && !n.silent[name]; said.Answered {
+			said.Upstreams = n.looks
+		}
+		out = append(out, said)
 	}
 	return out, nil
 }
