@@ -142,6 +142,24 @@ func (n *nodes) see(upstreams ...apim.UpstreamHealth) {
 	n.sees = upstreams
 }
 
+func (n *nodes) look(upstreams ...apim.UpstreamTargets) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.looks = upstreams
+}
+
+func (n *nodes) silence(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent = map[string]bool{name: true}
+}
+
+func (n *nodes) checked() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.checks
+}
+
 func (n *nodes) set(name, state string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -70,6 +70,9 @@ func checkTargets(r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.optionalBody(&struct{}{}); err != nil {
+		return err
+	}
 	nodes, err := r.Catalog.CheckTargets(r.ctx, r.actor, r.tenant.ID, id, r.c.Param("environment"))
 	return r.targets(nodes, err)
 }
