@@ -343,7 +343,7 @@ func (c *call) wasStale(err error, sent bool) bool {
 // drop gives the connection up.
 func (c *call) drop() {
 	if c.res != nil {
-		c.res.Body.Close()
+		c.closeFar()
 		c.res = nil
 	}
 	if c.unhook != nil {
@@ -474,7 +474,7 @@ func (c *call) Close() error {
 func (c *call) finish(reusable bool) {
 	set := c.upstream.set
 	if c.res != nil {
-		c.res.Body.Close()
+		c.closeFar()
 	}
 	if c.conn != nil {
 		if c.unhook != nil {
@@ -552,7 +552,7 @@ func (c *call) told(ctx context.Context, err error) error {
 		return err
 	case why == abandoned, ctx.Err() != nil:
 		return &policy.Broken{Cause: err}
-	case why == timedOut, errors.As(err, &dial) && dial.timeout:
+	case why == timedOut, errors.As(err, &dial) && dial.timeout, c.pastDeadline():
 		return &policy.Denied{
 			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
 			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,
