@@ -32,7 +32,7 @@ func canaries(t *testing.T, of fake.Issued) map[string][]byte {
 	}
 	out := map[string][]byte{
 		"the number": number, "the number in hexadecimal": []byte(hex.EncodeToString(number)), "the number in capital hexadecimal": []byte(strings.ToUpper(hex.EncodeToString(number))),
-		"its DER": of.DER,
+		"its DER":           of.DER,
 		"a line of its PEM": []byte(strings.Split(of.Key, "\n")[2]), // the one before it says which kind it is
 	}
 	for shift := range 3 { // as it may stand within something larger
