@@ -23,6 +23,8 @@ type Carrier interface {
 	Saw(ctx context.Context, seen entry.Seen) error
 	// Explained sends the way of a call, as Report sends.
 	Explained(ctx context.Context, explanation entry.Explanation) error
+	// Looked sends how targets are, as Report sends.
+	Looked(ctx context.Context, targets entry.Targets) error
 	// Usage sends a piece of the spool, and UsageAcks hears what the ledger has:
 	// see usage.Carrier.
 	Usage(ctx context.Context, node string, piece []byte) error

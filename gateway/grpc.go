@@ -28,8 +28,10 @@ func tellGRPC(a *policy.Answer, kind string, denied *policy.Denied) {
 }
 
 // grpcStatus is gRPC's own reading of a status of HTTP, by its document
-// http-grpc-status-mapping.
+// http-grpc-status-mapping. But 504 is here a time that is over, and no reason to
+// call again at once, as a client takes UNAVAILABLE.
 func grpcStatus(status int) int {
+	const deadlineExceeded = 4
 	const unknown, permissionDenied, unimplemented, internal, unavailable, unauthenticated = 2, 7, 12, 13, 14, 16
 	switch status {
 	case http.StatusBadRequest:
@@ -40,8 +42,10 @@ func grpcStatus(status int) int {
 		return permissionDenied
 	case http.StatusNotFound:
 		return unimplemented
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable:
 		return unavailable
+	case http.StatusGatewayTimeout:
+		return deadlineExceeded
 	}
 	return unknown
 }

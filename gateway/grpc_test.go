@@ -155,8 +155,8 @@ func TestGRPCTimeoutBoundsTheCall(t *testing.T) {
 		})), "h2c", lane)
 		res := r.grpc(t, context.Background(), do+"hang", "application/grpc", bytes.NewReader(message("x")), "grpc-timeout: 300m")
 		begin := time.Now()
-		if _, err := io.ReadAll(res.Body); err == nil {
-			t.Error("the call ended well")
+		if _, err := io.ReadAll(res.Body); err != nil || res.Trailer.Get("Grpc-Status") != "4" {
+			t.Errorf("got %v and the end %v, want DEADLINE_EXCEEDED", err, res.Trailer)
 		}
 		if took := time.Since(begin); took > 3*time.Second {
 			t.Errorf("ended after %v", took)

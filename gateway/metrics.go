@@ -13,6 +13,7 @@ import (
 
 	"portico/gateway/policy"
 	"portico/gateway/table"
+	"portico/internal/entry"
 )
 
 // bounds are the upper bounds of histograms: the small ones are for the gateway's
@@ -211,32 +212,34 @@ func (n *Node) Collector() prometheus.Collector {
 		return prometheus.NewDesc("portico_gateway_"+name, help, labels, nil)
 	}
 	return &collector{
-		node:      n,
-		requests:  desc("requests_total", "Calls answered, by API and first digit of the status. APIs beyond the first 1,000 are counted as other.", "api", "status"),
-		durations: desc("request_duration_seconds", "Time from a request's head to the end of its answer."),
-		own:       desc("own_duration_seconds", "Of that, the gateway's own share: until the upstream was called, or to the end where none was."),
-		upstream:  desc("upstream_duration_seconds", "Of that, waiting until the upstream's answer began; calls that reached none are left out."),
-		inFlight:  desc("requests_in_flight", "Calls that are being answered."),
-		bytes:     desc("body_bytes_total", "Bytes of bodies: in from callers, out to them.", "direction"),
-		refusals:  desc("refusals_total", "Calls that the gateway refused or could not pass on, by code.", "code"),
-		bots:      desc("bot_calls_total", "Calls of programs that a policy for bots has found, by class.", "class", "outcome"),
-		clients:   desc("client_connections", "Open connections of clients, by lane.", "lane"),
-		upstreams: desc("upstream_connections", "Open connections to upstreams."),
-		dials:     desc("upstream_connects_total", "Connections to upstreams that were begun, by outcome.", "outcome"),
-		compiles:  desc("compile_duration_seconds", "Time to make an API's table of its entry, and to swap it in."),
-		sequence:  desc("applied_sequence", "Sequence up to which everything was applied or refused."),
-		refused:   desc("refused_entries", "Entries that this node cannot serve now."),
-		apis:      desc("apis", "Versions of APIs that are live."),
-		grants:    desc("grants", "Credentials that are known."),
-		evicted:   desc("limiter_evictions_total", "States of limits forgotten for want of room."),
-		queued:    desc("limit_waiting_calls", "Calls that wait in the queues of limits."),
-		reported:  desc("validation_reports_total", "Requests and answers that were not as their document says, and passed.", "direction"),
-		waiting:   desc("usage_waiting_calls", "Calls that the ledger does not have yet, those under way too."),
-		lost:      desc("usage_lost_calls_total", "Calls that are not counted, for want of room on the disk."),
-		folded:    desc("usage_folded_calls_total", "Calls that were added up by minute, for want of room on the disk."),
-		ready:     desc("ready", "1 when the node takes calls."),
-		explained: desc("explained_calls_total", "Calls whose way was asked for with a token."),
-		buildInfo: desc("build_info", "1, with the program's version and the environment.", "version", "environment"),
+		node:       n,
+		requests:   desc("requests_total", "Calls answered, by API and first digit of the status. APIs beyond the first 1,000 are counted as other.", "api", "status"),
+		durations:  desc("request_duration_seconds", "Time from a request's head to the end of its answer."),
+		own:        desc("own_duration_seconds", "Of that, the gateway's own share: until the upstream was called, or to the end where none was."),
+		upstream:   desc("upstream_duration_seconds", "Of that, waiting until the upstream's answer began; calls that reached none are left out."),
+		inFlight:   desc("requests_in_flight", "Calls that are being answered."),
+		bytes:      desc("body_bytes_total", "Bytes of bodies: in from callers, out to them.", "direction"),
+		refusals:   desc("refusals_total", "Calls that the gateway refused or could not pass on, by code.", "code"),
+		bots:       desc("bot_calls_total", "Calls of programs that a policy for bots has found, by class.", "class", "outcome"),
+		clients:    desc("client_connections", "Open connections of clients, by lane.", "lane"),
+		upstreams:  desc("upstream_connections", "Open connections to upstreams."),
+		dials:      desc("upstream_connects_total", "Connections to upstreams that were begun, by outcome.", "outcome"),
+		compiles:   desc("compile_duration_seconds", "Time to make an API's table of its entry, and to swap it in."),
+		sequence:   desc("applied_sequence", "Sequence up to which everything was applied or refused."),
+		refused:    desc("refused_entries", "Entries that this node cannot serve now."),
+		apis:       desc("apis", "Versions of APIs that are live."),
+		grants:     desc("grants", "Credentials that are known."),
+		evicted:    desc("limiter_evictions_total", "States of limits forgotten for want of room."),
+		queued:     desc("limit_waiting_calls", "Calls that wait in the queues of limits."),
+		reported:   desc("validation_reports_total", "Requests and answers that were not as their document says, and passed.", "direction"),
+		waiting:    desc("usage_waiting_calls", "Calls that the ledger does not have yet, those under way too."),
+		lost:       desc("usage_lost_calls_total", "Calls that are not counted, for want of room on the disk."),
+		folded:     desc("usage_folded_calls_total", "Calls that were added up by minute, for want of room on the disk."),
+		ready:      desc("ready", "1 when the node takes calls."),
+		sides:      desc("split_requests_total", "Calls of APIs whose traffic is split or mirrored, by side and first digit of the status. They begin anew with a new candidate.", "api", "side", "status"),
+		unmirrored: desc("mirror_skipped_total", "Calls that were drawn for a mirror and not copied, by reason.", "api", "reason"),
+		explained:  desc("explained_calls_total", "Calls whose way was asked for with a token."),
+		buildInfo:  desc("build_info", "1, with the program's version and the environment.", "version", "environment"),
 	}
 }
 
@@ -244,14 +247,14 @@ type collector struct {
 	node *Node
 
 	requests, durations, own, upstream, inFlight, bytes, refusals, bots, clients, upstreams, dials, compiles,
-	sequence, refused, apis, grants, evicted, queued, reported, waiting, lost, folded, ready, explained, buildInfo *prometheus.Desc
+	sequence, refused, apis, grants, evicted, queued, reported, waiting, lost, folded, ready, sides, unmirrored, explained, buildInfo *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.requests, c.durations, c.own, c.upstream, c.inFlight, c.bytes, c.refusals, c.bots, c.clients, c.upstreams, c.dials, c.compiles,
-		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.reported, c.waiting, c.lost, c.folded, c.ready, c.explained, c.buildInfo,
+		c.sequence, c.refused, c.apis, c.grants, c.evicted, c.queued, c.reported, c.waiting, c.lost, c.folded, c.ready, c.sides, c.unmirrored, c.explained, c.buildInfo,
 	} {
 		out <- d
 	}
@@ -305,13 +308,49 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	n.mu.Lock()
-	counts := n.counted()
+	counts, names := n.counted(), n.splitNames(status.Splits)
 	n.mu.Unlock()
+	collectSplits(status.Splits, names, func(v uint64, api, side, class string) { counter(c.sides, v, api, side, class) },
+		func(v uint64, api, reason string) { counter(c.unmirrored, v, api, reason) })
 	for name, classes := range counts {
 		for class, v := range classes {
 			if v > 0 {
 				counter(c.requests, v, name, strconv.Itoa(class)+"xx")
 			}
+		}
+	}
+}
+
+// splitNames names the APIs of reports, by version. mu is held.
+func (n *Node) splitNames(reports []entry.SplitReport) map[string]string {
+	if len(reports) == 0 {
+		return nil
+	}
+	names := make(map[string]string, len(reports))
+	n.table.APIs(func(a *table.API) { names[a.Version.String()] = a.Name })
+	return names
+}
+
+// collectSplits tells what the sides of splits, and mirrors, have counted.
+func collectSplits(reports []entry.SplitReport, names map[string]string, side func(v uint64, api, side, class string), skipped func(v uint64, api, reason string)) {
+	for _, r := range reports {
+		api := names[r.Version]
+		if api == "" { // it ended a moment ago
+			continue
+		}
+		for name, counts := range map[string]*entry.BranchCounts{"live": r.Live, "candidate": r.Candidate, "mirror": r.Mirrored} {
+			if counts == nil {
+				continue
+			}
+			for class, v := range counts.Classes {
+				if v > 0 {
+					side(v, api, name, strconv.Itoa(class)+"xx")
+				}
+			}
+		}
+		if r.Skipped != nil {
+			skipped(r.Skipped.Busy, api, "busy")
+			skipped(r.Skipped.Body, api, "body")
 		}
 	}
 }

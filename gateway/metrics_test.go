@@ -9,6 +9,7 @@ import (
 
 	"portico/gateway/policy"
 	"portico/internal/entry"
+	"portico/test/fake"
 )
 
 // scrape reads a node's metrics: "name label label" to value; of a histogram
@@ -77,6 +78,41 @@ func called(t testing.TB, r interface {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestEachSideOfASplitIsCounted(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		sick, mirror := newTarget(t, "candidate", nil), fake.NewUpstream(t)
+		sick.status.Store(503)
+		api := splitAPI(r.upstream.URL, sick.URL, 0)
+		api.Split.Rules = []entry.SplitRule{{In: "header", Name: "X-Beta", Value: "yes", Candidate: true}}
+		api.Upstreams[1].Traffic.Retry.Off = true
+		api.Upstreams = append(api.Upstreams, entry.Upstream{Name: "mirror", Targets: []entry.Target{{URL: mirror.URL}}})
+		api.Mirror = &entry.Mirror{Run: "m1", Upstream: "mirror", PerMille: 1000, Concurrency: 10}
+		r.putAPI(t, 2, api)
+		for i := range 7 {
+			headers := []string{}
+			if i < 3 {
+				headers = append(headers, "X-Beta: yes")
+			}
+			r.call(t, "GET", "/demo/orders/v1/open", "", headers...)
+		}
+		want := map[string]float64{
+			"split_requests_total demo/orders v1 live 2xx": 4, "split_requests_total demo/orders v1 candidate 5xx": 3,
+			"split_requests_total demo/orders v1 mirror 2xx": 7,
+		}
+		wait(t, "all sides to be counted", func() bool {
+			got := scrape(t, r.Collector())
+			for key, n := range want {
+				if got[key] != n {
+					return false
+				}
+			}
+			skipped, there := got["mirror_skipped_total demo/orders v1 busy"]
+			return there && skipped == 0
+		})
+	})
 }
 
 func TestSeriesOfAPIsAreBoundedAndNeverGoDown(t *testing.T) {

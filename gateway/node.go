@@ -366,8 +366,14 @@ func (n *Node) obey(ctx context.Context, leave func()) error {
 }
 
 func (n *Node) hear(ctx context.Context, leave func()) error {
+	var looks looks
+	defer looks.all.Wait()
 	return n.config.Carrier.Commands(ctx, n.config.Node, func(c entry.Command) {
-		n.config.Log.Info("told", "command", c.Do)
+		level := slog.LevelInfo
+		if c.Do == entry.LookAtTargets { // whenever somebody opens a page
+			level = slog.LevelDebug
+		}
+		n.config.Log.Log(ctx, level, "told", "command", c.Do)
 		switch c.Do {
 		case entry.Drain, entry.Resume:
 			n.drained.Store(c.Do == entry.Drain)
@@ -379,6 +385,10 @@ func (n *Node) hear(ctx context.Context, leave func()) error {
 		case entry.PurgeCache:
 			if c.Purge != nil {
 				n.config.Log.Info("stored answers purged", "version", c.Purge.Version, "answers", n.purge(*c.Purge))
+			}
+		case entry.LookAtTargets:
+			if c.Look != nil {
+				n.look(ctx, &looks, *c.Look)
 			}
 		default:
 			n.config.Log.Warn("this build does not know the command", "command", c.Do)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
 	"golang.org/x/net/websocket"
 
 	"portico/gateway"
@@ -231,4 +232,38 @@ func TestUpstreamThatSwitchesUnaskedIsInvalid(t *testing.T) {
 			t.Errorf("got %d %s", got.status, got.body)
 		}
 	})
+}
+
+// WebSocket over HTTP/2 (RFC 8441) is not offered: net/http can only be told to
+// by GODEBUG, for a whole process, and browsers use it wherever it is offered.
+// So they open a connection by HTTP/1.1, and who asks all the same is refused as
+// RFC 9113 says, without harm to others on the connection.
+func TestWebSocketOverHTTP2IsNotOfferedAndRefusedClearly(t *testing.T) {
+	r := startDemo(t)
+	f := r.framer(t)
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, BlockFragment: f.head(
+		":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", "/demo/orders/v1/open", ":authority", "x", "sec-websocket-version", "13")})
+	offered, refused := false, http2.ErrCodeNo
+	for refused == http2.ErrCodeNo {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatalf("before a refusal: %v", err)
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			_, said := frame.Value(http2.SettingEnableConnectProtocol)
+			offered = offered || said
+		case *http2.RSTStreamFrame:
+			refused = frame.ErrCode
+		case *http2.MetaHeadersFrame:
+			t.Fatalf("got %v, want a refusal", frame.Fields)
+		}
+	}
+	if offered || refused != http2.ErrCodeProtocol {
+		t.Errorf("offered %v, refused with %v", offered, refused)
+	}
+	f.get(3, request("/demo/orders/v1/open")...)
+	if status, _ := f.answer(t, 3); status != "200" {
+		t.Errorf("another call on the connection: got %s", status)
+	}
 }

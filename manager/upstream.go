@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"slices"
+	"time"
 
 	"portico/internal/apim"
 	"portico/manager/store"
@@ -11,15 +12,55 @@ import (
 // Upstreams returns how the nodes of an environment, the first when it is "",
 // find a version's upstreams. Nodes where nothing is amiss say nothing of them.
 func (c *Catalog) Upstreams(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeUpstreams, error) {
-	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
+	at, version, err := c.whereLive(ctx, actor, tenant, version, environment, apim.Read)
+	if err != nil || c.Health == nil {
 		return nil, err
 	}
+	return c.Health.Upstreams(ctx, at, version.UUID())
+}
+
+// How long nodes are waited for. A page does without those that do not answer
+// at once; a check takes what the targets take.
+const (
+	targetsFor = 300 * time.Millisecond
+	checksFor  = 6 * time.Second
+)
+
+// Targets asks the nodes of an environment, the first when it is "", how long
+// the targets of a version take, and what was last found of them.
+func (c *Catalog) Targets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeTargets, error) {
+	return c.targets(ctx, actor, tenant, version, environment, apim.Read, targetsFor)
+}
+
+// CheckTargets is Targets after each node has asked each target at once: by the
+// upstream's health check, or, where there is none, whether it can be connected
+// to. Who may publish the API may have it asked.
+func (c *Catalog) CheckTargets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeTargets, error) {
+	return c.targets(ctx, actor, tenant, version, environment, apim.Publish, checksFor)
+}
+
+func (c *Catalog) targets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string, need apim.Verb, wait time.Duration) ([]apim.NodeTargets, error) {
+	at, version, err := c.whereLive(ctx, actor, tenant, version, environment, need)
+	if err != nil || c.Health == nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return c.Health.Targets(waiting, at, version.UUID(), need == apim.Publish)
+}
+
+// whereLive checks that the actor may do what is needed to a version, and
+// returns its id and the environment's slug.
+func (c *Catalog) whereLive(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string, need apim.Verb) (slug string, id apim.ID, err error) {
+	if err := c.Authz.Somewhere(ctx, actor, tenant, need, apim.ObjectAPI); err != nil {
+		return "", "", err
+	}
 	var v apim.Version
-	err := c.Store.Read(ctx, func(tx *store.Tx) (err error) {
+	err = c.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		if v, err = tx.Tenant(tenant).Version(ctx, version); err != nil {
 			return err
 		}
-		if err := c.allowVersion(ctx, tx.Tenant(tenant), actor, apim.Read, v.API); err != nil {
+		if err := c.allowVersion(ctx, tx.Tenant(tenant), actor, need, v.API); err != nil {
 			return err
 		}
 		environments, err := tx.System().Environments(ctx)
@@ -34,8 +75,5 @@ func (c *Catalog) Upstreams(ctx context.Context, actor apim.Actor, tenant, versi
 		}
 		return nil
 	})
-	if err != nil || c.Health == nil {
-		return nil, err
-	}
-	return c.Health.Upstreams(ctx, environment, v.ID.UUID())
+	return environment, v.ID, err
 }

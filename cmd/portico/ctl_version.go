@@ -12,6 +12,7 @@ import (
 type ctlVersions struct {
 	List      ctlVersionList     `cmd:"" help:"List an API's versions."`
 	Show      ctlVersionShow     `cmd:"" help:"Show a version: where it is live, and its draft."`
+	Targets   ctlVersionTargets  `cmd:"" help:"Show how long a version's upstream targets take, as each gateway node finds them; --check asks them at once."`
 	Upstreams ctlVersionUpstream `cmd:"" help:"Show how gateway nodes find a version's upstreams: addresses that get no calls, and why."`
 	Set       ctlVersionSet      `cmd:"" help:"Change a version's draft: upstream, mount, headers, limits, operations."`
 	Publish   ctlPublish         `cmd:"" help:"Publish a version's draft."`

@@ -180,7 +180,7 @@ func TestEveryOperationIsReachedByACommand(t *testing.T) {
 	walk("import "+tm.file("orders.yaml", ordersYAML), "apis", "apis show orders", "apis set orders --tag shop --contact us",
 		"versions list orders", "versions show orders", "versions set orders --limit 600/1m --upstream-server-name orders.internal", "versions publish orders --environment sandbox",
 		"versions promote orders", "versions set orders --no-limits", "publish orders", "versions roll-back orders v1 1", "versions revisions orders",
-		"versions upstreams orders", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
+		"versions upstreams orders", "versions targets orders", "versions targets orders --check --environment sandbox", "versions findings orders", "import "+file("orders.yaml")+" --api orders --label v1", "versions document orders --out "+file("document"))
 	walk("cache purge orders --environment sandbox", "cache purge orders --environment sandbox --tag red", "cache purge orders --environment sandbox --path /shop/orders/v1/orders")
 	walk("policies kinds", "policies kinds rate_limit", "policies check key {\"bearer\":true}", `policies add rate_limit {"requests":5,"period_ms":1000,"by":"address"} orders`,
 		`policies add key {"header":"X-Own"} orders v1 --operation list_orders --disabled`, "policies list orders", "policies show orders --environment sandbox",

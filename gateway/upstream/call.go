@@ -90,17 +90,20 @@ func (c *call) run(ctx context.Context) error {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		began, timed := c.begin()
+		began, kept := c.begin()
 		err := c.reach(ctx)
 		if err == nil && c.head.Status == http.StatusUnauthorized && c.provesAnew(ctx, attempt) {
 			err = c.reach(ctx)
 		}
 		outcome := c.outcome(ctx, err)
 		took := time.Duration(0)
-		if timed {
+		if !began.IsZero() {
 			took = time.Since(began)
 		}
 		now := c.upstream.set.now.Load()
+		if kept && err == nil {
+			c.at.Took(now, took)
+		}
 		c.upstream.group.Done(c.at, now, outcome, took)
 		if c.ex.Trail != nil {
 			c.ex.Trail.End(outcome.String(), c.head.Status)
@@ -155,12 +158,13 @@ func (c *call) key() uint64 {
 	return c.upstream.hashBy.key(c.ex)
 }
 
-// begin reads the clock where somebody wants to know how long a try takes.
-func (c *call) begin() (began time.Time, timed bool) {
-	if timed = c.upstream.group.Timed(); timed {
+// begin reads the clock where somebody wants to know how long a try takes. kept
+// reports whether that is kept for people.
+func (c *call) begin() (began time.Time, kept bool) {
+	if kept = c.at.Wants(c.upstream.set.now.Load()); kept || c.upstream.group.Timed() {
 		began = time.Now()
 	}
-	return began, timed
+	return began, kept
 }
 
 // turnedAway is what a caller is told whose call no endpoint gets.
@@ -363,7 +367,7 @@ func (c *call) wasStale(err error, sent bool) bool {
 // drop gives the connection up.
 func (c *call) drop() {
 	if c.res != nil {
-		c.res.Body.Close()
+		c.closeFar()
 		c.res = nil
 	}
 	if c.unhook != nil {
@@ -494,7 +498,7 @@ func (c *call) Close() error {
 func (c *call) finish(reusable bool) {
 	set := c.upstream.set
 	if c.res != nil {
-		c.res.Body.Close()
+		c.closeFar()
 	}
 	if c.conn != nil {
 		if c.unhook != nil {
@@ -574,7 +578,7 @@ func (c *call) told(ctx context.Context, err error) error {
 		return err
 	case why == abandoned, ctx.Err() != nil:
 		return &policy.Broken{Cause: err}
-	case why == timedOut, errors.As(err, &dial) && dial.timeout:
+	case why == timedOut, errors.As(err, &dial) && dial.timeout, c.pastDeadline():
 		return &policy.Denied{
 			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
 			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,

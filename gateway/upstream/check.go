@@ -43,11 +43,11 @@ func (u *Upstream) watch() {
 		return
 	}
 	if u.watched == nil {
-		u.watched = map[string]func(){}
+		u.watched = map[string]*health.Watch{}
 	}
-	for name, stop := range u.watched {
+	for name, watch := range u.watched {
 		if u.endpoints[name] == nil {
-			stop()
+			watch.Stop()
 			delete(u.watched, name)
 		}
 	}
@@ -55,8 +55,7 @@ func (u *Upstream) watch() {
 		if u.watched[name] != nil {
 			continue
 		}
-		target := health.Target{Address: e.key.address, Host: e.host, TLS: e.tls}
-		u.watched[name] = u.set.checks.Watch(target, c, func(why string) {
+		u.watched[name] = u.set.checks.Watch(e.asTarget(), c, func(why string) {
 			u.mu.Lock()
 			over := u.over
 			u.mu.Unlock()
@@ -65,6 +64,11 @@ func (u *Upstream) watch() {
 			}
 		})
 	}
+}
+
+// asTarget is the endpoint as checks ask it.
+func (e *endpoint) asTarget() health.Target {
+	return health.Target{Address: e.key.address, Host: e.host, TLS: e.tls}
 }
 
 // end stops all checks and searches for good. It does not wait for them.
@@ -77,8 +81,8 @@ func (u *Upstream) end() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.over = true
-	for name, stop := range u.watched {
-		stop()
+	for name, watch := range u.watched {
+		watch.Stop()
 		delete(u.watched, name)
 	}
 }

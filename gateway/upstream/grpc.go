@@ -38,6 +38,20 @@ func (c *call) beginGRPC() *web {
 	return w
 }
 
+// deadlineExceeded is gRPC's status of a call whose time is over.
+const deadlineExceeded = "4"
+
+// deadlineSlack is by how much an upstream that keeps the same deadline may be
+// ahead of the set's clock when it breaks the call off.
+const deadlineSlack = int64(100 * time.Millisecond)
+
+// pastDeadline reports whether a call of gRPC ended since the time that its
+// caller gave it is over, whoever ended it. Its answer then ends in gRPC's own
+// words.
+func (c *call) pastDeadline() bool {
+	return c.answerBy > 0 && (c.conn == nil || c.conn.why() != abandoned) && c.upstream.set.now.Load() >= c.answerBy-deadlineSlack
+}
+
 // grpcTimeout reads a time as gRPC writes it: up to eight digits and a unit. It
 // returns 0 for what is not one.
 func grpcTimeout(text string) time.Duration {

@@ -181,9 +181,16 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	c.out = c.appendHead(c.out[:0], home)
 	head := string(c.out) // net/http holds on to it
 	c.conn.head.Store(true)
-	if c.whole {
-		c.conn.readBy.Store(c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime()))
-	} else {
+	switch {
+	case c.whole:
+		by := c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime())
+		if c.times.until > 0 {
+			by = min(by, c.times.until)
+		}
+		c.conn.readBy.Store(by)
+	case c.answerBy > 0: // its caller's time passes also while it sends
+		c.conn.readBy.Store(c.answerBy)
+	default:
 		c.conn.readBy.Store(uploading)
 	}
 	res, err := f.transport.RoundTrip(c.farRequest(ctx, home, head)) //nolint:bodyclose // finish or drop closes it
@@ -307,6 +314,14 @@ func (h *farHints) end() {
 	h.pass = nil
 }
 
+// closeFar gives the answer up. Closing its body would wait for the request's,
+// of which a caller may send no more for as long as it likes; a call that is
+// ended does not.
+func (c *call) closeFar() {
+	_ = c.conn.Close() // it ends the call
+	c.res.Body.Close()
+}
+
 // farURL keeps the target as it is written.
 func farURL(f *far, target string) *url.URL {
 	u := &url.URL{Scheme: f.scheme, Host: f.home.key.address}
@@ -385,6 +400,10 @@ func (c *call) readFar(p []byte) (int, error) {
 				}
 			}
 		}
+	case err != nil && c.pastDeadline():
+		c.ex.Answer.Trailer.Add("Grpc-Status", deadlineExceeded)
+		c.ex.Answer.Trailer.Add("Grpc-Message", "The time that the caller gave the call is over.")
+		err = io.EOF
 	case err != nil:
 		err = c.told(context.Background(), farError(err))
 	}

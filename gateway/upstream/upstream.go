@@ -177,9 +177,9 @@ type Upstream struct {
 	search  *search     // nil for targets that are where they say
 
 	mu        sync.Mutex
-	endpoints map[string]*endpoint // by name; guarded by mu
-	watched   map[string]func()    // what ends the checks of each; guarded by mu
-	over      bool                 // another took its place, or none; guarded by mu
+	endpoints map[string]*endpoint     // by name; guarded by mu
+	watched   map[string]*health.Watch // of each that is checked; guarded by mu
+	over      bool                     // another took its place, or none; guarded by mu
 }
 
 // make returns an upstream. Endpoints that the one before it has already, which

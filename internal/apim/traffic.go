@@ -120,3 +120,36 @@ type TargetHealth struct {
 	URL, Address, Why string
 	Since, Until      time.Time
 }
+
+// NodeTargets is how the targets of a version are, as one gateway node finds
+// them when it is asked.
+type NodeTargets struct {
+	Node      string // its name
+	Reachable bool
+	Answered  bool // it did, in time
+	Upstreams []UpstreamTargets
+	More      int // targets that it did not tell of
+}
+
+// UpstreamTargets are the targets of an upstream.
+type UpstreamTargets struct {
+	Name    string
+	Targets []TargetState
+}
+
+// TargetState is how a target is.
+type TargetState struct {
+	URL, Address string
+	Why          string        // it gets no calls; "" when it does
+	Median       time.Duration // until an answer begins, of Calls
+	Calls        int           // some of those of the last five minutes
+	Check        TargetCheck   // the last one; its time is zero where there was none
+}
+
+// TargetCheck is what asking a target found.
+type TargetCheck struct {
+	At        time.Time
+	Took      time.Duration
+	Why       string // it is not well; "" when it is
+	Connected bool   // only connecting was tried
+}

@@ -199,7 +199,7 @@ func nodePermissions(environment, node string) *jwt.Permissions {
 	}
 	may.Pub.Allow.Add(
 		entry.StatusSubject(environment, node), entry.SeenSubject(environment, node),
-		entry.ExplainSubject(environment, node), entry.UsageSubject(environment, node),
+		entry.ExplainSubject(environment, node), entry.TargetsSubject(environment, node), entry.UsageSubject(environment, node),
 	)
 	may.Sub.Allow.Add(NodeInbox(node)+".>", entry.AckSubject(environment, node), entry.CommandSubject(environment, node), entry.CommandSubject(environment, entry.EveryNode))
 	return &may

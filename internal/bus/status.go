@@ -107,6 +107,36 @@ func (e *Environment) Explanations(ctx context.Context, each func(entry.Explanat
 	})
 }
 
+// Looked sends how targets are. It does not wait for anybody to read it, and
+// fails at once while the bus is away.
+func (e *Environment) Looked(_ context.Context, targets entry.Targets) error {
+	raw, err := json.Marshal(targets)
+	if err == nil {
+		err = e.bus.conn.Publish(entry.TargetsSubject(e.slug, targets.Node), raw)
+	}
+	if err != nil {
+		return fmt.Errorf("say how targets are: %w", err)
+	}
+	return nil
+}
+
+// Looks calls each with what the environment's nodes say of targets, until ctx
+// ends. One under the name of another node or environment is dropped and logged.
+func (e *Environment) Looks(ctx context.Context, each func(entry.Targets)) error {
+	return e.bus.listen(ctx, entry.TargetsSubject(e.slug, "*"), func(msg *nats.Msg) {
+		var t entry.Targets
+		err := entry.Strict(msg.Data, &t)
+		if err == nil && msg.Subject != entry.TargetsSubject(t.Environment, t.Node) {
+			err = fmt.Errorf("is of node %q in environment %q", t.Node, t.Environment)
+		}
+		if err != nil {
+			e.bus.log.WarnContext(ctx, "word on targets dropped", "subject", msg.Subject, "error", err)
+			return
+		}
+		each(t)
+	})
+}
+
 // Command tells a node, or every node with entry.EveryNode, to do something. It
 // does not wait: what came of it stands in the statuses.
 func (e *Environment) Command(_ context.Context, node string, command entry.Command) error {

@@ -77,6 +77,8 @@ type Command struct {
 	Do CommandKind `json:"do"`
 	// Purge says what PurgeCache is to forget.
 	Purge *Purge `json:"purge,omitempty"`
+	// Look says whose targets LookAtTargets is about.
+	Look *Look `json:"look,omitempty"`
 }
 
 // Purge says which answers that a version's cache has stored are to be forgotten:
@@ -101,4 +103,6 @@ const (
 	Leave CommandKind = "leave"
 	// PurgeCache makes a node forget answers that it has stored.
 	PurgeCache CommandKind = "purge_cache"
+	// LookAtTargets makes a node say how a version's targets are: a Targets.
+	LookAtTargets CommandKind = "look_at_targets"
 )

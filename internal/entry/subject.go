@@ -18,6 +18,9 @@ func SeenSubject(env, node string) string { return "seen." + env + "." + node }
 // ExplainSubject returns where a node reports an Explanation.
 func ExplainSubject(env, node string) string { return "explain." + env + "." + node }
 
+// TargetsSubject returns where a node says how Targets are.
+func TargetsSubject(env, node string) string { return "targets." + env + "." + node }
+
 // UsageStream returns the name of the stream that holds what an environment's
 // nodes have sent of their usage and the ledger does not have yet.
 func UsageStream(env string) string { return "portico-usage-" + env }

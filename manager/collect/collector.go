@@ -84,6 +84,8 @@ type fleet struct {
 
 	ways []way         // of calls, the oldest first
 	told chan struct{} // closed and replaced when one comes
+
+	looks map[string]chan<- entry.Targets // who waits for how targets are, by the look's id
 }
 
 // heard is what a node said.
@@ -140,6 +142,7 @@ func (c *Collector) Run(ctx context.Context) error {
 			both.Go(func() { c.listen(hearing, slug) })
 			both.Go(func() { c.listenSeen(hearing, slug) })
 			both.Go(func() { c.listenExplained(hearing, slug) })
+			both.Go(func() { c.listenLooked(hearing, slug) })
 			both.Go(func() { c.count(hearing, slug) })
 			listening[slug] = func() { stop(); both.Wait() }
 			all.Go(func() { <-hearing.Done(); both.Wait() })
@@ -227,7 +230,7 @@ func (c *Collector) Invalidate(environment string) {
 func (c *Collector) fleet(environment string) *fleet {
 	f := c.fleets[environment]
 	if f == nil {
-		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1), told: make(chan struct{})}
+		f = &fleet{heard: map[string]*heard{}, change: make(chan struct{}), loading: make(chan struct{}, 1), told: make(chan struct{}), looks: map[string]chan<- entry.Targets{}}
 		c.fleets[environment] = f
 	}
 	return f

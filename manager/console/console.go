@@ -95,6 +95,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	get("/apis/:api/:version/traffic/counts", h.trafficCounts)
 	post("/apis/:api/:version/traffic/:verb", h.moveTraffic)
 	both("/apis/:api/:version/purge", h.purgeForm, h.purge)
+	post("/apis/:api/:version/targets/check", h.checkTargets)
 	get("/apis/:api/:version/products", h.versionProducts)
 	get("/apis/:api/:version/history", h.versionHistory)
 	post("/apis/:api/:version/routes", h.saveRoutes)

@@ -27,6 +27,8 @@ type explainPage struct {
 	MayTry      bool
 	Token       tokenView
 	Rows        []wayRow
+	Like        string // what the rows are like; "" when all are shown
+	All         string // shows all
 	Poll        string
 	Open        *wayView
 	Tried       *triedView
@@ -62,6 +64,13 @@ type wayView struct {
 	RequestID         string
 	Headers, Headings string
 	Close             string
+
+	Link        string // to the call, for somebody else
+	Similar     string // lists calls like it; "" when there are none
+	SimilarNote string
+	Replay      []ui.Pair // what makes the call again; none where it is not all known
+	Post        string    // takes it
+	Again       string    // the form with what is known of it
 }
 
 type nearRow struct{ Route, Why string }
@@ -81,7 +90,8 @@ type triedView struct {
 const explainPolls = 600
 
 func (h *Console) explain(v *visit) error {
-	f := filled("version", v.query("version"), "method", "GET", "path", v.query("path"))
+	v.lookIn(v.query("in"))
+	f := filled("version", v.query("version"), "method", "GET", "path", v.query("path"), "headers", v.query("headers"))
 	if m := v.query("method"); m != "" {
 		f.values.Set("method", m)
 	}
@@ -90,7 +100,7 @@ func (h *Console) explain(v *visit) error {
 
 func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tried *manager.Tried, call string) error {
 	p := explainPage{
-		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: v.links.explain(), Token: token,
+		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: with(v.links.explain(), "in", v.query("in")), Token: token,
 		MayTry: v.can(apim.Write, apim.ObjectAPI),
 	}
 	all, err := h.Catalog.Explanations(v.ctx(), v.actor, v.tenant.ID, v.environment.Slug, "")
@@ -103,16 +113,27 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 			call = tried.Explained.ID
 		}
 	}
-	here := with(v.links.explain(), "version", f.value("version"))
+	here := with(v.links.explain(), "version", f.value("version"), "in", v.query("in"))
+	like := slices.IndexFunc(all, func(x manager.Explained) bool { return x.ID == v.query("like") })
+	if like >= 0 {
+		p.Like, p.All, here = likeText(all[like]), here, with(here, "like", all[like].ID)
+	}
 	for _, x := range all {
 		row := wayRowOf(v, x)
 		if row.Href = with(here, "call", x.ID) + "#way"; x.ID == call {
 			row.Current = true
 			way := v.wayOf(x)
 			way.Close = here
+			h.further(v, &way, x, all)
+			if p.MayTry && !x.Hidden {
+				way.Post = p.Action
+				way.repeat(v, x, tried != nil, f)
+			}
 			p.Open = &way
 		}
-		p.Rows = append(p.Rows, row)
+		if like < 0 || alike(x, all[like]) {
+			p.Rows = append(p.Rows, row)
+		}
 	}
 	if p.Versions, err = h.callable(v); err != nil {
 		return err
@@ -130,6 +151,78 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 		p.Poll = with(here, "call", call, "polls", strconv.Itoa(left))
 	}
 	return v.render(status, explainView(p))
+}
+
+// further adds the ways on from a call: a link for somebody else, and calls like
+// it.
+func (h *Console) further(v *visit, w *wayView, x manager.Explained, all []manager.Explained) {
+	w.Link = strings.TrimSuffix(h.ConsoleURL, "/") + with(v.links.explain(), "call", x.ID, "in", x.Environment)
+	others := 0
+	for _, o := range all {
+		if o.ID != x.ID && alike(o, x) {
+			others++
+		}
+	}
+	if others > 0 {
+		w.Similar = with(v.links.explain(), "call", x.ID, "like", x.ID, "in", v.query("in")) + "#calls"
+		w.SimilarNote = count(others, "similar call", "similar calls")
+	}
+}
+
+// alike reports whether two calls went the same way, to the same status.
+func alike(a, b manager.Explained) bool {
+	return !a.Hidden && !b.Hidden && a.Status == b.Status && a.Method == b.Method && a.VersionUUID == b.VersionUUID && a.Operation == b.Operation &&
+		(a.Operation != "" || a.Path == b.Path)
+}
+
+func likeText(x manager.Explained) string {
+	of := x.Operation
+	if of == "" {
+		of = x.Path
+	}
+	return x.Method + " " + of + " answered " + strconv.Itoa(x.Status)
+}
+
+// repeat says how a call is made again. The values of its headers and of its
+// query are not kept: where it had some that matter, a person fills them in. One
+// that was made here a moment ago stands in the form, whole.
+func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
+	version, path := f.value("version"), x.Path
+	if api, label, ok := strings.Cut(x.API, " "); ok {
+		_, api, _ = strings.Cut(api, "/")
+		version = api + "/" + label
+	}
+	safe := x.Method == http.MethodGet || x.Method == http.MethodHead || x.Method == http.MethodOptions
+	pairs := func(path, headers string) []ui.Pair {
+		return []ui.Pair{{Key: "do", Value: "call"}, {Key: "version", Value: version}, {Key: "method", Value: x.Method}, {Key: "path", Value: path}, {Key: "headers", Value: headers}}
+	}
+	var names []string
+	for _, name := range x.Headers {
+		if !ordinary(name) {
+			names = append(names, name+": ")
+		}
+	}
+	switch {
+	case safe && mine && f.value("body") == "":
+		version = f.value("version")
+		w.Replay = pairs(f.text("path"), f.value("headers"))
+	case safe && len(names) == 0 && len(x.Query) == 0:
+		w.Replay = pairs(path, "")
+	default:
+		if len(x.Query) > 0 {
+			path += "?" + strings.Join(x.Query, "=&") + "="
+		}
+		w.Again = with(v.links.explain(), "version", version, "method", x.Method, "path", path, "headers", strings.Join(names, "\n"), "in", v.query("in"))
+	}
+}
+
+// ordinary reports whether a header is one that every client sends by itself.
+func ordinary(name string) bool {
+	switch strings.ToLower(name) {
+	case "host", "user-agent", "accept", "accept-encoding", "accept-language", "connection", "content-length", "traceparent", "tracestate", strings.ToLower(entry.ExplainHeader):
+		return true
+	}
+	return false
 }
 
 // callable lists the versions that are live in the environment.
@@ -168,6 +261,7 @@ func (h *Console) firstPath(v *visit, version string) string {
 
 // tryCall makes the call that was typed, or a token for one's own machine.
 func (h *Console) tryCall(v *visit) error {
+	v.lookIn(v.query("in"))
 	f, err := v.form()
 	if err != nil {
 		return err

@@ -95,6 +95,36 @@ func TestExplainShowsTheStepsOfTheAnswer(t *testing.T) {
 	}
 }
 
+func TestAnExplainedCallIsLinkedComparedAndMadeAgain(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	call := func(id, method, operation, path string, status int) entry.Explanation {
+		x := s.limited(s.tenantID("acme").UUID())
+		x.ID, x.Method, x.Operation, x.Path, x.Status, x.Headers = id, method, operation, path, status, []string{"Host", "User-Agent", "X-Portico-Explain"}
+		x.VersionUUID = strings.Repeat("4", 32)
+		return x
+	}
+	keyed := call("b1", "GET", "get_order", "/acme/orders/v1/orders/7", 200)
+	keyed.Headers, keyed.Query = append(keyed.Headers, "X-Api-Key"), []string{"expand", "page"}
+	away := call("s1", "GET", "list_orders", "/acme/orders/v1/orders", 200)
+	away.Environment = "sandbox"
+	s.catalog.Ways = ways{
+		call("a1", "GET", "list_orders", "/acme/orders/v1/orders", 429), call("a2", "GET", "list_orders", "/acme/orders/v1/two", 429),
+		call("a3", "GET", "list_orders", "/acme/orders/v1/three", 200), call("a4", "POST", "add_order", "/acme/orders/v1/four", 429), keyed, away,
+	}
+	// Somebody else finds the call by its link, whichever environment they work in.
+	open := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Copy link", "/t/acme/explain?call=a1&in=production", "1 similar call", "Replay")
+	open.hides("Fill in and call again")
+	// Calls like it are those of the same route and status.
+	b.get("/t/acme/explain?call=a1&like=a1").shows(http.StatusOK, "Calls like GET list_orders answered 429", "Show all").has("call=a2").hides("/three", "/four", "/orders/7")
+	// What is not known of a call, and what changes something, a person fills in.
+	b.get("/t/acme/explain?call=b1").shows(http.StatusOK, "Fill in and call again").hides("Replay")
+	b.get("/t/acme/explain?call=a4").shows(http.StatusOK, "Fill in and call again").hides("Replay")
+	b.get("/t/acme/explain?version=orders%2Fv1&method=GET&path=%2Facme%2Forders%2Fv1%2Forders%2F7%3Fexpand%3D%26page%3D&headers=X-Api-Key%3A+").
+		shows(http.StatusOK).has(`value="/acme/orders/v1/orders/7?expand=&amp;page="`).has("X-Api-Key: </textarea>")
+}
+
 func TestExplainedTimesAreRead(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

@@ -2,9 +2,11 @@ package console
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"portico/internal/apim"
 	"portico/manager"
@@ -13,29 +15,75 @@ import (
 // health is what the nodes of the page's environment say of a version's
 // upstreams.
 type health struct {
-	live  bool // a revision is live there, so that nodes have an opinion
-	nodes []apim.NodeUpstreams
+	live    bool // a revision is live there, so that nodes have an opinion
+	nodes   []apim.NodeUpstreams
+	targets []apim.NodeTargets
+	checked bool // the nodes have asked the targets for this page
 }
 
-// healthOf asks what nodes say. A page does without where nobody can be asked.
-func (h *Console) healthOf(v *visit, d manager.VersionDetail) health {
-	out := health{}
+// upstreamViews shows the draft's upstreams beside what nodes say; with check
+// they ask the targets first.
+func (h *Console) upstreamViews(v *visit, d manager.VersionDetail, check bool) (out []upstreamView, err error) {
+	used := map[string]int{}
+	for _, r := range d.Version.Runtime.Routes {
+		used[r.Upstream]++
+	}
+	seen, err := h.healthOf(v, d, check)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range d.Version.Runtime.Upstreams {
+		out = append(out, seen.view(v, u, used[u.Name]))
+	}
+	return out, nil
+}
+
+// checkTargets has the nodes ask the targets at once, and shows what each found.
+func (h *Console) checkTargets(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	found, err := h.upstreamViews(v, d, true)
+	if err != nil {
+		return err
+	}
+	p, err := h.routesPage(v, d, form{}, form{})
+	if err != nil {
+		return err
+	}
+	p.Upstreams = found
+	return v.render(http.StatusOK, routesTab(p))
+}
+
+// healthOf asks what nodes say. A page does without where nobody can be asked;
+// a check does not.
+func (h *Console) healthOf(v *visit, d manager.VersionDetail, check bool) (health, error) {
+	out := health{checked: check}
 	for _, dep := range d.Deployments {
 		out.live = out.live || dep.Environment == v.environment.Slug
 	}
-	if !out.live {
-		return out
+	ask := h.Catalog.Targets
+	if check {
+		ask = h.Catalog.CheckTargets
+	}
+	var err error
+	if out.live || check {
+		out.targets, err = ask(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+	}
+	if check && err != nil || !out.live {
+		return out, err
 	}
 	nodes, err := h.Catalog.Upstreams(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
 	if err != nil {
-		return health{}
+		return health{}, nil
 	}
 	for _, n := range nodes {
 		if n.Reachable {
 			out.nodes = append(out.nodes, n)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // view shows an upstream of the draft beside what nodes say of the live one.
@@ -69,6 +117,13 @@ func (s health) view(v *visit, u apim.Upstream, used int) upstreamView {
 		}
 	}
 	out.Wrong = wrong.lines(len(s.nodes))
+	out.Silent = s.silent()
+	states := s.states(u.Name)
+	for at, list := range states {
+		if list[0].Address != "" {
+			found[at] = true
+		}
+	}
 	looks := u.Traffic.Discovery.Kind != ""
 	for i, url := range u.URLs {
 		t := targetView{URL: url}
@@ -79,12 +134,14 @@ func (s health) view(v *visit, u apim.Upstream, used int) upstreamView {
 			t.State = "finds targets by " + discoveryText(u.Traffic.Discovery)
 		} else {
 			s.judge(&t, bad[url])
+			s.measure(&t, states[url])
 		}
 		out.Targets = append(out.Targets, t.joined())
 	}
 	for _, address := range slices.Sorted(maps.Keys(found)) {
 		t := targetView{URL: address, Note: "found"}
 		s.judge(&t, bad[address])
+		s.measure(&t, states[address])
 		out.Targets = append(out.Targets, t.joined())
 	}
 	return out
@@ -102,6 +159,76 @@ func (s health) judge(t *targetView, bad *said) {
 	default:
 		t.State = "not live"
 	}
+}
+
+// nodeState is what a node finds of a target.
+type nodeState struct {
+	node string
+	apim.TargetState
+}
+
+// states are what nodes find of an upstream's targets, by address.
+func (s health) states(upstream string) map[string][]nodeState {
+	out := map[string][]nodeState{}
+	for _, n := range s.targets {
+		for _, u := range n.Upstreams {
+			if u.Name != upstream {
+				continue
+			}
+			for _, t := range u.Targets {
+				at := t.URL
+				if t.Address != "" {
+					at = t.Address
+				}
+				out[at] = append(out[at], nodeState{n.Node, t})
+			}
+		}
+	}
+	return out
+}
+
+// silent names the nodes that were asked to check and have not answered.
+func (s health) silent() string {
+	var nodes []string
+	for _, n := range s.targets {
+		if !n.Answered {
+			nodes = append(nodes, n.Node)
+		}
+	}
+	if !s.checked || len(nodes) == 0 {
+		return ""
+	}
+	return strings.Join(nodes, ", ") + " did not answer in time"
+}
+
+// measure says how long a target takes, and, after a check, what each node found.
+func (s health) measure(t *targetView, states []nodeState) {
+	least, most := time.Duration(0), time.Duration(0)
+	for _, one := range states {
+		if one.Calls > 0 && (least == 0 || one.Median < least) {
+			least = one.Median
+		}
+		most = max(most, one.Median)
+		if c := one.Check; s.checked && !c.At.IsZero() {
+			t.Found = append(t.Found, foundView{Node: one.node, Text: foundText(c), Bad: c.Why != ""})
+		}
+	}
+	if least > 0 {
+		t.Took = durationText(least)
+		if to := durationText(most); to != t.Took {
+			t.Took += " to " + to
+		}
+	}
+}
+
+func foundText(c apim.TargetCheck) string {
+	switch {
+	case c.Why != "":
+		return strings.TrimPrefix(c.Why, "check: ") + ", after " + durationText(c.Took)
+	case c.Connected:
+		return "can be connected to, in " + durationText(c.Took)
+	}
+	return "well, in " + durationText(c.Took)
 }
 
 func (t targetView) joined() targetView {

@@ -64,6 +64,9 @@ type nodes struct {
 	names  []string
 	behind map[string]string // state by name: "waiting", "unreachable", "refused"
 	sees   []apim.UpstreamHealth
+	looks  []apim.UpstreamTargets
+	silent map[string]bool // by name: does not answer
+	checks int
 }
 
 func (n *nodes) Applied(_ context.Context, c apim.Change) (apim.Applied, error) {
@@ -115,10 +118,46 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 	return out, nil
 }
 
+// Targets says what looks makes each node say.
+func (n *nodes) Targets(_ context.Context, _, _ string, check bool) ([]apim.NodeTargets, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if check {
+		n.checks++
+	}
+	var out []apim.NodeTargets
+	for _, name := range n.names {
+		said := apim.NodeTargets{Node: name, Reachable: n.behind[name] != "unreachable"}
+		if said.Answered = said.Reachable && !n.silent[name]; said.Answered {
+			said.Upstreams = n.looks
+		}
+		out = append(out, said)
+	}
+	return out, nil
+}
+
 func (n *nodes) see(upstreams ...apim.UpstreamHealth) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sees = upstreams
+}
+
+func (n *nodes) look(upstreams ...apim.UpstreamTargets) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.looks = upstreams
+}
+
+func (n *nodes) silence(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent = map[string]bool{name: true}
+}
+
+func (n *nodes) checked() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.checks
 }
 
 func (n *nodes) set(name, state string) {

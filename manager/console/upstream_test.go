@@ -62,3 +62,34 @@ func TestTargetsShowWhatNodesSay(t *testing.T) {
 	b.post(page+"/upstream", "urls", "http://orders.internal.example", "balance.algorithm", "", "discovery.kind", "dns").
 		shows(http.StatusOK, "finds targets by DNS", "10.0.0.7:8080", "targets cannot be looked for")
 }
+
+func TestTargetsAreCheckedNow(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "gets calls on")
+	b.get(page).shows(http.StatusOK, "Check now", "Every node asks").hides("41 ms", "well, in")
+	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{
+		{URL: "https://one.internal.example", Median: 41 * time.Millisecond, Calls: 9, Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: 2300 * time.Microsecond}},
+		{URL: "https://two.internal.example", Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: 800 * time.Microsecond, Why: "check: status 503"}},
+	}}, apim.UpstreamTargets{Name: "other", Targets: []apim.TargetState{{URL: "https://one.internal.example", Median: time.Minute, Calls: 1}}})
+	b.get(page).shows(http.StatusOK, "41 ms").hides("well, in", "status 503", "60")
+	if n := s.nodes.checked(); n != 0 {
+		t.Errorf("got %d checks by looking at the page", n)
+	}
+	a := b.post(page+"/targets/check").shows(http.StatusOK, "Upstream targets", "well, in 2.3 ms", "status 503, after 0.8 ms", "41 ms").hides("did not answer")
+	for _, name := range s.nodes.names {
+		a.has(name + ": well, in 2.3 ms")
+	}
+	if n := s.nodes.checked(); n != 1 {
+		t.Errorf("got %d checks, want one", n)
+	}
+	s.nodes.silence(s.nodes.names[0])
+	b.post(page+"/targets/check").shows(http.StatusOK, s.nodes.names[0]+" did not answer in time")
+	stranger, _, _ := s.consumer("halden")
+	stranger.post(page + "/targets/check").shows(http.StatusNotFound).hides("well, in")
+	if n := s.nodes.checked(); n != 2 {
+		t.Errorf("got %d checks, want none for a stranger", n)
+	}
+}

@@ -202,6 +202,7 @@ type routesPage struct {
 	StepSave  string
 	Upstreams []upstreamView
 	Upstream  string // edit
+	Check     string // has nodes ask the targets; "" where nobody can be asked
 	Mounts    []mountView
 	Mount     string // edit
 	Split     splitView
@@ -245,6 +246,7 @@ type upstreamView struct {
 	Spread  string // how calls are spread: "least requests · checked by HTTP"
 	Times   string
 	Wrong   []string // what is amiss with all of it
+	Silent  string   // nodes that were asked and have not answered
 	Used    int      // routes
 }
 
@@ -254,6 +256,14 @@ type targetView struct {
 	Tone  string // of its dot: "ok", "bad", "" where nobody has said
 	State string
 	Note  string
+	Took  string // until answers begin: "41 ms", "41 ms to 88 ms"; "" where nobody knows
+	Found []foundView
+}
+
+// foundView is what a node found when it asked a target just now.
+type foundView struct {
+	Node, Text string
+	Bad        bool
 }
 
 type mountView struct{ Path, URL, Select string }
@@ -285,23 +295,21 @@ func (h *Console) versionRoutes(v *visit) error {
 	return v.render(http.StatusOK, routesTab(p))
 }
 
-func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (routesPage, error) {
+func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (out routesPage, err error) {
 	l, api, label := v.links, d.API.Slug, d.Version.Label
 	rt := d.Version.Runtime
-	out := routesPage{
+	out = routesPage{
 		versionHead: h.head(v, d, "routes"), Version: d.Version.ID, Lock: lockText(d.Version.Lock), Form: f,
 		Filter: strings.TrimSpace(v.query("q")), FilterURL: l.version(api, label), Total: len(rt.Routes),
 		Save: l.version(api, label, "routes"), StepSave: l.version(api, label, "policies", v.policyAsked()),
 		Upstream: l.version(api, label, "upstream"), Mount: l.version(api, label, "mount"),
 		Products: v.productLinks(d.Products), Call: callOf(v, d),
 	}
-	used := map[string]int{}
-	for _, r := range rt.Routes {
-		used[r.Upstream]++
+	if out.Upstreams, err = h.upstreamViews(v, d, false); err != nil {
+		return out, err
 	}
-	seen := h.healthOf(v, d)
-	for _, u := range rt.Upstreams {
-		out.Upstreams = append(out.Upstreams, seen.view(v, u, used[u.Name]))
+	if out.CanMove && slices.ContainsFunc(d.Deployments, func(dep apim.Deployment) bool { return dep.Environment == v.environment.Slug }) {
+		out.Check = l.version(api, label, "targets", "check")
 	}
 	for _, m := range rt.Mounts {
 		out.Mounts = append(out.Mounts, mountView{m.Host + m.BasePath, mountURL(v.environment, m), m.Select.String()})

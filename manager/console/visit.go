@@ -57,6 +57,16 @@ func (v *visit) can(verb apim.Verb, object apim.Object, places ...apim.ID) bool 
 	return v.h.Tenants.Can(v.ctx(), v.actor, v.tenant.ID, verb, object, places...)
 }
 
+// lookIn shows this page in the environment that a link names, whichever the
+// person works in.
+func (v *visit) lookIn(slug string) {
+	for _, e := range v.environments {
+		if e.Slug == slug {
+			v.environment = e
+		}
+	}
+}
+
 // surroundings loads what the shell shows: environment, position, inbox.
 func (v *visit) surroundings() error {
 	var err error

@@ -128,6 +128,8 @@ func (e *Edge) routes() []route {
 		{method: post, path: split + "/take", needs: "publish api", handle: takeCandidate, query: wait},
 		{method: get, path: version + "/revisions", needs: "read api", handle: listRevisions, query: page},
 		{method: get, path: version + "/upstreams", needs: "read api", handle: showUpstreams, query: []string{"environment"}},
+		{method: get, path: version + "/targets", needs: "read api", handle: showTargets, query: []string{"environment"}},
+		{method: post, path: version + "/environments/{environment}/targets/check", needs: "publish api", handle: checkTargets},
 		{method: get, path: version + "/chain", needs: "read api", handle: showChain, query: []string{"environment", "operation"}},
 		{method: get, path: version + "/findings", needs: "read api", handle: listFindings, query: page},
 		{method: get, path: version + "/document", needs: "read api", handle: downloadDocument},

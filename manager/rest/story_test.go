@@ -175,6 +175,14 @@ func testTrafficOfAnUpstreamIsSetAndSeen(t *testing.T, place postgres.Place) {
 	if len(nodes) != 2 || nodes[0]["upstreams"].([]any)[0].(map[string]any)["unfit"] != 1.0 || nodes[1]["reachable"] != false {
 		t.Errorf("nodes say %v", nodes)
 	}
+	targets := items(s.call(s.ada, "GET", at+"/targets?environment=production", nil).ok(200))
+	if first := targets[0]["upstreams"].([]any)[0].(map[string]any)["targets"].([]any)[0].(map[string]any); first["median_us"] != 41000.0 || first["calls"] != 7.0 || first["check"] != nil || targets[1]["answered"] != false {
+		t.Errorf("the targets are %v", targets)
+	}
+	targets = items(s.call(s.ada, "POST", at+"/environments/production/targets/check", nil).ok(200))
+	if first := targets[0]["upstreams"].([]any)[0].(map[string]any)["targets"].([]any)[0].(map[string]any)["check"].(map[string]any); first["well"] != false || first["why"] != "check: status 503" || first["took_us"] != 2000.0 {
+		t.Errorf("the targets are %v", targets)
+	}
 	s.call(s.ada, "GET", at+"/upstreams?environment=moon", nil).refused(404, "not_found")
 	s.call(s.cem, "GET", "/tenants/client/versions/"+s.version+"/upstreams", nil).refused(404, "not_found")
 }

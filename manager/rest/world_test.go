@@ -313,3 +313,16 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 		{Node: "gw-2"},
 	}, nil
 }
+
+// Targets is manager.UpstreamHealths'. The first node knows one target, and the
+// second does not answer.
+func (n *nodes) Targets(_ context.Context, _, _ string, check bool) ([]apim.NodeTargets, error) {
+	one := apim.TargetState{URL: "https://two.example", Why: "check: status 503", Median: 41 * time.Millisecond, Calls: 7}
+	if check {
+		one.Check = apim.TargetCheck{At: time.Unix(1_700_000_100, 0).UTC(), Took: 2 * time.Millisecond, Why: "check: status 503"}
+	}
+	return []apim.NodeTargets{
+		{Node: "gw-1", Reachable: true, Answered: true, Upstreams: []apim.UpstreamTargets{{Name: "main", Targets: []apim.TargetState{one}}}},
+		{Node: "gw-2", Reachable: true},
+	}, nil
+}

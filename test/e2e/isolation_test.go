@@ -132,6 +132,8 @@ func TestAnotherTenantsThingsAreNotThere(t *testing.T) {
 		{"POST", "/versions/" + version + "/environments/production/split/switch", `{}`},
 		{"POST", "/versions/" + version + "/environments/production/split/take", `{}`},
 		{"GET", "/versions/" + version + "/upstreams", ""},
+		{"GET", "/versions/" + version + "/targets", ""},
+		{"POST", "/versions/" + version + "/environments/production/targets/check", ""},
 		{"GET", "/subscriptions?show=all", ""},
 		{"GET", "/subscriptions/" + sub, ""},
 		{"POST", "/subscriptions", `{"application":"` + o.app + `","plan":"` + o.plan + `","reason":"mine"}`},

@@ -25,6 +25,7 @@ type Carrier struct {
 	told     chan entry.Command
 	seen     []entry.Seen
 	ways     []entry.Explanation
+	looked   []entry.Targets
 	ledger   Ledger
 	log      []entry.Item // everything since the connection's version began
 }
@@ -131,6 +132,21 @@ func (c *Carrier) Explanations() []entry.Explanation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]entry.Explanation{}, c.ways...)
+}
+
+// Looked implements gateway.Carrier.
+func (c *Carrier) Looked(_ context.Context, targets entry.Targets) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looked = append(c.looked, targets)
+	return nil
+}
+
+// Looks returns what nodes said with Looked.
+func (c *Carrier) Looks() []entry.Targets {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]entry.Targets{}, c.looked...)
 }
 
 // Stop cuts all nodes off; Start connects them again.

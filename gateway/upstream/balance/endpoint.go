@@ -54,6 +54,7 @@ type Endpoint struct {
 	under    atomic.Int64 // calls under way, where they are counted
 	average  atomic.Uint64
 	stamp    atomic.Int64 // when average was last moved
+	latency  latency
 
 	mu        sync.Mutex // guards what follows
 	known     bool       // it has been in a group
@@ -161,6 +162,12 @@ const (
 	whole      = 1000
 	firstShare = 100 // of whole, with which a slow start begins
 )
+
+// Unfit returns why the endpoint gets no calls, but in a panic; "" when it does.
+func (e *Endpoint) Unfit(now int64) (why string) {
+	u, _ := e.unfit(now)
+	return u.Why
+}
 
 func (e *Endpoint) unfit(now int64) (Unfit, bool) {
 	e.mu.Lock()

@@ -187,7 +187,7 @@ func TestThresholdsDecideWhatIsReported(t *testing.T) {
 		Kind: health.HTTP, Method: "GET", Path: "/", Statuses: ok,
 		Interval: 10 * time.Millisecond, Timeout: time.Second, Healthy: 2, Unhealthy: 3,
 	}
-	stop := scheduler.Watch(at(s), check, func(why string) { reports <- why })
+	watch := scheduler.Watch(at(s), check, func(why string) { reports <- why })
 	next := func() string {
 		select {
 		case why := <-reports:
@@ -216,7 +216,7 @@ func TestThresholdsDecideWhatIsReported(t *testing.T) {
 	if n := asked.Load() - before; n < 2 {
 		t.Errorf("told after %d checks, want 2", n)
 	}
-	stop()
+	watch.Stop()
 	sick.Store(true)
 	if len(reports) != 0 {
 		t.Error("it reports after it was stopped")

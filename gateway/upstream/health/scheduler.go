@@ -28,16 +28,28 @@ type Scheduler struct {
 // New returns a scheduler that connects with dial.
 func New(dial Dial) *Scheduler { return &Scheduler{dial: dial, wake: make(chan struct{}, 1)} }
 
-// watch is one target under watch.
-type watch struct {
-	target Target
-	check  Check
-	report func(why string)
+// Finding is what came of asking a target once.
+type Finding struct {
+	At   time.Time // when that was known; zero: it was never asked
+	Took time.Duration
+	Why  string // "" when it is well
+}
 
+// Watch is one target under watch. It is safe for concurrent use.
+type Watch struct {
+	scheduler *Scheduler
+	target    Target
+	check     Check
+	report    func(why string)
+
+	// Guarded by the scheduler's mu.
 	due     time.Time
 	at      int // in the queue; -1 when it is not there
 	stopped bool
+	last    Finding
+	asked   chan struct{} // closed and replaced when last changes
 
+	// Of the goroutine that asks.
 	told bool // something was reported
 	well bool // what was
 	row  int  // results in a row that say otherwise
@@ -45,22 +57,66 @@ type watch struct {
 
 // Watch asks a target from now on, and reports "" when it is well and else why
 // not: after the first answer, and then whenever it changes. report is called
-// from one goroutine at a time, and not any more once stop has returned and
+// from one goroutine at a time, and not any more once Stop has returned and
 // what was under way has ended.
-func (s *Scheduler) Watch(target Target, check Check, report func(why string)) (stop func()) {
-	w := &watch{target: target, check: check, report: report, due: time.Now(), at: -1}
+func (s *Scheduler) Watch(target Target, check Check, report func(why string)) *Watch {
+	w := &Watch{scheduler: s, target: target, check: check, report: report, due: time.Now(), at: -1, asked: make(chan struct{})}
 	s.mu.Lock()
 	heap.Push(&s.queue, w)
 	s.mu.Unlock()
 	s.nudge()
-	return func() {
+	return w
+}
+
+// Stop ends the watch for good. It does not wait for what is under way.
+func (w *Watch) Stop() {
+	s := w.scheduler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.stopped = true
+	if w.at >= 0 {
+		heap.Remove(&s.queue, w.at)
+	}
+}
+
+// Last returns what was found last.
+func (w *Watch) Last() Finding {
+	w.scheduler.mu.Lock()
+	defer w.scheduler.mu.Unlock()
+	return w.last
+}
+
+// Ask has the target asked at once, and returns what is found; ok is false when
+// ctx ends first. The result counts like any other. What was under way already
+// may have begun before the target changed, and is waited for.
+func (w *Watch) Ask(ctx context.Context) (f Finding, ok bool) {
+	s, now := w.scheduler, time.Now()
+	for {
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		w.stopped = true
+		if f = w.last; !f.At.IsZero() && !f.At.Add(-f.Took).Before(now) {
+			s.mu.Unlock()
+			return f, true
+		}
+		asked := w.asked
 		if w.at >= 0 {
-			heap.Remove(&s.queue, w.at)
+			w.due = now
+			heap.Fix(&s.queue, w.at)
+		}
+		s.mu.Unlock()
+		s.nudge()
+		select {
+		case <-asked:
+		case <-ctx.Done():
+			return Finding{}, false
 		}
 	}
+}
+
+// Once asks a target that is not under watch; else it is like Watch.Ask.
+func (s *Scheduler) Once(ctx context.Context, target Target, check Check) (f Finding, ok bool) {
+	w := s.Watch(target, check, func(string) {})
+	defer w.Stop()
+	return w.Ask(ctx)
 }
 
 func (s *Scheduler) nudge() {
@@ -105,7 +161,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 const idleWait = time.Hour
 
 // next takes what is due out of the queue, or says how long nothing will be.
-func (s *Scheduler) next(now time.Time) (*watch, time.Duration) {
+func (s *Scheduler) next(now time.Time) (*Watch, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
@@ -114,16 +170,19 @@ func (s *Scheduler) next(now time.Time) (*watch, time.Duration) {
 	if wait := s.queue[0].due.Sub(now); wait > 0 {
 		return nil, wait
 	}
-	return heap.Pop(&s.queue).(*watch), 0
+	return heap.Pop(&s.queue).(*Watch), 0
 }
 
-func (s *Scheduler) ask(ctx context.Context, w *watch) {
+func (s *Scheduler) ask(ctx context.Context, w *Watch) {
+	began := time.Now()
 	limit, cancel := context.WithTimeout(ctx, w.check.Timeout)
 	why := w.check.Ask(limit, s.dial, w.target)
 	cancel()
 	if ctx.Err() != nil {
 		return
 	}
+	took := time.Since(began)
+	found := Finding{At: began.Add(took), Took: took, Why: why}
 	s.mu.Lock()
 	stopped := w.stopped
 	s.mu.Unlock()
@@ -135,6 +194,9 @@ func (s *Scheduler) ask(ctx context.Context, w *watch) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w.last = found
+	close(w.asked)
+	w.asked = make(chan struct{})
 	if w.stopped {
 		return
 	}
@@ -146,7 +208,7 @@ func (s *Scheduler) ask(ctx context.Context, w *watch) {
 
 // heard takes a result and reports whether what is known changes by it. The
 // first result decides alone.
-func (w *watch) heard(well bool) bool {
+func (w *Watch) heard(well bool) bool {
 	switch {
 	case !w.told:
 	case well == w.well:
@@ -162,7 +224,7 @@ func (w *watch) heard(well bool) bool {
 }
 
 // queue is a heap by when targets are due.
-type queue []*watch
+type queue []*Watch
 
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
@@ -173,7 +235,7 @@ func (q queue) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (q *queue) Push(x any) {
-	w := x.(*watch)
+	w := x.(*Watch)
 	w.at = len(*q)
 	*q = append(*q, w)
 }
