@@ -2,17 +2,15 @@ package policy
 
 import (
 	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"portico/gateway/coding"
 	"portico/gateway/contract"
 	"portico/internal/entry"
 )
@@ -142,8 +140,7 @@ func (s *validateStep) body(ex *Exchange) (wrong []contract.Wrong, known bool, e
 		return s.tooLarge(), true, nil
 	}
 	ex.SetBody(data)
-	coding, _ := ex.Header.Value("Content-Encoding")
-	if data, err = decoded(coding, data, s.most); err != nil {
+	if data, err = decoded(&ex.Header, data, s.most); err != nil {
 		if s.pass && errors.Is(err, ErrAnswerTooLarge) {
 			return nil, true, nil
 		}
@@ -160,25 +157,21 @@ func (s *validateStep) tooLarge() []contract.Wrong {
 	return []contract.Wrong{{In: "body", Reason: "is larger than the " + bytesText(s.most) + " that are validated"}}
 }
 
-// decoded undoes a content coding within a limit.
-func decoded(coding string, data []byte, most int64) ([]byte, error) {
-	var r io.Reader
-	var err error
-	switch strings.ToLower(strings.TrimSpace(coding)) {
-	case "", "identity":
-		return data, nil
-	case "gzip", "x-gzip":
-		r, err = gzip.NewReader(bytes.NewReader(data))
-	case "deflate":
-		r, err = zlib.NewReader(bytes.NewReader(data))
-	default:
+// decoded undoes the content codings that a head names, within a limit.
+func decoded(h *Header, data []byte, most int64) ([]byte, error) {
+	list, known := codingsOf(h)
+	switch {
+	case !known:
 		return nil, errors.New("an unknown content coding")
+	case len(list) == 0:
+		return data, nil
 	}
-	if err != nil {
-		return nil, err
+	source := io.Reader(bytes.NewReader(data))
+	for _, c := range list {
+		source = coding.Unpack(c, source, coding.Limits{Bytes: most, Ratio: most})
 	}
-	out, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err == nil && int64(len(out)) > most {
+	out, err := io.ReadAll(source)
+	if errors.Is(err, coding.ErrTooLarge) {
 		err = ErrAnswerTooLarge
 	}
 	return out, err
@@ -214,12 +207,11 @@ func (s *validateBothStep) Run(ctx context.Context, ex *Exchange) error {
 	if err := s.validateStep.Run(ctx, ex); err != nil {
 		return err
 	}
-	if accept, ok := ex.Header.Value("Accept-Encoding"); ok {
-		coding := "identity"
-		if strings.Contains(strings.ToLower(accept), "gzip") && !strings.Contains(accept, "gzip;q=0") {
-			coding = "gzip"
+	if ex.Upgrade == "" && !isGRPC(&ex.Header) {
+		ex.AskReadable()
+		if s.answer == "refuse" {
+			ex.AskWhole() // else a part would pass that nobody can hold to anything
 		}
-		ex.Header.Set("Accept-Encoding", coding)
 	}
 	return nil
 }
@@ -278,8 +270,7 @@ func (s *validateBothStep) looked(ex *Exchange) ([]contract.Wrong, error) {
 		return append(wrong, s.tooLarge()...), nil
 	}
 	ex.SetAnswer(data)
-	coding, _ := a.Header.Value("Content-Encoding")
-	if data, err = decoded(coding, data, s.most); err != nil {
+	if data, err = decoded(&a.Header, data, s.most); err != nil {
 		if s.pass && errors.Is(err, ErrAnswerTooLarge) {
 			return wrong, nil
 		}
