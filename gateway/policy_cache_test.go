@@ -646,6 +646,83 @@ func TestLargeAnswersComeWholeFromTheCache(t *testing.T) {
 	})
 }
 
+// TestUnsaidFreshnessIsGuessed has answers that say only when they changed last.
+func TestUnsaidFreshnessIsGuessed(t *testing.T) {
+	const hour = time.Hour
+	for name, c := range map[string]struct {
+		config  entry.CachePolicy
+		changed time.Duration // ago
+		control string
+		fresh   time.Duration // 0: it is not stored
+	}{
+		"a tenth":              {entry.CachePolicy{HeuristicPercent: 10}, 10 * hour, "", hour},
+		"before the default":   {entry.CachePolicy{HeuristicPercent: 10, DefaultTTLMS: 1000}, 10 * hour, "", hour},
+		"a day at most":        {entry.CachePolicy{HeuristicPercent: 100}, 1000 * hour, "", 24 * hour},
+		"the policy's longest": {entry.CachePolicy{HeuristicPercent: 100, MaxTTLMS: 60_000}, 1000 * hour, "", hour / 60},
+		"what it says itself":  {entry.CachePolicy{HeuristicPercent: 10}, 1000 * hour, "max-age=60", hour / 60},
+		"not asked to":         {entry.CachePolicy{}, 10 * hour, "", 0},
+		"changed later":        {entry.CachePolicy{HeuristicPercent: 10}, -hour, "", 0},
+		"no word of keeping":   {entry.CachePolicy{HeuristicPercent: 10}, 10 * hour, "must-revalidate", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t)
+			o.do(func(w http.ResponseWriter, r *http.Request, n int64) {
+				w.Header().Set("Last-Modified", o.time.now().Add(-c.changed).UTC().Format(http.TimeFormat))
+				if c.control != "" {
+					w.Header().Set("Cache-Control", c.control)
+				}
+				says()(w, r, n)
+			})
+			r, clock := caching(t, noLane, o, c.config)
+			r.call(t, "GET", cachedPath, "")
+			if c.fresh > 0 {
+				clock.pass(c.fresh - 3*second)
+				if got := r.call(t, "GET", cachedPath, ""); got.body != "answer 0001" {
+					t.Errorf("before %v: got %q", c.fresh, got.body)
+				}
+				clock.pass(6 * second)
+			}
+			if got := r.call(t, "GET", cachedPath, ""); got.body != "answer 0002" {
+				t.Errorf("after %v: got %q", c.fresh, got.body)
+			}
+		})
+	}
+}
+
+// TestVaryLooksThroughHowAListIsWritten asks for what an answer was stored for, in
+// other words.
+func TestVaryLooksThroughHowAListIsWritten(t *testing.T) {
+	o := newOrigin(t, "Cache-Control: max-age=60", "Vary: Accept-Language, X-Name")
+	r, _ := caching(t, noLane, o, entry.CachePolicy{})
+	const stored = "Accept-Language: en-GB, de;q=0.5"
+	if got := r.call(t, "GET", cachedPath, "", stored, "X-Name: a, b"); got.body != "answer 0001" {
+		t.Fatalf("got %q", got.body)
+	}
+	for _, c := range []struct {
+		name    string
+		headers []string
+		same    bool
+	}{
+		{"case", []string{"Accept-Language: EN-gb, De;Q=0.5", "X-Name: a, b"}, true},
+		{"no space", []string{"Accept-Language: en-GB,de;q=0.5", "X-Name: a, b"}, true},
+		{"more space", []string{"Accept-Language: en-GB \t,  de ; q = 0.5", "X-Name: a, b"}, true},
+		{"two lines", []string{"Accept-Language: en-gb", "Accept-Language: de;q=0.5", "X-Name: a, b"}, true},
+		{"order", []string{"Accept-Language: de;q=0.5, en-GB", "X-Name: a, b"}, false},
+		{"fewer", []string{"Accept-Language: en-GB", "X-Name: a, b"}, false},
+		{"more", []string{stored + ", fr", "X-Name: a, b"}, false},
+		{"an empty one", []string{"Accept-Language: en-GB,, de;q=0.5", "X-Name: a, b"}, false},
+		{"two words", []string{"Accept-Language: en-G B, de;q=0.5", "X-Name: a, b"}, false},
+		{"none", []string{"X-Name: a, b"}, false},
+		{"another field", []string{stored, "X-Name: a,b"}, false},
+		{"another field's case", []string{stored, "X-Name: A, b"}, false},
+	} {
+		if got := r.call(t, "GET", cachedPath, "", append(c.headers, "Cache-Control: only-if-cached")...); (got.status == 200) != c.same {
+			t.Errorf("%s: got %d %s", c.name, got.status, got.header.Get("Cache-Status"))
+		}
+	}
+}
+
 // TestPurgeForgetsWhatItNames tells a node to.
 func TestPurgeForgetsWhatItNames(t *testing.T) {
 	const one, two = "/demo/orders/v1/do/one", "/demo/orders/v1/do/two"

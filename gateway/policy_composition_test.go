@@ -130,6 +130,35 @@ func TestCompositionFailsAsAWhole(t *testing.T) {
 	}
 }
 
+// TestCompositionKeepsWholeBodiesAsTheyCame: what nobody looks into keeps its
+// order and digits, whether or not an expression reads another part of the call.
+func TestCompositionKeepsWholeBodiesAsTheyCame(t *testing.T) {
+	p := newParts(t)
+	raw := `{ "z": 1.50, "a": [1e2, "\u00e9"], "n": 12345678901234567890 }`
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, raw)
+	}))
+	t.Cleanup(up.Close)
+	calls := []entry.CompositionCall{{Name: "one", Path: "/"}, {Name: "two", Path: "/", After: []string{"one"}, Body: json.RawMessage(`"${calls.one.body}"`), Method: "POST"}}
+	for answer, want := range map[string]string{
+		`{"it": "${calls.one.body}"}`:                    `{"it":` + raw + `}`,
+		`["${ calls.one.body }", "${calls.one.body.z}"]`: `[{"a":[1e2,"é"],"n":12345678901234567890,"z":1.50},1.50]`,
+		`"${calls.two}"`:                                 `{"body":{"a":[1e2,"é"],"n":12345678901234567890,"z":1.50},"headers":`,
+		`["${calls.two['st' + 'atus']}", "${calls.one.headers['content-type']}"]`: `[200,"application/json"]`,
+		`"of ${calls.one.body}"`:        `"of {\"a\":[1e2,\"é\"],\"n\":12345678901234567890,\"z\":1.50}"`,
+		`"${calls.one.body ?? 'none'}"`: `{"a":[1e2,"é"],"n":12345678901234567890,"z":1.50}`,
+	} {
+		p.URL = up.URL
+		r := composing(t, func(*gateway.Config) {}, p, entry.Composition{Calls: calls, Answer: json.RawMessage(answer)})
+		for range 3 { // memory is used again
+			if got := r.call(t, "GET", do+"x", ""); got.status != 200 || !strings.HasPrefix(got.body, want) {
+				t.Errorf("%s: got %d %s\nwant %s", answer, got.status, got.body, want)
+			}
+		}
+	}
+}
+
 func TestCompositionCallsSideBySideAndGivesUpTogether(t *testing.T) {
 	p := newParts(t)
 	r := composing(t, func(*gateway.Config) {}, p, entry.Composition{

@@ -42,6 +42,7 @@ func BenchmarkComposition(b *testing.B) {
 		if n, err := io.Copy(io.Discard, ex.Answer.Body); n == 0 || err != nil {
 			b.Fatal(n, err)
 		}
+		ex.Answer.Body.Close()
 		ex.Reset()
 	}
 	b.Run("empty chain", func(b *testing.B) {

@@ -334,40 +334,6 @@ func diverts(name string) bool {
 	return false
 }
 
-// matches reports whether a stored answer is for a request with such headers.
-func matches(a *cache.Answer, request []Field) bool {
-	for i := range a.Vary {
-		if !sameValues(a.Vary[i].Name, a.Vary[i].Value, request) {
-			return false
-		}
-	}
-	return true
-}
-
-// sameValues compares the values that a request has of a field, joined, with
-// what it had when the answer was stored.
-func sameValues(name, want string, request []Field) bool {
-	first := true
-	for _, f := range request {
-		if !FoldEqual(f.Name, name) {
-			continue
-		}
-		if !first {
-			if len(want) < 2 || want[:2] != ", " {
-				return false
-			}
-			want = want[2:]
-		} else if want == "" && f.Value != "" {
-			return false
-		}
-		if !strings.HasPrefix(want, f.Value) {
-			return false
-		}
-		want, first = want[len(f.Value):], false
-	}
-	return want == ""
-}
-
 // use is what may be done with a stored answer.
 type use uint8
 

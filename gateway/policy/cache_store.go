@@ -45,7 +45,7 @@ func (h *answerHead) Reset(fields []Field) {
 				h.date = t
 			}
 		case FoldEqual(f.Name, "Age"):
-			d := cache.Seconds(f.Value)
+			d := cache.Seconds(f.Value) // a list is doubtful too, though RFC 9111 section 5.1 would have its first
 			h.doubtful = h.doubtful || d == cache.Unsaid || aged
 			aged, h.age = true, max(d, 0)
 		case FoldEqual(f.Name, "Expires"):
@@ -78,11 +78,12 @@ func (h *answerHead) Reset(fields []Field) {
 	}
 }
 
-// byDefault tells the statuses that may be kept though they do not say so.
+// byDefault tells the statuses that may be kept though they do not say so
+// (RFC 9110 section 15.1).
 func byDefault(status int) bool {
 	switch status {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo, http.StatusNoContent, http.StatusMultipleChoices, http.StatusMovedPermanently,
-		http.StatusPermanentRedirect, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		http.StatusPermanentRedirect, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusRequestURITooLong, http.StatusNotImplemented:
 		return true
 	}
 	return false
@@ -136,7 +137,24 @@ func (s *cacheStep) storable(ex *Exchange, now int64) *cache.Answer {
 func (s *cacheStep) lasts(h *answerHead, status int) bool {
 	c := &h.control
 	return c.SMaxAge >= 0 || c.MaxAge >= 0 || h.expiresSet || c.NoCache && (h.etag != "" || h.modified != "") ||
-		s.config.DefaultTTLMS > 0 && byDefault(status) && (!c.Any || c.Public)
+		s.config.DefaultTTLMS > 0 && byDefault(status) && (!c.Any || c.Public) ||
+		s.guessed(h) > 0 && (c.Public || byDefault(status) && !c.Any)
+}
+
+// maxGuess is the longest that an answer counts as fresh because of its age.
+const maxGuess = 24 * time.Hour
+
+// guessed returns for how long an answer that does not say so is fresh, going by
+// how long it had been as it is (RFC 9111 section 4.2.2); 0 for no guess.
+func (s *cacheStep) guessed(h *answerHead) time.Duration {
+	if s.config.HeuristicPercent == 0 {
+		return 0
+	}
+	modified, err := http.ParseTime(h.modified)
+	if err != nil || !modified.Before(h.date) {
+		return 0
+	}
+	return min(h.date.Sub(modified)/100*time.Duration(s.config.HeuristicPercent), maxGuess)
 }
 
 // describe fills in what a stored answer's head means.
@@ -156,6 +174,10 @@ func (s *cacheStep) describe(a *cache.Answer, h *answerHead, ex *Exchange, now i
 		a.Fresh = c.MaxAge
 	case h.expiresSet:
 		a.Fresh = max(h.expires.Sub(h.date), 0)
+	default:
+		if guess := s.guessed(h); guess > 0 {
+			a.Fresh = guess
+		}
 	}
 	if limit := ms(s.config.MaxTTLMS); limit > 0 {
 		a.Fresh = min(a.Fresh, limit)
@@ -183,31 +205,6 @@ func (s *cacheStep) describe(a *cache.Answer, h *answerHead, ex *Exchange, now i
 		a.Modified = ""
 	}
 	a.Vary = s.varied(h, ex.cached.request)
-}
-
-// varied returns the request's fields on which an answer depends: those that it
-// says, those of the policy, and those that it should have said.
-func (s *cacheStep) varied(h *answerHead, request []Field) []cache.Field {
-	names := append(slices.Clone(h.vary), s.vary...)
-	if h.coded {
-		names = append(names, "accept-encoding")
-	}
-	if h.shown != "" && h.shown != "*" {
-		names = append(names, "origin")
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	var out []cache.Field
-	for _, name := range names {
-		var values []string
-		for _, f := range request {
-			if FoldEqual(f.Name, name) {
-				values = append(values, f.Value)
-			}
-		}
-		out = append(out, cache.Field{Name: strings.Clone(name), Value: strings.Clone(strings.Join(values, ", "))})
-	}
-	return out
 }
 
 // takeTags removes the headers that name an answer for purges, and appends the

@@ -134,7 +134,7 @@ func (s *errorPageStep) make(ex *Exchange, problem render.Problem) (media string
 	in := inputsOf(ex, page)
 	in.Problem = problem
 	if choice < 2 {
-		body, err = page.Bytes(in, maxPage)
+		body, err = page.Append(nil, in, maxPage)
 		return "application/json", body, err
 	}
 	text, err := page.String(in, maxPage)

@@ -39,6 +39,8 @@ func Hop(name string) bool {
 		return FoldEqual(name, "Proxy-Authenticate")
 	case 19:
 		return FoldEqual(name, "Proxy-Authorization")
+	case 25:
+		return FoldEqual(name, "Proxy-Authentication-Info")
 	}
 	return false
 }

@@ -45,7 +45,7 @@ type Request struct {
 	Method  string
 	Target  string // path and query, as they came
 	Proto   string // "HTTP/1.1"
-	Host    string
+	Host    string // "" for none
 	Headers func(add func(name, value string))
 	Body    []byte // nil where it is not to be looked at
 }
@@ -101,8 +101,10 @@ func (s *Set) Look(level int, r *Request) ([]Finding, error) {
 	defer func() { _ = tx.Close() }() // it holds nothing that could fail to be freed but temporary files
 	tx.ProcessConnection(r.Client, 0, "", 0)
 	tx.ProcessURI(r.Target, r.Method, r.Proto)
-	tx.AddRequestHeader("Host", r.Host)
-	tx.SetServerName(r.Host)
+	if r.Host != "" {
+		tx.AddRequestHeader("Host", r.Host)
+		tx.SetServerName(r.Host)
+	}
 	r.Headers(tx.AddRequestHeader)
 	tx.ProcessRequestHeaders()
 	if len(r.Body) > 0 {

@@ -10,6 +10,7 @@ type CachePolicy struct {
 	Public bool `json:"public,omitempty" help:"All callers share the answers. Off: each application gets its own."`
 
 	DefaultTTLMS           int64 `json:"default_ttl_ms,omitempty" help:"How long an answer is fresh that does not say so itself, in milliseconds. 0: such an answer is not kept." min:"0" max:"31622400000"`
+	HeuristicPercent       int64 `json:"heuristic_percent,omitempty" help:"An answer that does not say how long it is fresh, but when it changed last (Last-Modified), is fresh for this share of the time since then, a day at most; before the default. 10 is usual. 0: no guess." min:"0" max:"100"`
 	MaxTTLMS               int64 `json:"max_ttl_ms,omitempty" help:"The longest that an answer is fresh, whatever it says, in milliseconds. 0: as long as it says." min:"0" max:"31622400000"`
 	StaleWhileRevalidateMS int64 `json:"stale_while_revalidate_ms,omitempty" help:"For how long an answer that is fresh no more is given at once, while a new one is fetched in the background, in milliseconds. An answer may say so itself." min:"0" max:"31622400000"`
 	StaleIfErrorMS         int64 `json:"stale_if_error_ms,omitempty" help:"For how long an answer that is fresh no more is given where the upstream fails, in milliseconds. An answer may say so itself." min:"0" max:"31622400000"`

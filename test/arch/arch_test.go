@@ -90,6 +90,7 @@ func homes() map[string][]string {
 		"go.yaml.in/":                   {"openapi/..."},
 		"github.com/expr-lang/":         {"internal/entry/expression", "internal/entry/render"},
 		"github.com/vektah/gqlparser":   {"gateway/graphql"},
+		"github.com/tidwall/gjson":      {"internal/entry/tree"},
 		"gopkg.in/yaml":                 {},
 		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "manager/issuer", "test/fake"},
 		"github.com/lestrrat-go/":       {"internal/entry/keyset"},

@@ -16,6 +16,7 @@ const (
 
 func (p *problems) cachePolicy(at string, c entry.CachePolicy) {
 	p.between(at+".default_ttl_ms", c.DefaultTTLMS, 0, maxCacheMS)
+	p.between(at+".heuristic_percent", c.HeuristicPercent, 0, 100)
 	p.between(at+".max_ttl_ms", c.MaxTTLMS, 0, maxCacheMS)
 	p.between(at+".stale_while_revalidate_ms", c.StaleWhileRevalidateMS, 0, maxCacheMS)
 	p.between(at+".stale_if_error_ms", c.StaleIfErrorMS, 0, maxCacheMS)

@@ -20,6 +20,20 @@ type Call struct {
 	Headers []Header
 	Body    *Template // nil for none
 	After   []int     // indexes of the calls it waits for
+
+	// Seen says that expressions look at how the call went; SeenBody and
+	// SeenHeaders, that they look into its answer's body and at its headers.
+	Seen, SeenBody, SeenHeaders bool
+}
+
+// see notes what a template looks at.
+func (c *Composition) see(t *Template) {
+	for i := range c.Calls {
+		at := "calls." + c.Calls[i].Name
+		c.Calls[i].Seen = c.Calls[i].Seen || t.used[at]
+		c.Calls[i].SeenBody = c.Calls[i].SeenBody || t.used[at+".body"]
+		c.Calls[i].SeenHeaders = c.Calls[i].SeenHeaders || t.used[at+".headers"]
+	}
 }
 
 // Header is one that is sent.
@@ -59,6 +73,7 @@ func NewComposition(c entry.Composition) (*Composition, []Wrong) {
 				add(at+field, "%s", err)
 				return nil
 			}
+			out.see(t)
 			for _, name := range t.calls() {
 				if !slices.Contains(seen, name) {
 					add(at+field, "uses calls.%s, which it does not wait for: name it in after", name)
@@ -95,6 +110,7 @@ func NewComposition(c entry.Composition) (*Composition, []Wrong) {
 		}
 	}
 	out.Answer = answer
+	out.see(answer)
 	return out, wrong
 }
 

@@ -52,7 +52,7 @@ func (t *Template) expression(source string, use For) (node, error) {
 	if len(source) > MaxExpressionBytes {
 		return nil, fmt.Errorf("an expression is longer than %d bytes", MaxExpressionBytes)
 	}
-	m := &meter{use: use, used: t.used, own: map[string]bool{}}
+	m := &meter{use: use, used: t.used, own: map[string]bool{}, calls: map[ast.Node]string{}}
 	options := []expr.Option{expr.Env(&Inputs{}), expr.Optimize(false), expr.MaxNodes(1000), expr.DisableAllBuiltins(), expr.Patch(m)}
 	for _, name := range allowed() {
 		options = append(options, expr.EnableBuiltin(name))
@@ -64,6 +64,9 @@ func (t *Template) expression(source string, use For) (node, error) {
 	program, err := expr.Compile(source, options...)
 	if m.err != nil {
 		err = m.err
+	}
+	for _, name := range m.calls { // what is read of it is known only when it is read
+		t.used["calls."+name+".body"], t.used["calls."+name+".headers"] = true, true
 	}
 	if err != nil {
 		return nil, fmt.Errorf("${%s}: %s", source, firstLine(err))
@@ -81,10 +84,11 @@ func firstLine(err error) string {
 // what it does; makes numbers of bodies numbers where they are reckoned with;
 // and makes what is missing nil.
 type meter struct {
-	use  For
-	used map[string]bool
-	own  map[string]bool
-	err  error
+	use   For
+	used  map[string]bool
+	own   map[string]bool
+	calls map[ast.Node]string // what stands for a call, by name, of which no part was taken yet
+	err   error
 }
 
 // Visit implements ast.Visitor. What stands below a node was visited before.
@@ -140,6 +144,13 @@ func (m *meter) identifier(n *ast.IdentifierNode) {
 // member notes which part of an input is used, and replaces a look into a tree
 // by one that finds nothing where nothing is.
 func (m *meter) member(at *ast.Node, n *ast.MemberNode) {
+	call := ""
+	if name, ok := m.calls[n.Node]; ok {
+		if part, ok := n.Property.(*ast.StringNode); ok {
+			m.used["calls."+name+"."+part.Value] = true
+			delete(m.calls, n.Node)
+		}
+	}
 	if root, ok := n.Node.(*ast.IdentifierNode); ok {
 		if input := root.Value; input != "body" && m.use.sees(input) {
 			name, ok := n.Property.(*ast.StringNode)
@@ -150,6 +161,7 @@ func (m *meter) member(at *ast.Node, n *ast.MemberNode) {
 			if m.used[input+"."+name.Value] = true; input != "calls" {
 				return
 			}
+			call = name.Value
 		}
 	}
 	if inner, ok := n.Node.(*ast.MemberNode); ok { // request.headers.x; the check knows its type
@@ -158,6 +170,9 @@ func (m *meter) member(at *ast.Node, n *ast.MemberNode) {
 		}
 	}
 	ast.Patch(at, &ast.CallNode{Callee: &ast.IdentifierNode{Value: "$get"}, Arguments: []ast.Node{n.Node, n.Property}})
+	if call != "" {
+		m.calls[*at] = call
+	}
 }
 
 func (m *meter) builtin(n *ast.BuiltinNode) {

@@ -42,8 +42,24 @@ type Inputs struct {
 	Answer  Answer         `expr:"answer"`
 	Caller  Caller         `expr:"caller"`
 	Problem Problem        `expr:"problem"`
-	Calls   map[string]any `expr:"calls"`  // trees
-	State   *budget        `expr:"$state"` // render's own
+	Calls   map[string]any `expr:"calls"`   // trees, of the calls that expressions look into
+	Bodies  Bodies         `expr:"$bodies"` // render's own
+	State   *budget        `expr:"$state"`  // render's own
+}
+
+// Bodies are those of the calls of a composition, for texts that are nothing but
+// ${calls.NAME.body}.
+type Bodies []Body
+
+// Body is that of one call. Value is a tree.Raw or any other tree.
+type Body struct {
+	Name  string
+	Value any
+}
+
+// Has reports whether the body of a call is there.
+func (b Bodies) Has(name string) bool {
+	return slices.ContainsFunc(b, func(one Body) bool { return one.Name == name })
 }
 
 // Request is the caller's request. Names of headers are in lower case.
@@ -114,7 +130,8 @@ func (f For) sees(input string) bool {
 type Template struct {
 	root  node
 	count int
-	used  map[string]bool
+	used  map[string]bool // inputs, and parts of them, that expressions read
+	whole []string        // calls whose bodies stand in it as they are
 }
 
 // Uses reports whether the template reads an input, such as "body" or
@@ -123,14 +140,14 @@ func (t *Template) Uses(input string) bool { return t.used[input] }
 
 // calls returns the names of the calls of a composition that a template reads.
 func (t *Template) calls() []string {
-	var out []string
+	out := slices.Clone(t.whole)
 	for name := range t.used {
-		if call, ok := strings.CutPrefix(name, "calls."); ok {
+		if call, ok := strings.CutPrefix(name, "calls."); ok && !strings.Contains(call, ".") {
 			out = append(out, call)
 		}
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // JSON compiles a template that is JSON. It may see what templates for that use see.
@@ -151,17 +168,20 @@ func JSON(source []byte, use For) (*Template, error) {
 // and holds also numbers and lists of expressions' own types, which tree.Append
 // writes.
 func (t *Template) Tree(in *Inputs) (any, error) {
-	in.State = newBudget()
+	if t.count > 0 {
+		in.State = newBudget()
+	}
 	return t.root.eval(in)
 }
 
-// Bytes renders a template of JSON, written out in at most limit bytes.
-func (t *Template) Bytes(in *Inputs, limit int) ([]byte, error) {
+// Append renders a template of JSON, written out behind dst in at most limit
+// bytes.
+func (t *Template) Append(dst []byte, in *Inputs, limit int) ([]byte, error) {
 	v, err := t.Tree(in)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
-	return tree.Append(nil, v, limit)
+	return tree.Append(dst, v, limit)
 }
 
 // node is a part of a template.
@@ -204,6 +224,40 @@ func (l list) eval(in *Inputs) (any, error) {
 	return out, nil
 }
 
+// splice is the body of a call as it came: no expression looks into it.
+type splice string
+
+func (s splice) eval(in *Inputs) (any, error) {
+	for _, b := range in.Bodies {
+		if b.Name == string(s) {
+			return b.Value, nil
+		}
+	}
+	return nil, nil
+}
+
+// bodyOf reads a text that is nothing but ${calls.NAME.body}.
+func bodyOf(text string) (name string, ok bool) {
+	inner, ok := strings.CutPrefix(text, "${")
+	if !ok || !strings.HasSuffix(inner, "}") {
+		return "", false
+	}
+	if name, ok = strings.CutPrefix(strings.TrimSpace(inner[:len(inner)-1]), "calls."); ok {
+		name, ok = strings.CutSuffix(name, ".body")
+	}
+	return name, ok && isName(name)
+}
+
+// isName reports whether a text is a name of the language.
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
 func (t *Template) build(value any, use For) (node, error) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -230,6 +284,10 @@ func (t *Template) build(value any, use For) (node, error) {
 		}
 		return l, nil
 	case string:
+		if name, ok := bodyOf(v); ok && use == OfCalls {
+			t.whole = append(t.whole, name)
+			return splice(name), nil
+		}
 		parts, err := t.parts(v, use)
 		switch {
 		case err != nil:

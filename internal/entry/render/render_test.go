@@ -68,7 +68,7 @@ func TestTemplateMakesABody(t *testing.T) {
 			continue
 		}
 		in := inputs(t, order)
-		got, err := tpl.Bytes(in, 1<<20)
+		got, err := tpl.Append(nil, in, 1<<20)
 		want := c.want
 		if want == "" {
 			whole, _ := tree.Append(nil, in.Body, 1<<20)
@@ -146,7 +146,7 @@ func TestExpressionsEndSoonAndStaySmall(t *testing.T) {
 			}
 			in := inputs(t, big)
 			began := time.Now()
-			got, err := tpl.Bytes(in, 1<<20)
+			got, err := tpl.Append(nil, in, 1<<20)
 			if err == nil && name != "keys" {
 				t.Errorf("got %d bytes: %.60s", len(got), got)
 			}

@@ -42,6 +42,11 @@ type text []node
 const maxText = 4 << 20
 
 func (t text) eval(in *Inputs) (any, error) {
+	if len(t) == 1 {
+		if c, ok := t[0].(constant); ok {
+			return c.value, nil
+		}
+	}
 	var b strings.Builder
 	for _, p := range t {
 		v, err := p.eval(in)

@@ -629,45 +629,6 @@ func (c *Compiler) regexp(p string) (*regexp.Regexp, error) {
 	return compiled, nil
 }
 
-// translated writes an ECMA 262 expression as RE2 reads it.
-func translated(p string) string {
-	var out strings.Builder
-	for i := 0; i < len(p); i++ {
-		if p[i] != '\\' || i+1 == len(p) {
-			out.WriteByte(p[i])
-			continue
-		}
-		i++
-		switch p[i] {
-		case 'u':
-			if i+4 < len(p) {
-				if _, err := strconv.ParseUint(p[i+1:i+5], 16, 32); err == nil {
-					out.WriteString(`\x{` + p[i+1:i+5] + `}`)
-					i += 4
-					continue
-				}
-			}
-			out.WriteString(`\u`)
-		case 'c':
-			if i+1 < len(p) {
-				fmt.Fprintf(&out, `\x%02x`, p[i+1]&31)
-				i++
-			}
-		default:
-			out.WriteByte('\\')
-			out.WriteByte(p[i])
-		}
-	}
-	return propertyName.ReplaceAllStringFunc(out.String(), func(m string) string {
-		for long, short := range map[string]string{"Letter": "L", "digit": "Nd", "Number": "N", "Punctuation": "P", "Symbol": "S"} {
-			m = strings.Replace(m, "{"+long+"}", "{"+short+"}", 1)
-		}
-		return m
-	})
-}
-
-var propertyName = regexp.MustCompile(`\\[pP]\{[A-Za-z]+\}`)
-
 func count(m Member) (int64, error) {
 	n, ok := m.Value.(Number)
 	if !ok || !n.Whole() || n.compare("0") < 0 || n.compare("1000000000000") > 0 {

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"encoding/base64"
-	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -26,11 +25,11 @@ func stringFormat(format, s string) bool {
 	case "uuid":
 		return isUUID(s)
 	case "email", "idn-email":
-		return isEmail(s)
+		return isMailbox(s, format == "idn-email")
 	case "hostname":
 		return isHostname(s)
 	case "idn-hostname":
-		return s != "" && len(s) <= 253 && !strings.ContainsAny(s, " /?#@:")
+		return isInternational(s)
 	case "ipv4":
 		a, err := netip.ParseAddr(s)
 		return err == nil && a.Is4()
@@ -51,9 +50,10 @@ func stringFormat(format, s string) bool {
 			i++
 		}
 		return i > 0 && (i == 1 || s[0] != '0') && (s[i:] == "#" || isPointer(s[i:]))
+	case "uri-template":
+		return isTemplate(s)
 	case "regex":
-		_, err := regexp.Compile(translated(s))
-		return err == nil
+		return isExpression(s)
 	case "byte":
 		_, err := base64.StdEncoding.DecodeString(s)
 		return err == nil
@@ -159,29 +159,6 @@ func isUUID(s string) bool {
 			}
 		default:
 			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func isEmail(s string) bool {
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s && len(s) <= 320
-}
-
-func isHostname(s string) bool {
-	if s == "" || len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for i := range len(label) {
-			c := label[i]
-			if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
 				return false
 			}
 		}

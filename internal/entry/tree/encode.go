@@ -43,6 +43,11 @@ func (w *writer) value(v any, depth int) error {
 		return w.text(v)
 	case json.Number:
 		w.out = append(w.out, v...)
+	case Raw:
+		if len(w.out)+len(v) > w.end {
+			return ErrTooLarge
+		}
+		w.out = append(w.out, v...)
 	case int:
 		w.out = strconv.AppendInt(w.out, int64(v), 10)
 	case int64:

@@ -17,6 +17,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 const (
@@ -45,6 +48,25 @@ func Decode(data []byte) (any, error) {
 		return nil, errors.New("is not JSON: something follows the value")
 	}
 	return v, nil
+}
+
+// Raw is a value that is kept as the text it came as: its members keep their
+// order. Append writes it; nothing else here looks into it.
+type Raw []byte
+
+// Keep reads one JSON value as Decode does, and keeps its text, which must not
+// change any more.
+func Keep(data []byte) (Raw, error) {
+	if err := Measure(data); err != nil {
+		return nil, err
+	}
+	if !gjson.ValidBytes(data) {
+		return nil, errors.New("is not JSON")
+	}
+	if !utf8.Valid(data) {
+		data = bytes.ToValidUTF8(data, []byte("\ufffd"))
+	}
+	return Raw(bytes.Trim(data, " \t\r\n")), nil
 }
 
 // Measure counts depth and values, before memory is spent on them. What it
