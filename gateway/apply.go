@@ -302,6 +302,9 @@ func (n *Node) applyAPI(it entry.Item) (freed bool, err error) {
 	if err := n.openHeaders(body); err != nil {
 		return false, err
 	}
+	if err := n.openSecrets(body); err != nil {
+		return false, err
+	}
 	ups := n.upstreams.Upstreams(body)
 	began := time.Now()
 	destinations := n.splits.Destinations(body, func(name string) policy.Destination { return ups[name] })

@@ -78,6 +78,39 @@ func (n *Node) openGrant(grant entry.Grant) ([]byte, error) {
 	return plain, nil
 }
 
+// openSecrets opens what is sealed of an API's policies, for the steps that are
+// compiled of them. mu is held.
+func (n *Node) openSecrets(api entry.API) error {
+	if err := n.openPolicies(api.Version, "", api.Policies); err != nil {
+		return err
+	}
+	for _, route := range api.Routes {
+		if err := n.openPolicies(api.Version, route.Operation, route.Policies); err != nil {
+			return fmt.Errorf("at %s: %w", route.Operation, err)
+		}
+	}
+	return nil
+}
+
+func (n *Node) openPolicies(version, operation string, list []entry.Policy) error {
+	for i, p := range list {
+		for _, s := range entry.Secrets(p.Config) {
+			if s.IsZero() {
+				continue
+			}
+			if s.Sealed == nil {
+				return fmt.Errorf("the secret %s of %s is not sealed", s.Field, p.Kind())
+			}
+			plain, err := n.unseal(*s.Sealed, entry.PolicySecretInfo(version, operation, i, p.Kind(), s.Field))
+			if err != nil {
+				return fmt.Errorf("the secret %s of %s: %w", s.Field, p.Kind(), err)
+			}
+			s.Opened = string(plain)
+		}
+	}
+	return nil
+}
+
 // openHeaders puts what is sealed of an API's upstreams in clear. mu is
 // held.
 func (n *Node) openHeaders(api entry.API) error {

@@ -20,6 +20,7 @@ import (
 	"portico/gateway/certs"
 	"portico/gateway/diskcopy"
 	"portico/gateway/identity"
+	"portico/gateway/introspect"
 	"portico/gateway/jwks"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
@@ -47,7 +48,7 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
 	Sources upstream.Sources // of targets that are looked for
-	Fetch   *http.Client     // guarded; gets the keys of issuers of tokens; nil: none can be had
+	Fetch   *http.Client     // guarded; gets the keys of issuers of tokens, and asks them; nil: none can be had
 
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
@@ -165,6 +166,7 @@ func New(config Config) (*Node, error) {
 		Bots:     policy.NewBots(),
 		KeySets:  n.keySets,
 		Tokens:   token.NewTable(tokensKept),
+		Issuers:  introspect.NewStore(introspect.Options{Client: config.Fetch, Now: config.Now, Log: config.Log}),
 		WAF:      new(waf.Set),
 		Identity: new(identity.Signer),
 		Cache:    cache.New(config.CacheBytes),

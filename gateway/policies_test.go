@@ -36,6 +36,7 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyJSONAnswer:        jsonAnswerCase,
 		entry.PolicyWAF:               wafCase,
 		entry.PolicyJWT:               jwtCase,
+		entry.PolicyIntrospection:     introspectionCase,
 		entry.PolicyAnonymous:         anonymousCase,
 		entry.PolicyScopes:            scopesCase,
 		entry.PolicyExpression:        expressionCase,

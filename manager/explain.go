@@ -201,6 +201,8 @@ func remedies(x entry.Explanation) []Remedy {
 		return one("Registering the token's client at an application that is subscribed: " + stepDetail(x))
 	case "issuer_unavailable":
 		return one("An issuer whose keys the node " + x.NodeName + " can fetch: " + stepDetail(x))
+	case "introspection_unavailable":
+		return one("An issuer that answers the node " + x.NodeName + " in time, with JSON, and takes its client or token: " + stepDetail(x))
 	case "insufficient_scope":
 		return one("A token that has the scope: " + stepDetail(x))
 	case "not_allowed":

@@ -62,7 +62,7 @@ func CheckPolicy(p apim.Policy) []apim.FieldError {
 	if err != nil {
 		return []apim.FieldError{unread(p, err)}
 	}
-	var out []apim.FieldError
+	out := writtenSecrets(parsed)
 	for _, wrong := range check.Policy(parsed) {
 		name := "config"
 		if wrong.Field != "" {

@@ -247,6 +247,9 @@ func (u *unit) apiItemAt(ctx context.Context, v apim.Version, rev apim.Revision,
 			return entry.Item{}, err
 		}
 	}
+	if err := u.sealPolicies(ctx, v, rev.Runtime, environment, values, &body); err != nil {
+		return entry.Item{}, err
+	}
 	for _, at := range given {
 		body.Mounts = append(body.Mounts, entry.Mount{Host: at.host, BasePath: at.path, Default: true})
 	}

@@ -202,6 +202,9 @@ func references(rt apim.Runtime) []string {
 			add(text)
 		}
 	}
+	for _, list := range allPolicies(rt) {
+		out = append(out, policyReferences(list)...)
+	}
 	return out
 }
 
@@ -259,7 +262,7 @@ func (c *Catalog) republish(ctx context.Context, u *unit, tenant apim.ID, env ap
 }
 
 // resolved puts an environment's values in the place of references. Secrets
-// may stand in headers alone, which are left as they are.
+// may stand in headers and policies alone, which are left as they are.
 func (u *unit) resolved(ctx context.Context, tenant apim.ID, environment string, rt apim.Runtime) (apim.Runtime, map[string]apim.EnvironmentValue, error) {
 	if len(references(rt)) == 0 {
 		return rt, nil, nil
@@ -280,7 +283,7 @@ func (u *unit) resolved(ctx context.Context, tenant apim.ID, environment string,
 				case !known:
 					check.Fail(at, "value_missing", "refers to ${%s}, and %s has no value of that name", name, environment)
 				case v.Secret:
-					check.Fail(at, "secret", "refers to ${%s}, which is a secret; secrets may stand in headers, not in addresses", name)
+					check.Fail(at, "secret", "refers to ${%s}, which is a secret; secrets may stand in headers and policies, not in addresses", name)
 				case strings.ContainsAny(v.Value, "\r\n"):
 					check.Fail(at, "lines", "refers to ${%s}, which has several lines; certificates stand in the upstream's TLS alone", name)
 				default:

@@ -199,6 +199,13 @@ func credentialRefusals() []refusal {
 			Retry:    retryLater,
 		},
 		{
+			Code: "introspection_unavailable", Status: 503, Title: "Tokens cannot be checked at the moment", Group: groupCredential,
+			Happened: "The gateway asks the token's issuer whether the token is good, and gets no answer that it can read.",
+			Means:    "The request was not forwarded. Nothing is wrong with it.",
+			Do:       []string{"Call again after a few seconds.", "If it lasts, tell the API's provider, with the request id."},
+			Retry:    retryLater,
+		},
+		{
 			Code: "signatures_overloaded", Status: 503, Title: "The signature cannot be checked at the moment", Group: groupCredential,
 			Happened: "This API takes each signature once, and the gateway has too many to remember, of this key or of others. It cannot tell whether this one is new.",
 			Means:    "The request was not forwarded. Nothing is wrong with it.",

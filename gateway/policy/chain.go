@@ -43,6 +43,7 @@ type Tools struct {
 	Reported *Reported          // nil: what validation lets pass is not counted
 	KeySets  KeySets            // of issuers; nil: none can be fetched
 	Tokens   *token.Table       // that were verified; nil keeps none
+	Issuers  Issuers            // that are asked about tokens; nil: none can be
 	Bots     *Bots              // nil: they are neither counted nor remembered
 	Replays  *signature.Replays // nonces of signatures that were taken; nil: none can be
 	WAF      *waf.Set
@@ -439,6 +440,12 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p)), at.route.Public}
 		}
 		return newJWTStep(*p, c.tenant, c.tools, at.among(p))
+	case *entry.IntrospectionPolicy:
+		step := newIntrospectionStep(*p, c.tenant, c.tools, at.among(p))
+		if at.strips() {
+			return stripTokenStep{step.jwtStep, at.route.Public}
+		}
+		return step
 	case *entry.BasicPolicy:
 		step := newBasicStep(*p, c.tools.Grants, at.among(p))
 		if at.strips() {

@@ -51,6 +51,9 @@ func (s site) among(config entry.PolicyConfig) among {
 		case *entry.JWTPolicy:
 			ways = append(ways, "a token of "+c.Issuer+" as "+tokenPlace(*c))
 			challenge, tokens = bearerChallenge, tokens || inBearer(*c)
+		case *entry.IntrospectionPolicy:
+			ways = append(ways, "a token of "+c.Issuer+" as "+tokenPlace(placeOf(*c)))
+			challenge = bearerChallenge
 		case *entry.BasicPolicy:
 			ways = append(ways, `a user name and password as "Authorization: Basic …"`)
 			challenge = basicChallenge(*c)

@@ -57,6 +57,7 @@ const (
 
 // jwtStep identifies the caller by a token of an issuer.
 type jwtStep struct {
+	by       entry.PolicyKind
 	config   entry.JWTPolicy
 	id       [16]byte // of the configuration and whose it is
 	rules    token.Rules
@@ -71,7 +72,7 @@ type jwtStep struct {
 
 func newJWTStep(config entry.JWTPolicy, tenant ID, tools Tools, among among) *jwtStep {
 	s := &jwtStep{
-		config: config, claim: orText(config.Claim, "azp"), scopes: orText(config.Scopes, "scope"),
+		by: entry.PolicyJWT, config: config, claim: orText(config.Claim, "azp"), scopes: orText(config.Scopes, "scope"),
 		rules: token.Rules{
 			Issuer: config.Issuer, Audiences: config.Audiences, Algorithms: config.Algorithms, AccessOnly: config.AccessOnly,
 			Skew: time.Duration(config.SkewMS) * time.Millisecond,
@@ -210,7 +211,7 @@ func (s *jwtStep) admit(ex *Exchange, known *token.Verified) error {
 			s.grants.Saw(grant)
 		}
 	}
-	ex.Caller = Caller{Grant: grant, By: entry.PolicyJWT, Claims: known.Claims, Scopes: known.Scopes, open: grant == nil}
+	ex.Caller = Caller{Grant: grant, By: s.by, Claims: known.Claims, Scopes: known.Scopes, open: grant == nil}
 	return nil
 }
 

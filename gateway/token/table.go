@@ -8,16 +8,18 @@ import (
 )
 
 // Verified is a token that was found good, by the policy Policy and the keys
-// Keys: it is good for no other.
+// Keys: it is good for no other. Or, where Refused is set, one that was found not
+// to be.
 type Verified struct {
-	Hash   [32]byte // SHA-256 of its text
-	Policy [16]byte
-	Keys   *keyset.Set
-	Until  int64 // seconds since 1970; not good from then on
-	Claims *Claims
-	Scopes []string
-	Name   string   // of the claim that names the application
-	Grant  [32]byte // the hash that it is registered by
+	Hash    [32]byte // SHA-256 of its text
+	Policy  [16]byte
+	Refused *Refusal    // nil of a good one
+	Keys    *keyset.Set // nil where its issuer was asked
+	Until   int64       // seconds since 1970; not good from then on
+	Claims  *Claims
+	Scopes  []string
+	Name    string   // of the claim that names the application
+	Grant   [32]byte // the hash that it is registered by
 	// Certificate is the SHA-256 of the client certificate that it is bound to; nil
 	// for none.
 	Certificate *[32]byte
@@ -63,7 +65,7 @@ func (t *Table) Find(hash *[32]byte, policy *[16]byte) *Verified {
 
 // Keep remembers a token, in the place of the one of its set that ends first.
 func (t *Table) Keep(v *Verified) {
-	if t == nil || v.Claims.cost > maxCost {
+	if t == nil || v.Claims != nil && v.Claims.cost > maxCost {
 		return
 	}
 	set := t.set(&v.Hash, &v.Policy)

@@ -35,6 +35,9 @@ type Rules struct {
 	AccessOnly bool // typ has to be at+jwt
 	Skew       time.Duration
 	Required   []Required
+	// Told says that the issuer itself tells what the claims are: neither iss nor
+	// exp need be there.
+	Told bool
 }
 
 // Required is a claim that a token must have, with one of the values; none: any
@@ -161,9 +164,9 @@ func (r *Rules) Verify(t *Token, keys *keyset.Set, now time.Time) (*Claims, erro
 }
 
 func (r *Rules) validate(c *Claims, now time.Time) error {
-	options := []jwt.ParserOption{
-		jwt.WithIssuer(r.Issuer), jwt.WithLeeway(r.Skew), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-		jwt.WithTimeFunc(func() time.Time { return now }),
+	options := []jwt.ParserOption{jwt.WithLeeway(r.Skew), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return now })}
+	if !r.Told {
+		options = append(options, jwt.WithIssuer(r.Issuer), jwt.WithExpirationRequired())
 	}
 	if len(r.Audiences) > 0 {
 		options = append(options, jwt.WithAudience(r.Audiences...))
@@ -191,10 +194,11 @@ func (r *Rules) validate(c *Claims, now time.Time) error {
 	return nil
 }
 
-// Expiry returns when the claims end, in seconds since 1970, skew included.
+// Expiry returns when the claims end, in seconds since 1970, skew included; 0
+// where they do not say.
 func (r *Rules) Expiry(c *Claims) int64 {
 	exp, err := c.GetExpirationTime()
-	if err != nil || exp == nil { // validate lets none pass
+	if err != nil || exp == nil { // which validate lets pass of Told ones alone
 		return 0
 	}
 	return exp.Add(r.Skew).Unix()

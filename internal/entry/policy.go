@@ -48,6 +48,7 @@ var kinds = []struct {
 	{Admit, func() PolicyConfig { return new(WAF) }},
 	{Identify, func() PolicyConfig { return new(KeyPolicy) }},
 	{Identify, func() PolicyConfig { return new(JWTPolicy) }},
+	{Identify, func() PolicyConfig { return new(IntrospectionPolicy) }},
 	{Identify, func() PolicyConfig { return new(BasicPolicy) }},
 	{Identify, func() PolicyConfig { return new(SignaturePolicy) }},
 	{Identify, func() PolicyConfig { return new(ClientCertificatePolicy) }},

@@ -306,6 +306,7 @@ func (v *visit) policyPanel(home policyHome, at, number int, typed form) *policy
 		Policy: about, Number: number, Paragraphs: paragraphs(about.Text), Form: typed, Lock: home.Lock, IsOff: one.Off,
 		Reference: v.links.policyKind(about.Kind), Inputs: policyInputs(typed, about.Fields, configName, home.Fixed || !known),
 	}
+	v.chooseSecrets(out.Inputs)
 	if home.Fixed {
 		return out
 	}
@@ -349,6 +350,7 @@ func (v *visit) newPolicy(home policyHome, typed form) *policyPanel {
 		Save: with(home.do(newPolicy, ""), "kind", string(about.Kind)), Submit: "Add policy", Cancel: home.open(""),
 		Inputs: policyInputs(typed, about.Fields, configName, false),
 	}
+	v.chooseSecrets(out.Inputs)
 	if home.Draft {
 		out.Submit = "Add to the draft"
 	}

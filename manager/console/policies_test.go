@@ -240,6 +240,35 @@ func TestPolicyIsAddedCorrectedMovedSwitchedAndRemoved(t *testing.T) {
 	b.post(ordersPage + "/policies/new?kind=magic").shows(http.StatusNotFound)
 }
 
+func TestASecretOfAPolicyIsChosenAmongValues(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	const add = ordersPage + "/policies/new?kind=introspection"
+	page := func() answer {
+		return b.get(ordersPage+"?policy=new&kind=introspection&example=2").shows(http.StatusOK, "New: Token introspection")
+	}
+	form := page().has(`value="${introspection_token}"`).filledIn(ordersPage + "/policies/new")
+	wrong := b.post(add, set(form, "config.token", "canary-typed")...)
+	wrong.shows(http.StatusUnprocessableEntity, "a secret is never written here").hides("canary-typed")
+	wrong.fieldError("config.token")
+	if strings.Contains(wrong.body, "canary-typed") {
+		t.Error("the page gives back what may be a secret")
+	}
+	if _, _, err := s.catalog.SetValue(t.Context(), system(), s.tenantID("acme"), manager.ValueInput{Name: "asker", Value: "canary", Secret: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.catalog.SetValue(t.Context(), system(), s.tenantID("acme"), manager.ValueInput{Name: "host", Value: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	chosen := page().has(`<option value="${asker}"`, `<option value="${introspection_token}" selected`).hides("${host}", "canary")
+	form = chosen.filledIn(ordersPage + "/policies/new")
+	b.post(add, set(form, "config.token", "${asker}")...).shows(http.StatusOK, "is added").hides("canary")
+	if got := s.draft(""); len(got) != 1 || !strings.Contains(string(got[0].Config), `"token":"${asker}"`) {
+		t.Errorf("the draft has %+v", got)
+	}
+}
+
 func TestOperationHasPoliciesOfItsOwnAndShowsWhatItInherits(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

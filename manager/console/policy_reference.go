@@ -154,6 +154,8 @@ func takesText(one describe.Field) string {
 		return "texts by name"
 	case describe.JSON:
 		return "any JSON"
+	case describe.Secret:
+		return "${name} of a secret value"
 	}
 	return "text"
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"portico/internal/entry"
 	"portico/internal/entry/describe"
 	"portico/ui"
 )
@@ -452,6 +453,10 @@ func policyInputs(f form, fields []describe.Field, at string, fixed bool) []poli
 		case describe.List, describe.Names, describe.Numbers:
 			in.View.Kind, in.View.Mono, in.View.Rows = "area", true, min(max(2, 1+strings.Count(in.View.Value, "\n")), 20)
 			in.Ticks = ticksOf(one, name, f, fixed)
+		case describe.Secret:
+			if (entry.Secret{Ref: in.View.Value}).Name() == "" {
+				in.View.Value = "" // it may be a secret, which no page shows
+			}
 		case describe.Group:
 			in.Inputs = policyInputs(f, one.Fields, name, fixed)
 		case describe.Groups:
@@ -486,6 +491,8 @@ func hintOf(one describe.Field) string {
 		parts = append(parts, "One in each line, as name: value.")
 	case describe.JSON:
 		parts = append(parts, "As JSON.")
+	case describe.Secret:
+		parts = append(parts, "Write ${name} of a secret value of the environment.")
 	}
 	if one.Default != "" && one.Form != describe.Switch && one.Form != describe.Choice && !strings.Contains(one.Help, "Empty:") {
 		parts = append(parts, "Empty: "+one.Default+".")
@@ -596,7 +603,7 @@ func summaryOf(one describe.Field, raw json.RawMessage) string {
 			}
 			return word + " " + number(n)
 		}
-	case describe.Text:
+	case describe.Text, describe.Secret:
 		if text := plain(raw); text != "" {
 			return word + " " + clip(text, 30)
 		}

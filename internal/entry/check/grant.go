@@ -160,6 +160,7 @@ func Env(e entry.Env) []Problem {
 	p.between("max_stale_ms", e.MaxStaleMS, 0, MaxTimeoutMS)
 	p.policies("policies", e.Policies)
 	p.pathTemplates("policies", e.Policies, anyPath())
+	p.noSecrets("policies", e.Policies)
 	for i, pol := range e.Policies {
 		if s := pol.Kind().Stage(); s == entry.Identify || s == entry.Authorize || s == entry.Destination {
 			p.add(fmt.Sprintf("policies[%d]", i), "is of the stage %s, which is an API's own business", s)

@@ -33,7 +33,7 @@ func (p *problems) identifies(field string, list []entry.Policy) bool {
 		}
 		for _, place := range places(pol.Config) {
 			by, is := taken[place]
-			if is && (by == pol.Kind() || place != bearer) {
+			if is && (by == pol.Kind() || place != bearer || by == entry.PolicyIntrospection || pol.Kind() == entry.PolicyIntrospection) {
 				p.add(at, "reads credentials from %s, as another identify policy of its list does", place)
 			}
 			taken[place] = pol.Kind()
@@ -58,14 +58,9 @@ func places(config entry.PolicyConfig) (out []string) {
 			out = append(out, "the query parameter "+c.Query)
 		}
 	case *entry.JWTPolicy:
-		switch c.In {
-		case "header":
-			out = append(out, "the header "+strings.ToLower(c.Name))
-		case "cookie":
-			out = append(out, "the cookie "+c.Name)
-		default:
-			out = append(out, bearer)
-		}
+		out = append(out, placeOfToken(c.In, c.Name))
+	case *entry.IntrospectionPolicy: // shares its place with no other: a token of any form may be for it
+		out = append(out, placeOfToken(c.In, c.Name))
 	case *entry.BasicPolicy:
 		out = append(out, "Authorization: Basic")
 	case *entry.ClientCertificatePolicy:
@@ -77,6 +72,16 @@ func places(config entry.PolicyConfig) (out []string) {
 		out = append(out, "the header signature", "the header signature-input")
 	}
 	return out
+}
+
+func placeOfToken(in, name string) string {
+	switch in {
+	case "header":
+		return "the header " + strings.ToLower(name)
+	case "cookie":
+		return "the cookie " + name
+	}
+	return bearer
 }
 
 // needsCaller reports whether one of the policies asks who calls.

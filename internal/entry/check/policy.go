@@ -42,6 +42,8 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.keyPolicy(at, *c)
 	case *entry.JWTPolicy:
 		p.jwtPolicy(at, *c)
+	case *entry.IntrospectionPolicy:
+		p.introspectionPolicy(at, *c)
 	case *entry.BasicPolicy:
 		p.basicPolicy(at, *c)
 	case *entry.SignaturePolicy:

@@ -24,6 +24,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyJSONAnswer:        jsonAnswer,
 	entry.PolicyWAF:               waf,
 	entry.PolicyJWT:               jwt,
+	entry.PolicyIntrospection:     introspection,
 	entry.PolicyAnonymous:         anonymous,
 	entry.PolicyScopes:            scopes,
 	entry.PolicyExpression:        expression,

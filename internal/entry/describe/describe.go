@@ -56,6 +56,7 @@ const (
 	Groups  Form = "groups"  // a list of objects of Fields
 	Names   Form = "names"   // an object of texts by name
 	JSON    Form = "json"    // any value
+	Secret  Form = "secret"  // a text, ${name} of a secret value of the environment
 )
 
 // Field describes a field of a configuration, or of an object in it.
@@ -118,6 +119,9 @@ func fields(t reflect.Type) []Field {
 func form(t reflect.Type, choice, lines bool) (Form, []Field) {
 	if t == reflect.TypeFor[[]byte]() || t.String() == "json.RawMessage" {
 		return JSON, nil
+	}
+	if t == reflect.TypeFor[entry.Secret]() {
+		return Secret, nil
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
