@@ -82,6 +82,22 @@ func (b *Body) Ready(ahead []byte) bool {
 	return at >= 0 && at < len(ahead)-1
 }
 
+// Left returns how many bytes are to come of a body whose length is known; 0 of
+// any other.
+func (b *Body) Left() int64 {
+	if b.state == bodyLength {
+		return b.left
+	}
+	return 0
+}
+
+// Skip says that n of the bytes that were Left came another way.
+func (b *Body) Skip(n int) {
+	if b.left -= int64(n); b.left == 0 {
+		b.state = bodyEnded
+	}
+}
+
 // Read reads into p what is there, and waits only when nothing is. It returns
 // io.EOF at the end of the body, which may come with the last bytes,
 // io.ErrUnexpectedEOF when the connection ends before, and an *Error for bytes

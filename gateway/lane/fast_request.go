@@ -3,10 +3,13 @@ package lane
 import (
 	"errors"
 	"io"
+	"math"
+	"os"
 	"strings"
 
 	"portico/gateway/http1"
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // fill writes the request whose head was read into an exchange.
@@ -82,4 +85,37 @@ func (s *bodySource) Read(p []byte) (int, error) {
 		err = policy.BadRequest(malformed.Detail)
 	}
 	return n, err
+}
+
+// Move implements policy.Mover, for what comes of a body of known length on a
+// socket of ours.
+func (s *bodySource) Move(to *socket.Pipe) (int, error) {
+	c := (*conn)(s)
+	left := c.reader.Left()
+	if !c.direct || c.r < c.w || left == 0 || c.head.Expects && !c.asked {
+		return 0, policy.ErrUnmovable
+	}
+	c.readBy.Store(c.lanes.now.Load() + int64(c.lanes.times.Body))
+	var n int
+	var failed error
+	err := c.raw.Read(func(fd uintptr) bool {
+		n, failed = to.Fill(fd, int(min(left, math.MaxInt32)))
+		return !errors.Is(failed, socket.ErrAgain)
+	})
+	c.readBy.Store(0)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, errSlow
+	case err != nil:
+		return 0, err
+	case failed != nil:
+		return 0, failed
+	case n == 0:
+		return 0, io.ErrUnexpectedEOF
+	}
+	if c.reader.Skip(n); c.reader.Ended() {
+		c.body.Trailer.Reset()
+		return n, io.EOF
+	}
+	return n, nil
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"portico/gateway/socket"
 )
 
 // Body is a request's body as it streams in; nil is an empty one. It may be read
@@ -125,6 +127,43 @@ func (b *Body) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := b.source.Read(p)
+	return b.took(n, err)
+}
+
+// Mover is a source of bodies that can pass them on unseen. Move is Read into
+// an empty pipe; where that cannot be, it returns ErrUnmovable and has done
+// nothing.
+type Mover interface {
+	Move(to *socket.Pipe) (int, error)
+}
+
+// ErrUnmovable says that a body, or what is left of it, must be read.
+var ErrUnmovable = errors.New("the body cannot be passed on unseen")
+
+// Move is Read into an empty pipe, by which nobody sees what is moved. Where
+// that cannot be, it returns ErrUnmovable and has done nothing.
+func (b *Body) Move(to *socket.Pipe) (int, error) {
+	if err := b.Err(); err != nil {
+		return 0, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return 0, ErrStopped
+	}
+	source, ok := b.source.(Mover)
+	if !ok || b.put || len(b.rest) > 0 {
+		return 0, ErrUnmovable
+	}
+	n, err := source.Move(to)
+	if errors.Is(err, ErrUnmovable) {
+		return 0, err
+	}
+	return b.took(n, err)
+}
+
+// took counts what was read, and says what its end means. mu is held.
+func (b *Body) took(n int, err error) (int, error) {
 	more := int64(n)
 	if b.packed {
 		more = 0

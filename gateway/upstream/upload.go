@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"portico/gateway/policy"
+	"portico/gateway/socket"
 )
 
 // upload sends a request's body while the call reads the answer, which may
@@ -94,12 +96,50 @@ func (u *upload) copy(buf []byte) error {
 				return err
 			}
 		}
+		if err == nil && !u.chunked && n == len(buf)-2-sizeRoom { // there is more where that came from
+			if err = u.move(); errors.Is(err, policy.ErrUnmovable) {
+				err = nil
+			}
+		}
 		switch {
 		case errors.Is(err, io.EOF) && u.chunked:
 			return u.write(u.lastChunk(buf[:0]))
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
+			return err
+		}
+	}
+}
+
+// move sends the body unseen, as far as it comes on a socket and goes out on one.
+// It returns io.EOF when that was all, and policy.ErrUnmovable when what is left
+// must be read.
+func (u *upload) move() error {
+	if !u.conn.direct {
+		return policy.ErrUnmovable
+	}
+	pipe := u.set.pipes.Take()
+	if pipe == nil {
+		return policy.ErrUnmovable
+	}
+	defer u.set.pipes.Give(pipe)
+	var failed error
+	drain := func(fd uintptr) bool {
+		failed = pipe.Drain(fd)
+		return !errors.Is(failed, socket.ErrAgain)
+	}
+	for {
+		_, err := u.body.Move(pipe)
+		if pipe.Held() > 0 && (err == nil || errors.Is(err, io.EOF)) {
+			u.conn.writeBy.Store(u.set.now.Load() + int64(u.times.Header))
+			broken := u.conn.raw.Write(drain)
+			u.conn.writeBy.Store(0)
+			if broken = cmp.Or(broken, failed); broken != nil {
+				return broken
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"portico/gateway/socket"
 	"portico/gateway/upstream/balance"
 	"portico/gateway/upstream/health"
 	"portico/internal/entry"
@@ -52,6 +53,7 @@ type Set struct {
 	now      atomic.Int64 // nanoseconds, as coarse as the sweeper; never 0
 	calls    sync.Pool    // of *call
 	buffers  sync.Pool    // of *[uploadBuffer]byte
+	pipes    socket.Pipes
 
 	restless restless // groups that wait for time to pass
 	checks   *health.Scheduler
