@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,7 +105,11 @@ func (n *Node) explainMatch(ex *policy.Exchange, route *table.Route, api *table.
 func explainCall(ctx context.Context, ex *policy.Exchange, route *table.Route) error {
 	began := time.Now()
 	err := route.Destination.Call(ctx, ex)
-	ex.Explain.Add("upstream", entry.Destination, began, triesText(ex.Trail.All()), err)
+	detail := triesText(ex.Trail.All())
+	if denied := (*policy.Denied)(nil); detail == "" && errors.As(err, &denied) && denied.Code == policy.NoUpstreamToken && denied.Cause != nil {
+		detail = denied.Cause.Error() // which is told for people
+	}
+	ex.Explain.Add("upstream", entry.Destination, began, detail, err)
 	return err
 }
 

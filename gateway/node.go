@@ -18,6 +18,7 @@ import (
 
 	"portico/gateway/cache"
 	"portico/gateway/certs"
+	"portico/gateway/clienttoken"
 	"portico/gateway/diskcopy"
 	"portico/gateway/identity"
 	"portico/gateway/introspect"
@@ -48,7 +49,7 @@ type Config struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // to upstreams
 
 	Sources upstream.Sources // of targets that are looked for
-	Fetch   *http.Client     // guarded; gets the keys of issuers of tokens, and asks them; nil: none can be had
+	Fetch   *http.Client     // guarded; gets keys of issuers and tokens for upstreams, and asks about tokens; nil: none can be had
 
 	CopyDir string   // of the copy on disk; "" keeps none
 	CopyKey [32]byte // which encrypts it
@@ -95,6 +96,7 @@ type Node struct {
 	usage     *usage.Spool  // nil for none
 	splits    *split.Set
 	keySets   *jwks.Store
+	tokens    *clienttoken.Store // for upstreams
 	env       atomic.Pointer[environment]
 	stale     atomic.Bool // refuse calls: too long without the bus
 	whole     atomic.Bool // all that there was has been applied once: until then calls would miss it
@@ -160,7 +162,9 @@ func New(config Config) (*Node, error) {
 		apis: map[entry.Key]apiState{}, certs: certs.NewStore(), shown: map[entry.Key]entry.Position{}, refused: map[entry.Key]refusal{},
 	}
 	n.keySets = jwks.NewStore(jwks.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
+	n.tokens = clienttoken.NewStore(clienttoken.Options{Client: config.Fetch, Now: config.Now, Log: config.Log})
 	n.tools = policy.Tools{
+		Now: config.Now, ClientTokens: n.tokens,
 		Grants:   n.grants,
 		Limiter:  policy.NewLimiter(config.LimiterCells),
 		Bots:     policy.NewBots(),
@@ -251,6 +255,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 	}
 	group.Go(func() error { return n.upstreams.Run(following) })
 	group.Go(func() error { return n.keySets.Run(following) })
+	group.Go(func() error { return n.tokens.Run(following) })
 	if n.shed != nil {
 		group.Go(func() error { return n.shed.Run(following) })
 	}

@@ -45,6 +45,9 @@ func policyCases() map[entry.PolicyKind]func(*testing.T, change) {
 		entry.PolicyBasic:             basicCase,
 		entry.PolicySignature:         signatureCase,
 		entry.PolicyClientCertificate: clientCertificateCase,
+		entry.PolicyUpstreamBasic:     upstreamBasicCase,
+		entry.PolicyUpstreamOAuth:     upstreamOAuthCase,
+		entry.PolicyUpstreamSigV4:     upstreamSigV4Case,
 	}
 }
 

@@ -233,6 +233,8 @@ func remedies(x entry.Explanation) []Remedy {
 		return one("An upstream that takes connections from the node " + x.NodeName)
 	case "upstream_timeout":
 		return one("An upstream that answers sooner, or a longer time to wait for it")
+	case "upstream_token_unavailable":
+		return one("An issuer that gives the node " + x.NodeName + " a token for the upstream: " + stepDetail(x))
 	case "upstream_invalid":
 		return one("An upstream that answers with valid HTTP")
 	}

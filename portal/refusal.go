@@ -378,6 +378,13 @@ func upstreamRefusals() []refusal {
 			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause.", "If it lasts, tell the provider the request id from the answer."},
 			Retry:    "Yes, after `Retry-After`.",
 		},
+		{
+			Code: "upstream_token_unavailable", Status: 503, Title: "The gateway cannot sign in at the API", Group: groupUpstream,
+			Happened: "The gateway calls the API behind it with a token of its own, and cannot get one at the moment.",
+			Means:    "The request was not forwarded. Your key and plan are fine.",
+			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause.", "If it lasts, tell the provider the request id from the answer."},
+			Retry:    "Yes, after `Retry-After`.",
+		},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"portico/gateway/cache"
 	"portico/gateway/contract"
@@ -48,6 +49,9 @@ type Tools struct {
 	Replays  *signature.Replays // nonces of signatures that were taken; nil: none can be
 	WAF      *waf.Set
 	Identity *identity.Signer
+	// ClientTokens are those that the gateway gets for upstreams; nil: none can be had.
+	ClientTokens ClientTokens
+	Now          func() time.Time // nil: time.Now
 	// Destination gives what a route of the API calls, by the name of its upstream.
 	Destination func(upstream string) Destination
 }
@@ -505,6 +509,12 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newJSONAnswerStep(p)
 	case *entry.IdentityToken:
 		return newIdentityTokenStep(*p, c.tools.Identity)
+	case *entry.UpstreamBasic:
+		return newUpstreamBasicStep(*p, at.own)
+	case *entry.UpstreamOAuth:
+		return newUpstreamOAuthStep(*p, c.tenant, c.tools.ClientTokens, at.own)
+	case *entry.UpstreamSigV4:
+		return newUpstreamSigV4Step(*p, c.tools.Now, at.own)
 	case *entry.WAF:
 		return newWAFStep(*p, c.tools.WAF)
 	}

@@ -395,6 +395,7 @@ func (s *compositionStep) request(sub, ex *Exchange, i int, in *render.Inputs) e
 	sub.Method, sub.Authority, sub.Host, sub.Proto, sub.Secure = c.Method, ex.Authority, ex.Host, "HTTP/1.1", ex.Secure
 	sub.Peer, sub.Client, sub.Trusted, sub.Now, sub.Mono, sub.RequestID = ex.Peer, ex.Client, ex.Trusted, ex.Now, ex.Mono, ex.RequestID
 	sub.Scope, sub.Caller, sub.Shard, sub.Line, sub.Trace = ex.Scope, ex.Caller, ex.Shard, ex.Line, ex.Trace
+	sub.ProveAs(ex)
 	if sub.Method == "" {
 		sub.Method = http.MethodGet
 	}

@@ -15,7 +15,7 @@ func (ex *Exchange) detach() *Exchange {
 		RequestID: strings.Clone(ex.RequestID), Issuer: strings.Clone(ex.Issuer), MaxBodyBytes: ex.MaxBodyBytes,
 		Path: Path{Decoded: strings.Clone(ex.Path.Decoded), Wire: strings.Clone(ex.Path.Wire)}, Query: strings.Clone(ex.Query),
 		Scope: ex.Scope, Caller: ex.Caller, UpstreamPath: strings.Clone(ex.UpstreamPath), Destination: ex.Destination,
-		Shared: ex.Shared, Shard: ex.Shard, chain: ex.chain,
+		Shared: ex.Shared, Shard: ex.Shard, chain: ex.chain, proofs: slices.Clone(ex.proofs),
 	}
 	for _, f := range ex.Header.Fields() {
 		out.Header.Add(strings.Clone(f.Name), strings.Clone(f.Value))

@@ -127,6 +127,9 @@ type Exchange struct {
 	passed, sharedPassed int    // how many steps of it, and of Shared, let it through
 	held                 held   // until the call is over
 
+	proofs []*proofStep // of who calls, for the upstream; nil for none
+	proven string       // what the proof of the call under way writes
+
 	page       uint8 // the rank of the error page that the answer has; 0 for none
 	pageStatus int   // that the answer had without it
 
@@ -277,13 +280,15 @@ func (ex *Exchange) Reset() {
 	answerTrailer.Reset()
 	ex.cached.end()
 	request := ex.cached.request[:0]
+	clear(ex.proofs)
+	proofs := ex.proofs[:0]
 	scratch := ex.scratch[:0]
 	if cap(scratch) > 64<<10 {
 		scratch = nil
 	}
 	*ex = Exchange{Header: header, Params: params, Shard: ex.Shard, scratch: scratch}
 	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
-	ex.cached.request = request
+	ex.cached.request, ex.proofs = request, proofs
 }
 
 // view reads bytes as a string without copying them. The bytes must not change

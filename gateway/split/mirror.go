@@ -134,6 +134,7 @@ func copied(ex *policy.Exchange) *policy.Exchange {
 		twin.Header.Add(strings.Clone(f.Name), strings.Clone(f.Value))
 	}
 	twin.Header.Add(mirrorHeader, "1")
+	twin.ProveAs(ex)
 	return twin
 }
 

@@ -31,6 +31,7 @@ type call struct {
 	at       *balance.Endpoint   // where the call is under way; nil for nowhere
 	tried    []*balance.Endpoint // and where it was before
 	entered  bool                // the group let it in, and waits for it to leave
+	proof    policy.Proof        // of who calls; nil for none
 
 	out   []byte // the request: its head, and its body where that is whole
 	body  []byte // the request's body, where it is whole
@@ -52,7 +53,7 @@ type call struct {
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
-	c.upstream, c.ex = u, ex
+	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name)
 	c.times = u.timeouts()
 	web := c.beginGRPC()
 	answered := false
@@ -76,6 +77,11 @@ func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 
 // run tries until there is an answer, or no use in trying.
 func (c *call) run(ctx context.Context) error {
+	if c.proof != nil {
+		if err := c.proof.Ready(ctx, c.ex); err != nil {
+			return err
+		}
+	}
 	if err := c.gather(); err != nil {
 		return err
 	}
@@ -86,6 +92,9 @@ func (c *call) run(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
 		began, timed := c.begin()
 		err := c.reach(ctx)
+		if err == nil && c.head.Status == http.StatusUnauthorized && c.provesAnew(ctx, attempt) {
+			err = c.reach(ctx)
+		}
 		outcome := c.outcome(ctx, err)
 		took := time.Duration(0)
 		if timed {
@@ -103,6 +112,21 @@ func (c *call) run(ctx context.Context) error {
 			return c.answer()
 		}
 	}
+}
+
+// provesAnew reports whether a call that was answered 401 is to be made once more
+// with another proof, and gives up the connection that brought the answer.
+func (c *call) provesAnew(ctx context.Context, attempt int) bool {
+	again := c.whole && c.ex.Upgrade == "" && attempt == 1
+	if c.proof == nil || !c.proof.Refused(ctx, c.ex, again) || !again {
+		return false
+	}
+	if c.ex.Trail != nil {
+		c.ex.Trail.End("answered 401, and gets another token", c.head.Status)
+	}
+	c.drop()
+	c.head.Status = 0
+	return true
 }
 
 // enter asks the group to let the call in, and for its first endpoint.

@@ -28,12 +28,14 @@ func (c *call) appendHead(b []byte, to *endpoint) []byte {
 				continue
 			}
 		}
-		if !c.upstream.sets(f.Name) {
+		if !c.upstream.sets(f.Name) && !c.proves(f.Name) {
 			b = appendField(b, f.Name, f.Value)
 		}
 	}
 	for _, h := range c.upstream.config.Headers {
-		b = appendField(b, h.Name, h.Value)
+		if !c.proves(h.Name) {
+			b = appendField(b, h.Name, h.Value)
+		}
 	}
 	b = appendForwarded(b, ex)
 	switch {
@@ -62,8 +64,14 @@ func (c *call) appendHead(b []byte, to *endpoint) []byte {
 	if ex.Expects && !c.whole {
 		b = append(b, "Expect: 100-continue\r\n"...)
 	}
+	if c.proof != nil {
+		b = c.proof.Append(b, ex)
+	}
 	return append(b, '\r', '\n')
 }
+
+// proves reports whether a header is written by what proves who calls.
+func (c *call) proves(name string) bool { return c.proof != nil && c.proof.Replaces(name) }
 
 // writes tells the methods whose requests say that they have no body (RFC 9110
 // section 8.6).

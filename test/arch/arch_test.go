@@ -94,6 +94,7 @@ func homes() map[string][]string {
 		"gopkg.in/yaml":                 {},
 		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "manager/issuer", "test/fake"},
 		"github.com/lestrrat-go/":       {"internal/entry/keyset"},
+		"golang.org/x/oauth2":           {"gateway/clienttoken"},
 	}
 }
 

@@ -49,8 +49,10 @@ func API(a entry.API) []Problem {
 		named[u.Name] = true
 	}
 	p.composed("policies", a.Policies, named)
+	p.proves("policies", a.Policies, named)
 	for i, r := range a.Routes {
 		p.composed(fmt.Sprintf("routes[%d].policies", i), r.Policies, named)
+		p.proves(fmt.Sprintf("routes[%d].policies", i), r.Policies, named)
 	}
 	p.routes(a, known, identifies)
 	p.contracts(a)

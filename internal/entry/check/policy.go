@@ -84,6 +84,12 @@ func (p *problems) policy(at string, pol entry.Policy) {
 		p.jsonAnswer(at, c)
 	case *entry.IdentityToken:
 		p.identityToken(at, *c)
+	case *entry.UpstreamBasic:
+		p.upstreamBasic(at, *c)
+	case *entry.UpstreamOAuth:
+		p.upstreamOAuth(at, *c)
+	case *entry.UpstreamSigV4:
+		p.upstreamSigV4(at, *c)
 	case *entry.WAF:
 		p.waf(at, *c)
 	case *entry.Composition:

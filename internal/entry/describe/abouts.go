@@ -37,4 +37,7 @@ var abouts = map[entry.PolicyKind]About{
 	entry.PolicyBasic:             basic,
 	entry.PolicySignature:         signature,
 	entry.PolicyClientCertificate: clientCertificate,
+	entry.PolicyUpstreamBasic:     upstreamBasic,
+	entry.PolicyUpstreamOAuth:     upstreamOAuth,
+	entry.PolicyUpstreamSigV4:     upstreamSigV4,
 }

@@ -1,0 +1,384 @@
+package clienttoken_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"portico/gateway/clienttoken"
+	"portico/gateway/policy"
+	"portico/test/fake"
+)
+
+// clock is a time that a test moves.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration // guarded by mu
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// journal is a log that a test reads.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+type running struct {
+	*clienttoken.Store
+	clock  *clock
+	log    *journal
+	issuer *fake.Tokens
+}
+
+func start(t *testing.T) *running {
+	t.Helper()
+	r := &running{clock: &clock{}, log: &journal{}, issuer: fake.NewTokens(t)}
+	r.Store = clienttoken.NewStore(clienttoken.Options{Client: &http.Client{}, Now: r.clock.now, Log: slog.New(slog.NewTextHandler(r.log, nil))})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return r
+}
+
+func (r *running) request() policy.TokenRequest {
+	return policy.TokenRequest{URL: r.issuer.URL, ClientID: fake.TokenClient, ClientSecret: fake.TokenSecret, Timeout: 2 * time.Second}
+}
+
+func tenant(b byte) (id policy.ID) {
+	id[0] = b
+	return id
+}
+
+func want(t *testing.T, s policy.TokenSource, token string) {
+	t.Helper()
+	if got, _, err := s.Token(t.Context()); err != nil || got != token {
+		t.Errorf("got %q, %v, want %q", got, err, token)
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not in time", what)
+		}
+	}
+}
+
+func TestAClientSaysWhoItIs(t *testing.T) {
+	r := start(t)
+	var seen url.Values
+	var id, secret string
+	var in bool
+	r.issuer.Answer(func(w http.ResponseWriter, req *http.Request, _ int) {
+		req.ParseForm()
+		seen = req.PostForm
+		id, secret, in = req.BasicAuth()
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"access_token": "a", "token_type": "Bearer"}`))
+	})
+	request := r.request()
+	request.Scopes, request.Parameters = []string{"read", "write"}, map[string]string{"audience": "https://orders", "organization": "acme"}
+	want(t, r.Source(tenant(1), request), "a")
+	id, _ = url.QueryUnescape(id)
+	secret, _ = url.QueryUnescape(secret)
+	if !in || id != fake.TokenClient || secret != fake.TokenSecret {
+		t.Errorf("in the header: got %q %q", id, secret)
+	}
+	if got := seen.Encode(); got != "audience=https%3A%2F%2Forders&grant_type=client_credentials&organization=acme&scope=read+write" {
+		t.Errorf("in the body: got %s", got)
+	}
+	request.InBody = true
+	want(t, r.Source(tenant(1), request), "a")
+	if in || seen.Get("client_id") != fake.TokenClient || seen.Get("client_secret") != fake.TokenSecret || seen.Get("scope") != "read write" {
+		t.Errorf("in the body: got %v, header %v", seen, in)
+	}
+}
+
+func TestManyCallsWaitForOneToken(t *testing.T) {
+	r := start(t)
+	release := make(chan struct{})
+	r.issuer.Answer(func(w http.ResponseWriter, _ *http.Request, _ int) {
+		<-release
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"access_token": "a", "expires_in": "3600"}`))
+	})
+	s := r.Source(tenant(1), r.request())
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { want(t, r.Source(tenant(1), r.request()), "a") })
+	}
+	eventually(t, "asked", func() bool { return r.issuer.Asked() == 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.Token(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that has gone: got %v", err)
+	}
+	close(release)
+	all.Wait()
+	want(t, s, "a")
+	if good := s.GoodFor(); r.issuer.Asked() != 1 || good < 59*time.Minute || good > time.Hour {
+		t.Errorf("asked %d times, good for %v", r.issuer.Asked(), good)
+	}
+}
+
+func TestTheNextTokenIsGotBeforeTheFirstEnds(t *testing.T) {
+	r := start(t)
+	r.issuer.Give(100)
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "token-1")
+	r.clock.move(75 * time.Second)
+	want(t, s, "token-1")
+	r.clock.move(10 * time.Second)
+	want(t, s, "token-1") // calls do not wait
+	eventually(t, "the next", func() bool {
+		got, _, _ := s.Token(t.Context())
+		return got == "token-2"
+	})
+	if r.issuer.Asked() != 2 {
+		t.Errorf("asked %d times", r.issuer.Asked())
+	}
+	r.clock.move(96 * time.Second) // it is good for five seconds less than it says
+	want(t, s, "token-3")
+}
+
+func TestATokenThatNobodyUsesIsNotGotAgain(t *testing.T) {
+	r := start(t)
+	r.issuer.Give(100)
+	used, idle := r.Source(tenant(1), r.request()), r.Source(tenant(2), r.request())
+	want(t, used, "token-1")
+	want(t, idle, "token-2")
+	r.clock.move(85 * time.Second)
+	eventually(t, "both once more, since a call has used each", func() bool { return r.issuer.Asked() == 4 })
+	before, _, _ := used.Token(t.Context())
+	r.clock.move(85 * time.Second)
+	eventually(t, "the one that is used", func() bool {
+		now, _, _ := used.Token(t.Context())
+		return now != before
+	})
+	if r.issuer.Asked() != 5 {
+		t.Errorf("asked %d times", r.issuer.Asked())
+	}
+}
+
+func TestCallsGoOnWhileTheIssuerIsAway(t *testing.T) {
+	r := start(t)
+	r.issuer.Give(100)
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "token-1")
+	r.issuer.Say(500, "application/json", `{"error": "server_error", "error_description": "`+fake.TokenSecret+`"}`)
+	r.clock.move(85 * time.Second)
+	want(t, s, "token-1")
+	eventually(t, "asked", func() bool { return strings.Contains(r.log.String(), "server_error") })
+	want(t, s, "token-1")
+	r.clock.move(20 * time.Second)
+	_, _, err := s.Token(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "500") {
+		t.Errorf("after its end: got %v", err)
+	}
+	asked := r.issuer.Asked()
+	for range 20 {
+		if _, after, err := s.Token(t.Context()); err == nil || after <= 0 {
+			t.Errorf("got %v after %v", err, after)
+		}
+	}
+	if r.issuer.Asked() != asked {
+		t.Error("an issuer that fails is not left alone")
+	}
+	r.issuer.Give(100)
+	r.clock.move(2 * time.Minute)
+	if got, _, err := s.Token(t.Context()); err != nil || !strings.HasPrefix(got, "token-") {
+		t.Errorf("when it is back: got %q, %v", got, err)
+	}
+	if strings.Contains(r.log.String(), fake.TokenSecret) {
+		t.Errorf("the log says the secret: %s", r.log)
+	}
+}
+
+// TestWhatIsNoTokenIsRefused answers with all that an issuer should not.
+func TestWhatIsNoTokenIsRefused(t *testing.T) {
+	elsewhere := fake.NewTokens(t)
+	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, int){
+		"nothing": func(http.ResponseWriter, *http.Request, int) {},
+		"a page":  func(w http.ResponseWriter, _ *http.Request, _ int) { w.Write([]byte("<html>token</html>")) },
+		"another type": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "a", "token_type": "mac"}`))
+		},
+		"an empty token": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "", "token_type": "bearer"}`))
+		},
+		"a number": func(w http.ResponseWriter, _ *http.Request, _ int) { w.Write([]byte(`{"access_token": 7}`)) },
+		"a line end": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "a\r\nX-Evil: b"}`))
+		},
+		"no ASCII": func(w http.ResponseWriter, _ *http.Request, _ int) { w.Write([]byte(`{"access_token": "ü"}`)) },
+		"one that is over": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "a", "expires_in": -1}`))
+		},
+		"a long token": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "` + strings.Repeat("a", 20<<10) + `"}`))
+		},
+		"endless": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "` + strings.Repeat("a", 8<<20) + `"}`))
+		},
+		"an error with 200": func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Write([]byte(`{"access_token": "a", "error": "invalid_client"}`))
+		},
+		"401": func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(401) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request, _ int) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
+		"too slow": func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			r.issuer.Answer(func(w http.ResponseWriter, req *http.Request, n int) {
+				req.ParseForm() // or the server would not see that the client goes
+				w.Header().Set("Content-Type", "application/json")
+				answer(w, req, n)
+			})
+			request := r.request()
+			request.Timeout = 500 * time.Millisecond
+			got, after, err := r.Source(tenant(1), request).Token(t.Context())
+			if got != "" || err == nil || after <= 0 {
+				t.Errorf("got %.100q, %v after %v", got, err, after)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if elsewhere.Asked() > 0 {
+			t.Error("the client's secret was sent elsewhere")
+		}
+	})
+}
+
+func TestARefusedTokenIsGotAnewOnceInAWhile(t *testing.T) {
+	r := start(t)
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "token-1")
+	if s.Renew(t.Context(), "token-1", true) {
+		t.Error("got anew at once")
+	}
+	r.clock.move(6 * time.Second)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if !s.Renew(t.Context(), "token-1", true) {
+				t.Error("not got anew")
+			}
+		})
+	}
+	all.Wait()
+	want(t, s, "token-2")
+	if !s.Renew(t.Context(), "token-1", true) || s.Renew(t.Context(), "token-2", true) || r.issuer.Asked() != 2 {
+		t.Errorf("asked %d times", r.issuer.Asked())
+	}
+	r.clock.move(6 * time.Second)
+	if s.Renew(t.Context(), "token-2", false) {
+		t.Error("it has waited")
+	}
+	eventually(t, "the third", func() bool {
+		got, _, _ := s.Token(t.Context())
+		return got == "token-3"
+	})
+	r.issuer.Say(503, "text/plain", "away")
+	r.clock.move(6 * time.Second)
+	if s.Renew(t.Context(), "token-3", true) {
+		t.Error("got anew though the issuer is away")
+	}
+	want(t, s, "token-3") // others may not be refused
+}
+
+func TestATokenIsOneTenantsAndOneRequests(t *testing.T) {
+	r := start(t)
+	request, other := r.request(), r.request()
+	other.ClientSecret = "another"
+	first := r.Source(tenant(1), request)
+	if r.Source(tenant(1), request) != first {
+		t.Error("the same request: another source")
+	}
+	if r.Source(tenant(2), request) == first || r.Source(tenant(1), other) == first {
+		t.Error("another tenant or another secret: the same source")
+	}
+	runtime.KeepAlive(first)
+}
+
+func TestOneTenantsSourcesAreBounded(t *testing.T) {
+	r := start(t)
+	var kept []policy.TokenSource
+	for i := range 201 {
+		request := r.request()
+		request.ClientID = strings.Repeat("a", i)
+		kept = append(kept, r.Source(tenant(1), request))
+	}
+	if _, _, err := kept[200].Token(t.Context()); err == nil {
+		t.Error("the one too many has a token")
+	}
+	want(t, r.Source(tenant(2), r.request()), "token-1")
+	eventually(t, "room for another", func() bool {
+		runtime.GC()
+		_, _, err := r.Source(tenant(1), r.request()).Token(t.Context())
+		return err == nil
+	})
+}
+
+// TestOneTenantsSlowIssuersHoldUpNoOthers has more of them than there are requests
+// at a time for one tenant.
+func TestOneTenantsSlowIssuersHoldUpNoOthers(t *testing.T) {
+	r := start(t)
+	slow := fake.NewTokens(t)
+	slow.Answer(func(_ http.ResponseWriter, req *http.Request, _ int) {
+		req.ParseForm()
+		<-req.Context().Done()
+	})
+	var all sync.WaitGroup
+	for i := range 20 {
+		request := r.request()
+		request.URL, request.ClientID, request.Timeout = slow.URL, strings.Repeat("a", i+1), time.Second
+		s := r.Source(tenant(1), request)
+		all.Go(func() {
+			if _, _, err := s.Token(t.Context()); err == nil {
+				t.Error("got a token")
+			}
+		})
+	}
+	eventually(t, "as many as may be", func() bool { return slow.Asked() >= 8 })
+	want(t, r.Source(tenant(2), r.request()), "token-1")
+	all.Wait()
+}
