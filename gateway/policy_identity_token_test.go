@@ -14,6 +14,7 @@ import (
 
 	"portico/gateway"
 	"portico/internal/entry"
+	"portico/test/fake"
 )
 
 // echoed is what the fake upstream tells of a request.
@@ -85,6 +86,43 @@ func identityTokenCase(t *testing.T, lane change) {
 	}
 	if claims := r.verified(t, strings.Join(e.Header["X-Portico-Identity"], "|"), "open"); claims["exp"].(float64)-claims["iat"].(float64) != 10 {
 		t.Errorf("got %v", claims)
+	}
+}
+
+// TestIdentityTokenNamesWhoseTokenWasVerified also where no application has
+// registered it.
+func TestIdentityTokenNamesWhoseTokenWasVerified(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	r := startExplaining(t, fetching(func(*gateway.Config) {}))
+	api := demoAPI(r.upstream.URL)
+	tokens := tokensOf(i)
+	tokens.Unregistered = true
+	api.Policies = []entry.Policy{{Config: tokens}, {Config: &entry.AnonymousPolicy{}}, {Config: &entry.IdentityToken{Audience: "orders", Header: "X-Caller"}}}
+	r.putAPI(t, 3, api)
+	seen := func(headers ...string) string {
+		var e echoed
+		if err := json.Unmarshal([]byte(r.call(t, "GET", "/demo/orders/v1/orders", "", headers...).body), &e); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(e.Header["X-Caller"], "|")
+	}
+	bearer := func(claims map[string]any) string { return "Authorization: Bearer " + i.Token(t, "ES256", claims) }
+	first := seen(bearer(map[string]any{"sub": "u-1"}))
+	for _, c := range []struct{ text, sub, issuer, subject string }{
+		{first, i.Name + "|u-1", i.Name, "u-1"},
+		{seen(bearer(map[string]any{"sub": "anonymous"})), i.Name + "|anonymous", i.Name, "anonymous"},
+		{seen(bearer(map[string]any{"sub": nil})), i.Name + "|client", i.Name, "client"},
+		{seen(), "anonymous", "", ""},
+	} {
+		claims := r.verified(t, c.text, "orders")
+		issuer, _ := claims["token_issuer"].(string)
+		subject, _ := claims["token_subject"].(string)
+		if claims["sub"] != c.sub || issuer != c.issuer || subject != c.subject || claims["application"] != nil {
+			t.Errorf("got %v, want %s", claims, c.sub)
+		}
+	}
+	if again := seen(bearer(map[string]any{"sub": "u-1", "jti": "other"})); again != first {
+		t.Errorf("of the same subject: got %s, want the same token", again)
 	}
 }
 

@@ -119,6 +119,45 @@ func TestWhoWaitsGetsTheMockOfPlannedOperationsOnly(t *testing.T) {
 	}
 }
 
+// TestAnActivePlanWithoutTheOperationLeavesTheMockToTheRequestedOne gives an
+// application two subscriptions to one API.
+func TestAnActivePlanWithoutTheOperationLeavesTheMockToTheRequestedOne(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		small := demoTerms()
+		small.Plan = uuid(201)
+		small.APIs[0].Operations = []string{"show"}
+		both := demoGrant()
+		requested := both.Subscriptions[0]
+		requested.ID, requested.State = uuid(304), entry.Pending
+		both.Subscriptions[0].Terms = uuid(201)
+		other := mint(2)
+		for name, order := range map[string][]entry.Subscription{
+			"active first": {both.Subscriptions[0], requested}, "pending first": {requested, both.Subscriptions[0]},
+		} {
+			both.Subscriptions = order
+			r := governed(t, lane, func(api *entry.API) {
+				api.Policies = append(api.Policies, entry.Policy{Config: &entry.Mock{Pending: true}})
+				for i := range api.Routes {
+					api.Routes[i].Contract = mockContract()
+				}
+			}, item(t, 2, small), grantItem(t, 2, other, both))
+			key := "X-API-Key: " + other
+			if got := r.call(t, "GET", "/demo/orders/v1/orders", "", key); got.status != 200 || got.body != `[1,2]` {
+				t.Errorf("%s: what the requested plan alone holds: got %d %s", name, got.status, got.body)
+			}
+			if n := r.upstream.Calls(); n != 0 {
+				t.Errorf("%s: %d calls of it reached the upstream", name, n)
+			}
+			if got := r.call(t, "GET", "/demo/orders/v1/orders/7", "", key); got.status != 200 || got.echo(t).Target != "/orders/7" {
+				t.Errorf("%s: what the active plan holds: got %d %s", name, got.status, got.body)
+			}
+			if got := r.call(t, "GET", "/demo/orders/v1/hidden", "", key); got.status != 403 || got.code() != "operation_not_in_plan" {
+				t.Errorf("%s: what none holds: got %d %s", name, got.status, got.body)
+			}
+		}
+	})
+}
+
 // TestMocksAreHeldToTheDocumentToo refuses a bad request before the mock answers,
 // and answers HEAD without a body.
 func TestMocksAreHeldToTheDocumentToo(t *testing.T) {

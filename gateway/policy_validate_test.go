@@ -5,12 +5,15 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"portico/gateway"
+	"portico/gateway/coding"
 	"portico/gateway/contract"
 	"portico/internal/entry"
 )
@@ -121,7 +124,7 @@ func TestAnswersAreHeldToTheDocument(t *testing.T) {
 		const path = "/demo/orders/v1/do/echo"
 		refuse := entry.Validate{Request: "off", Answer: "refuse"}
 		r := governed(t, lane, held(refuse, describe(`{"type":"object","required":["method","target"],"properties":{"method":{"const":"POST"}}}`)))
-		if got := r.call(t, "POST", path, "x", "Accept-Encoding: br, gzip"); got.status != 200 || got.echo(t).Header["Accept-Encoding"][0] != "gzip" {
+		if got := r.call(t, "POST", path, "x", "Accept-Encoding: dcb, br, gzip;q=0.5, *"); got.status != 200 || got.echo(t).Header["Accept-Encoding"][0] != "br, gzip;q=0.5" {
 			t.Errorf("as described: got %d %s", got.status, got.body)
 		}
 		api := demoAPI(r.upstream.URL)
@@ -275,4 +278,63 @@ func TestExplainSaysWhatIsNotAsDescribed(t *testing.T) {
 	if want := []string{"shape: 1 wrong; body /count: is less than 1", "answer: 1 wrong; body /nothing: is missing"}; !slices.Equal(details, want) {
 		t.Errorf("got %q, want %q", details, want)
 	}
+}
+
+// TestValidationLeavesTheCallerItsCodings: what the upstream packs comes as it was
+// packed, and what it does not pack another policy may, as the caller likes it.
+func TestValidationLeavesTheCallerItsCodings(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		const path = "/demo/orders/v1/do/answer"
+		asked := make(chan string, 1)
+		upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked <- r.Header.Get("Accept-Encoding") + r.Header.Get("Range")
+			w.Header().Set("Content-Type", "application/json")
+			body := []byte(`{"text":"` + strings.Repeat("a", 3000) + `"}`)
+			if c, ok := coding.Parse(r.URL.Query().Get("in")); ok && c != 0 {
+				w.Header().Set("Content-Encoding", c.String())
+				packed, err := io.ReadAll(coding.NewPackers(coding.Fast, 1).Pack(c, io.NopCloser(bytes.NewReader(body)), false))
+				if err != nil {
+					t.Error(err)
+				}
+				body = packed
+			}
+			_, _ = w.Write(body)
+		}))
+		t.Cleanup(upstream.Close)
+		describe := func(schema string) *entry.Contract {
+			return &entry.Contract{Answers: []entry.ContractAnswer{{Status: "2XX", Content: []entry.ContractContent{{Type: "application/json", Schema: json.RawMessage(schema)}}}}}
+		}
+		serving := func(schema string, more ...entry.Policy) *running {
+			return governed(t, lane, func(api *entry.API) {
+				held(entry.Validate{Request: "off", Answer: "refuse"}, describe(schema))(api)
+				api.Upstreams[0].Targets[0].URL = upstream.URL
+				api.Policies = append(api.Policies, more...)
+			})
+		}
+		good, bad := `{"properties":{"text":{"minLength":3000}}}`, `{"properties":{"text":{"maxLength":3}}}`
+		packing := serving(good, entry.Policy{Config: &entry.CompressPolicy{}})
+		for _, c := range []struct{ accept, in, asked, got string }{
+			{"dcb, zstd", "", "zstd", "zstd"}, // packed here
+			{"dcb", "", "identity", ""},
+			{"br", "br", "br", "br"}, // packed there
+			{"zstd;q=0.5, gzip", "zstd", "zstd;q=0.5, gzip", "zstd"},
+			{"gzip", "gzip", "gzip", "gzip"},
+		} {
+			got := packing.call(t, "POST", path+"?in="+c.in, "", "Accept-Encoding: "+c.accept, "Range: bytes=0-3")
+			if saw := <-asked; saw != c.asked {
+				t.Errorf("%s: the upstream was asked %q, want %q", c.accept, saw, c.asked)
+			}
+			if got.status != 200 || got.header.Get("Content-Encoding") != c.got {
+				t.Errorf("%s: got %d in %q, want %q", c.accept, got.status, got.header.Get("Content-Encoding"), c.got)
+			}
+		}
+		strict := serving(bad)
+		for _, in := range []string{"", "br", "zstd", "gzip"} {
+			got := strict.call(t, "POST", path+"?in="+in, "", "Accept-Encoding: br, zstd, gzip")
+			<-asked
+			if got.status != 502 || got.wrong(t)[0] != "body /text: has 3000 characters; at most 3 are allowed" {
+				t.Errorf("what must not pass, in %q: got %d %s", in, got.status, got.body)
+			}
+		}
+	})
 }

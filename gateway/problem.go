@@ -24,6 +24,9 @@ type problem struct {
 	Errors []contract.Wrong `json:"errors,omitempty"`
 }
 
+// mostDetail bounds a sentence, in bytes.
+const mostDetail = 2 << 10
+
 // render is the one place where an error becomes an answer. Anything that is
 // not a *policy.Denied is our own fault, and the caller learns no more of it.
 func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
@@ -33,6 +36,11 @@ func render(ex *policy.Exchange, problemURL string, err error) *policy.Denied {
 			Status: http.StatusInternalServerError, Code: "internal",
 			Detail: "The gateway could not handle this call. Tell its operator, with the request id.", Cause: err,
 		}
+	}
+	if len(denied.Detail) > mostDetail { // it may quote what the caller has sent
+		shorter := *denied
+		shorter.Detail = policy.Clip(denied.Detail, mostDetail)
+		denied = &shorter
 	}
 	p := problem{
 		Type: "about:blank", Title: http.StatusText(denied.Status), Status: denied.Status,

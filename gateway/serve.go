@@ -149,6 +149,7 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 			Detail: "This gateway node has more calls than it can carry. Call again in a moment.", RetryAfter: second,
 		}
 	}
+	ex.Expects = ex.Expects && !ex.Body.Begun() // else an upstream would be asked in vain whether it wants the body
 	ex.Own = n.since(ex.Now)
 	if ex.Explain != nil {
 		err = explainCall(ctx, ex, route)

@@ -10,6 +10,8 @@ import (
 // what providers decide about them.
 type Access struct {
 	Core
+	// Prover checks tokens that applications show; nil: none can be.
+	Prover Prover
 }
 
 // ApplicationInput makes or changes an application. On change nil fields stay.
@@ -111,6 +113,10 @@ type NewKey struct {
 	Issuer, Subject string // jwt: whose tokens, and what their claim says
 	User            string // basic: the user name; "" is one that is made
 	Certificate     string // certificate: itself in PEM, or its SHA-256 in hex
+	// Proof shows that what is registered is the application's: ProofText signed
+	// with a certificate's key, in base64; a token that the issuer gave to the
+	// client. Operators may vouch for it, and leave it out.
+	Proof string
 
 	Addresses, Referrers []string // that it may be used from; none: any
 }

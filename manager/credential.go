@@ -23,6 +23,9 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return MintedKey{}, err
 	}
+	if err := a.prove(ctx, actor, tenant, in); err != nil {
+		return MintedKey{}, err
+	}
 	var out MintedKey
 	err := a.write(ctx, actor, func(u *unit) error {
 		t := u.Tenant(tenant)
@@ -45,7 +48,7 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 			return apim.Errorf(apim.Conflict, "%s has %d keys, which is the most; revoke one first", app.Name, len(live)).WithCode("too_many_keys")
 		}
 		var fields apim.Check
-		form := checkNewKey(&fields, &in, u.now)
+		form := checkNewKey(&fields, &in, app.ID, vouches(actor), u.now)
 		checkName(&fields, in.Name)
 		if !in.ExpiresAt.IsZero() && !in.ExpiresAt.After(u.now) {
 			fields.Fail("expires_at", "past", "choose a time that is still to come")
@@ -154,15 +157,53 @@ func (a *Access) RotateKey(ctx context.Context, actor apim.Actor, tenant, creden
 	})
 }
 
-// ReplaceCertificate registers a credential's next client certificate, in PEM or
-// by its SHA-256 in hex. The one before is taken for the grace; 0 ends it at
-// once.
-func (a *Access) ReplaceCertificate(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, certificate string, grace time.Duration) (MintedKey, error) {
+// ReplaceCertificate registers a credential's next client certificate, with its
+// proof, as in NewKey. The one before is taken for the grace; 0 ends it at once.
+func (a *Access) ReplaceCertificate(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, certificate, proof string, grace time.Duration) (MintedKey, error) {
 	return a.rotate(ctx, actor, tenant, credential, grace, func(fields *apim.Check, c apim.Credential, now time.Time) (*shown, error) {
 		if c.Kind != apim.CredentialCertificate {
 			return nil, apim.Errorf(apim.Conflict, "%s is a %s, which has no certificate; rotate it without one", c.Name, c.Kind.Text()).WithCode("no_certificate")
 		}
-		return readShown(fields, certificate, now), nil
+		form := readShown(fields, certificate, now)
+		form.checkProof(fields, c.Application, proof, vouches(actor))
+		return form, nil
+	})
+}
+
+// RenewKey moves the end of the registration of an issuer's tokens. The zero time
+// is as late as the application's plans allow: no end, where they set none.
+func (a *Access) RenewKey(ctx context.Context, actor apim.Actor, tenant, credential apim.ID, expires time.Time) (apim.Credential, apim.Change, error) {
+	return a.keepKey(ctx, actor, tenant, credential, "credential.renew", "renewed", func(u *unit, c *apim.Credential) ([]entry.Item, error) {
+		if c.Kind != apim.CredentialJWT {
+			return nil, apim.Errorf(apim.Conflict, "%s is a %s, whose end does not move; rotate it", c.Name, c.Kind.Text()).WithCode("no_renewal")
+		}
+		app, err := u.Tenant(tenant).Application(ctx, string(c.Application))
+		if err != nil {
+			return nil, err
+		}
+		limit, err := keyLimit(ctx, u.Tx, app, c.Environment)
+		if err != nil {
+			return nil, err
+		}
+		if expires.IsZero() && limit.Life > 0 {
+			expires = limit.Latest(u.now)
+		}
+		var fields apim.Check
+		if !expires.IsZero() && !expires.After(u.now) {
+			fields.Fail("expires_at", "past", "choose a time that is still to come")
+		}
+		checkKeyLife(&fields, limit, expires, u.now)
+		if err := fields.Err(); err != nil {
+			return nil, err
+		}
+		c.Secrets = slices.Clone(c.Secrets)
+		for i := range c.Secrets {
+			c.Secrets[i].ExpiresAt = expires
+			if !expires.IsZero() {
+				c.Secrets[i].ExpiresAt = expires.UTC().Truncate(time.Microsecond)
+			}
+		}
+		return nil, nil
 	})
 }
 
@@ -171,7 +212,7 @@ func instead(kind apim.CredentialKind) string {
 	if kind == apim.CredentialCertificate {
 		return "rotate it with its next certificate"
 	}
-	return "its issuer renews the tokens"
+	return "its issuer renews the tokens; what is renewed here is when the registration ends"
 }
 
 // rotate gives a credential a new secret. from reads what it is to be made from.

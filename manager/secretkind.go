@@ -19,8 +19,9 @@ import (
 
 // What others issue, an issuer's tokens or a client certificate, is registered
 // and not made: whoever shows it is the application. So it stands for one
-// application in an environment. Who registers first has it, until it is
-// revoked; that somebody has it is all that anybody else is told.
+// application in an environment, and who registers it proves that it is theirs
+// (proof.go): nobody can take or block what is another's. That somebody has it is
+// told to those alone who have proved that they hold it too.
 
 // The most that is taken of what people write into a credential.
 const (
@@ -34,12 +35,13 @@ const (
 // certificate's SHA-256 and end. For other kinds it is empty.
 type shown struct {
 	thumbprint [sha256.Size]byte
-	notAfter   time.Time // zero: not known
-	name       string    // that a certificate has
+	notAfter   time.Time         // zero: not known
+	name       string            // that a certificate has
+	leaf       *x509.Certificate // nil: its SHA-256 alone was given
 }
 
 // checkNewKey checks what is asked for by kind, and puts in what was left out.
-func checkNewKey(fields *apim.Check, in *NewKey, now time.Time) *shown {
+func checkNewKey(fields *apim.Check, in *NewKey, application apim.ID, vouched bool, now time.Time) *shown {
 	if in.Kind == "" {
 		in.Kind = apim.CredentialKey
 	}
@@ -53,6 +55,9 @@ func checkNewKey(fields *apim.Check, in *NewKey, now time.Time) *shown {
 	only("subject", in.Subject, apim.CredentialJWT)
 	only("user", in.User, apim.CredentialBasic)
 	only("certificate", in.Certificate, apim.CredentialCertificate)
+	if in.Kind.Secret() {
+		only("proof", in.Proof, apim.CredentialCertificate)
+	}
 	name := "Key"
 	switch in.Kind {
 	case apim.CredentialKey:
@@ -73,6 +78,7 @@ func checkNewKey(fields *apim.Check, in *NewKey, now time.Time) *shown {
 		name = "Signing secret"
 	case apim.CredentialCertificate:
 		form = readShown(fields, in.Certificate, now)
+		form.checkProof(fields, application, in.Proof, vouched)
 		name = form.name
 	default:
 		fields.Fail("kind", "unknown", "is none of %v", apim.CredentialKinds())
@@ -151,6 +157,7 @@ func readShown(fields *apim.Check, text string, now time.Time) *shown {
 		case !leaf.NotAfter.After(now):
 			fields.Fail("certificate", "expired", "has expired on %s", leaf.NotAfter.UTC().Format("2 January 2006"))
 		default:
+			out.leaf = leaf
 			out.thumbprint, out.notAfter = sha256.Sum256(leaf.Raw), leaf.NotAfter
 			if cn := leaf.Subject.CommonName; cn != "" && !strings.ContainsFunc(cn, isControl) {
 				out.name = cn

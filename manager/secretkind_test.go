@@ -25,12 +25,14 @@ func (m *market) credential(in manager.NewKey) (manager.MintedKey, error) {
 // hashed is a hash as grants are keyed by it.
 func hashed(hash [sha256.Size]byte) string { return hex.EncodeToString(hash[:]) }
 
-// client issues a client certificate and returns it in PEM, with its SHA-256.
-func client(t testing.TB, ca *fake.Authority, ends time.Time) (pem string, thumbprint [sha256.Size]byte) {
-	issued := ca.IssueWith(t, fake.NewKey(t), func(c *x509.Certificate) {
+// client issues a client certificate and returns it in PEM, with its SHA-256 and
+// its proof for an application.
+func client(t testing.TB, ca *fake.Authority, app apim.ID, ends time.Time) (pem string, thumbprint [sha256.Size]byte, proof string) {
+	key := fake.NewKey(t)
+	issued := ca.IssueWith(t, key, func(c *x509.Certificate) {
 		c.Subject.CommonName, c.NotBefore, c.NotAfter = "till-7", ends.Add(-time.Hour), ends
 	})
-	return issued.Chain, sha256.Sum256(issued.Pair.Certificate[0])
+	return issued.Chain, sha256.Sum256(issued.Pair.Certificate[0]), fake.Signature(t, key, manager.ProofText(app))
 }
 
 func TestEveryKindOfCredentialIsGrantedByItsHash(t *testing.T) {
@@ -41,7 +43,7 @@ func testEveryKindOfCredentialIsGrantedByItsHash(t *testing.T, place postgres.Pl
 	m := newMarket(t, place)
 	m.active()
 	ends := m.clock().Add(30 * 24 * time.Hour).Truncate(time.Second)
-	pem, thumbprint := client(t, fake.NewAuthority(t, "Clients"), ends)
+	pem, thumbprint, proof := client(t, fake.NewAuthority(t, "Clients"), m.app.ID, ends)
 	for _, tc := range []struct {
 		in   manager.NewKey
 		hash func(c apim.Credential, text string) [sha256.Size]byte
@@ -49,11 +51,11 @@ func testEveryKindOfCredentialIsGrantedByItsHash(t *testing.T, place postgres.Pl
 		name string
 	}{
 		{manager.NewKey{}, func(_ apim.Credential, text string) [32]byte { return sha256.Sum256([]byte(text)) }, true, "Key"},
-		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: "https://issuer.example/", Subject: "till"}, func(apim.Credential, string) [32]byte { return entry.TokenHash("https://issuer.example/", "till") }, false, "till"},
+		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: "https://issuer.example/", Subject: "till", Proof: fake.Proof("https://issuer.example/", "till")}, func(apim.Credential, string) [32]byte { return entry.TokenHash("https://issuer.example/", "till") }, false, "till"},
 		{manager.NewKey{Kind: apim.CredentialBasic, User: "till"}, func(_ apim.Credential, text string) [32]byte { return entry.BasicHash("till", text) }, true, "till"},
 		{manager.NewKey{Kind: apim.CredentialBasic, Name: "made"}, func(c apim.Credential, text string) [32]byte { return entry.BasicHash(c.Subject, text) }, true, "made"},
 		{manager.NewKey{Kind: apim.CredentialSignature}, func(c apim.Credential, _ string) [32]byte { return entry.SignatureHash(c.Secrets[0].Prefix) }, true, "Signing secret"},
-		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: pem}, func(apim.Credential, string) [32]byte { return entry.CertificateHash(thumbprint) }, false, "till-7"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: pem, Proof: proof}, func(apim.Credential, string) [32]byte { return entry.CertificateHash(thumbprint) }, false, "till-7"},
 	} {
 		minted, err := m.credential(tc.in)
 		if err != nil {
@@ -92,7 +94,8 @@ func TestCredentialsThatCannotWorkAreRefused(t *testing.T) {
 func testCredentialsThatCannotWorkAreRefused(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	ca := fake.NewAuthority(t, "Clients")
-	old, _ := client(t, ca, m.clock().Add(-time.Hour))
+	old, thumbprint, proof := client(t, ca, m.app.ID, m.clock().Add(-time.Hour))
+	now, _, others := client(t, ca, "app_other", m.clock().Add(time.Hour))
 	issued := ca.Issue(t, "till.example")
 	for _, tc := range []struct {
 		in   manager.NewKey
@@ -100,9 +103,12 @@ func testCredentialsThatCannotWorkAreRefused(t *testing.T, place postgres.Place)
 	}{
 		{manager.NewKey{Kind: "password"}, "kind"},
 		{manager.NewKey{Issuer: "i", Subject: "s", User: "u", Certificate: "c"}, "issuer subject user certificate"},
-		{manager.NewKey{Kind: apim.CredentialJWT}, "issuer subject"},
-		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: "a\nb", Subject: " s"}, "issuer subject"},
-		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: strings.Repeat("i", 2001), Subject: strings.Repeat("s", 501)}, "issuer subject"},
+		{manager.NewKey{Kind: apim.CredentialJWT}, "issuer subject proof"},
+		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: "a\nb", Subject: " s", Proof: "t"}, "issuer subject"},
+		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: strings.Repeat("i", 2001), Subject: strings.Repeat("s", 501), Proof: "t"}, "issuer subject"},
+		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: "https://issuer.example/", Subject: "till"}, "proof"},
+		{manager.NewKey{Kind: apim.CredentialJWT, Issuer: "https://issuer.example/", Subject: "till", Proof: fake.Proof("https://issuer.example/", "other")}, "proof"},
+		{manager.NewKey{Kind: apim.CredentialBasic, Proof: "t"}, "proof"},
 		{manager.NewKey{Kind: apim.CredentialBasic, User: "a:b"}, "user"},
 		{manager.NewKey{Kind: apim.CredentialBasic, User: "jörg"}, "user"},
 		{manager.NewKey{Kind: apim.CredentialBasic, User: strings.Repeat("u", 129)}, "user"},
@@ -111,7 +117,13 @@ func testCredentialsThatCannotWorkAreRefused(t *testing.T, place postgres.Place)
 		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: issued.Chain + issued.Key}, "certificate"},
 		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, "certificate"},
 		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: ca.PEM}, "certificate"},
-		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: old}, "certificate"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: old, Proof: proof}, "certificate"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: hex.EncodeToString(thumbprint[:]), Proof: proof}, "certificate"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: now}, "proof"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: now, Proof: "?"}, "proof"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: now, Proof: proof}, "proof"},
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: now, Proof: others}, "proof"}, // it was shown to another application
+		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: now, Proof: strings.Repeat("A", 8<<10)}, "proof"},
 		{manager.NewKey{Kind: apim.CredentialCertificate, Certificate: strings.Repeat("c", 65<<10)}, "certificate"},
 	} {
 		_, err := m.credential(tc.in)
@@ -120,7 +132,7 @@ func testCredentialsThatCannotWorkAreRefused(t *testing.T, place postgres.Place)
 }
 
 // What others issue stands for one application in an environment. That somebody
-// has it is all that anybody else is told.
+// has it is told to those alone who have proved that it is theirs.
 func TestIdentityIsRegisteredOnceInAnEnvironment(t *testing.T) {
 	postgres.Both(t, testIdentityIsRegisteredOnceInAnEnvironment)
 }
@@ -132,15 +144,24 @@ func testIdentityIsRegisteredOnceInAnEnvironment(t *testing.T, place postgres.Pl
 	other := m.tenant("other")
 	olga := m.person(other, "Olga", apim.RoleConsumer)
 	app := m.application(olga, other, "kiosk")
-	_, thumbprint := client(t, fake.NewAuthority(t, "Clients"), m.clock().Add(time.Hour))
+	key := fake.NewKey(t)
+	issued := fake.NewAuthority(t, "Clients").IssueWith(t, key, func(c *x509.Certificate) { c.NotAfter = m.clock().Add(time.Hour) })
 	for _, in := range []manager.NewKey{
-		{Kind: apim.CredentialJWT, Issuer: "https://issuer.example/", Subject: "till"},
-		{Kind: apim.CredentialCertificate, Certificate: strings.ToUpper(hex.EncodeToString(thumbprint[:]))},
+		{Kind: apim.CredentialJWT, Issuer: "https://issuer.example/", Subject: "till", Proof: fake.Proof("https://issuer.example/", "till")},
+		{Kind: apim.CredentialCertificate, Certificate: issued.Chain, Proof: fake.Signature(t, key, manager.ProofText(m.app.ID))},
 	} {
+		theirs := in
+		if in.Kind == apim.CredentialCertificate {
+			theirs.Proof = fake.Signature(t, key, manager.ProofText(app.ID))
+		}
+		unproved := theirs
+		unproved.Proof = "stolen"
+		_, err := m.access.CreateKey(ctx, olga, other.ID, app.ID, unproved)
+		wantFields(t, err, "proof") // before anybody has it
 		first := must[manager.MintedKey](t)(m.credential(in)).Credential
 		for _, taken := range []func() (manager.MintedKey, error){
 			func() (manager.MintedKey, error) { return m.credential(in) },
-			func() (manager.MintedKey, error) { return m.access.CreateKey(ctx, olga, other.ID, app.ID, in) },
+			func() (manager.MintedKey, error) { return m.access.CreateKey(ctx, olga, other.ID, app.ID, theirs) },
 		} {
 			_, err := taken()
 			refused(t, err, apim.Conflict)
@@ -148,9 +169,11 @@ func testIdentityIsRegisteredOnceInAnEnvironment(t *testing.T, place postgres.Pl
 				t.Errorf("the refusal %q tells whose it is", err)
 			}
 		}
-		elsewhere := in
+		_, err = m.access.CreateKey(ctx, olga, other.ID, app.ID, unproved)
+		wantFields(t, err, "proof") // and the same after: nobody learns whether somebody has
+		elsewhere := theirs
 		elsewhere.Environment = "sandbox"
-		theirs := must[manager.MintedKey](t)(m.access.CreateKey(ctx, olga, other.ID, app.ID, elsewhere)).Credential
+		inSandbox := must[manager.MintedKey](t)(m.access.CreateKey(ctx, olga, other.ID, app.ID, elsewhere)).Credential
 		if err := m.store.SecretsUsed(ctx, []apim.SecretUse{{Environment: "sandbox", Hash: first.Secrets[0].Hash, At: m.clock(), Address: "10.9.9.9"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +188,7 @@ func testIdentityIsRegisteredOnceInAnEnvironment(t *testing.T, place postgres.Pl
 		if _, _, err := m.access.RevokeKey(ctx, m.consumer, m.client.ID, first.ID); err != nil {
 			t.Fatal(err)
 		}
-		next := must[manager.MintedKey](t)(m.access.CreateKey(ctx, olga, other.ID, app.ID, in)).Credential
+		next := must[manager.MintedKey](t)(m.access.CreateKey(ctx, olga, other.ID, app.ID, theirs)).Credential
 		if _, _, err := m.access.RevokeKey(ctx, m.consumer, m.client.ID, first.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -175,9 +198,69 @@ func testIdentityIsRegisteredOnceInAnEnvironment(t *testing.T, place postgres.Pl
 		if g := m.granted("production", next, 0); g.Application != app.ID.UUID() {
 			t.Errorf("%s: nodes get %+v, want the new owner's", in.Kind, g)
 		}
-		if g := m.granted("sandbox", theirs, 0); g.Application != app.ID.UUID() {
+		if g := m.granted("sandbox", inSandbox, 0); g.Application != app.ID.UUID() {
 			t.Errorf("%s: in the sandbox nodes get %+v", in.Kind, g)
 		}
+	}
+}
+
+// An operator's word is proof enough: of an issuer that publishes nothing, and of
+// a certificate whose key signs nothing else.
+func TestOperatorsVouchForIdentities(t *testing.T) {
+	postgres.Both(t, testOperatorsVouchForIdentities)
+}
+
+func testOperatorsVouchForIdentities(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	for _, in := range []manager.NewKey{
+		{Kind: apim.CredentialJWT, Issuer: "acme", Subject: "till"},
+		{Kind: apim.CredentialCertificate, Certificate: strings.ToUpper(strings.Repeat("ab:", 31) + "ab")},
+	} {
+		_, err := m.credential(in)
+		if apim.KindOf(err) != apim.Invalid {
+			t.Errorf("%s: a consumer's word: got %v", in.Kind, err)
+		}
+		must[manager.MintedKey](t)(m.access.CreateKey(t.Context(), system, m.client.ID, m.app.ID, in))
+	}
+	_, err := m.access.CreateKey(t.Context(), system, m.client.ID, m.app.ID, manager.NewKey{Kind: apim.CredentialJWT, Issuer: "acme", Subject: "other", Proof: "bad"})
+	wantFields(t, err, "proof") // what is shown is looked at
+}
+
+func TestRegistrationsOfTokensAreRenewed(t *testing.T) {
+	postgres.Both(t, testRegistrationsOfTokensAreRenewed)
+}
+
+func testRegistrationsOfTokensAreRenewed(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	ctx := t.Context()
+	in := manager.NewKey{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s", Proof: fake.Proof("i", "s"), ExpiresAt: m.clock().Add(time.Hour)}
+	first := must[manager.MintedKey](t)(m.credential(in)).Credential
+	for _, ends := range []time.Time{m.clock().Add(48 * time.Hour).Truncate(time.Second), {}} {
+		c := changedKey(t)(m.access.RenewKey(ctx, m.consumer, m.client.ID, first.ID, ends))
+		if len(c.Secrets) != 1 || !c.Secrets[0].ExpiresAt.Equal(ends) || c.Secrets[0].Hash != first.Secrets[0].Hash {
+			t.Errorf("got %+v, want the end at %v", c, ends)
+		}
+		want := int64(0)
+		if !ends.IsZero() {
+			want = ends.Unix()
+		}
+		if g := m.granted("production", c, 0); g.ExpiresAt != want {
+			t.Errorf("nodes get %+v, want the end at %d", g, want)
+		}
+	}
+	_, _, err := m.access.RenewKey(ctx, m.consumer, m.client.ID, first.ID, m.clock().Add(-time.Hour))
+	wantFields(t, err, "expires_at")
+	key := must[manager.MintedKey](t)(m.credential(manager.NewKey{})).Credential
+	_, _, err = m.access.RenewKey(ctx, m.consumer, m.client.ID, key.ID, m.clock().Add(time.Hour))
+	refused(t, err, apim.Conflict)
+
+	m.bound(m.offer.automatic, 48*time.Hour)
+	m.request(m.consumer, m.client, m.app, m.offer.automatic)
+	_, _, err = m.access.RenewKey(ctx, m.consumer, m.client.ID, first.ID, m.clock().Add(72*time.Hour))
+	wantFields(t, err, "expires_at")
+	c := changedKey(t)(m.access.RenewKey(ctx, m.consumer, m.client.ID, first.ID, time.Time{}))
+	if left := c.Secrets[0].ExpiresAt.Sub(m.clock()); left > 48*time.Hour || left < 47*time.Hour {
+		t.Errorf("without a time it ends in %v, want as late as the plan allows", left)
 	}
 }
 
@@ -201,7 +284,7 @@ func testCredentialsRotateByTheirKind(t *testing.T, place postgres.Place) {
 				t.Errorf("%s: nodes get %+v", kind, g)
 			}
 		}
-		_, err := m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, c.ID, "x", 0)
+		_, err := m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, c.ID, "x", "", 0)
 		refused(t, err, apim.Conflict)
 		changedKey(t)(m.access.EndSecret(ctx, m.consumer, m.client.ID, c.ID, c.Secrets[0].ID))
 		if m.granted("production", c, 0).Credential != "" || m.granted("production", c, 1).Credential == "" {
@@ -210,16 +293,18 @@ func testCredentialsRotateByTheirKind(t *testing.T, place postgres.Place) {
 	}
 
 	ca, ends := fake.NewAuthority(t, "Clients"), m.clock().Add(24*time.Hour).Truncate(time.Second)
-	pem, _ := client(t, ca, ends)
-	renewed, thumbprint := client(t, ca, ends.Add(24*time.Hour))
-	first := must[manager.MintedKey](t)(m.credential(manager.NewKey{Kind: apim.CredentialCertificate, Certificate: pem})).Credential
+	pem, _, proof := client(t, ca, m.app.ID, ends)
+	renewed, thumbprint, next := client(t, ca, m.app.ID, ends.Add(24*time.Hour))
+	first := must[manager.MintedKey](t)(m.credential(manager.NewKey{Kind: apim.CredentialCertificate, Certificate: pem, Proof: proof})).Credential
 	_, err := m.access.RotateKey(ctx, m.consumer, m.client.ID, first.ID, 0)
 	refused(t, err, apim.Conflict)
-	_, err = m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, "nothing", 0)
+	_, err = m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, "nothing", "", 0)
 	wantFields(t, err, "certificate")
-	_, err = m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, pem, 0)
+	_, err = m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, pem, proof, 0)
 	refused(t, err, apim.Conflict) // the same
-	c := must[manager.MintedKey](t)(m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, renewed, time.Hour)).Credential
+	_, err = m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, renewed, proof, 0)
+	wantFields(t, err, "proof")
+	c := must[manager.MintedKey](t)(m.access.ReplaceCertificate(ctx, m.consumer, m.client.ID, first.ID, renewed, next, time.Hour)).Credential
 	if len(c.Secrets) != 2 || c.Secrets[1].Hash != hashed(entry.CertificateHash(thumbprint)) || !c.Secrets[1].ExpiresAt.Equal(ends.Add(24*time.Hour)) {
 		t.Errorf("got %+v", c)
 	}
@@ -228,7 +313,7 @@ func testCredentialsRotateByTheirKind(t *testing.T, place postgres.Place) {
 			t.Error("both certificates are to be taken for the grace")
 		}
 	}
-	jwt := must[manager.MintedKey](t)(m.credential(manager.NewKey{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s"})).Credential
+	jwt := must[manager.MintedKey](t)(m.credential(manager.NewKey{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s", Proof: fake.Proof("i", "s")})).Credential
 	_, err = m.access.RotateKey(ctx, m.consumer, m.client.ID, jwt.ID, 0)
 	refused(t, err, apim.Conflict)
 }
@@ -241,17 +326,16 @@ func testPlansBoundTheLifeOfEveryKind(t *testing.T, place postgres.Place) {
 	m := newMarket(t, place)
 	m.bound(m.offer.automatic, 48*time.Hour)
 	m.request(m.consumer, m.client, m.app, m.offer.automatic)
-	pem, thumbprint := client(t, fake.NewAuthority(t, "Clients"), m.clock().Add(90*24*time.Hour))
+	pem, _, proof := client(t, fake.NewAuthority(t, "Clients"), m.app.ID, m.clock().Add(90*24*time.Hour))
 	for _, in := range []manager.NewKey{
-		{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s"},
+		{Kind: apim.CredentialJWT, Issuer: "i", Subject: "s", Proof: fake.Proof("i", "s")},
 		{Kind: apim.CredentialBasic},
 		{Kind: apim.CredentialSignature},
-		{Kind: apim.CredentialCertificate, Certificate: hex.EncodeToString(thumbprint[:])},
 	} {
 		_, err := m.credential(in)
 		wantFields(t, err, "expires_at")
 	}
-	c := must[manager.MintedKey](t)(m.credential(manager.NewKey{Kind: apim.CredentialCertificate, Certificate: pem})).Credential
+	c := must[manager.MintedKey](t)(m.credential(manager.NewKey{Kind: apim.CredentialCertificate, Certificate: pem, Proof: proof})).Credential
 	if left := c.Secrets[0].ExpiresAt.Sub(m.clock()); left > 48*time.Hour || left < 47*time.Hour {
 		t.Errorf("the certificate is taken for %v, want what the plan allows", left)
 	}

@@ -15,6 +15,7 @@ import (
 	"portico/manager"
 	"portico/manager/authz"
 	"portico/manager/store"
+	"portico/test/fake"
 	"portico/test/postgres"
 )
 
@@ -62,7 +63,7 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 	}
 	w.tenants = &manager.Tenants{Core: w.core, OpenSignUp: true}
 	w.catalog = &manager.Catalog{Core: w.core, Fetch: http.DefaultClient}
-	w.access = &manager.Access{Core: w.core}
+	w.access = &manager.Access{Core: w.core, Prover: fake.Prover{}}
 	w.fleet = &manager.Fleet{Core: w.core}
 	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://gateway.example/", false); err != nil {
 		t.Fatal(err)

@@ -1258,11 +1258,19 @@ func newKeyFields(v newKeyView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, "</div><div class=\"for-certificate\">")
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "A token of it", Name: "token", Kind: "area", Rows: 3, Err: v.Errors.of("proof"), Mono: true, AutoComplete: "off", Placeholder: "eyJ…", Hint: "It proves that the client is yours: an access token that it got from the issuer for itself, by the grant type client_credentials. It is checked by the keys that the issuer publishes, and not kept."}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Certificate", Name: "certificate", Kind: "area", Rows: 5, Value: v.Certificate, Err: v.Errors.of("certificate"), Mono: true, Placeholder: "-----BEGIN CERTIFICATE-----", Hint: "In PEM, without its private key; or its SHA-256 in hex."}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, "</div><div class=\"for-certificate stack gap3\">")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Certificate", Name: "certificate", Kind: "area", Rows: 5, Value: v.Certificate, Err: v.Errors.of("certificate"), Mono: true, Placeholder: "-----BEGIN CERTIFICATE-----", Hint: "In PEM, without its private key."}).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = signatureField(v.Signature, v.Command, v.Errors).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1288,8 +1296,8 @@ func newKeyFields(v newKeyView) templ.Component {
 	})
 }
 
-// formError shows what is wrong with a form as a whole.
-func formError(errs fieldErrors) templ.Component {
+// signatureField asks for what proves that a certificate is the application's.
+func signatureField(value, command string, errs fieldErrors) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1308,6 +1316,36 @@ func formError(errs fieldErrors) templ.Component {
 		templ_7745c5c3_Var52 := templ.GetChildren(ctx)
 		if templ_7745c5c3_Var52 == nil {
 			templ_7745c5c3_Var52 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Signature", Name: "signature", Kind: "area", Rows: 3, Value: value, Err: errs.of("proof"), Mono: true, AutoComplete: "off", Hint: "It proves that you hold the certificate's key, which stays with you. Where the key is, run: " + command}).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+// formError shows what is wrong with a form as a whole.
+func formError(errs fieldErrors) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var53 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var53 == nil {
+			templ_7745c5c3_Var53 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
 		if errs.Message != "" {

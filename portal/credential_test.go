@@ -1,12 +1,16 @@
 package portal_test
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"testing"
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/test/fake"
 )
 
 func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
@@ -14,9 +18,19 @@ func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
 	o := w.publish("Parcels", parcels, apim.VisiblePublic)
 	b := w.consumer("Ines Aguilar")
 	app := b.subscribe(o, o.automatic, "Checkout", "")
-	first, second := strings.Repeat("ab", 32), strings.Repeat("cd", 32)
+	actor, tenant := b.actor("Ines Aguilar")
+	ca, key := fake.NewAuthority(t, "Clients"), fake.NewKey(t)
+	id := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout")).Application.ID
+	proof := fake.Signature(t, key, manager.ProofText(id))
+	certificateOf := func() (pem, fingerprint string) {
+		issued := ca.IssueWith(t, key, func(*x509.Certificate) {})
+		sum := sha256.Sum256(issued.Pair.Certificate[0])
+		return issued.Chain, hex.EncodeToString(sum[:])
+	}
+	firstPEM, first := certificateOf()
+	secondPEM, second := certificateOf()
 	b.get(app).wants(t, http.StatusOK, "Add credential")
-	b.get(app+"/keys/new").wants(t, http.StatusOK, "API key", "User name and password", "Signing secret", "Token identity", "Client certificate", "Issuer", "see once")
+	b.get(app+"/keys/new").wants(t, http.StatusOK, "API key", "User name and password", "Signing secret", "Token identity", "Client certificate", "Issuer", "see once", "of "+string(id)+"' | openssl dgst -sha256 -sign")
 
 	// What another kind's fields hold is left out: they are not seen.
 	b.post(app+"/keys", "nonce", "a", "kind", "basic", "user", "till", "issuer", "left over", "name", "Desk").
@@ -24,32 +38,38 @@ func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
 	b.get(app).lacks(t, "Copy your new password now")
 	b.post(app+"/keys", "nonce", "b", "kind", "signature", "name", "Signs").
 		wants(t, http.StatusOK, "Copy your new signing secret now", "Key id", "sig_", "We keep it sealed", "portico_live_signing_")
-	b.post(app+"/keys", "nonce", "c", "kind", "jwt", "issuer", "https://issuer.example/", "subject", "till", "name", "Tokens").
+	b.post(app+"/keys", "nonce", "c", "kind", "jwt", "issuer", "https://issuer.example/", "subject", "till", "name", "Tokens", "token", fake.Proof("https://issuer.example/", "till")).
 		wants(t, http.StatusOK, "Tokens is registered.", "till of https://issuer.example/")
-	b.post(app+"/keys", "nonce", "d", "kind", "certificate", "certificate", first, "name", "Terminal").
+	b.post(app+"/keys", "nonce", "d", "kind", "certificate", "certificate", firstPEM, "signature", proof, "name", "Terminal").
 		wants(t, http.StatusOK, "Terminal is registered.", "SHA-256 "+first[:16], "Client certificate")
 
+	stolen := b.post(app+"/keys", "nonce", "k", "kind", "jwt", "name", "Stolen", "issuer", "https://issuer.example/", "subject", "other", "token", "eyJ-stolen")
+	stolen.wants(t, http.StatusUnprocessableEntity, "Is a token of another client")
+	stolen.lacks(t, "eyJ-stolen")
+	b.post(app+"/keys", "nonce", "l", "kind", "certificate", "certificate", secondPEM, "name", "Unsigned").
+		wants(t, http.StatusUnprocessableEntity, "Is missing; sign the text")
 	half := b.post(app+"/keys", "nonce", "e", "kind", "jwt", "name", "Half", "issuer", "https://issuer.example/")
 	half.wants(t, http.StatusUnprocessableEntity, "Is missing")
 	if !strings.Contains(half.body, `value="https://issuer.example/"`) || !strings.Contains(half.body, `<option value="jwt" selected`) {
 		t.Error("the form has lost what was filled in")
 	}
-	b.post(app+"/keys", "nonce", "f", "kind", "certificate", "certificate", first, "name", "Twice").
+	b.post(app+"/keys", "nonce", "f", "kind", "certificate", "certificate", firstPEM, "signature", proof, "name", "Twice").
 		wants(t, http.StatusUnprocessableEntity, "is registered for Production already")
 	b.post(app+"/keys", "nonce", "g", "kind", "magic").wants(t, http.StatusUnprocessableEntity, "Is none of")
 
-	actor, tenant := b.actor("Ines Aguilar")
 	pages := map[apim.CredentialKind]string{}
 	for _, c := range must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout")).Credentials {
 		pages[c.Kind] = app + "/keys/" + string(c.ID)
 	}
 	b.get(pages[apim.CredentialJWT]).wants(t, http.StatusOK, "Token identity of Checkout for Production", "till of https://issuer.example/")
 	b.get(pages[apim.CredentialJWT]).lacks(t, "Rotate", "Next certificate")
+	b.post(pages[apim.CredentialJWT]+"/rotate", "days", "30").wants(t, http.StatusOK, "Tokens is renewed.", "ends in")
+	b.post(pages[apim.CredentialJWT]+"/rotate", "days", "").wants(t, http.StatusOK, "Tokens is renewed.", "does not end")
 	b.get(pages[apim.CredentialBasic]).wants(t, http.StatusOK, "User name and password of Checkout", "Rotate")
 	b.post(pages[apim.CredentialSignature]+"/rotate", "nonce", "h", "grace", "24").wants(t, http.StatusOK, "Copy your new signing secret now", "Two work now")
 	b.get(pages[apim.CredentialCertificate]).wants(t, http.StatusOK, "Next certificate")
 	b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "i", "certificate", "nothing").wants(t, http.StatusUnprocessableEntity, "neither PEM nor a SHA-256")
-	b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "j", "certificate", second, "grace", "24").
+	b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "j", "certificate", secondPEM, "signature", proof, "grace", "24").
 		wants(t, http.StatusOK, "Terminal has its next certificate.", "SHA-256 "+first[:16], "SHA-256 "+second[:16], "End now")
 	b.post(pages[apim.CredentialJWT]+"/revoke").wants(t, http.StatusOK, "Tokens is revoked.")
 }

@@ -44,7 +44,8 @@ type newKeyView struct {
 	Kinds                     []choice
 	Fits                      string // which kinds the APIs take that it may call
 	Issuer, Subject, User     string
-	Certificate               string
+	Certificate, Signature    string // and that it is signed for
+	Command                   string // that signs
 	Name, Environment, Days   string
 	Environments              []choice
 	Lives                     []choice
@@ -178,24 +179,16 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		v.Kinds = append(v.Kinds, choice{string(k), kindName(k), string(k) == v.Kind})
 	}
 	limit, bounded := shortest(a.KeyLimits)
-	for _, life := range []choice{{Value: "", Label: "Does not expire"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "365 days"}} {
-		if days, _ := strconv.Atoi(life.Value); bounded && (days == 0 || time.Duration(days)*24*time.Hour >= limit.Life) {
-			continue
-		}
-		life.Chosen = life.Value == v.Days
-		v.Lives = append(v.Lives, life)
+	if bounded && v.Days == "" {
+		v.Days = latestEnd
 	}
-	if bounded {
-		latest := limit.Latest(p.Now())
-		v.Lives = append(v.Lives, choice{Value: latestEnd, Label: "On " + shortDay(latest) + ", the latest", Chosen: v.Days == "" || v.Days == latestEnd})
-		if v.Days == "" {
-			v.Days = latestEnd
-		}
-		v.Bound = bound(limit, latest)
+	if v.Lives = lives(limit, v.Days, p.Now()); bounded {
+		v.Bound = bound(limit, limit.Latest(p.Now()))
 	}
 	slug := a.Application.Slug
 	v.frame = r.frame("New credential for "+a.Application.Name, atApplications)
 	v.Action, v.Back, v.Application = keysLink(slug), applicationLink(slug), a.Application.Name
+	v.Command = signCommand(a.Application.ID)
 	if v.Nonce == "" {
 		v.Nonce = newNonce()
 	}
@@ -203,6 +196,11 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		return p.render(c, status, newKeyDialogOf(v))
 	}
 	return p.render(c, status, newKeyPageOf(v))
+}
+
+// signCommand signs what proves that a certificate is an application's.
+func signCommand(application apim.ID) string {
+	return "printf %s '" + manager.ProofText(application) + "' | openssl dgst -sha256 -sign key.pem | base64"
 }
 
 // latestEnd is the choice of a key that lives as long as its plans allow.
@@ -216,6 +214,21 @@ func shortest(limits []manager.KeyLimit) (limit manager.KeyLimit, bounded bool) 
 		}
 	}
 	return limit, bounded
+}
+
+// lives returns how long a key may live within a limit, with the chosen one.
+func lives(limit manager.KeyLimit, chosen string, now time.Time) (out []choice) {
+	for _, life := range []choice{{Value: "", Label: "Does not expire"}, {Value: "30", Label: "30 days"}, {Value: "90", Label: "90 days"}, {Value: "365", Label: "365 days"}} {
+		if days, _ := strconv.Atoi(life.Value); limit.Life > 0 && (days == 0 || time.Duration(days)*24*time.Hour >= limit.Life) {
+			continue
+		}
+		life.Chosen = life.Value == chosen
+		out = append(out, life)
+	}
+	if limit.Life > 0 {
+		out = append(out, choice{Value: latestEnd, Label: "On " + shortDay(limit.Latest(now)) + ", the latest", Chosen: chosen == latestEnd})
+	}
+	return out
 }
 
 // bound says until when a key may live, and why.
@@ -234,8 +247,11 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 		v.Nonce = newNonce()
 	}
 	v.Kind, v.Issuer, v.Subject = c.PostForm("kind"), strings.TrimSpace(c.PostForm("issuer")), strings.TrimSpace(c.PostForm("subject"))
-	v.User, v.Certificate = strings.TrimSpace(c.PostForm("user")), c.PostForm("certificate")
+	v.User, v.Certificate, v.Signature = strings.TrimSpace(c.PostForm("user")), c.PostForm("certificate"), c.PostForm("signature")
 	in := newKeyOf(v, nextKeyName(a))
+	if in.Kind == apim.CredentialJWT {
+		in.Proof = c.PostForm("token") // which no form shows again
+	}
 	if days, err := strconv.Atoi(v.Days); err == nil && days > 0 && days <= 3650 {
 		in.ExpiresAt = p.Now().AddDate(0, 0, days)
 	}
@@ -255,7 +271,7 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 		p.fresh.Put(r.Actor.Person, v.Nonce, minted.Credential.ID, minted.Key)
 		return withChange(with(applicationLink(a.Application.Slug), "fresh", v.Nonce), minted.Change), nil
 	})
-	if errs, ok := fieldsOf(err, "kind", "issuer", "subject", "user", "certificate", "name", "environment", "expires_at"); ok {
+	if errs, ok := fieldsOf(err, "kind", "issuer", "subject", "user", "certificate", "proof", "name", "environment", "expires_at"); ok {
 		v.Errors = errs
 		return p.showNewKey(c, r, http.StatusUnprocessableEntity, a, v)
 	}
@@ -278,7 +294,7 @@ func newKeyOf(v newKeyView, proposed string) manager.NewKey {
 	case apim.CredentialBasic:
 		in.User = v.User
 	case apim.CredentialCertificate:
-		in.Certificate = v.Certificate
+		in.Certificate, in.Proof = v.Certificate, v.Signature
 	case apim.CredentialSignature:
 	default:
 		if in.Name == "" {

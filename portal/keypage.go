@@ -20,7 +20,7 @@ type keyView struct {
 	frame
 	Name, Application     string
 	Kind                  string // what it is: "API key"
-	Renewal               string // how it gets a new secret: "rotate", "certificate", "" for not at all
+	Renewal               string // how it is renewed: "rotate", "certificate", "end" (of an issuer's tokens)
 	Environment, Created  string
 	Covers                string // what the key opens
 	Secrets               []secretLine
@@ -38,6 +38,8 @@ type keyView struct {
 	NoFit                 string // where no API takes it: what they take
 	Errors                fieldErrors
 	Certificate           string      // the next one, as it was posted
+	Signature, Command    string      // and that it is signed for; what signs
+	Lives                 []choice    // when a registration may end
 	Renewing              fieldErrors // what is wrong with it
 	Revoked, RevokedAgain string
 }
@@ -85,7 +87,7 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 	v.Kind, v.Renewal = kindName(k.Kind), "rotate"
 	switch k.Kind {
 	case apim.CredentialJWT:
-		v.Renewal = ""
+		v.Renewal = "end"
 	case apim.CredentialCertificate:
 		v.Renewal = "certificate"
 	}
@@ -116,9 +118,11 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		}
 		v.Secrets = append(v.Secrets, line)
 	}
-	v.Rotating = live > 1
+	v.Rotating, v.Command = live > 1, signCommand(a.Application.ID)
+	v.Lives = lives(manager.KeyLimit{}, "", now)
 	for _, limit := range a.KeyLimits {
 		if limit.Environment == k.Environment {
+			v.Lives = lives(limit, latestEnd, now)
 			v.Bound = "The new secret ends on " + day(limit.Latest(now)) + ": " + limit.Text() + "."
 		}
 	}
@@ -189,11 +193,14 @@ func (p *portal) rotateKey(c *gin.Context, r *reader) error {
 	if nonce == "" || len(nonce) > longestNonce {
 		nonce = newNonce()
 	}
-	page, certificate := keyLink(a.Application.Slug, k.ID), c.PostForm("certificate")
+	page, certificate, signature := keyLink(a.Application.Slug, k.ID), c.PostForm("certificate"), c.PostForm("signature")
+	if k.Kind == apim.CredentialJWT {
+		return p.renewKey(c, r, k, page)
+	}
 	location, again, err := p.once.Do(string(r.Actor.Person), nonce, func() (string, error) {
 		grace := time.Duration(hours) * time.Hour
 		if k.Kind == apim.CredentialCertificate {
-			followed, err := p.Access.ReplaceCertificate(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, certificate, grace)
+			followed, err := p.Access.ReplaceCertificate(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, certificate, signature, grace)
 			if err != nil {
 				return "", err
 			}
@@ -207,8 +214,8 @@ func (p *portal) rotateKey(c *gin.Context, r *reader) error {
 		p.fresh.Put(r.Actor.Person, nonce, minted.Credential.ID, minted.Key)
 		return withChange(with(page, "fresh", nonce), minted.Change), nil
 	})
-	if errs, ok := fieldsOf(err, "certificate"); ok && k.Kind == apim.CredentialCertificate {
-		v := keyView{Addresses: strings.Join(k.Addresses, "\n"), Referrers: strings.Join(k.Referrers, "\n"), Rename: k.Name, Certificate: certificate, Renewing: errs}
+	if errs, ok := fieldsOf(err, "certificate", "proof"); ok && k.Kind == apim.CredentialCertificate {
+		v := keyView{Addresses: strings.Join(k.Addresses, "\n"), Referrers: strings.Join(k.Referrers, "\n"), Rename: k.Name, Certificate: certificate, Signature: signature, Renewing: errs}
 		return p.showKey(c, r, http.StatusUnprocessableEntity, a, k, v)
 	}
 	if err != nil {
@@ -218,6 +225,20 @@ func (p *portal) rotateKey(c *gin.Context, r *reader) error {
 		p.fresh.Again(r.Actor.Person, nonce)
 	}
 	return p.seeOther(c, location)
+}
+
+// renewKey moves the end of the registration of an issuer's tokens.
+func (p *portal) renewKey(c *gin.Context, r *reader, k apim.Credential, page string) error {
+	var ends time.Time // as late as may be
+	if days, err := strconv.Atoi(c.PostForm("days")); err == nil && days > 0 && days <= 3650 {
+		ends = p.Now().AddDate(0, 0, days)
+	}
+	_, change, err := p.Access.RenewKey(c.Request.Context(), r.Actor, r.Tenant.ID, k.ID, ends)
+	if err != nil {
+		return err
+	}
+	p.Sessions.Flash(c.Request.Context(), k.Name+" is renewed.")
+	return p.seeOther(c, withChange(page, change))
 }
 
 // endSecret ends a rotated key's old secret now.
@@ -260,15 +281,21 @@ func (p *portal) restrictKey(c *gin.Context, r *reader) error {
 
 // renewalTitle and renewalButton name what a key is given next.
 func (v keyView) renewalTitle() string {
-	if v.Renewal == "certificate" {
+	switch v.Renewal {
+	case "certificate":
 		return "Next certificate"
+	case "end":
+		return "Renew it"
 	}
 	return "New secret"
 }
 
 func (v keyView) renewalButton() string {
-	if v.Renewal == "certificate" {
+	switch v.Renewal {
+	case "certificate":
 		return "Register it"
+	case "end":
+		return "Renew"
 	}
 	return "Rotate"
 }

@@ -23,6 +23,7 @@ import (
 	"portico/manager/authz"
 	"portico/manager/store"
 	"portico/portal"
+	"portico/test/fake"
 )
 
 // world is a portal over the real use cases on SQLite, with a provider's
@@ -79,7 +80,7 @@ func newWorld(t *testing.T) *world {
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	w.catalog = &manager.Catalog{Core: core, Confirm: confirmed{}}
-	w.access = &manager.Access{Core: core}
+	w.access = &manager.Access{Core: core, Prover: fake.Prover{}}
 	w.tenants = &manager.Tenants{Core: core, OpenSignUp: true}
 	w.fleet = &manager.Fleet{Core: core, Confirm: confirmed{}}
 	if _, err := w.fleet.EnsureEnvironment(ctx, "production", "Production", apim.Production, "http://localhost:8080", false); err != nil {

@@ -23,6 +23,7 @@ import (
 	"portico/manager/authz"
 	"portico/manager/collect"
 	"portico/manager/console"
+	"portico/manager/issuer"
 	"portico/manager/publish"
 	"portico/manager/rest"
 	"portico/manager/store"
@@ -111,7 +112,7 @@ func (c *control) wire(core manager.Core, confirm manager.Confirmations, o contr
 	if c.collector != nil {
 		c.catalog.Counts = c.collector
 	}
-	c.access = &manager.Access{Core: core}
+	c.access = &manager.Access{Core: core, Prover: issuer.New(o.Guard.Client(egress.Control), time.Now)}
 	c.tenants = &manager.Tenants{Core: core, OpenSignUp: o.SignUp == "open"}
 	c.fleet = &manager.Fleet{Core: core, Confirm: confirm, Commands: commands{o.Line}}
 }

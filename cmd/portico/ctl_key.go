@@ -198,6 +198,7 @@ type ctlKeyCreate struct {
 	Issuer      string `help:"With --kind jwt: who issues the tokens, exactly as in their claim iss."`
 	Subject     string `help:"With --kind jwt: what the claim says that names the application."`
 	Certificate string `placeholder:"FILE" help:"With --kind certificate: the client certificate in PEM, or the SHA-256 of it in hex."`
+	Proof       string `placeholder:"FILE" help:"With --kind jwt: a file with a token that the issuer gave to this client for itself. With --kind certificate: one with the signature, by the certificate's key, that proves it is yours."`
 	Environment string `help:"Environment. Default: the first."`
 	Expires     moment `placeholder:"DAY" help:"When it no longer works: a day like 2027-06-30, or a time like 2027-06-30T12:00:00Z."`
 }
@@ -222,6 +223,9 @@ func (c *ctlKeyCreate) Run(ctx context.Context, io *ctlIO) error {
 		}
 	}
 	if err := putCertificate(body, c.Certificate); err != nil {
+		return err
+	}
+	if err := putFile(body, "proof", c.Proof); err != nil {
 		return err
 	}
 	if c.Environment != "" {
@@ -269,16 +273,24 @@ func putCertificate(body map[string]any, called string) error {
 		body["certificate"] = called
 		return nil
 	}
+	return putFile(body, "certificate", called)
+}
+
+// putFile puts what a file holds into a field of a body.
+func putFile(body map[string]any, field, called string) error {
+	if called == "" {
+		return nil
+	}
 	file, err := os.Open(called)
 	if err != nil {
-		return usagef("--certificate: %v", err)
+		return usagef("--%s: %v", field, err)
 	}
 	defer file.Close()
 	raw, err := io.ReadAll(io.LimitReader(file, mostCertificate))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", called, err)
 	}
-	body["certificate"] = string(raw)
+	body[field] = string(raw)
 	return nil
 }
 
@@ -307,6 +319,8 @@ type ctlKeyRotate struct {
 	ctlKey
 	ctlNewSecret
 	Certificate string `placeholder:"FILE" help:"The next client certificate, in PEM, or the SHA-256 of it in hex."`
+	Proof       string `placeholder:"FILE" help:"With --certificate: a file with the signature that proves it is yours."`
+	Expires     moment `placeholder:"DAY" help:"Of an issuer's tokens, which have no secret: when their registration ends from now on."`
 	Grace       span   `default:"24h" placeholder:"24h" help:"How long the old secret works on, like 30m, 24h or 7d; 0s ends it at once. Default: a day."`
 }
 
@@ -327,6 +341,10 @@ func (c *ctlKeyRotate) Run(ctx context.Context, io *ctlIO) error {
 	if err := putCertificate(body, c.Certificate); err != nil {
 		return err
 	}
+	if err := putFile(body, "proof", c.Proof); err != nil {
+		return err
+	}
+	putTime(body, "expires_at", c.Expires)
 	var k keyAnswer
 	answer, err := s.call(ctx, http.MethodPost, path+"/rotate", c.query(), body, &k)
 	if err != nil {
@@ -337,6 +355,8 @@ func (c *ctlKeyRotate) Run(ctx context.Context, io *ctlIO) error {
 		old = "The old one works until " + when(k.Secrets[0].ExpiresAt) + "."
 	}
 	switch k.Kind {
+	case "jwt":
+		return s.done(answer, "%s is taken until %s.", k.Name, when(k.newest().ExpiresAt))
 	case "certificate":
 		return s.done(answer, "%s has its next certificate. %s", k.Name, old)
 	case "signature":

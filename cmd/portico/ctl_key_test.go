@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"portico/test/fake"
 )
 
 func TestKeysFromTheCommandLine(t *testing.T) {
@@ -78,7 +80,14 @@ func TestCredentialsOfEveryKindFromTheCommandLine(t *testing.T) {
 	}
 	wants(t, "certificate followed", tm.ok("keys", "rotate", "till/cert", "--certificate", file), "cert has its next certificate. The old one works until")
 	wants(t, "list", tm.ok("keys", "list", "till"), "KIND", "till …", "sig_", "till of https://issuer.example/", first[:16]+"…, "+second[:16]+"…")
+	proof := filepath.Join(tm.dir, "token")
+	if err := os.WriteFile(proof, []byte(fake.Proof("https://issuer.example/", "kiosk")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "jwt with its proof", tm.ok("keys", "create", "till", "kiosk", "--kind", "jwt", "--issuer", "https://issuer.example/", "--subject", "kiosk", "--proof", proof), "Registered kiosk")
+	wants(t, "jwt renewed", tm.ok("keys", "rotate", "till/tokens", "--expires", "2099-06-30"), "tokens is taken until 2099-06-30")
 	tm.refused([]refusedCommand{
+		{[]string{"keys", "create", "till", "--kind", "jwt", "--issuer", "https://issuer.example/", "--subject", "desk", "--proof", proof}, exitRefused, "another client"},
 		{[]string{"keys", "create", "till", "--kind", "magic"}, exitUsage, "--kind"},
 		{[]string{"keys", "create", "till", "--kind", "jwt"}, exitRefused, "issuer"},
 		{[]string{"keys", "create", "till", "--kind", "certificate", "--certificate", filepath.Join(tm.dir, "none.pem")}, exitUsage, "--certificate"},

@@ -27,6 +27,7 @@ import (
 	"portico/manager/store"
 	"portico/openapi/contract"
 	"portico/openapi/spec"
+	"portico/test/fake"
 )
 
 const ordersYAML = `openapi: 3.1.0
@@ -102,7 +103,7 @@ func newTerminal(t *testing.T) *terminal {
 		PortalURL: "http://localhost:8081", ConsoleURL: "http://localhost:8082",
 	}
 	edge := &rest.Edge{
-		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{}, Confirm: oneNode{}, Purges: aBus{}}, Access: &manager.Access{Core: core},
+		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{}, Confirm: oneNode{}, Purges: aBus{}}, Access: &manager.Access{Core: core, Prover: fake.Prover{}},
 		Tenants: &manager.Tenants{Core: core}, Fleet: &manager.Fleet{Core: core, Confirm: oneNode{}, Commands: aBus{}, Users: aBus{}}, Log: core.Log,
 	}
 	const token = "an-operators-token-of-these-tests"

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"portico/internal/entry"
 	"portico/internal/entry/schema"
@@ -181,6 +182,21 @@ func (f *found) check(in, name string, s *schema.Schema, v schema.Value, o schem
 	}
 	o.Errors = MaxErrors - len(*f)
 	for _, e := range s.Check(v, o) {
-		f.add(in, name, e.Pointer, e.Reason)
+		f.add(in, name, clip(e.Pointer), e.Reason)
 	}
+}
+
+// mostPointer bounds a pointer, in bytes: its names are the caller's.
+const mostPointer = 512
+
+// clip shortens a pointer that would flood what the caller is told.
+func clip(pointer string) string {
+	if len(pointer) <= mostPointer {
+		return pointer
+	}
+	end := mostPointer
+	for !utf8.RuneStart(pointer[end]) {
+		end--
+	}
+	return pointer[:end] + "…"
 }

@@ -130,12 +130,16 @@ func (r *Rules) Check(batch []Request) (types []string, refused *Refusal) {
 type visit struct {
 	rules     *Rules
 	fragments map[string]*ast.FragmentDefinition
-	within    []string // fragments that are being written out
+	within    map[string]bool // fragments that are being written out
 	variables map[string]any
 	defaults  map[string]*ast.Value
-	visited   int
-	aliases   int
-	cost      int64
+	// What was found of lists' sizes.
+	ofFields    map[*ast.Field]sized
+	ofVariables map[string]sized
+
+	visited int
+	aliases int
+	cost    int64
 }
 
 // begin parses a document and finds the operation that will be run.
@@ -154,7 +158,8 @@ func (v *visit) begin(one Request) (*ast.OperationDefinition, *Refusal) {
 		}
 		return nil, refused
 	}
-	v.fragments, v.variables, v.defaults, v.within = map[string]*ast.FragmentDefinition{}, one.Variables, map[string]*ast.Value{}, nil
+	v.fragments, v.variables, v.defaults, v.within = map[string]*ast.FragmentDefinition{}, one.Variables, map[string]*ast.Value{}, map[string]bool{}
+	v.ofFields, v.ofVariables = map[*ast.Field]sized{}, map[string]sized{}
 	for _, f := range doc.Fragments {
 		if v.fragments[f.Name] != nil {
 			return nil, Invalid("The fragment %s stands there twice.", f.Name)
@@ -217,12 +222,12 @@ func (v *visit) spread(s *ast.FragmentSpread, at place) (int64, error) {
 	if f == nil {
 		return 0, Invalid("The fragment %s is not there.", s.Name)
 	}
-	if slices.Contains(v.within, s.Name) {
+	if v.within[s.Name] {
 		return 0, Invalid("The fragment %s holds itself.", s.Name)
 	}
-	v.within = append(v.within, s.Name)
+	v.within[s.Name] = true
 	cost, err := v.selections(f.SelectionSet, at)
-	v.within = v.within[:len(v.within)-1]
+	delete(v.within, s.Name)
 	return cost, err
 }
 

@@ -2,6 +2,7 @@ package graphql_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -54,11 +55,19 @@ func TestOperationsAreHeldToTheRules(t *testing.T) {
 		{"cost by a variable", entry.GraphQL{MaxCost: 100}, `query($n: Int) { orders(first: $n) { id } }`, "graphql_too_costly"},
 		{"cost by a variable's default", entry.GraphQL{MaxCost: 100}, `query($m: Int = 1000) { orders(first: $m) { id } }`, "graphql_too_costly"},
 		{"cost beyond all numbers", entry.GraphQL{MaxCost: 100}, `{ a(first: 9999999999999) { b(first: 9999999999999999999999999) { c } } }`, "graphql_too_costly"},
+		{"cost by a text", entry.GraphQL{MaxCost: 100}, `{ orders(first: "1000") { id } }`, "graphql_too_costly"},
+		{"cost by a list of none", entry.GraphQL{MaxCost: 100}, `{ a(first: 0) { b(first: 1000) { c } } }`, "graphql_too_costly"},
+		{"cost by an object", entry.GraphQL{MaxCost: 100}, `{ orders(page: {by: [{first: 1000}]}) { id } }`, "graphql_too_costly"},
+		{"cost by an object in a variable", entry.GraphQL{MaxCost: 100}, `query($p: Page) { orders(page: $p) { id } }`, "graphql_too_costly"},
+		{"cost by an object in a variable's default", entry.GraphQL{MaxCost: 100}, `query($q: Page = {first: 1000}) { orders(page: $q) { id } }`, "graphql_too_costly"},
+		{"cost by a size within an object", entry.GraphQL{MaxCost: 100}, `query($n: Int) { orders(page: {first: $n}) { id } }`, "graphql_too_costly"},
+		{"an object without a size", entry.GraphQL{MaxCost: 100}, `{ orders(filter: {id: 100000}) { id } }`, ""},
+		{"a large argument many times", entry.GraphQL{MaxDepth: 200, MaxAliases: 1000}, "{ ...f }" + strings.Replace(strings.ReplaceAll(fragments, "a: x", "x"), "{ id }", "{ id(a: ["+strings.Repeat("1 ", 4000)+"]) }", 1), "graphql_too_costly"},
 		{"two operations", entry.GraphQL{}, `query a { x } query b { y }`, "graphql_invalid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
-			_, got := graphql.New(&c.rules).Check([]graphql.Request{{Query: c.query, Variables: map[string]any{"n": json.Number("1000")}}})
+			_, got := graphql.New(&c.rules).Check([]graphql.Request{{Query: c.query, Variables: map[string]any{"n": json.Number("1000"), "p": map[string]any{"first": json.Number("1000")}}}})
 			if code := codeOf(got); code != c.code {
 				t.Errorf("got %q (%v), want %q", code, got, c.code)
 			}
@@ -114,4 +123,30 @@ func FuzzDocumentsAreLookedAtWithinBounds(f *testing.F) {
 			t.Errorf("took %s: %v", took, got)
 		}
 	})
+}
+
+// TestFragmentsInOneAnotherCostNoTime spreads fragments that double below a long
+// chain of others, and a large variable in each.
+func TestFragmentsInOneAnotherCostNoTime(t *testing.T) {
+	var doc strings.Builder
+	doc.WriteString("query($v: V) { ...f0 }")
+	name := func(i int) string { return fmt.Sprintf("%s%06d", strings.Repeat("f", 20), i) }
+	const chain, doubling = 1000, 20
+	for i := range chain + doubling {
+		below := " ..." + name(i+1)
+		if i > chain {
+			below += below
+		}
+		fmt.Fprintf(&doc, " fragment %s on T {%s }", name(i), below)
+	}
+	fmt.Fprintf(&doc, " fragment %s on T { a(v: $v) }", name(chain+doubling))
+	list := make([]any, 20_000)
+	for i := range list {
+		list[i] = map[string]any{}
+	}
+	began := time.Now()
+	_, got := graphql.New(&entry.GraphQL{MaxDepth: 200}).Check([]graphql.Request{{Query: strings.Replace(doc.String(), "...f0", "..."+name(0), 1), Variables: map[string]any{"v": list}}})
+	if took := time.Since(began); codeOf(got) != "graphql_too_costly" || took > time.Second {
+		t.Errorf("got %v after %s", got, took)
+	}
 }

@@ -22,21 +22,18 @@ import (
 	"time"
 	"weak"
 
-	"golang.org/x/sync/errgroup"
-
 	"portico/gateway/policy"
 	"portico/internal/entry/keyset"
 )
 
 // Bounds of fetching.
 const (
-	fetchTimeout   = 10 * time.Second
-	fetchesAtATime = 8
-	minFresh       = time.Minute // however short the issuer says its keys are good
-	maxFresh       = time.Hour
-	usualFresh     = 10 * time.Minute
-	firstAgain     = time.Second // after a failure, and twice as long after each more
-	lastAgain      = time.Minute
+	fetchTimeout = 10 * time.Second
+	minFresh     = time.Minute // however short the issuer says its keys are good
+	maxFresh     = time.Hour
+	usualFresh   = 10 * time.Minute
+	firstAgain   = time.Second // after a failure, and twice as long after each more
+	lastAgain    = time.Minute
 	// askedEvery is how often a set is fetched because calls ask for it.
 	askedEvery = 5 * time.Second
 	// maxSets bounds what one tenant may make a node fetch.
@@ -112,41 +109,45 @@ func (s *Store) nudge() {
 
 // Run fetches what is due until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
-	group := errgroup.Group{}
-	group.SetLimit(fetchesAtATime)
-	defer func() { _ = group.Wait() }() // fetches report to their sets
+	var waiting queue
+	ended := make(chan policy.ID, fetchesAtATime) // whose fetch: never full, so that no fetch waits
+	group := sync.WaitGroup{}
+	defer group.Wait() // fetches report to their sets
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		for _, due := range s.due() {
-			group.Go(func() error {
+		for tenant, due := waiting.next(); due != nil; tenant, due = waiting.next() {
+			group.Go(func() {
 				due.fetch(ctx)
-				return nil
+				ended <- tenant
 			})
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case tenant := <-ended:
+			waiting.ended(tenant)
 		case <-tick.C:
+			s.queue(&waiting)
 		case <-s.wake:
+			s.queue(&waiting)
 		}
 	}
 }
 
-// due returns the sets that are to be fetched now, and marks them as being so.
-func (s *Store) due() (out []*set) {
+// queue lets the sets wait that are to be fetched now, and marks them as being so.
+func (s *Store) queue(waiting *queue) {
 	now := s.options.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for at, pointer := range s.sets {
-		switch known := pointer.Value(); {
-		case known == nil:
+		known := pointer.Value()
+		if known == nil {
 			s.drop(at)
-		case known.begin(now):
-			out = append(out, known)
+		} else if due, failed := known.begin(now); due {
+			waiting.add(at.tenant, known, failed)
 		}
 	}
-	return out
 }
 
 // get fetches a set, and says how long it is good for.
@@ -221,9 +222,9 @@ type set struct {
 	raw     string                     // what keys was read from
 	next    time.Time                  // when it is due; zero: at once
 	began   time.Time                  // of the newest fetch
-	running bool
-	failed  int           // fetches in a row
-	done    chan struct{} // closed when the fetch that runs, or is to run, has ended
+	running bool                       // or about to
+	failed  int                        // fetches in a row
+	done    chan struct{}              // closed when the fetch that runs, or is to run, has ended
 }
 
 // Keys implements policy.KeySet.
@@ -248,16 +249,17 @@ func (s *set) Ask(ctx context.Context) {
 	}
 }
 
-// begin reports whether the set is to be fetched now, and marks it.
-func (s *set) begin(now time.Time) bool {
+// begin reports whether the set is to be fetched now, and marks it, and whether
+// that has failed the last time.
+func (s *set) begin(now time.Time) (due, failed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running || now.Before(s.next) && !s.wanted.Load() {
-		return false
+		return false, false
 	}
 	s.running, s.began = true, now
 	s.wanted.Store(false)
-	return true
+	return true, s.failed > 0
 }
 
 func (s *set) fetch(ctx context.Context) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -229,4 +230,69 @@ func TestAddressesThatMayNotBeCalledAreNot(t *testing.T) {
 	if keys, _ := set.Keys(); keys != nil || i.Calls() != 0 {
 		t.Errorf("an address of this machine was called %d times", i.Calls())
 	}
+}
+
+// silent makes an issuer that answers nobody, and counts who waits.
+func silent(t *testing.T) (i *fake.Issuer, waiting *atomic.Int64, release chan struct{}) {
+	t.Helper()
+	i, waiting, release = fake.NewIssuer(t, "ES256"), &atomic.Int64{}, make(chan struct{})
+	i.Answers(func(w http.ResponseWriter, r *http.Request) {
+		waiting.Add(1)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	return i, waiting, release
+}
+
+func TestDeadIssuersOfOneTenantHoldUpNoOther(t *testing.T) {
+	c, good := &clock{}, fake.NewIssuer(t, "ES256")
+	dead, waiting, release := silent(t)
+	defer close(release)
+	store := running(t, c)
+	var held []policy.KeySet
+	for tenant := range 10 { // several that have nothing else
+		for n := range 50 {
+			held = append(held, store.Keys(policy.ID{1, byte(tenant)}, dead.URL+"?"+strconv.Itoa(n)))
+		}
+	}
+	wait(t, "the dead to take what they may", func() bool { return waiting.Load() >= 10 })
+	began := time.Now()
+	other := store.Keys(policy.ID{2}, good.URL)
+	wait(t, "another tenant's keys", func() bool { return has(other, "ES256-1") })
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("another tenant's keys took %v", took)
+	}
+	if n := waiting.Load(); n > 16 {
+		t.Errorf("ten tenants have %d fetches at a time", n)
+	}
+	runtime.KeepAlive(held)
+}
+
+func TestIssuersThatHaveFailedWaitBehindThoseThatHaveNot(t *testing.T) {
+	c, good := &clock{}, fake.NewIssuer(t, "ES256")
+	dead, waiting, release := silent(t)
+	store := running(t, c)
+	var held []policy.KeySet
+	for n := range 12 {
+		held = append(held, store.Keys(policy.ID{1}, dead.URL+"?"+strconv.Itoa(n)))
+	}
+	for range 12 { // each fails
+		release <- struct{}{}
+	}
+	wait(t, "each to be there", func() bool { return waiting.Load() == 12 })
+	time.Sleep(50 * time.Millisecond)
+	c.move(2 * time.Second)
+	wait(t, "the dead to take what one tenant may", func() bool { return waiting.Load() == 16 })
+	set := store.Keys(policy.ID{1}, good.URL)
+	time.Sleep(50 * time.Millisecond)
+	if has(set, "ES256-1") {
+		t.Error("one tenant has more than four fetches at a time")
+	}
+	release <- struct{}{}
+	wait(t, "the good one's keys, next", func() bool { return has(set, "ES256-1") })
+	close(release)
+	runtime.KeepAlive(held)
 }

@@ -89,6 +89,10 @@ func (b *Body) Count() int64 {
 // Ended reports whether the body was read to its end, or is empty.
 func (b *Body) Ended() bool { return b == nil || b.ended.Load() }
 
+// Begun reports whether any of the body was read, or it is empty: whoever waited
+// to be asked for it waits no more.
+func (b *Body) Begun() bool { return b.Ended() || b.Count() > 0 }
+
 // Err returns why reading failed: a *Denied or a *Broken, nil if it did not.
 func (b *Body) Err() error {
 	if b == nil {

@@ -209,7 +209,7 @@ func (c *Chain) runStage(ctx context.Context, ex *Exchange, stage entry.Stage, p
 // Finish shows the answer to the steps that have a word about it. An error of
 // one takes the answer's place by refuse, and the others see that.
 func Finish(ctx context.Context, ex *Exchange, refuse func(error)) {
-	if ex.plain {
+	if ex.narrowed {
 		ex.restoreAccepts()
 	}
 	if ex.turned {

@@ -3,6 +3,7 @@ package policy
 import (
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"portico/gateway/contract"
 )
@@ -51,4 +52,16 @@ func TooLarge(limit int64) *Denied {
 		Status: http.StatusRequestEntityTooLarge, Code: "request_too_large",
 		Detail: "The request body is larger than the " + bytesText(limit) + " that this API accepts. Send a smaller one.", Close: true,
 	}
+}
+
+// Clip shortens a text to most bytes or a little more, where it quotes what
+// somebody else has written.
+func Clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + "…"
 }

@@ -36,7 +36,7 @@ type Exchange struct {
 	Body       *Body                // nil for none
 	BodyLength int64                // in bytes; 0 none, -1 not known
 	Peer       netip.Addr
-	Expects    bool   // the caller waits for 100 Continue
+	Expects    bool   // the caller waits for 100 Continue, or did until a policy read its body
 	Upgrade    string // the protocol to which the caller wants to switch; "" for none
 	Line       *Line
 
@@ -135,8 +135,8 @@ type Exchange struct {
 	page       uint8 // the rank of the error page that the answer has; 0 for none
 	pageStatus int   // that the answer had without it
 
-	plain   bool   // the upstream was asked for an answer that is not compressed
-	accepts string // the Accept-Encoding that the caller sent, where plain is set
+	narrowed bool   // the upstream was asked for fewer codings than the caller accepts
+	accepts  string // the Accept-Encoding that the caller sent, where narrowed is set
 
 	turned       bool   // the upstream was asked for another media type than the caller wants
 	acceptsMedia string // the Accept that the caller sent, where turned is set

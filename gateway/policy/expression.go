@@ -99,8 +99,9 @@ func joined(h *Header, name string) (value string) {
 // queryText returns a parameter, decoded. Several of one name are joined with
 // commas, so that nobody is let through for one while the upstream reads
 // another. One that cannot be decoded stays as it came.
-func queryText(query, name string) (text string) {
-	count := 0
+func queryText(query, name string) string {
+	first, count := "", 0
+	var several []byte
 	for pair := range strings.SplitSeq(query, "&") {
 		k, v, _ := strings.Cut(pair, "=")
 		if !QueryEqual(k, name) {
@@ -109,10 +110,17 @@ func queryText(query, name string) (text string) {
 		if plain, err := url.QueryUnescape(v); err == nil {
 			v = plain
 		}
-		if count++; count > 1 {
-			text += ","
+		switch count++; count {
+		case 1:
+			first = v
+		case 2:
+			several = append(append(append(several, first...), ','), v...)
+		default:
+			several = append(append(several, ','), v...)
 		}
-		text += v
 	}
-	return text
+	if count < 2 {
+		return first
+	}
+	return string(several)
 }

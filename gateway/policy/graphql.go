@@ -72,6 +72,9 @@ func (s *graphQLStep) explain(ex *Exchange) string {
 	return ""
 }
 
+// mostMessage bounds a sentence that may quote a document, in bytes.
+const mostMessage = 1 << 10
+
 const (
 	jsonMedia  = "application/json"
 	graphMedia = "application/graphql-response+json"
@@ -201,7 +204,8 @@ func (s *graphQLStep) tell(ex *Exchange, status int, refused *graphql.Refusal) e
 		Locations  []location        `json:"locations,omitempty"`
 		Extensions map[string]string `json:"extensions"`
 	}
-	p := problem{Message: refused.Message, Extensions: map[string]string{"code": refused.Code, "request_id": ex.RequestID}}
+	message := Clip(refused.Message, mostMessage)
+	p := problem{Message: message, Extensions: map[string]string{"code": refused.Code, "request_id": ex.RequestID}}
 	if refused.Line > 0 {
 		p.Locations = []location{{refused.Line, refused.Column}}
 	}
@@ -209,7 +213,7 @@ func (s *graphQLStep) tell(ex *Exchange, status int, refused *graphql.Refusal) e
 	if err != nil {
 		return err
 	}
-	ex.Code, ex.Denied = refused.Code, &Denied{Status: status, Code: refused.Code, Detail: refused.Message}
+	ex.Code, ex.Denied = refused.Code, &Denied{Status: status, Code: refused.Code, Detail: message}
 	a := &ex.Answer
 	a.Status, a.Local = status, true
 	a.Header.Set("Content-Type", s.media(ex)+"; charset=utf-8")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/maphash"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ type identityTokenStep struct {
 	prefix   string
 	lifetime time.Duration
 	signer   *identity.Signer
+	seed     maphash.Seed
 
 	// kept has the last token of a caller, at the place of its hash: signing costs
 	// more than all the rest of a call.
@@ -30,6 +32,7 @@ const keptTokens = 1024 // a power of two
 // identityToken is a token that was signed. It never changes.
 type identityToken struct {
 	application, subscription, api ID
+	theirs, subject                string // of the caller's own token, where no application has registered it
 	issuer, key                    string
 	freshUntil                     int64 // seconds since 1970
 	text                           string
@@ -38,7 +41,7 @@ type identityToken struct {
 const identityLifetime = time.Minute
 
 func newIdentityTokenStep(config entry.IdentityToken, signer *identity.Signer) *identityTokenStep {
-	s := &identityTokenStep{audience: config.Audience, header: config.Header, lifetime: identityLifetime, signer: signer}
+	s := &identityTokenStep{audience: config.Audience, header: config.Header, lifetime: identityLifetime, signer: signer, seed: maphash.MakeSeed()}
 	if s.header == "" {
 		s.header = "Authorization"
 	}
@@ -60,12 +63,17 @@ func (s *identityTokenStep) Run(_ context.Context, ex *Exchange) error {
 	if ex.Caller.Subscription != nil {
 		subscription = ex.Caller.Subscription.ID
 	}
-	place := &s.kept[(binary.LittleEndian.Uint64(application[8:])^binary.LittleEndian.Uint64(subscription[8:]))%keptTokens]
+	theirs, subject := unregistered(&ex.Caller)
+	at := binary.LittleEndian.Uint64(application[8:]) ^ binary.LittleEndian.Uint64(subscription[8:])
+	if subject != "" {
+		at ^= maphash.String(s.seed, subject)
+	}
+	place := &s.kept[at%keptTokens]
 	t := place.Load()
-	if t == nil || t.application != application || t.subscription != subscription || t.api != ex.Scope.Version ||
+	if t == nil || t.application != application || t.subscription != subscription || t.api != ex.Scope.Version || t.subject != subject || t.theirs != theirs ||
 		t.key != s.signer.KeyID() || t.issuer != ex.Issuer || ex.Now.Unix() >= t.freshUntil {
 		var err error
-		if t, err = s.sign(ex, application, subscription); err != nil {
+		if t, err = s.sign(ex, identityToken{application: application, subscription: subscription, theirs: theirs, subject: subject}); err != nil {
 			return err
 		}
 		place.Store(t)
@@ -74,17 +82,36 @@ func (s *identityTokenStep) Run(_ context.Context, ex *Exchange) error {
 	return nil
 }
 
-func (s *identityTokenStep) sign(ex *Exchange, application, subscription ID) (*identityToken, error) {
+// unregistered returns whose token a caller has shown that no application has
+// registered; "" where that is not how it was identified.
+func unregistered(c *Caller) (issuer, subject string) {
+	if c.Grant != nil || c.Claims == nil {
+		return "", ""
+	}
+	for _, name := range [...]string{"sub", "client_id", "azp"} {
+		if subject = c.Claims.Text(name); subject != "" {
+			break
+		}
+	}
+	return c.Claims.Text("iss"), subject
+}
+
+// sign makes the token of a caller.
+func (s *identityTokenStep) sign(ex *Exchange, of identityToken) (*identityToken, error) {
 	now := ex.Now.Truncate(time.Second)
 	claims := map[string]any{
 		"iss": ex.Issuer, "aud": s.audience, "sub": "anonymous", "api": ex.Scope.Name,
 		"iat": now.Unix(), "exp": now.Add(s.lifetime).Unix(),
 	}
 	if grant := ex.Caller.Grant; grant != nil {
-		claims["sub"], claims["application"], claims["tenant"] = application.String(), grant.Name, grant.Tenant.String()
+		claims["sub"], claims["application"], claims["tenant"] = of.application.String(), grant.Name, grant.Tenant.String()
+	}
+	if of.subject != "" || of.theirs != "" {
+		claims["sub"] = of.theirs + "|" + of.subject // an application's id holds no such line
+		claims["token_issuer"], claims["token_subject"] = of.theirs, of.subject
 	}
 	if sub := ex.Caller.Subscription; sub != nil {
-		claims["subscription"], claims["plan_id"] = subscription.String(), sub.Plan.String()
+		claims["subscription"], claims["plan_id"] = of.subscription.String(), sub.Plan.String()
 		if terms := sub.Terms.Load(); terms != nil {
 			claims["plan"] = terms.Name
 		}
@@ -100,10 +127,9 @@ func (s *identityTokenStep) sign(ex *Exchange, application, subscription ID) (*i
 	if err != nil {
 		return nil, err
 	}
-	return &identityToken{
-		application: application, subscription: subscription, api: ex.Scope.Version, issuer: ex.Issuer, key: key,
-		freshUntil: now.Add(s.lifetime / 2).Unix(), text: s.prefix + text,
-	}, nil
+	of.api, of.issuer, of.key = ex.Scope.Version, ex.Issuer, key
+	of.freshUntil, of.text = now.Add(s.lifetime/2).Unix(), s.prefix+text
+	return &of, nil
 }
 
 func (s *identityTokenStep) explain(*Exchange) string {

@@ -16,6 +16,7 @@ import (
 
 	"portico/gateway/policy"
 	"portico/internal/entry"
+	"portico/internal/entry/expression"
 	"portico/internal/secret"
 )
 
@@ -369,5 +370,21 @@ func TestPublicRouteTakesKeysAwayWithoutAskingWhose(t *testing.T) {
 	}
 	if got := ex.Header.Fields(); len(got) != 1 || got[0].Name != "Accept" || ex.Query != "a=1" {
 		t.Errorf("the upstream would get %v and %q", got, ex.Query)
+	}
+}
+
+// TestManyParametersOfANameCostNoMoreThanTheyAre reads a query of nothing else.
+func TestManyParametersOfANameCostNoMoreThanTheyAre(t *testing.T) {
+	program, err := expression.Compile(`request.query.a == "x"`, expression.Bool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ex := &policy.Exchange{Query: strings.Repeat("a&", 8000) + "a"}
+	if n := testing.AllocsPerRun(10, func() { program.End(policy.BeginExpression(program, ex)) }); n > 100 {
+		t.Errorf("takes %v allocations", n)
+	}
+	run := policy.BeginExpression(program, &policy.Exchange{Query: "a=1&b=2&a=%32&A=4&a=3"})
+	if got := run.Request.Query["a"]; got != "1,2,3" {
+		t.Errorf("got %q", got)
 	}
 }

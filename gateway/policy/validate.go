@@ -2,17 +2,15 @@ package policy
 
 import (
 	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"portico/gateway/coding"
 	"portico/gateway/contract"
 	"portico/internal/entry"
 )
@@ -142,8 +140,7 @@ func (s *validateStep) body(ex *Exchange) (wrong []contract.Wrong, known bool, e
 		return s.tooLarge(), true, nil
 	}
 	ex.SetBody(data)
-	coding, _ := ex.Header.Value("Content-Encoding")
-	if data, err = decoded(coding, data, s.most); err != nil {
+	if data, err = decoded(&ex.Header, data, s.most); err != nil {
 		if s.pass && errors.Is(err, ErrAnswerTooLarge) {
 			return nil, true, nil
 		}
@@ -160,25 +157,21 @@ func (s *validateStep) tooLarge() []contract.Wrong {
 	return []contract.Wrong{{In: "body", Reason: "is larger than the " + bytesText(s.most) + " that are validated"}}
 }
 
-// decoded undoes a content coding within a limit.
-func decoded(coding string, data []byte, most int64) ([]byte, error) {
-	var r io.Reader
-	var err error
-	switch strings.ToLower(strings.TrimSpace(coding)) {
-	case "", "identity":
-		return data, nil
-	case "gzip", "x-gzip":
-		r, err = gzip.NewReader(bytes.NewReader(data))
-	case "deflate":
-		r, err = zlib.NewReader(bytes.NewReader(data))
-	default:
+// decoded undoes the content codings that a head names, within a limit.
+func decoded(h *Header, data []byte, most int64) ([]byte, error) {
+	list, known := codingsOf(h)
+	switch {
+	case !known:
 		return nil, errors.New("an unknown content coding")
+	case len(list) == 0:
+		return data, nil
 	}
-	if err != nil {
-		return nil, err
+	source := io.Reader(bytes.NewReader(data))
+	for _, c := range list {
+		source = coding.Unpack(c, source, coding.Limits{Bytes: most, Ratio: most})
 	}
-	out, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err == nil && int64(len(out)) > most {
+	out, err := io.ReadAll(source)
+	if errors.Is(err, coding.ErrTooLarge) {
 		err = ErrAnswerTooLarge
 	}
 	return out, err
@@ -211,20 +204,13 @@ type validateBothStep struct{ *validateStep }
 
 // Run implements Step. An answer must come in a coding that can be undone.
 func (s *validateBothStep) Run(ctx context.Context, ex *Exchange) error {
-	if s.answer == "refuse" { // nobody could tell of a part whether it is as described
-		ex.Header.Del("Range")
-		ex.Header.Del("If-Range")
+	if s.answer == "refuse" {
+		ex.AskWhole() // nobody could tell of a part whether it is as described
 	}
 	if err := s.validateStep.Run(ctx, ex); err != nil {
 		return err
 	}
-	if accept, ok := ex.Header.Value("Accept-Encoding"); ok {
-		coding := "identity"
-		if strings.Contains(strings.ToLower(accept), "gzip") && !strings.Contains(accept, "gzip;q=0") {
-			coding = "gzip"
-		}
-		ex.Header.Set("Accept-Encoding", coding)
-	}
+	ex.AskReadable()
 	return nil
 }
 
@@ -282,8 +268,7 @@ func (s *validateBothStep) looked(ex *Exchange) ([]contract.Wrong, error) {
 		return append(wrong, s.tooLarge()...), nil
 	}
 	ex.SetAnswer(data)
-	coding, _ := a.Header.Value("Content-Encoding")
-	if data, err = decoded(coding, data, s.most); err != nil {
+	if data, err = decoded(&a.Header, data, s.most); err != nil {
 		if s.pass && errors.Is(err, ErrAnswerTooLarge) {
 			return wrong, nil
 		}

@@ -30,9 +30,36 @@ func newWAFStep(config entry.WAF, rules *waf.Set) *wafStep {
 	return &wafStep{config, rules}
 }
 
-// Run implements Step.
+// Run implements Step. The body of a caller that waits to be asked for it is left
+// to wafBodyStep: nobody is asked for one who may turn out to be nobody.
 func (s *wafStep) Run(_ context.Context, ex *Exchange) error {
-	found, score, err := s.look(ex)
+	return s.judge(ex, s.reads(ex) && !ex.Expects)
+}
+
+// besides implements accompanied.
+func (s *wafStep) besides() (entry.Stage, Step) { return entry.Limit, wafBodyStep{s} }
+
+// wafBodyStep looks at requests whose bodies the step before it did not ask for,
+// as a whole, once it is known who calls and that it may.
+type wafBodyStep struct{ *wafStep }
+
+// Run implements Step.
+func (s wafBodyStep) Run(_ context.Context, ex *Exchange) error {
+	if ex.Expects && s.reads(ex) {
+		return s.judge(ex, true)
+	}
+	if ex.Explain != nil {
+		ex.Explain.Note = "the request was looked at before"
+	}
+	return nil
+}
+
+// besides implements accompanied: nothing is.
+func (wafBodyStep) besides() (entry.Stage, Step) { return "", nil }
+
+// judge refuses what looks like an attack.
+func (s *wafStep) judge(ex *Exchange, body bool) error {
+	found, score, err := s.look(ex, body)
 	if ex.Explain != nil {
 		ex.Explain.Note = wafText(found, score, s.config.Threshold)
 	}
@@ -49,7 +76,7 @@ func (s *wafStep) Run(_ context.Context, ex *Exchange) error {
 }
 
 // look returns what counts.
-func (s *wafStep) look(ex *Exchange) (found []waf.Finding, score int, err error) {
+func (s *wafStep) look(ex *Exchange, body bool) (found []waf.Finding, score int, err error) {
 	r := waf.Request{
 		Client: ex.Client.String(), Method: ex.Method, Target: ex.Target, Proto: ex.Proto, Host: ex.Authority,
 		Headers: func(add func(name, value string)) {
@@ -66,7 +93,7 @@ func (s *wafStep) look(ex *Exchange) (found []waf.Finding, score int, err error)
 			}
 		},
 	}
-	if s.reads(ex) {
+	if body {
 		if r.Body, err = s.body(ex); err != nil {
 			return nil, 0, err
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"portico/gateway/coding"
 )
 
 // mediaType returns what a Content-Type says without its parameters, "" for
@@ -106,16 +108,56 @@ func (askStep) explain(*Exchange) string {
 // AskPlain asks the upstream for an answer that is not compressed, and not in
 // parts. What the caller accepts is there again when its answer is finished.
 func (ex *Exchange) AskPlain() {
-	if !ex.plain {
-		ex.accepts, _ = ex.Header.Joined("Accept-Encoding")
-		ex.plain = true
-	}
-	ex.Header.Set("Accept-Encoding", "identity")
+	ex.narrow("identity")
+	ex.AskWhole()
+}
+
+// AskWhole asks the upstream for an answer that is not in parts.
+func (ex *Exchange) AskWhole() {
 	ex.Header.Del("Range")
 	ex.Header.Del("If-Range")
 }
 
-// restoreAccepts undoes AskPlain, for those who choose an encoding.
+// AskReadable asks the upstream for an answer in a coding that both the caller
+// accepts and the gateway can undo, if in any. What the caller accepts is there
+// again when its answer is finished.
+func (ex *Exchange) AskReadable() {
+	accepts, ok := ex.Header.Joined("Accept-Encoding")
+	if !ok || accepts == "" {
+		return // the caller wishes for none
+	}
+	start, unknown := ex.Scratch(), false
+	grown := start
+	for item := range strings.SplitSeq(accepts, ",") {
+		item = strings.Trim(item, " \t")
+		name, _, _ := strings.Cut(item, ";")
+		if _, known := coding.Parse(strings.TrimRight(name, " \t")); !known {
+			unknown = true // "*" too: it stands for any
+			continue
+		}
+		if item != "" {
+			grown = append(append(grown, item...), ", "...)
+		}
+	}
+	switch {
+	case !unknown:
+	case len(grown) == len(start):
+		ex.narrow("identity")
+	default:
+		ex.narrow(ex.Keep(grown[:len(grown)-len(", ")]))
+	}
+}
+
+// narrow has the upstream see another Accept-Encoding than the caller has sent.
+func (ex *Exchange) narrow(coding string) {
+	if !ex.narrowed {
+		ex.accepts, _ = ex.Header.Joined("Accept-Encoding")
+		ex.narrowed = true
+	}
+	ex.Header.Set("Accept-Encoding", coding)
+}
+
+// restoreAccepts undoes narrow, for those who choose an encoding.
 func (ex *Exchange) restoreAccepts() {
 	if ex.accepts == "" {
 		ex.Header.Del("Accept-Encoding")

@@ -49,6 +49,7 @@ func (c *call) stream() error {
 		c.up.begin()
 		return c.readHead()
 	}
+	c.conn.readBy.Add(int64(continueAfter)) // the time in which it may say so is not its time to answer
 	timer := time.AfterFunc(continueAfter, c.up.begin)
 	err := c.readHead()
 	timer.Stop()

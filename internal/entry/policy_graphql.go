@@ -15,7 +15,7 @@ type GraphQL struct {
 	Allow         []string      `json:"allow,omitempty" help:"Only these fields, and what they hold, may be asked for: paths from the root such as /orders/items, in which * stands for any field. None: all."`
 	Deny          []string      `json:"deny,omitempty" help:"These fields may not be asked for: paths from the root such as /orders/margin, or names such as password for fields of that name anywhere."`
 	Weights       []FieldWeight `json:"weights,omitempty" help:"Fields that cost more or less than 1, and those that are lists."`
-	SizeArguments []string      `json:"size_arguments,omitempty" help:"Arguments that say how long a list is. None: first, last and limit."`
+	SizeArguments []string      `json:"size_arguments,omitempty" help:"Arguments that say how long a list is, also as members of objects. None: first, last and limit."`
 	MaxBytes      int64         `json:"max_bytes,omitempty" help:"How large a request may be." min:"1" max:"1048576" default:"102400"`
 	WebSocket     string        `json:"web_socket,omitempty" help:"Operations over a WebSocket cannot be looked at: calls for one are refused, or passed on." enum:"refuse,pass" default:"refuse"`
 }

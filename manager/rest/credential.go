@@ -87,6 +87,7 @@ func createCredential(r *request) error {
 		Subject     string    `json:"subject"`
 		User        string    `json:"user"`
 		Certificate string    `json:"certificate"`
+		Proof       string    `json:"proof"`
 		Environment string    `json:"environment"`
 		ExpiresAt   time.Time `json:"expires_at"`
 		Addresses   []string  `json:"addresses"`
@@ -100,7 +101,7 @@ func createCredential(r *request) error {
 		return err
 	}
 	minted, err := r.Access.CreateKey(r.ctx, r.actor, r.tenant.ID, app, manager.NewKey{
-		Kind: apim.CredentialKind(in.Kind), Issuer: in.Issuer, Subject: in.Subject, User: in.User, Certificate: in.Certificate, Name: in.Name, Environment: in.Environment, ExpiresAt: in.ExpiresAt, Addresses: in.Addresses, Referrers: in.Referrers,
+		Kind: apim.CredentialKind(in.Kind), Issuer: in.Issuer, Subject: in.Subject, User: in.User, Certificate: in.Certificate, Proof: in.Proof, Name: in.Name, Environment: in.Environment, ExpiresAt: in.ExpiresAt, Addresses: in.Addresses, Referrers: in.Referrers,
 	})
 	if err != nil {
 		return err
@@ -145,15 +146,17 @@ func updateCredential(r *request) error {
 }
 
 // rotateCredential gives a credential a new secret, or its next certificate; the
-// old one works on for a grace.
+// old one works on for a grace. Of an issuer's tokens it moves the end.
 func rotateCredential(r *request) error {
 	id, err := r.id(apim.PrefixCredential, "credential")
 	if err != nil {
 		return err
 	}
 	in := struct {
-		GraceMS     int64  `json:"grace_ms"`
-		Certificate string `json:"certificate"`
+		GraceMS     int64     `json:"grace_ms"`
+		Certificate string    `json:"certificate"`
+		Proof       string    `json:"proof"`
+		ExpiresAt   time.Time `json:"expires_at"`
 	}{GraceMS: defaultGraceMS}
 	if err := r.optionalBody(&in); err != nil {
 		return err
@@ -162,8 +165,12 @@ func rotateCredential(r *request) error {
 		return fieldf("grace_ms", "range", "is not from 0 to %d", apim.LongestGrace.Milliseconds())
 	}
 	grace := time.Duration(in.GraceMS) * time.Millisecond
+	if !in.ExpiresAt.IsZero() {
+		c, change, err := r.Access.RenewKey(r.ctx, r.actor, r.tenant.ID, id, in.ExpiresAt)
+		return answerCredential(r, c, "", change, err)
+	}
 	if in.Certificate != "" {
-		minted, err := r.Access.ReplaceCertificate(r.ctx, r.actor, r.tenant.ID, id, in.Certificate, grace)
+		minted, err := r.Access.ReplaceCertificate(r.ctx, r.actor, r.tenant.ID, id, in.Certificate, in.Proof, grace)
 		return answerCredential(r, minted.Credential, minted.Key, minted.Change, err)
 	}
 	minted, err := r.Access.RotateKey(r.ctx, r.actor, r.tenant.ID, id, grace)

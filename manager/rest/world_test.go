@@ -23,6 +23,7 @@ import (
 	"portico/manager/store"
 	"portico/openapi/contract"
 	"portico/openapi/spec"
+	"portico/test/fake"
 	"portico/test/postgres"
 )
 
@@ -78,7 +79,7 @@ func newWorld(t testing.TB, place postgres.Place) *world {
 	w.sessions = web.NewSessions("console", core.ConsoleURL, w.store.Sessions("console", w.clock), w.clock)
 	w.edge = &rest.Edge{
 		Catalog: &manager.Catalog{Core: core, Fetch: &http.Client{Timeout: 10 * time.Second}, Confirm: w.nodes, Health: w.nodes},
-		Access:  &manager.Access{Core: core}, Tenants: &manager.Tenants{Core: core, OpenSignUp: true},
+		Access:  &manager.Access{Core: core, Prover: fake.Prover{}}, Tenants: &manager.Tenants{Core: core, OpenSignUp: true},
 		Fleet: &manager.Fleet{Core: core, Confirm: w.nodes}, Sessions: w.sessions, Log: log,
 	}
 	w.handler = w.edge.Handler()

@@ -52,6 +52,7 @@ func rules() []rule {
 		{"manager/authz/...", []string{"internal/apim", "manager/store"}},
 		{"manager/compile/...", []string{"internal/apim", "internal/entry/..."}},
 		{"manager/publish/...", []string{"internal/apim", "internal/entry/...", "internal/bus", "internal/telemetry"}},
+		{"manager/issuer/...", []string{"internal/apim", "internal/entry/..."}},
 		{"manager/collect/...", []string{"internal/apim", "internal/entry/...", "internal/bus", "internal/telemetry"}},
 		{"manager/rest/...", append(slices.Clone(control), "manager")},
 		{"manager/console/...", append(slices.Clone(control), "manager")},
@@ -91,7 +92,7 @@ func homes() map[string][]string {
 		"github.com/vektah/gqlparser":   {"gateway/graphql"},
 		"github.com/tidwall/gjson":      {"internal/entry/tree"},
 		"gopkg.in/yaml":                 {},
-		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "test/fake"},
+		"github.com/golang-jwt/":        {"gateway/token", "gateway/identity", "manager/issuer", "test/fake"},
 		"github.com/lestrrat-go/":       {"internal/entry/keyset"},
 		"golang.org/x/oauth2":           {"gateway/clienttoken"},
 	}

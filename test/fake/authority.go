@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"testing"
@@ -101,4 +103,16 @@ func serial(t testing.TB) *big.Int {
 
 func certificatePEM(raw []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
+}
+
+// Signature signs a text with a key of NewKey, by SHA-256, in base64: what
+// openssl dgst -sha256 -sign writes.
+func Signature(t testing.TB, key crypto.Signer, text string) string {
+	t.Helper()
+	sum := sha256.Sum256([]byte(text))
+	signature, err := key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(signature)
 }

@@ -33,6 +33,7 @@ type Issuer struct {
 	hidden   map[string]bool // keys that are not published
 	answer   http.HandlerFunc
 	lifetime string // Cache-Control
+	found    bool   // its configuration says where its keys are
 }
 
 // NewIssuer starts an issuer with a key "<algorithm>-1" for each algorithm, and
@@ -47,6 +48,14 @@ func NewIssuer(t testing.TB, algorithms ...string) *Issuer {
 	t.Cleanup(i.server.Close)
 	i.URL, i.Name = i.server.URL+"/jwks", "https://id.example.com/"
 	return i
+}
+
+// Discover makes the issuer one whose keys are found by its name, which is its
+// address then.
+func (i *Issuer) Discover() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.Name, i.found = i.server.URL+"/realm", true
 }
 
 // Add makes a key.
@@ -95,14 +104,22 @@ func (i *Issuer) Lives(control string) {
 // Calls returns how often the key set was asked for.
 func (i *Issuer) Calls() int { return int(i.calls.Load()) }
 
-// ServeHTTP publishes the key set.
+// ServeHTTP publishes the key set, and where it is.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.calls.Add(1)
 	i.mu.Lock()
-	answer, lifetime := i.answer, i.lifetime
+	answer, lifetime, found := i.answer, i.lifetime, i.found
 	i.mu.Unlock()
 	if answer != nil {
 		answer(w, r)
+		return
+	}
+	if found && r.URL.Path != "/jwks" {
+		if r.URL.Path != "/realm/.well-known/openid-configuration" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, i.Name, i.URL)
 		return
 	}
 	w.Header().Set("Content-Type", "application/jwk-set+json")

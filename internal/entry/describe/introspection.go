@@ -9,7 +9,7 @@ The gateway proves who asks by a client of its own at the issuer, or by a token.
 
 An answer is kept for the time set here, a minute unless another is, and never beyond the token's end; so a token that is revoked may be taken for so long. That a token is not active is kept for up to ten seconds. Calls that bring the same token at once share one question, and no more questions than set here are open at the issuer at a time. The gateway keeps a token's hash and never the token.
 
-The member named here, client_id unless another is, finds the application: its people register issuer and value there, as for a JWT. A token that nobody has registered is answered 403 with the code application_unknown, unless unregistered tokens are taken.
+The member named here, client_id unless another is, finds the application: its people register issuer and value there, as for a JWT, or an operator does where tokens are opaque and prove nothing by themselves. A token that nobody has registered is answered 403 with the code application_unknown, unless unregistered tokens are taken.
 
 An issuer that is away, slow, redirects, answers with anything but 200, or says what cannot be read, lets nobody through: calls are answered 503 with the code introspection_unavailable. A token that is not active is answered 401 with credential_invalid, or credential_expired, and WWW-Authenticate says invalid_token (RFC 6750). The token is taken away before the upstream is called. Policies behind this one may look at the answer's members as claims, and at its scopes.
 

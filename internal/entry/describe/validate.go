@@ -7,7 +7,7 @@ var validate = About{
 
 A request that does not fit is answered 400 with the code request_invalid, or 415 with media_type_not_supported. The member "errors" lists up to 20 errors, each with its place, a JSON pointer and the reason. An answer that does not fit is held back and becomes 502 with answer_invalid. Where something is only reported, the call passes; the metric portico_gateway_validation_reports_total counts it, and explain shows what was wrong.
 
-A body that is looked at is read whole before the call goes on, up to the size that is set here, and gzip and deflate are undone within it. Answers of upstreams are asked for in gzip or without a coding. Streams (text/event-stream), WebSocket and gRPC pass without being read. In JSON a name that stands twice in one object is an error, since programs differ in which they take.
+A body that is looked at is read whole before the call goes on, up to the size that is set here, and gzip, br, zstd and deflate are undone within it. An upstream is asked only for those of the codings that the caller accepts, and its answer goes to the caller as it came. Where answers are refused, the upstream is asked for whole ones: no part passes unlooked at. Streams (text/event-stream), WebSocket and gRPC pass without being read. In JSON a name that stands twice in one object is an error, since programs differ in which they take.
 
 Patterns are regular expressions of RE2, which takes one pass whatever is sent; look-around and references back cannot be published. Every operation that this policy is attached to must be in the version's document.`,
 	Examples: []Example{

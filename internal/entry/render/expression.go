@@ -258,11 +258,18 @@ func functions() []function {
 	}
 }
 
+// maxDigits is how long a number may be to be reckoned with. Longer ones are only
+// carried along.
+const maxDigits = 512
+
 // number makes a number of a body one that can be reckoned with.
 func number(v any) any {
 	n, ok := v.(json.Number)
 	if !ok {
 		return v
+	}
+	if len(n) > maxDigits { // reading it would cost more than a place visited
+		return string(n)
 	}
 	if i, err := strconv.Atoi(string(n)); err == nil {
 		return i

@@ -234,3 +234,28 @@ func FuzzExpressionsNeverBreak(f *testing.F) {
 		}
 	})
 }
+
+// TestNumbersOfManyDigitsAreCarriedAndNotReckonedWith reckons with one for every
+// element of a list.
+func TestNumbersOfManyDigitsAreCarriedAndNotReckonedWith(t *testing.T) {
+	digits := strings.Repeat("7", 400<<10)
+	body := `{"rate":` + digits + `,"items":[` + strings.Repeat("1,", 100_000) + `1]}`
+	for source, wants := range map[string]string{
+		`"${body.rate}"`: digits,
+		`"${len(filter(body.items, {# == body.rate}))}"`: "0",
+	} {
+		template, err := render.JSON([]byte(source), render.OfRequest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := inputs(t, body)
+		began := time.Now()
+		got, err := template.Append(nil, in, 1<<20)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s took %s", source, took)
+		}
+		if err != nil || string(got) != wants {
+			t.Errorf("%s: got %d bytes, %v", source, len(got), err)
+		}
+	}
+}
