@@ -34,7 +34,7 @@ func (n *Node) Apply(items []entry.Item, caughtUp bool) error {
 	}
 	n.caughtUp, n.heard = caughtUp, n.heard || caughtUp
 	if env := n.env.Load(); caughtUp && env != nil && n.complete.Epoch >= env.at.Epoch {
-		n.whole.Store(true)
+		n.becomeWhole()
 	}
 	n.mu.Unlock()
 	if n.copy != nil && (len(good) > 0 || changed) {

@@ -64,6 +64,10 @@ type Config struct {
 	// back.
 	Leaves bool
 
+	// Whole, where set, is called once: when all that there is has been compiled.
+	// It must not block.
+	Whole func()
+
 	// Spans takes calls that are sampled; nil: nobody does.
 	Spans Spans
 
@@ -229,10 +233,17 @@ func (n *Node) openCopy() error {
 	}
 	n.copy, n.heardAt = kept, kept.HeardAt()
 	if n.env.Load() != nil {
-		n.whole.Store(true) // a copy is read whole or not at all
+		n.becomeWhole() // a copy is read whole or not at all
 		n.config.Log.Info("serving from copy on disk", "apis", n.table.Len(), "grants", n.grants.Len(), "sequence", n.applied.Sequence, "took", time.Since(start))
 	}
 	return nil
+}
+
+// becomeWhole notes that all there was has been applied once.
+func (n *Node) becomeWhole() {
+	if !n.whole.Swap(true) && n.config.Whole != nil {
+		n.config.Whole()
+	}
 }
 
 // Run serves calls on the listener, and over TLS on the secure ones, all of

@@ -19,8 +19,12 @@ import (
 	"portico/internal/secret"
 )
 
-// startGC is by how many percent a gateway's heap may grow between collections.
-const startGC = 50
+// By how many percent a gateway's heap may grow between collections, while it
+// starts and from then on.
+const (
+	startGC = 50
+	callGC  = 100
+)
 
 // gatewayCommand runs one gateway node.
 type gatewayCommand struct {
@@ -52,10 +56,11 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	if err := checked(c.OperatorSettings, c.GatewaySettings, c); err != nil {
 		return err
 	}
+	whole := func() {}
 	if os.Getenv("GOGC") == "" {
-		// Calls leave next to nothing to collect, so it costs little to do it
-		// early; a start with a hundred thousand keys would else take twice the memory.
+		// A start with a hundred thousand keys would else take twice the memory.
 		debug.SetGCPercent(startGC)
+		whole = func() { debug.SetGCPercent(callGC) }
 	}
 	log := c.log()
 	allow, err := c.allowed()
@@ -125,8 +130,8 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		return err
 	}
 	node, err := gateway.New(gateway.Config{
-		Spans: spansOf(spans),
-		Node:  enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
+		Spans: spansOf(spans), Whole: whole,
+		Node: enrolled.Node, Name: enrolled.Name, Environment: enrolled.Environment, Build: version,
 		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
 		Fetch:   guard.Client(egress.Control),
 		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice, ShedAfter: c.ShedAfter,
