@@ -35,7 +35,8 @@ type conn struct {
 	wary   bool   // its last answer had no body, whatever the upstream thinks of that
 	freed  int64  // when it became idle; guarded by home.mu
 	hungUp uint64 // the state in which its other side was seen to have hung up; the sweeper's
-	left   uint64 // the same of the caller
+	left   uint64 // the same of the caller, and
+	leftAt int64  // since when
 	turn   turn   // of exchange
 	step   func(uintptr) bool
 }

@@ -12,6 +12,7 @@ const (
 	tick       = 50 * time.Millisecond // how precisely timeouts are kept
 	sweepEvery = time.Second           // how often idle connections are looked at
 	askAfter   = 500 * time.Millisecond
+	leftAfter  = 250 * time.Millisecond // between two looks at a caller who sends no more
 )
 
 // Run keeps the timeouts of all calls, and looks after idle connections, until
@@ -63,31 +64,32 @@ func (s *Set) watch(now int64, ask bool) {
 		switch {
 		case readBy > 0 && now > readBy, writeBy > 0 && now > writeBy:
 			c.abort(state, timedOut)
-		case (ask || c.hungUp == state) && (readBy > 0 || writeBy > 0):
+		case (ask || c.hungUp == state || c.left == state) && (readBy > 0 || writeBy > 0):
 			waiting = append(waiting, c)
 		}
 	}
 	s.mu.Unlock()
 	for _, c := range waiting {
-		c.look(ask)
+		c.look(now)
 	}
 }
 
 // look asks both ends of a call that waits whether they are still there. An
 // upstream that hung up between two calls is otherwise found out only by the
 // timeout when it does not reset the connection. A caller who sends no more may
-// still read: the end of what it sends counts as its end once it was seen twice,
-// at least askAfter apart.
-func (c *conn) look(ask bool) {
+// still read: the end of what it sends counts as its own once it was seen twice,
+// leftAfter apart.
+func (c *conn) look(now int64) {
 	state := c.state.Load()
 	if state&phases != busy {
 		return
 	}
-	if line := c.line.Load(); ask && line != nil && line.Gone() {
-		if c.left == state {
+	if line := c.line.Load(); line != nil && line.Gone() {
+		if c.left != state {
+			c.left, c.leftAt = state, now
+		} else if now-c.leftAt >= int64(leftAfter) {
 			c.abort(state, abandoned)
 		}
-		c.left = state
 	} else if c.raw != nil && c.head.Load() && socket.Ended(c.raw) {
 		if c.hungUp == state { // else the call may just have read the last of it
 			c.abort(state, stale)
