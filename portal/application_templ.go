@@ -1318,7 +1318,19 @@ func signatureField(value, command string, errs fieldErrors) templ.Component {
 			templ_7745c5c3_Var52 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Signature", Name: "signature", Kind: "area", Rows: 3, Value: value, Err: errs.of("proof"), Mono: true, AutoComplete: "off", Hint: "It proves that you hold the certificate's key, which stays with you. Where the key is, run: " + command}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "<div class=\"stack gap2\"><p class=\"hint\">It proves that you hold the certificate's key, which stays with you. Where the key is, run:</p>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = ui.Code(ui.CodeView{ID: "proof-command", Title: "Shell", Tokens: []ui.Token{{Text: command}}}).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Signature", Name: "signature", Kind: "area", Rows: 3, Value: value, Err: errs.of("proof"), Mono: true, AutoComplete: "off", Hint: "What the command prints."}).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 72, "</div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

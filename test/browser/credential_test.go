@@ -2,9 +2,12 @@ package browser_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"strings"
 	"testing"
+
+	"portico/test/fake"
 )
 
 // takers offers an API that takes the given credentials, and returns its hours'
@@ -26,11 +29,14 @@ func (w *town) takers(t *testing.T, slug, name string, policies ...map[string]an
 // it is rotated, ended and revoked.
 func TestCredentialsOfEveryKindAreMadeAndUsed(t *testing.T) {
 	w := inTown(t)
+	tokens := fake.NewIssuer(t, "ES256")
+	tokens.Discover()
 	hours := w.takers(t, "turnstile", "Turnstile", map[string]any{"kind": "basic", "config": map[string]any{}}, map[string]any{"kind": "signature", "config": map[string]any{}},
-		map[string]any{"kind": "jwt", "config": map[string]any{"issuer": "https://login.example/", "jwks": `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`, "algorithms": []string{"EdDSA"}}})
+		map[string]any{"kind": "jwt", "config": map[string]any{"issuer": tokens.Name, "jwks": tokens.Set(), "algorithms": []string{"ES256"}}})
 	b := w.signsUp(t, person{"Tilda Gate", "tilda@gate.example", "another long password", "Gate Keepers"})
 	w.asks(b, "turnstile", "Free", "Gate one", "")
 	const app = "/applications/gate-one"
+	takes := "Turnstile takes a user name and password, a signing secret or a token of " + tokens.Name + "."
 	shoot := func(name string) {
 		t.Helper()
 		if folder := shotsFolder(); folder != "" {
@@ -60,11 +66,11 @@ func TestCredentialsOfEveryKindAreMadeAndUsed(t *testing.T) {
 	secret := func() string { t.Helper(); return b.run(`document.querySelector('#fresh-secret').innerText`) }
 
 	b.visit(app)
-	b.sees("No credentials yet", "Turnstile takes a user name and password, a signing secret or a token of https://login.example/.", "Add the first")
+	b.sees("No credentials yet", takes, "Add the first")
 	b.hides("PORTICO_KEY")
 	shoot("none")
 	open()
-	b.sees("Turnstile takes a user name and password, a signing secret or a token of https://login.example/.")
+	b.sees(takes)
 	b.until("what it takes is chosen", `document.querySelector('[name=kind]').value === 'basic' && document.querySelector('[name=user]').checkVisibility() && !document.querySelector('[name=issuer]').checkVisibility()`)
 	b.accessible()
 	shoot("dialog")
@@ -122,20 +128,33 @@ func TestCredentialsOfEveryKindAreMadeAndUsed(t *testing.T) {
 
 	open()
 	b.choose("Kind", "Token identity")
-	b.until("the one issuer is filled in", `document.querySelector('[name=issuer]').value === 'https://login.example/'`)
+	b.until("the one issuer is filled in", `document.querySelector('[name=issuer]').value === `+js(tokens.Name))
 	shoot("dialog-token")
 	b.follow("Add it")
 	b.sees("Is missing; it is compared with what the token says")
 	b.fill("Client", "gate-client")
+	b.fill("A token of it", tokens.Token(t, "ES256", map[string]any{"azp": "somebody", "sub": "somebody"}))
 	b.follow("Add it")
-	b.sees("is registered", "Token identity of Gate one", "Set TOKEN to an access token of https://login.example/ whose claim azp is gate-client.", `-H "Authorization: Bearer $TOKEN"`)
+	b.sees("Is a token of another client")
+	shoot("token-wrong")
+	b.fill("A token of it", tokens.Token(t, "ES256", map[string]any{"azp": "gate-client", "sub": "gate-client"}))
+	b.follow("Add it")
+	b.sees("is registered", "Token identity of Gate one", "Set TOKEN to an access token of "+tokens.Name+" whose claim azp is gate-client.", `-H "Authorization: Bearer $TOKEN"`)
 	b.accessible()
 	shoot("token")
 
 	open()
 	b.choose("Kind", "Client certificate")
 	shoot("dialog-certificate")
-	b.fill("Certificate", strings.Repeat("ab", 32))
+	key := fake.NewKey(t)
+	b.fill("Certificate", fake.NewAuthority(t, "Clients").IssueWith(t, key, func(*x509.Certificate) {}).Chain)
+	b.fill("Signature", "bm90IGl0")
+	b.follow("Add it")
+	b.sees("Is not the signature of the text")
+	b.accessible()
+	shoot("certificate-wrong")
+	command := b.run(`document.querySelector('#proof-command').innerText.match(/printf %s '([^']+)' \| openssl/)[1]`)
+	b.fill("Signature", fake.Signature(t, key, command))
 	b.follow("Add it")
 	b.sees("is registered", "No API that Gate one may call takes it for all operations.", "Turnstile takes a user name and password")
 	shoot("certificate")

@@ -27,7 +27,7 @@ func TestPicturesOfTheReadme(t *testing.T) {
 	o.follow("Read the document")
 	take(o, "console-import")
 	o.visit("/t/demo/apis/parcels/v1?policy=limit")
-	o.sees("Routes", "Rate limit")
+	o.sees("Routes", "Limits of the plan")
 	take(o, "console-api")
 	o.visit("/t/demo/approvals")
 	o.sees("wants")

@@ -291,6 +291,7 @@ func TestPolicyByKeyboard(t *testing.T) {
 	o.write("1000")
 	tabTo("the choice", named("config.by"))
 	o.keys(kb.ArrowDown)
+	o.keys(kb.ArrowDown)
 	o.until("it has a value", `document.activeElement.value === 'caller'`)
 	tabTo("the button", says("Add to the draft"))
 	o.arrives("the policy", func() { o.keys("\r") })
