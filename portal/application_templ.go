@@ -1318,7 +1318,7 @@ func signatureField(value, command string, errs fieldErrors) templ.Component {
 			templ_7745c5c3_Var52 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "<div class=\"stack gap2\"><p class=\"hint\">It proves that you hold the certificate's key, which stays with you. Where the key is, run:</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 71, "<div class=\"stack gap2\"><p class=\"hint\">A signature proves that you hold the certificate's key, which stays with you. Where the key is, run:</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
