@@ -67,8 +67,7 @@ func TestATenantAsksInSoManyPlacesAndLeavesOthersTheirs(t *testing.T) {
 	if same, _ := held[1].Tables(); same == good {
 		t.Error("two tenants share what is known of tokens")
 	}
-	runtime.KeepAlive(held)
-	held = nil
+	runtime.KeepAlive(held) // and no longer
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // what no policy holds any more is forgotten
 		runtime.GC()
 		if asks(s.Issuer(policy.ID{1}, id(100), question(i)), "b") == nil {
