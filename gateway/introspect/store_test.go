@@ -1,7 +1,6 @@
 package introspect_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,7 +67,7 @@ func TestATenantAsksInSoManyPlacesAndLeavesOthersTheirs(t *testing.T) {
 	if same, _ := held[1].Tables(); same == good {
 		t.Error("two tenants share what is known of tokens")
 	}
-	runtime.KeepAlive(held) // and no longer
+	runtime.KeepAlive(held)                                                            // and no longer
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // what no policy holds any more is forgotten
 		runtime.GC()
 		if asks(s.Issuer(policy.ID{1}, id(100), question(i)), "b") == nil {
@@ -111,9 +111,27 @@ func TestQuestionsThatWaitAreBounded(t *testing.T) {
 	}
 }
 
+// lockedLog may be read while it is written.
+type lockedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func TestWhoeverCannotAskLetsNobodyThrough(t *testing.T) {
 	i := fake.NewIntrospection(t)
-	var log bytes.Buffer
+	var log lockedLog
 	if err := asks(storeOf(nil, &log).Issuer(policy.ID{1}, id(1), question(i)), "canary"); err == nil || strings.Contains(log.String(), "canary") {
 		t.Errorf("without a client: got %v, log %s", err, log.String())
 	}
