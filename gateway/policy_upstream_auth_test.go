@@ -452,9 +452,10 @@ func TestStoredAnswersNeedNoProof(t *testing.T) {
 			}
 			api.Policies = append(api.Policies, list...)
 		})
-		wait(t, "there is a token", func() bool { return r.call(t, "GET", openPath, "").status == 200 })
-		if got := r.call(t, "GET", openPath, ""); got.status != 200 || got.body != "Bearer token-1" {
-			t.Errorf("the cache is first: %v: got %d %s", first, got.status, got.body)
+		for range 2 {
+			if got := r.call(t, "GET", openPath, ""); got.status != 200 || got.body != "Bearer token-1" {
+				t.Errorf("the cache is first: %v: got %d %s", first, got.status, got.body)
+			}
 		}
 		wait(t, "asked anew behind a stale answer", func() bool { return calls.Load() == 2 })
 		if got := r.call(t, "GET", openPath, ""); got.status != 200 || got.body != "Bearer token-1" {

@@ -272,8 +272,10 @@ func (s *set) fetch(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = false
-	close(s.done)
-	s.done = make(chan struct{})
+	defer func() { // only now: who waits looks without a lock
+		close(s.done)
+		s.done = make(chan struct{})
+	}()
 	if err != nil {
 		wait := min(firstAgain<<min(s.failed, 6), lastAgain)
 		s.failed++
