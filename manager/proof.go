@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/manager/store"
 )
 
 // Whoever registers what others issue proves that it is theirs. Of a certificate
@@ -39,8 +40,8 @@ func ProofText(application apim.ID) string {
 func vouches(actor apim.Actor) bool { return actor.Operator || actor.System }
 
 // prove checks the proof of an issuer's tokens. It stands outside of what is
-// written, since it asks the issuer.
-func (a *Access) prove(ctx context.Context, actor apim.Actor, tenant apim.ID, in NewKey) error {
+// written, since it asks the issuer: only for who could register it then.
+func (a *Access) prove(ctx context.Context, actor apim.Actor, tenant, application apim.ID, in NewKey) error {
 	if in.Kind != apim.CredentialJWT || in.Proof == "" && vouches(actor) {
 		return nil
 	}
@@ -51,6 +52,12 @@ func (a *Access) prove(ctx context.Context, actor apim.Actor, tenant apim.ID, in
 		fields.Fail("proof", "required", "is missing; show a token that the issuer gave to this client, or ask the operator to register it")
 	}
 	if err := fields.Err(); err != nil {
+		return err
+	}
+	if err := a.Store.Read(ctx, func(tx *store.Tx) error {
+		_, _, err := a.roomFor(ctx, tx, actor, tenant, application, in.Environment)
+		return err
+	}); err != nil {
 		return err
 	}
 	if a.Prover == nil {

@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -115,33 +116,129 @@ func TestKeysAreThoseThatTheIssuerPublishesItself(t *testing.T) {
 	}
 }
 
-func TestATenantsSilentIssuersHoldUpNoOthers(t *testing.T) {
-	i := fake.NewIssuer(t, "ES256")
-	i.Discover()
-	asked, release := make(chan struct{}, 2), make(chan struct{})
-	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		asked <- struct{}{}
-		<-release
+// silentIssuers are issuers that take a connection and say nothing until they are
+// released: all those on this machine but the one at 127.0.0.1.
+type silentIssuers struct {
+	asked   chan struct{}
+	release chan struct{}
+	client  *http.Client
+}
+
+func silence(t *testing.T) *silentIssuers {
+	s := &silentIssuers{asked: make(chan struct{}, 100), release: make(chan struct{})}
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		s.asked <- struct{}{}
+		<-s.release
 	}))
-	defer silent.Close()
-	p := issuer.New(&http.Client{}, time.Now)
+	t.Cleanup(server.Close)
+	var dialer net.Dialer
+	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !strings.HasPrefix(address, "127.0.0.1:") {
+			address = server.Listener.Addr().String()
+		}
+		return dialer.DialContext(ctx, network, address)
+	}}}
+	return s
+}
+
+func TestATenantsSilentIssuersHoldUpNoOthers(t *testing.T) {
+	i, silent := fake.NewIssuer(t, "ES256"), silence(t)
+	i.Discover()
+	p := issuer.New(silent.client, time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	for range 2 {
-		group.Go(func() { refusedAt(t, "of a silent issuer", p.Prove(ctx, "ten_a", silent.URL, "client", "t"), "issuer") })
+		group.Go(func() { refusedAt(t, "of a silent issuer", p.Prove(ctx, "ten_a", "http://127.0.0.2", "client", "t"), "issuer") })
+		<-silent.asked
 	}
-	<-asked
-	<-asked
-	if err := p.Prove(ctx, "ten_a", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
-		t.Errorf("a third of the tenant: got %v", err)
+	brief, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer end()
+	if err := p.Prove(brief, "ten_a", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
+		t.Errorf("a third of the tenant that cannot wait: got %v", err)
 	}
-	if err := p.Prove(ctx, "ten_b", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
+	third := make(chan error)
+	go func() { third <- p.Prove(t.Context(), "ten_a", i.Name, "client", i.Token(t, "ES256", nil)) }()
+	if err := p.Prove(t.Context(), "ten_b", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
 		t.Errorf("another tenant's: %v", err)
 	}
 	cancel()
-	close(release)
 	group.Wait()
-	if err := p.Prove(t.Context(), "ten_a", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
-		t.Errorf("after that: %v", err)
+	close(silent.release)
+	if err := <-third; err != nil {
+		t.Errorf("a third of the tenant that waits: %v", err)
 	}
+}
+
+func TestASilentIssuerHoldsUpNoOthers(t *testing.T) {
+	i, silent := fake.NewIssuer(t, "ES256"), silence(t)
+	i.Discover()
+	p := issuer.New(silent.client, time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for n := range 16 { // eight tenants' two each
+		group.Go(func() {
+			if err := p.Prove(ctx, apim.ID(fmt.Sprint("ten_", n/2)), "http://127.0.0.2:"+fmt.Sprint(8000+n), "client", "t"); err == nil {
+				t.Error("a silent issuer has proved something")
+			}
+		})
+	}
+	<-silent.asked
+	<-silent.asked
+	if err := p.Prove(t.Context(), "ten_good", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
+		t.Errorf("of another issuer: %v", err)
+	}
+	if n := len(silent.asked); n > 0 {
+		t.Errorf("the silent issuer was asked %d more at a time", n)
+	}
+	cancel()
+	group.Wait()
+	close(silent.release)
+}
+
+func TestWhoFindsAllPlacesTakenWaits(t *testing.T) {
+	i, silent := fake.NewIssuer(t, "ES256"), silence(t)
+	i.Discover()
+	p := issuer.New(silent.client, time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for n := range 16 {
+		group.Go(func() {
+			_ = p.Prove(ctx, apim.ID(fmt.Sprint("ten_", n/2)), fmt.Sprint("http://127.0.0.", 2+n), "client", "t")
+		})
+		<-silent.asked
+	}
+	brief, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer end()
+	if err := p.Prove(brief, "ten_good", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
+		t.Errorf("where all places are taken: got %v", err)
+	}
+	waits := make(chan error)
+	go func() { waits <- p.Prove(t.Context(), "ten_good", i.Name, "client", i.Token(t, "ES256", nil)) }()
+	cancel()
+	if err := <-waits; err != nil {
+		t.Errorf("who waits: %v", err)
+	}
+	group.Wait()
+	close(silent.release)
+}
+
+func TestWaitingOfATenantIsBounded(t *testing.T) {
+	silent := silence(t)
+	p := issuer.New(silent.client, time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	const begun, most = 30, 2 + 16
+	ended := make(chan error, begun)
+	for range begun {
+		go func() { ended <- p.Prove(ctx, "ten_a", "http://127.0.0.2", "client", "t") }()
+	}
+	for range begun - most {
+		if err := <-ended; apim.KindOf(err) != apim.TooMany {
+			t.Errorf("too many that wait: got %v", err)
+		}
+	}
+	cancel()
+	for range most {
+		<-ended
+	}
+	close(silent.release)
 }
