@@ -193,13 +193,16 @@ func (p *Prover) verify(token, issuer string, keys *keyset.Set) (jwt.MapClaims, 
 	)
 	claims := jwt.MapClaims{}
 	_, err := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		for _, name := range []string{"crit", "b64", "zip", "enc", "cty"} {
+		for _, name := range []string{"crit", "b64", "zip", "enc"} {
 			if _, has := t.Header[name]; has {
 				return nil, fmt.Errorf("its head says %q", name)
 			}
 		}
-		if kind, _ := t.Header["typ"].(string); kind != "" && !strings.EqualFold(kind, "jwt") && !strings.EqualFold(kind, "at+jwt") {
+		if kind, has := t.Header["typ"]; has && !slices.Contains([]string{"jwt", "at+jwt"}, mediaType(kind)) {
 			return nil, errors.New("it is no access token")
+		}
+		if kind, has := t.Header["cty"]; has && mediaType(kind) != "json" {
+			return nil, errors.New("it holds another token")
 		}
 		id, _ := t.Header["kid"].(string)
 		var set jwt.VerificationKeySet
@@ -219,6 +222,13 @@ func (p *Prover) verify(token, issuer string, keys *keyset.Set) (jwt.MapClaims, 
 		return nil, wrong("proof", "token", "is no signed JSON Web Token")
 	}
 	return nil, wrong("proof", "token", "is no access token that this issuer has signed and that is good now")
+}
+
+// mediaType is a type as a token's head says it, without what may be left out of
+// it (RFC 7515, section 4.1.9); "" is none that it could be.
+func mediaType(said any) string {
+	text, _ := said.(string)
+	return strings.TrimPrefix(strings.ToLower(text), "application/")
 }
 
 // ofClient checks that a token is the client's own. That it was issued for one is

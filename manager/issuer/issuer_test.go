@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,13 @@ func refusedAt(t *testing.T, what string, err error, field string) {
 	if apim.KindOf(err) != apim.Invalid || !strings.Contains(err.Error(), field+": ") {
 		t.Errorf("%s: got %v, want %s refused", what, err, field)
 	}
+}
+
+// headWith is a token's head that says more than its key.
+func headWith(more map[string]any) map[string]any {
+	head := map[string]any{"alg": "ES256", "kid": "ES256-1"}
+	maps.Copy(head, more)
+	return head
 }
 
 func TestTheClientsOwnTokenAloneProvesIt(t *testing.T) {
@@ -44,6 +52,17 @@ func TestTheClientsOwnTokenAloneProvesIt(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, more := range map[string]map[string]any{
+		"of RFC 9068's type":      {"typ": "at+jwt"},
+		"of its whole media type": {"typ": "application/at+jwt"},
+		"in capitals":             {"typ": "Application/AT+JWT"},
+		"of any JWT's type":       {"typ": "JWT"},
+		"that holds JSON":         {"cty": "application/json"},
+	} {
+		if err := prove(i.Sign(t, "ES256", headWith(more), "ES256-1", i.Claims(nil))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	now := time.Now().Unix()
 	good := i.Token(t, "ES256", nil)
 	head := map[string]any{"alg": "ES256", "kid": "ES256-1"}
@@ -63,8 +82,12 @@ func TestTheClientsOwnTokenAloneProvesIt(t *testing.T) {
 		"unsigned":                 fake.Part(t, map[string]any{"alg": "none"}) + "." + fake.Part(t, i.Claims(nil)) + ".",
 		"a shared key":             fake.Signed(t, "HS256", map[string]any{"alg": "HS256", "kid": "ES256-1"}, []byte(i.Set()), i.Claims(nil)),
 		"another algorithm's key":  i.Sign(t, "RS256", map[string]any{"alg": "RS256", "kid": "ES256-1"}, "RS256-1", i.Claims(nil)),
-		"critical":                 i.Sign(t, "ES256", map[string]any{"alg": "ES256", "kid": "ES256-1", "crit": []string{"x"}}, "ES256-1", i.Claims(nil)),
-		"a proof of another thing": i.Sign(t, "ES256", map[string]any{"alg": "ES256", "kid": "ES256-1", "typ": "dpop+jwt"}, "ES256-1", i.Claims(nil)),
+		"critical":                 i.Sign(t, "ES256", headWith(map[string]any{"crit": []string{"x"}}), "ES256-1", i.Claims(nil)),
+		"a proof of another thing": i.Sign(t, "ES256", headWith(map[string]any{"typ": "dpop+jwt"}), "ES256-1", i.Claims(nil)),
+		"of a type in a type":      i.Sign(t, "ES256", headWith(map[string]any{"typ": "application/application/at+jwt"}), "ES256-1", i.Claims(nil)),
+		"of a type that is empty":  i.Sign(t, "ES256", headWith(map[string]any{"typ": ""}), "ES256-1", i.Claims(nil)),
+		"of a type that is none":   i.Sign(t, "ES256", headWith(map[string]any{"typ": 1}), "ES256-1", i.Claims(nil)),
+		"with another in it":       i.Sign(t, "ES256", headWith(map[string]any{"cty": "application/JWT"}), "ES256-1", i.Claims(nil)),
 	} {
 		refusedAt(t, name, prove(token), "proof")
 		if err := prove(token); err != nil && len(token) > 20 && strings.Contains(err.Error(), token[:20]) {
@@ -148,7 +171,9 @@ func TestATenantsSilentIssuersHoldUpNoOthers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	for range 2 {
-		group.Go(func() { refusedAt(t, "of a silent issuer", p.Prove(ctx, "ten_a", "http://127.0.0.2", "client", "t"), "issuer") })
+		group.Go(func() {
+			refusedAt(t, "of a silent issuer", p.Prove(ctx, "ten_a", "http://127.0.0.2", "client", "t"), "issuer")
+		})
 		<-silent.asked
 	}
 	brief, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
