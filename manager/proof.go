@@ -74,7 +74,7 @@ func (s *shown) checkProof(fields *apim.Check, application apim.ID, proof string
 	case s.leaf == nil:
 		fields.Fail("certificate", "pem", "is a SHA-256 alone, which proves nothing; give the certificate in PEM, or ask the operator to register it")
 	case proof == "":
-		fields.Fail("proof", "required", "is missing; sign the text %q with the certificate's key, by SHA-256, and give the signature in base64", ProofText(application))
+		fields.Fail("proof", "required", "is missing; sign the text %q with the certificate's key, by SHA-256 (an Ed25519 key signs the text itself), and give the signature in base64", ProofText(application))
 	default:
 		signature, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(proof), ""))
 		if err != nil || len(signature) > longestProof {

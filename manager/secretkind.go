@@ -62,8 +62,8 @@ func checkNewKey(fields *apim.Check, in *NewKey, application apim.ID, vouched bo
 	only("subject", in.Subject, apim.CredentialJWT)
 	only("user", in.User, apim.CredentialBasic)
 	only("certificate", in.Certificate, apim.CredentialCertificate)
-	if in.Kind.Secret() {
-		only("proof", in.Proof, apim.CredentialCertificate)
+	if in.Kind.Secret() && in.Proof != "" {
+		fields.Fail("proof", "kind", "is for credentials of the kinds %s and %s; leave it out", apim.CredentialJWT, apim.CredentialCertificate)
 	}
 	name := "Key"
 	switch in.Kind {

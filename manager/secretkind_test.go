@@ -2,6 +2,10 @@ package manager_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -202,6 +206,39 @@ func testIdentityIsRegisteredOnceInAnEnvironment(t *testing.T, place postgres.Pl
 		}
 		if g := m.granted("sandbox", inSandbox, 0); g.Application != app.ID.UUID() {
 			t.Errorf("%s: in the sandbox nodes get %+v", in.Kind, g)
+		}
+	}
+}
+
+func TestCertificatesOfEveryKindOfKeyAreProved(t *testing.T) {
+	m := newMarket(t, postgres.File)
+	_, pure, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]crypto.Signer{
+		"ECDSA": fake.NewKey(t), "RSA": must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)), "Ed25519": pure,
+	} {
+		in := manager.NewKey{Kind: apim.CredentialCertificate, Certificate: fake.NewAuthority(t, "Clients").IssueWith(t, key, func(*x509.Certificate) {}).Chain}
+		in.Proof = fake.Signature(t, key, manager.ProofText("app_other"))
+		_, err := m.credential(in)
+		wantFields(t, err, "proof")
+		in.Proof = fake.Signature(t, key, manager.ProofText(m.app.ID)+"\n")
+		if _, err := m.credential(in); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsShownIsRefusedByTheKindsThatTakeIt(t *testing.T) {
+	m := newMarket(t, postgres.File)
+	for _, kind := range []apim.CredentialKind{apim.CredentialKey, apim.CredentialBasic, apim.CredentialSignature} {
+		_, err := m.credential(manager.NewKey{Kind: kind, Proof: "eyJ"})
+		wantFields(t, err, "proof")
+		for _, taken := range []apim.CredentialKind{apim.CredentialJWT, apim.CredentialCertificate} {
+			if !strings.Contains(err.Error(), string(taken)) {
+				t.Errorf("%s with a proof: got %v, want %s named, which takes one", kind, err, taken)
+			}
 		}
 	}
 }

@@ -30,7 +30,7 @@ func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
 	firstPEM, first := certificateOf()
 	secondPEM, second := certificateOf()
 	b.get(app).wants(t, http.StatusOK, "Add credential")
-	b.get(app+"/keys/new").wants(t, http.StatusOK, "API key", "User name and password", "Signing secret", "Token identity", "Client certificate", "Issuer", "see once", "of "+string(id)+"' | openssl dgst -sha256 -sign")
+	b.get(app+"/keys/new").wants(t, http.StatusOK, "API key", "User name and password", "Signing secret", "Token identity", "Client certificate", "Issuer", "see once", "of "+string(id)+"'", "openssl dgst -sha256 -sign", "openssl pkeyutl -sign -rawin")
 
 	// What another kind's fields hold is left out: they are not seen.
 	b.post(app+"/keys", "nonce", "a", "kind", "basic", "user", "till", "issuer", "left over", "name", "Desk").

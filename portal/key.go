@@ -213,9 +213,12 @@ func (p *portal) atManager(r *reader, do string, args ...string) string {
 	return command
 }
 
-// signCommand signs what proves that a certificate is an application's.
+// signCommand signs what proves that a certificate is an application's. Its first
+// half takes RSA and ECDSA keys, wherever there is an openssl; Ed25519 keys sign no
+// SHA-256, and are left to the second, which reads a file alone.
 func signCommand(application apim.ID) string {
-	return "printf %s '" + manager.ProofText(application) + "' | openssl dgst -sha256 -sign key.pem | base64"
+	return "printf %s '" + manager.ProofText(application) + "' > proof.txt && " +
+		"(openssl dgst -sha256 -sign key.pem proof.txt 2>/dev/null || openssl pkeyutl -sign -rawin -inkey key.pem -in proof.txt) | base64"
 }
 
 // latestEnd is the choice of a key that lives as long as its plans allow.
