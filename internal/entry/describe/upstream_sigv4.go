@@ -13,7 +13,7 @@ A plus in a query is sent as %20, which is what AWS reads it as. Paths to S3 are
 
 Access key, secret and session token are secret values of the environment, to which the policy refers by name. They are sealed until a gateway signs with them, and are shown nowhere again. Temporary credentials are replaced by changing the values, by REST for instance: what refers to them is published by itself. A gateway's clock may differ from AWS's by five minutes at most.
 
-An API with several upstreams may have a policy for each, which says its name. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says.`,
+An API with several upstreams may have a policy for each, which says its name: it counts for what is called in its place too, such as the candidate of a split. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says.`,
 	Examples: []Example{
 		{"A private API of API Gateway", `{"access_key_id": "${aws_key_id}", "secret_access_key": "${aws_secret}", "region": "eu-central-1", "service": "execute-api"}`},
 		{"Objects of S3, as they stream", `{"access_key_id": "${aws_key_id}", "secret_access_key": "${aws_secret}", "session_token": "${aws_session}", "region": "eu-central-1", "service": "s3", "body": "unsigned"}`},
