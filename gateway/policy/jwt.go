@@ -77,7 +77,7 @@ func newJWTStep(config entry.JWTPolicy, tenant ID, tools Tools, among among) *jw
 			Issuer: config.Issuer, Audiences: config.Audiences, Algorithms: config.Algorithms, AccessOnly: config.AccessOnly,
 			Skew: time.Duration(config.SkewMS) * time.Millisecond,
 		},
-		maxStale: (config.KeysMaxStaleMS + 999) / 1000, keys: noKeys{}, tokens: tools.Tokens, grants: tools.Grants, among: among,
+		maxStale: (config.KeysMaxStaleMS + 999) / 1000, keys: noKeys{}, tokens: tools.Tokens.Of(tenant), grants: tools.Grants, among: among,
 	}
 	if s.maxStale == 0 {
 		s.maxStale = int64(usualMaxStale / time.Second)

@@ -30,7 +30,7 @@ func taking(i *fake.Issuer, algorithms ...string) *entry.JWTPolicy {
 func registered(i *fake.Issuer) policy.Tools {
 	return policy.Tools{
 		Grants:  known{entry.TokenHash(i.Name, "client"): grantFor()},
-		Limiter: policy.NewLimiter(1024), Tokens: token.NewTable(64),
+		Limiter: policy.NewLimiter(1024), Tokens: token.NewTables(64),
 	}
 }
 
@@ -74,6 +74,36 @@ func TestTokensOfEachAlgorithmAreTaken(t *testing.T) {
 		if got := code(chain.Run(context.Background(), calling("Authorization: Bearer "+i.Token(t, other, nil)))); got != "credential_invalid" {
 			t.Errorf("%s takes a token by %s: %s", a, other, got)
 		}
+	}
+}
+
+// TestNoTenantsTokensMakeAnothersBeVerifiedAgain tells a token that is known from one
+// that is verified by a clock that goes back to before the token is valid.
+func TestNoTenantsTokensMakeAnothersBeVerifiedAgain(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	tools := registered(i)
+	tools.Tokens = token.NewTables(1) // four places
+	chainOf := func(tenant int) *policy.Chain {
+		return policy.NewCompiler(entry.API{Version: uuid(1), Tenant: uuid(tenant), Policies: []entry.Policy{{Config: taking(i, "ES256")}}}, tools).Route(entry.Route{Operation: "list"})
+	}
+	mine, others := chainOf(9), chainOf(8)
+	now := time.Now()
+	call := func(chain *policy.Chain, text string, at time.Time) error {
+		ex := calling("Authorization: Bearer " + text)
+		ex.Now = at
+		return chain.Run(context.Background(), ex)
+	}
+	text := i.Token(t, "ES256", map[string]any{"nbf": now.Unix() - 10})
+	if err := call(mine, text, now); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 20 {
+		if err := call(others, i.Token(t, "ES256", map[string]any{"jti": n, "exp": now.Unix() + 3000}), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := call(mine, text, now.Add(-time.Minute)); err != nil {
+		t.Errorf("the token is verified again: %v", err)
 	}
 }
 

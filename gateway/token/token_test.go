@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -88,10 +89,57 @@ func TestTableKeepsWhatItHasRoomFor(t *testing.T) {
 	if table.Find(&large.Hash, &large.Policy) != nil {
 		t.Error("a token is kept that takes too much memory")
 	}
+	half := func(n uint64) *token.Verified { // two of them take all the memory of their set
+		v := verified(n, 400)
+		v.Claims = claimsOf(t, i, map[string]any{"a": make([]int, 80)})
+		return v
+	}
+	table = token.NewTable(1)
+	for n := range uint64(4) {
+		table.Keep(half(n))
+		known := 0
+		for n := range uint64(4) {
+			if v := verified(n, 0); table.Find(&v.Hash, &v.Policy) != nil {
+				known++
+			}
+		}
+		if last := half(n); known != min(int(n)+1, 2) || table.Find(&last.Hash, &last.Policy) == nil {
+			t.Errorf("%d of half a set's memory are kept, and the last: %v", known, table.Find(&last.Hash, &last.Policy) != nil)
+		}
+	}
 	none := (*token.Table)(nil)
 	none.Keep(large)
 	if none.Find(&large.Hash, &large.Policy) != nil {
 		t.Error("no table knows a token")
+	}
+}
+
+func TestNoTenantsTokensPushOutAnothers(t *testing.T) {
+	tables := token.NewTables(1 << 14)
+	first, second := tables.Of([16]byte{1}), tables.Of([16]byte{2})
+	mine := &token.Verified{Hash: [32]byte{9}, Until: 1}
+	second.Keep(mine)
+	for n := range uint64(100_000) {
+		v := &token.Verified{Until: 1 << 40}
+		binary.LittleEndian.PutUint64(v.Hash[:], n)
+		first.Keep(v)
+	}
+	if tables.Of([16]byte{2}).Find(&mine.Hash, &mine.Policy) != mine || first.Find(&mine.Hash, &mine.Policy) != nil {
+		t.Error("a tenant's token is gone, or known to another")
+	}
+	if (*token.Tables)(nil).Of([16]byte{1}) != nil {
+		t.Error("there is a table of no tables")
+	}
+	runtime.KeepAlive(second)
+}
+
+func TestATableNobodyHoldsIsForgotten(t *testing.T) {
+	tables := token.NewTables(4)
+	mine := &token.Verified{Hash: [32]byte{9}}
+	tables.Of([16]byte{1}).Keep(mine)
+	runtime.GC()
+	if tables.Of([16]byte{1}).Find(&mine.Hash, &mine.Policy) != nil {
+		t.Error("it is kept")
 	}
 }
 
