@@ -193,6 +193,7 @@ func (a *aws) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		names = err.Error()
 	}
+	w.Header().Set("X-Path", r.URL.EscapedPath())
 	w.Header().Set("Content-Length", fmt.Sprint(len(names)))
 	io.WriteString(w, names)
 }
@@ -274,6 +275,19 @@ func TestUnsignedBodiesStreamToS3(t *testing.T) {
 		}
 		if got := r.call(t, "GET", "/demo/orders/v1/files/a+b*c/d%20e?prefix=a/b+c", ""); got.status != 200 {
 			t.Errorf("a path that is not plain: got %d %s", got.status, got.body)
+		}
+	})
+}
+
+func TestPathsToServicesBesideS3StayAsTheyAre(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		aws := newAWS(t)
+		r := startProving(t, lane, func(api *entry.API) {
+			api.Upstreams[0].Targets[0].URL = aws.URL
+			api.Policies = append(api.Policies, signatureProof(func(c *entry.UpstreamSigV4) { c.Service = "s3tables" }))
+		})
+		if got := r.call(t, "GET", "/demo/orders/v1/files/arn%3Aaws:b+c*", ""); got.status != 200 || got.header.Get("X-Path") != "/files/arn%3Aaws:b+c*" {
+			t.Errorf("got %d %s, and the service %q", got.status, got.body, got.header.Get("X-Path"))
 		}
 	})
 }

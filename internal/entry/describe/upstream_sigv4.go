@@ -9,7 +9,7 @@ A body that is signed is read whole before the upstream is called, up to max_bod
 
 What a caller sent in Authorization goes no further. Of the headers whose names begin with X-Amz- only those go out that are listed here, whoever sets them: they tell a service what to do, such as to copy another object, and would do so in the gateway's name. For the JSON protocols list X-Amz-Target.
 
-A plus in a query is sent as %20, which is what AWS reads it as. Paths to S3 are sent with everything escaped that is not plain.
+A plus in a query is sent as %20, which is what AWS reads it as. Paths to S3 are sent with everything escaped that is not plain. The body's hash is told in X-Amz-Content-Sha256 to those services that ask for it: S3, OpenSearch Serverless (aoss) and Glacier.
 
 Access key, secret and session token are secret values of the environment, to which the policy refers by name. They are sealed until a gateway signs with them, and are shown nowhere again. Temporary credentials are replaced by changing the values, by REST for instance: what refers to them is published by itself. A gateway's clock may differ from AWS's by five minutes at most.
 
