@@ -59,6 +59,66 @@ func TestClaimsAreLookedUpByWhatTheyAre(t *testing.T) {
 	}
 }
 
+// TestATokenNeedNotNameItsKey has an issuer with more and more keys.
+func TestATokenNeedNotNameItsKey(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256", "ES384")
+	rules := rulesOf(i)
+	verify := func(head map[string]any, key string) error {
+		set, err := keyset.Parse([]byte(i.Set()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := rules.Read(i.Sign(t, "ES256", head, key, i.Claims(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = rules.Verify(read, set, time.Now())
+		return err
+	}
+	unnamed := map[string]any{"alg": "ES256"}
+	for n := 1; n <= 4; n++ {
+		name := fmt.Sprint("ES256-", n)
+		i.Add(t, "ES256", name)
+		for _, key := range []string{"ES256-1", name} {
+			if err := verify(unnamed, key); err != nil {
+				t.Errorf("of %d keys, by %s: %v", n, key, err)
+			}
+		}
+		i.Hide(name, true)
+		if err := verify(unnamed, name); !errors.Is(err, token.ErrNoKey) {
+			t.Errorf("of %d keys, by one that is not published: %v", n, err)
+		}
+		i.Hide(name, false)
+	}
+	i.Add(t, "ES256", "ES256-5")
+	refusal := (*token.Refusal)(nil)
+	if err := verify(unnamed, "ES256-1"); !errors.As(err, &refusal) || !strings.Contains(refusal.Detail, "names no key") {
+		t.Errorf("of five keys: got %v", err)
+	}
+	if err := verify(map[string]any{"alg": "ES256", "kid": "ES256-5"}, "ES256-5"); err != nil {
+		t.Errorf("of five keys, by name: %v", err)
+	}
+}
+
+func TestManyKeysOfOneNameAreNotAllTried(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	one := strings.TrimSuffix(strings.TrimPrefix(i.Set(), `{"keys":[`), "]}")
+	for n, want := range map[int]bool{1: true, 4: true, 5: false} {
+		set, err := keyset.Parse([]byte(`{"keys":[` + strings.Repeat(one+",", n-1) + one + "]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules := rulesOf(i)
+		read, err := rules.Read(i.Token(t, "ES256", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rules.Verify(read, set, time.Now()); (err == nil) != want {
+			t.Errorf("of %d: %v", n, err)
+		}
+	}
+}
+
 func TestTableKeepsWhatItHasRoomFor(t *testing.T) {
 	i := fake.NewIssuer(t, "ES256")
 	claims := claimsOf(t, i, nil)
