@@ -10,13 +10,16 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"portico/gateway/policy"
 	"portico/gateway/token"
 	"portico/internal/entry"
+	"portico/internal/entry/keyset"
 	"portico/internal/secret"
 	"portico/test/fake"
 )
@@ -105,6 +108,49 @@ func TestNoTenantsTokensMakeAnothersBeVerifiedAgain(t *testing.T) {
 	if err := call(mine, text, now.Add(-time.Minute)); err != nil {
 		t.Errorf("the token is verified again: %v", err)
 	}
+}
+
+// rotating is an issuer's keys that a test replaces.
+type rotating struct{ set *keyset.Set }
+
+func (r *rotating) Keys(policy.ID, string) policy.KeySet { return rotated{r} }
+
+type rotated struct{ *rotating }
+
+func (r rotated) Keys() (*keyset.Set, int64) { return r.set, 0 }
+func (rotated) Ask(context.Context)          {}
+
+func TestKnownTokensHoldNoKeysThatTheirIssuerHasReplaced(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	parse := func() *keyset.Set {
+		set, err := keyset.Parse([]byte(i.Set()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	keys, tools, config := &rotating{parse()}, registered(i), taking(i, "ES256")
+	tools.KeySets = keys
+	config.JWKS, config.JWKSURL = "", i.URL
+	chain, text := routeOf(tools, entry.Policy{Config: config}), "Authorization: Bearer "+i.Token(t, "ES256", nil)
+	for range 2 {
+		if err := chain.Run(context.Background(), calling(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := weak.Make(keys.set)
+	keys.set = parse()
+	runtime.GC()
+	if old.Value() != nil {
+		t.Error("the old keys are held")
+	}
+	i.Hide("ES256-1", true)
+	i.Add(t, "ES256", "ES256-2")
+	keys.set = parse()
+	if got := code(chain.Run(context.Background(), calling(text))); got != "credential_invalid" {
+		t.Errorf("a known token whose key is gone: got %s", got)
+	}
+	runtime.KeepAlive(chain)
 }
 
 // TestForgedTokensAreRefused has the attacks that are known against verifiers of

@@ -15,13 +15,15 @@ import (
 type Verified struct {
 	Hash    [32]byte // SHA-256 of its text
 	Policy  [16]byte
-	Refused *Refusal    // nil of a good one
-	Keys    *keyset.Set // nil where its issuer was asked
-	Until   int64       // seconds since 1970; not good from then on
-	Claims  *Claims
-	Scopes  []string
-	Name    string   // of the claim that names the application
-	Grant   [32]byte // the hash that it is registered by
+	Refused *Refusal // nil of a good one
+	// Keys are none where its issuer was asked. They are not held: a table keeps
+	// more tokens than an issuer has keys in its time.
+	Keys   weak.Pointer[keyset.Set]
+	Until  int64 // seconds since 1970; not good from then on
+	Claims *Claims
+	Scopes []string
+	Name   string   // of the claim that names the application
+	Grant  [32]byte // the hash that it is registered by
 	// Certificate is the SHA-256 of the client certificate that it is bound to; nil
 	// for none.
 	Certificate *[32]byte
