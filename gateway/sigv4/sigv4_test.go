@@ -152,7 +152,9 @@ func TestSignaturesOfOtherServices(t *testing.T) {
 			"host;x-amz-content-sha256;x-amz-date", "d6d257ee64a96ef20d265bfeaa03e2a521d2dd6b398379cda9fad4fe42a55363",
 		},
 		{
-			"glacier", "", "GET", "/-/vaults/a%20b/archives", []sigv4.Field{{"X-Amz-Glacier-Version", "2012-06-01"}}, hashOf(""),
+			"glacier", "", "GET", "/-/vaults/a%20b/archives",
+			[]sigv4.Field{{"X-Amz-Glacier-Version", "2012-06-01"}},
+			hashOf(""),
 			"host;x-amz-content-sha256;x-amz-date;x-amz-glacier-version", "74431963dad68b57e2b1eac15aa4a6609faa0c8206a1c298343ce39f7f943ee1",
 		},
 		{
