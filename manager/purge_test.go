@@ -71,9 +71,21 @@ func testPurgeReachesTheNodesAndTheAuditLog(t *testing.T, place postgres.Place) 
 	if got := p.audited(p.shop.ID, "cache.purge"); got != 10 {
 		t.Errorf("%d rows in the audit log, want 10", got)
 	}
-	for _, wrong := range []manager.Purge{{Tag: "red", URL: "/x"}, {Tag: "a b"}, {Tag: "a,b"}, {URL: "orders"}, {URL: "orders/https://a.example/x"},
+	for _, wrong := range []manager.Purge{
+		{Tag: "red", URL: "/x"},
+		{Tag: "a b"},
+		{Tag: "a,b"},
+		{URL: "orders"},
+		{URL: "orders/https://a.example/x"},
 		// The gateway refuses these: nothing is stored of them, and something else is meant.
-		{URL: "/red shoes"}, {URL: "/a\tb"}, {URL: "/100%"}, {URL: "/a%2Fb"}, {URL: `/a\b`}, {URL: "/a/../b"}, {URL: "/a/%2e"}, {URL: "https://api.example.com/a/..;x/b"},
+		{URL: "/red shoes"},
+		{URL: "/a\tb"},
+		{URL: "/100%"},
+		{URL: "/a%2Fb"},
+		{URL: `/a\b`},
+		{URL: "/a/../b"},
+		{URL: "/a/%2e"},
+		{URL: "https://api.example.com/a/..;x/b"},
 	} {
 		refused(t, purge(wrong), apim.Invalid)
 	}

@@ -330,7 +330,7 @@ func TestWaitingCallsOfATenantAreBounded(t *testing.T) {
 					call(tenant, key) // it stays
 				}
 			}
-			for i := range keys * 1000 {
+			for i := range most/4 + 500 {
 				for _, tenant := range tenants {
 					group.Go(func() { call(tenant, i%keys) })
 				}
