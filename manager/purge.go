@@ -45,9 +45,6 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 	if err != nil {
 		return Purged{}, err
 	}
-	if c.Purges == nil {
-		return Purged{}, errNotPurged
-	}
 	slug := ""
 	err = c.write(repeatable(ctx), actor, func(u *unit) error {
 		e, err := environment(ctx, u.System(), environmentSlug, "environment")
@@ -61,6 +58,9 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 		}
 		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
 			return err
+		}
+		if c.Purges == nil {
+			return errNotPurged
 		}
 		purge.Version, slug = v.ID.UUID(), e.Slug
 		return u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s are to be purged: %s", v.Label, e.Slug, said)
