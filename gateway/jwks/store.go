@@ -23,6 +23,7 @@ import (
 	"weak"
 
 	"portico/gateway/policy"
+	"portico/gateway/supply"
 	"portico/internal/entry/keyset"
 )
 
@@ -82,7 +83,7 @@ func (s *Store) Keys(tenant policy.ID, url string) policy.KeySet {
 		s.drop(at)
 	}
 	if s.counts[tenant] >= maxSets {
-		s.options.Log.Warn("a tenant names too many places of keys; this one is not fetched", "tenant", tenant, "url", shown(url))
+		s.options.Log.Warn("a tenant names too many places of keys; this one is not fetched", "tenant", tenant, "url", supply.Shown(url))
 		return barred{}
 	}
 	made := &set{url: at.url, store: s, done: make(chan struct{})}
@@ -204,12 +205,6 @@ func (barred) Keys() (*keyset.Set, int64) { return nil, 0 }
 // Ask implements policy.KeySet.
 func (barred) Ask(context.Context) {}
 
-// shown is an address without its query, which may hold a secret.
-func shown(url string) string {
-	before, _, _ := strings.Cut(url, "?")
-	return before
-}
-
 // set are the keys that one address publishes.
 type set struct {
 	url   string
@@ -264,6 +259,7 @@ func (s *set) begin(now time.Time) (due, failed bool) {
 
 func (s *set) fetch(ctx context.Context) {
 	data, fresh, err := s.store.get(ctx, s.url)
+	err = supply.Plain(err)
 	var parsed *keyset.Set
 	if err == nil {
 		parsed, err = keyset.Parse(data)
@@ -281,7 +277,7 @@ func (s *set) fetch(ctx context.Context) {
 		s.failed++
 		s.next = now.Add(wait)
 		if ctx.Err() == nil {
-			s.store.options.Log.Warn("keys of an issuer not fetched", "url", shown(s.url), "again_in", wait, "error", err)
+			s.store.options.Log.Warn("keys of an issuer not fetched", "url", supply.Shown(s.url), "again_in", wait, "error", err)
 		}
 		return
 	}
@@ -289,7 +285,7 @@ func (s *set) fetch(ctx context.Context) {
 	if s.raw != string(data) {
 		s.raw = string(data)
 		s.keys.Store(parsed)
-		s.store.options.Log.Info("keys of an issuer", "url", shown(s.url), "keys", parsed.Len())
+		s.store.options.Log.Info("keys of an issuer", "url", supply.Shown(s.url), "keys", parsed.Len())
 	}
 	s.goodAt.Store(now.Unix())
 }

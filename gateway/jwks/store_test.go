@@ -26,9 +26,32 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 
 func (c *clock) move(d time.Duration) { c.ahead.Add(int64(d)) }
 
+// journal is a log that a test reads.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 func running(t *testing.T, c *clock) *jwks.Store {
 	t.Helper()
-	store := jwks.NewStore(jwks.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	return telling(t, c, io.Discard)
+}
+
+func telling(t *testing.T, c *clock, log io.Writer) *jwks.Store {
+	t.Helper()
+	store := jwks.NewStore(jwks.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.NewTextHandler(log, nil))})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- store.Run(ctx) }()
@@ -148,6 +171,28 @@ func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
 				t.Errorf("got %d keys of it", keys.Len())
 			}
 		})
+	}
+}
+
+// TestTheQueryOfAnAddressIsNotLogged has one that answers nobody, one that ends in
+// its answer, and one that redirects to nowhere.
+func TestTheQueryOfAnAddressIsNotLogged(t *testing.T) {
+	cut, away := fake.NewIssuer(t, "ES256"), fake.NewIssuer(t, "ES256")
+	cut.Answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"keys":`))
+	})
+	away.Answers(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/?api_key=canary", http.StatusFound)
+	})
+	for name, url := range map[string]string{"away": "http://127.0.0.1:1/keys", "cut": cut.URL, "redirected": away.URL, "no URL": "http://127.0.0.1:1/%zz"} {
+		var log journal
+		set := telling(t, &clock{}, &log).Keys(policy.ID{1}, url+"?api_key=canary")
+		set.Ask(context.Background())
+		wait(t, name+": a word in the log", func() bool { return strings.Contains(log.String(), "not fetched") })
+		if text := log.String(); strings.Contains(text, "canary") || !strings.Contains(text, "error=") {
+			t.Errorf("%s: the log says %s", name, text)
+		}
 	}
 }
 
