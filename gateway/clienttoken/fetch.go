@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"portico/gateway/policy"
+	"portico/gateway/supply"
 )
 
 // maxToken bounds a token: it has to fit into the head of a request.
@@ -70,7 +71,7 @@ func told(err error) error {
 		}
 		return fmt.Errorf("the issuer has answered %d %s", refused.Response.StatusCode, status)
 	case errors.As(err, &failed): // its text holds the address, with the query
-		return fmt.Errorf("the issuer cannot be reached: %w", failed.Err)
+		return fmt.Errorf("the issuer cannot be reached: %w", supply.Plain(failed))
 	}
 	return errors.New("the issuer's answer is no token")
 }

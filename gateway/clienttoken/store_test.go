@@ -339,21 +339,30 @@ func TestATokenIsOneTenantsAndOneRequests(t *testing.T) {
 	runtime.KeepAlive(first)
 }
 
+// TestOneTenantsSourcesAreBounded has one too many, as a publish of many APIs makes
+// them beside those that it replaces: that one's turn comes without another.
 func TestOneTenantsSourcesAreBounded(t *testing.T) {
 	r := start(t)
 	var kept []policy.TokenSource
-	for i := range 201 {
+	for i := range 200 {
 		request := r.request()
-		request.ClientID = strings.Repeat("a", i)
+		request.Scopes = []string{strings.Repeat("a", i)}
 		kept = append(kept, r.Source(tenant(1), request))
 	}
-	if _, _, err := kept[200].Token(t.Context()); err == nil {
+	beyond := r.Source(tenant(1), r.request())
+	if _, after, err := beyond.Token(t.Context()); err == nil || after <= 0 || r.issuer.Asked() != 0 {
+		t.Errorf("the one too many: got %v after %v, asked %d times", err, after, r.issuer.Asked())
+	}
+	if beyond.Renew(t.Context(), "a", true) || beyond.GoodFor() != 0 {
 		t.Error("the one too many has a token")
 	}
 	want(t, r.Source(tenant(2), r.request()), "token-1")
+	want(t, kept[199], "token-2")
+	runtime.KeepAlive(kept)
+	kept = nil
 	eventually(t, "room for another", func() bool {
 		runtime.GC()
-		_, _, err := r.Source(tenant(1), r.request()).Token(t.Context())
+		_, _, err := beyond.Token(t.Context())
 		return err == nil
 	})
 }
