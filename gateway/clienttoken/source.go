@@ -27,8 +27,11 @@ type token struct {
 	until int64 // nanoseconds since 1970
 }
 
-// errNone is why there is no token where no request has failed.
-var errNone = errors.New("there is no token yet")
+// Why there is no token though no request has failed.
+var (
+	errNone   = errors.New("there is no token yet")
+	errBarred = errors.New("too many tokens are wanted by the API's provider")
+)
 
 // Token implements policy.TokenSource.
 func (s *source) Token(ctx context.Context) (string, time.Duration, error) {
@@ -40,7 +43,7 @@ func (s *source) Token(ctx context.Context) (string, time.Duration, error) {
 	case errors.As(err, &paused):
 		return "", paused.For, err
 	case errors.Is(err, supply.ErrBarred):
-		return "", tryForPlace, err
+		return "", tryForPlace, errBarred
 	case err != nil:
 		return "", tryAgain, err
 	}

@@ -67,7 +67,9 @@ func usual() supply.Options[*number] {
 	return supply.Options[*number]{Most: 10, AtATime: 8, OfTenant: 2}
 }
 
-func (n *number) wait(every time.Duration) error { return n.Wait(context.Background(), every, time.Hour) }
+func (n *number) wait(every time.Duration) error {
+	return n.Wait(context.Background(), every, time.Hour)
+}
 
 func thing(t *testing.T, s *store, tenant byte, key int, fetch func(context.Context, int64) error) *number {
 	t.Helper()
