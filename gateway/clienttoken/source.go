@@ -19,12 +19,25 @@ type source struct {
 	kept atomic.Pointer[token] // nil: none was ever got
 	due  atomic.Int64          // when the next is to be got, by those who use it; nanoseconds since 1970
 	used atomic.Bool           // since the last was got
+	anew atomic.Bool           // the next is got because the one at hand was refused
 }
 
 // token is one that was got. It never changes.
 type token struct {
 	text  string
 	until int64 // nanoseconds since 1970
+	// row is how many tokens in a row were got, up to this one, because the one before
+	// was refused.
+	row int
+}
+
+// pause is how long after the request for a token the next begins because this one
+// is refused too: an upstream that refuses all of them does so for reasons of its own.
+func (t *token) pause() time.Duration {
+	if t == nil {
+		return renewEvery
+	}
+	return min(renewEvery<<min(t.row, 10), renewRarely)
 }
 
 // Why there is no token though no request has failed.
@@ -93,22 +106,22 @@ func (s *source) GoodFor() time.Duration {
 
 // Renew implements policy.TokenSource.
 func (s *source) Renew(ctx context.Context, refused string, wait bool) bool {
-	if s.another(refused) {
+	t := s.kept.Load()
+	if t != nil && t.text != refused {
 		return true
 	}
-	switch {
-	case s.Recent(renewEvery):
+	if s.Recent(t.pause()) {
 		return false
-	case !wait:
+	}
+	s.anew.Store(true)
+	if !wait {
 		s.Ask()
 		return false
 	}
-	return s.wait(ctx, renewEvery) == nil && s.another(refused)
-}
-
-// another reports whether the token at hand is another one.
-func (s *source) another(refused string) bool {
-	t := s.kept.Load()
+	if s.wait(ctx, t.pause()) != nil {
+		return false
+	}
+	t = s.kept.Load()
 	return t != nil && t.text != refused
 }
 
@@ -120,13 +133,19 @@ func (s *source) Due(now time.Time, failing bool) bool {
 // Get implements supply.Source. The token counts from when it was asked for, and a
 // little less than it says: a call with it is to arrive before its end.
 func (s *source) Get(ctx context.Context, began time.Time) error {
+	anew := s.anew.Load()
 	text, life, err := s.store.fetch(ctx, s.request)
 	if err != nil {
 		return err
 	}
+	row := 0
+	if t := s.kept.Load(); t != nil && anew {
+		row = t.row + 1
+	}
 	margin := min(life/10, 5*time.Second)
 	s.due.Store(began.Add(life / 5 * 4).UnixNano())
-	s.kept.Store(&token{text, began.Add(life - margin).UnixNano()})
+	s.kept.Store(&token{text, began.Add(life - margin).UnixNano(), row})
 	s.used.Store(false)
+	s.anew.Store(false) // also for those who came meanwhile: it is theirs too
 	return nil
 }

@@ -28,8 +28,9 @@ const (
 	tryAgain    = time.Second
 	tryForPlace = time.Minute
 	// renewEvery is how often a token is got because upstreams refuse the one at
-	// hand.
-	renewEvery = 5 * time.Second
+	// hand. Each in a row that is refused too doubles it, up to renewRarely.
+	renewEvery  = 5 * time.Second
+	renewRarely = 5 * time.Minute
 	// maxSources bounds what one tenant may make a node keep.
 	maxSources = 200
 	// requestsAtATime are of all tenants together.

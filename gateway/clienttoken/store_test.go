@@ -310,6 +310,10 @@ func TestARefusedTokenIsGotAnewOnceInAWhile(t *testing.T) {
 		t.Errorf("asked %d times", r.issuer.Asked())
 	}
 	r.clock.move(6 * time.Second)
+	if s.Renew(t.Context(), "token-2", true) || r.issuer.Asked() != 2 {
+		t.Error("the second in a row is got as soon as the first")
+	}
+	r.clock.move(5 * time.Second)
 	if s.Renew(t.Context(), "token-2", false) {
 		t.Error("it has waited")
 	}
@@ -318,11 +322,52 @@ func TestARefusedTokenIsGotAnewOnceInAWhile(t *testing.T) {
 		return got == "token-3"
 	})
 	r.issuer.Say(503, "text/plain", "away")
-	r.clock.move(6 * time.Second)
-	if s.Renew(t.Context(), "token-3", true) {
+	r.clock.move(21 * time.Second)
+	if s.Renew(t.Context(), "token-3", true) || r.issuer.Asked() != 4 {
 		t.Error("got anew though the issuer is away")
 	}
 	want(t, s, "token-3") // others may not be refused
+}
+
+// TestAnUpstreamThatRefusesAllTokensHasFewGot refuses each, as one does whose own
+// users have no session: whoever may call it must not make the issuer work.
+func TestAnUpstreamThatRefusesAllTokensHasFewGot(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		r := start(t)
+		s := r.Source(tenant(1), r.request())
+		refuse := func() {
+			token, _, err := s.Token(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			s.Renew(t.Context(), token, waits)
+		}
+		for range 600 {
+			refuse()
+			time.Sleep(time.Millisecond)
+			r.clock.move(time.Second)
+		}
+		if asked := r.issuer.Asked(); asked > 8 || asked < 7 {
+			t.Errorf("asked %d times in ten minutes, want 7", asked)
+		}
+		// The next is got since it is due, and refused for once: no pause is left.
+		asked := r.issuer.Asked()
+		r.clock.move(50 * time.Minute)
+		eventually(t, "the next", func() bool {
+			_, _, err := s.Token(t.Context())
+			return err == nil && r.issuer.Asked() == asked+1
+		})
+		r.clock.move(6 * time.Second)
+		token, _, err := s.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Renew(t.Context(), token, waits)
+		eventually(t, "one in the place of the first that is refused", func() bool {
+			now, _, _ := s.Token(t.Context())
+			return now != token
+		})
+	}
 }
 
 func TestATokenIsOneTenantsAndOneRequests(t *testing.T) {
