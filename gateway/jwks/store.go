@@ -3,7 +3,8 @@
 // is not known, though no faster than an issuer can bear.
 //
 // While an issuer is away its keys stay as they are; how long they are good for
-// is the policy's to say. It deliberately takes addresses from policies alone,
+// is the policy's to say. What it publishes is its word: a set without keys takes
+// those away that there were. It deliberately takes addresses from policies alone,
 // never from a token, and dials only through the client that it is given.
 package jwks
 
@@ -158,12 +159,17 @@ func (s *set) Get(ctx context.Context, _ time.Time) error {
 	}
 	if s.raw != string(data) || s.keys.Load() == nil {
 		parsed, err := keyset.Parse(data)
-		if err != nil {
+		none := errors.Is(err, keyset.ErrNone)
+		if err != nil && !none {
 			return err
 		}
 		s.raw = string(data)
 		s.keys.Store(parsed)
-		s.store.options.Log.Info("keys of an issuer", "url", supply.Shown(s.url), "keys", parsed.Len())
+		if none {
+			s.store.options.Log.Warn("an issuer publishes no key that can be used: those that it had are withdrawn", "url", supply.Shown(s.url))
+		} else {
+			s.store.options.Log.Info("keys of an issuer", "url", supply.Shown(s.url), "keys", parsed.Len())
+		}
 	}
 	now := s.store.options.Now()
 	s.goodAt.Store(now.Unix())

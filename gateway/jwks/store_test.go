@@ -141,18 +141,16 @@ func TestAskedKeysAreFetchedOnceForAllAndNotTooOften(t *testing.T) {
 }
 
 func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
-	private := `{"keys":[{"kty":"oct","k":"AAAA","kid":"ES256-1","alg":"HS256"}]}`
 	for name, answer := range map[string]http.HandlerFunc{
 		"away":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
 		"not there": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
 		"garbage":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) },
-		"empty":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
 		"no list":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":{}}`)) },
 		"a page": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = w.Write([]byte(`<html>`))
 		},
-		"a shared key": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(private)) },
+		"no keys": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[{},"a"]}`)) },
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			for range 100 {
 				_, _ = w.Write([]byte(strings.Repeat(" ", 16<<10)))
@@ -179,6 +177,40 @@ func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
 			other.Ask(context.Background())
 			if keys, _ := other.Keys(); keys != nil {
 				t.Errorf("got %d keys of it", keys.Len())
+			}
+		})
+	}
+}
+
+// TestKeysThatAnIssuerWithdrawsAreGone has it publish a set that holds none which
+// can be used. That is its word and the one way to revoke a stolen key: the keys
+// that there were must not go on for as long as those of an issuer that is away,
+// which they once did.
+func TestKeysThatAnIssuerWithdrawsAreGone(t *testing.T) {
+	for name, published := range map[string]string{
+		"empty":           `{"keys":[]}`,
+		"a shared key":    `{"keys":[{"kty":"oct","k":"AAAA","kid":"ES256-1","alg":"HS256"}]}`,
+		"an unknown kind": `{"keys":[{"kty":"AKP","alg":"ML-DSA-44","kid":"ES256-1","pub":"AAAA"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, i := &clock{}, fake.NewIssuer(t, "ES256")
+			var log journal
+			set := telling(t, c, &log).Keys(policy.ID{1}, i.URL)
+			wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+			i.Answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(published)) })
+			c.move(11 * time.Minute)
+			set.Ask(context.Background())
+			if keys, at := set.Keys(); keys == nil || keys.Len() != 0 || at < c.now().Unix()-5 {
+				t.Errorf("got %v of %d", keys, at)
+			}
+			if !strings.Contains(log.String(), "withdrawn") || strings.Contains(log.String(), "not fetched") {
+				t.Errorf("the log says %s", log.String())
+			}
+			i.Answers(nil)
+			c.move(6 * time.Second)
+			set.Ask(context.Background())
+			if !has(set, "ES256-1") {
+				t.Error("keys that are published again are not there")
 			}
 		})
 	}
