@@ -25,6 +25,7 @@ import (
 	"portico/gateway/jwks"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/share"
 	"portico/gateway/shed"
 	"portico/gateway/signature"
 	"portico/gateway/split"
@@ -173,7 +174,7 @@ func New(config Config) (*Node, error) {
 		Limiter:  policy.NewLimiter(config.LimiterCells),
 		Bots:     policy.NewBots(),
 		KeySets:  n.keySets,
-		Tokens:   token.NewTable(tokensKept),
+		Tokens:   token.NewTables(tokensKept),
 		Issuers:  introspect.NewStore(introspect.Options{Client: config.Fetch, Now: config.Now, Log: config.Log}),
 		WAF:      new(waf.Set),
 		Identity: new(identity.Signer),
@@ -198,7 +199,8 @@ func New(config Config) (*Node, error) {
 	return n, nil
 }
 
-// tokensKept is how many tokens that were verified are remembered.
+// tokensKept is how many tokens that were verified are remembered of a tenant: at
+// most 64 MiB of them.
 const tokensKept = 1 << 14
 
 // noncesKept is how many nonces of signatures are remembered. They take about
@@ -377,7 +379,7 @@ func (n *Node) obey(ctx context.Context, leave func()) error {
 }
 
 func (n *Node) hear(ctx context.Context, leave func()) error {
-	var looks looks
+	looks := looks{places: share.New(looksAtOnce)}
 	defer looks.all.Wait()
 	return n.config.Carrier.Commands(ctx, n.config.Node, func(c entry.Command) {
 		level := slog.LevelInfo
