@@ -60,6 +60,7 @@ func NewStore(options Options) *Store {
 	if options.Client != nil {
 		client := *options.Client // which carries a secret nowhere else
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		client.Transport = repeating{client.Transport}
 		options.Client = &client
 	}
 	return &Store{options, supply.NewStore[hash, source](supply.Options[*source]{

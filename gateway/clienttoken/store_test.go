@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -329,6 +330,33 @@ func TestARefusedTokenIsGotAnewOnceInAWhile(t *testing.T) {
 	want(t, s, "token-3") // others may not be refused
 }
 
+func TestATokenIsGotThoughAKeptConnectionHasJustEnded(t *testing.T) {
+	r := start(t)
+	var sent atomic.Pointer[http.Header]
+	r.issuer.Answer(func(w http.ResponseWriter, req *http.Request, n int) {
+		sent.Store(&req.Header)
+		if n == 2 {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				err = conn.Close()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"access_token": "a", "expires_in": 100}`))
+	})
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "a")
+	r.clock.move(200 * time.Second)
+	want(t, s, "a")
+	if _, told := (*sent.Load())["Idempotency-Key"]; told || r.issuer.Asked() != 3 {
+		t.Errorf("asked %d times, the key is sent: %v", r.issuer.Asked(), told)
+	}
+}
+
 // TestAnUpstreamThatRefusesAllTokensHasFewGot refuses each, as one does whose own
 // users have no session: whoever may call it must not make the issuer work.
 func TestAnUpstreamThatRefusesAllTokensHasFewGot(t *testing.T) {
@@ -404,7 +432,6 @@ func TestOneTenantsSourcesAreBounded(t *testing.T) {
 	want(t, r.Source(tenant(2), r.request()), "token-1")
 	want(t, kept[199], "token-2")
 	runtime.KeepAlive(kept)
-	kept = nil
 	eventually(t, "room for another", func() bool {
 		runtime.GC()
 		_, _, err := beyond.Token(t.Context())

@@ -110,7 +110,6 @@ func TestATenantAsksInSoManyPlacesAndLeavesOthersTheirs(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(before) // and no longer
-	before = nil
 	eventually(t, "the place of one that no policy holds any more", func() bool {
 		runtime.GC()
 		c.move(time.Second)

@@ -293,7 +293,6 @@ func TestWhatIsOutComesInOnceThereIsRoom(t *testing.T) {
 		t.Errorf("another tenant's: got %v", err)
 	}
 	runtime.KeepAlive(before)
-	before = nil
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		runtime.GC()
 		if after[7].wait(0) == nil && after[2].wait(0) == nil {
@@ -324,7 +323,6 @@ func TestHeldThingsAreATenantsAndAreForgottenWithTheirHolders(t *testing.T) {
 		t.Error("one more than there may be is in")
 	}
 	runtime.KeepAlive(a)
-	a = nil
 	for end := time.Now().Add(10 * time.Second); !h.In(policy.ID{1}, "c"); runtime.GC() {
 		if time.Now().After(end) {
 			t.Fatal("what nobody holds makes no room")

@@ -51,7 +51,7 @@ type Turn struct {
 	done    chan struct{}
 }
 
-func (t *Turn) turn() *Turn { return t }
+func (t *Turn) turn() *Turn { return t } //nolint:unused // what embeds it is a Source by this
 
 // Ask wants another one, and waits for nothing.
 func (t *Turn) Ask() {
