@@ -10,7 +10,7 @@ package clienttoken
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -75,8 +75,8 @@ func NewStore(options Options) *Store {
 
 // Source implements policy.ClientTokens.
 func (s *Store) Source(tenant policy.ID, request policy.TokenRequest) policy.TokenSource {
-	raw, _ := json.Marshal(request) // texts and numbers always encode
-	known, in := s.sources.Thing(tenant, sha256.Sum256(raw), func() *source { return &source{request: request, store: s} })
+	key := sha256.Sum256(fmt.Appendf(nil, "%#v", request)) // quoted, so that other bytes are another text
+	known, in := s.sources.Thing(tenant, key, func() *source { return &source{request: request, store: s} })
 	if !in {
 		s.options.Log.Warn("a tenant wants too many tokens for its upstreams; this one is not got while the others are used", "tenant", tenant, "url", supply.Shown(request.URL))
 	}

@@ -409,6 +409,12 @@ func TestATokenIsOneTenantsAndOneRequests(t *testing.T) {
 	if r.Source(tenant(2), request) == first || r.Source(tenant(1), other) == first {
 		t.Error("another tenant or another secret: the same source")
 	}
+	request.ClientSecret, other.ClientSecret = "\xfe", "\xff" // which are no UTF-8
+	second := r.Source(tenant(1), request)
+	if r.Source(tenant(1), other) == second {
+		t.Error("two secrets of other bytes: the same source")
+	}
+	runtime.KeepAlive(second)
 	runtime.KeepAlive(first)
 }
 
