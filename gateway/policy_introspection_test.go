@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -392,7 +394,7 @@ func TestManyCallsShareOneQuestion(t *testing.T) {
 		<-release
 		_, _ = io.WriteString(w, `{"active":true,"client_id":"client","aud":"orders"}`)
 	})
-	r := introspecting(t, func(*gateway.Config) {}, i, func(_ *entry.API, p *entry.IntrospectionPolicy) { p.Concurrency, p.TimeoutMS = 3, 10_000 })
+	r := introspecting(t, func(*gateway.Config) {}, i, func(_ *entry.API, p *entry.IntrospectionPolicy) { p.Concurrency, p.TimeoutMS = 4, 10_000 })
 	var group sync.WaitGroup
 	many := func(n int, token func(int) string) map[int]int {
 		var mu sync.Mutex
@@ -417,12 +419,98 @@ func TestManyCallsShareOneQuestion(t *testing.T) {
 	}
 	release = make(chan struct{})
 	status = many(60, func(k int) string { return fmt.Sprint("token-", k) })
-	wait(t, "as many questions as there may be", func() bool { return i.Most() == 3 })
+	wait(t, "as many questions as there may be about new tokens", func() bool { return i.Most() == 3 })
 	time.Sleep(100 * time.Millisecond)
 	close(release)
 	group.Wait()
-	if i.Most() != 3 || status[200]+status[503] != 60 || status[200] < 27 || status[200] == 60 {
+	if i.Most() != 3 || status[200]+status[503] != 60 || status[200] < 34 || status[200] == 60 {
 		t.Errorf("%d questions were open at once, got %v", i.Most(), status)
+	}
+}
+
+// TestStrangersLockNobodyOutWhoseTokenWasGood has many of them under way when what
+// is known of a good token ends.
+func TestStrangersLockNobodyOutWhoseTokenWasGood(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		i, ahead, gone := fake.NewIntrospection(t), &atomicClock{}, make(chan struct{})
+		release := sync.OnceFunc(func() { close(gone) })
+		t.Cleanup(release)
+		i.Tell(t, "good", map[string]any{"exp": nil})
+		r := introspecting(t, func(c *gateway.Config) { lane(c); c.Now = ahead.now }, i, func(_ *entry.API, p *entry.IntrospectionPolicy) {
+			p.Concurrency, p.TimeoutMS = 4, 10_000
+		})
+		call := func(token string) reply {
+			return r.call(t, "GET", "/demo/orders/v1/orders", "", "Authorization: Bearer "+token)
+		}
+		if got := call("good"); got.status != 200 {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+		i.Answers(func(w http.ResponseWriter, r *http.Request) {
+			if r.PostFormValue("token") != "good" {
+				<-gone
+			}
+			_, _ = io.WriteString(w, `{"active":true,"client_id":"client","aud":"orders"}`)
+		})
+		var strangers sync.WaitGroup
+		var refused atomic.Int64
+		for n := range 100 {
+			strangers.Go(func() {
+				if got := call("stranger-" + strconv.Itoa(n)); got.status == 503 {
+					refused.Add(1)
+				}
+			})
+		}
+		wait(t, "strangers to be refused", func() bool { return refused.Load() == 100-34 })
+		for range 3 {
+			ahead.move(61 * time.Second)
+			if got := call("good"); got.status != 200 {
+				t.Errorf("a token that was good a minute ago: got %d %s", got.status, got.body)
+			}
+		}
+		release()
+		strangers.Wait()
+	})
+}
+
+// TestPoliciesThatAskOneIssuerShareWhatItBears has two that make different things
+// of its answers.
+func TestPoliciesThatAskOneIssuerShareWhatItBears(t *testing.T) {
+	i, gone, keys := fake.NewIntrospection(t), make(chan struct{}), newSealing(t)
+	release := sync.OnceFunc(func() { close(gone) })
+	t.Cleanup(release)
+	i.Answers(func(w http.ResponseWriter, _ *http.Request) {
+		<-gone
+		_, _ = io.WriteString(w, `{"active":true,"client_id":"client","aud":"orders"}`)
+	})
+	r := governed(t, func(c *gateway.Config) {
+		fetching(func(*gateway.Config) {})(c)
+		c.Box = keys.node
+	}, func(api *entry.API) {
+		for n, audiences := range [][]string{{"orders"}, {"orders", "others"}} {
+			p := asking(i)
+			p.ClientSecret = keys.sealAt(t, api.Routes[n].Operation, 0, p.Kind(), "client_secret", fake.IntrospectionSecret)
+			p.Audiences, p.Concurrency, p.TimeoutMS = audiences, 4, 10_000
+			api.Routes[n].Policies = []entry.Policy{{Config: p}}
+		}
+	}, keys.item(t, 2, 1), registration(t, 2, &fake.Issuer{Name: i.Name}))
+	var calls sync.WaitGroup
+	for n := range 24 {
+		calls.Go(func() {
+			method, body := "GET", ""
+			if n%2 == 1 {
+				method, body = "POST", "{}"
+			}
+			if got := r.call(t, method, "/demo/orders/v1/orders", body, "Authorization: Bearer token-"+strconv.Itoa(n)); got.status != 200 {
+				t.Errorf("%s: got %d %s", method, got.status, got.body)
+			}
+		})
+	}
+	wait(t, "as many questions as there may be", func() bool { return i.Most() >= 3 })
+	time.Sleep(100 * time.Millisecond) // others would ask by now
+	release()
+	calls.Wait()
+	if i.Most() != 3 || i.Calls() != 24 {
+		t.Errorf("%d questions of %d were open at once", i.Most(), i.Calls())
 	}
 }
 

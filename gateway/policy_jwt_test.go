@@ -224,6 +224,36 @@ func TestAKeyThatTheIssuerHasJustMadeIsTaken(t *testing.T) {
 	wait(t, "the issuer to be back", func() bool { return call("ES256-2").status == 200 })
 }
 
+// TestTokensOfAKeyThatWasWithdrawnAreRefused has the issuer publish an empty set,
+// while it is asked and may be away for a day otherwise.
+func TestTokensOfAKeyThatWasWithdrawnAreRefused(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		i, ahead := fake.NewIssuer(t, "ES256"), &atomicClock{}
+		r := governed(t, func(c *gateway.Config) {
+			fetching(lane)(c)
+			c.Now = ahead.now
+		}, func(api *entry.API) { api.Policies = []entry.Policy{{Config: tokensOf(i)}} }, registration(t, 2, i))
+		text := i.Token(t, "ES256", map[string]any{"exp": time.Now().Unix() + 200_000})
+		call := func() reply {
+			return r.call(t, "GET", "/demo/orders/v1/orders", "", "Authorization: Bearer "+text)
+		}
+		if got := call(); got.status != 200 {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+		i.Answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) })
+		ahead.move(11 * time.Minute)
+		wait(t, "the token to be refused", func() bool {
+			got := call()
+			return got.status == 401 && got.code() == "credential_invalid"
+		})
+		i.Answers(nil)
+		ahead.move(6 * time.Second)
+		if got := call(); got.status != 200 {
+			t.Errorf("when the key is published again: got %d %s", got.status, got.body)
+		}
+	})
+}
+
 // TestTokensThatNameNoKeyAreTakenWhileKeysAreRotated has an issuer that publishes the
 // old key and the new one, and then begins one that it did not publish before.
 func TestTokensThatNameNoKeyAreTakenWhileKeysAreRotated(t *testing.T) {

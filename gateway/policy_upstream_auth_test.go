@@ -327,14 +327,14 @@ func TestARefusedTokenIsGotAnewAndTheCallMadeAgain(t *testing.T) {
 			t.Errorf("with a small body: got %d %s after %d calls", got.status, got.body, calls.Load())
 		}
 		now("token-3")
-		clock.move(6 * time.Second)
+		clock.move(11 * time.Second)
 		if got := r.call(t, "POST", do+"echo", strings.Repeat("x", 100_000)); got.status != 401 {
 			t.Errorf("with a body that is not at hand any more: got %d %s", got.status, got.body)
 		}
 		wait(t, "the third token", func() bool { return i.Asked() == 3 })
 		wait(t, "calls with it", func() bool { return r.call(t, "GET", openPath, "").status == 200 })
 		now("none")
-		clock.move(6 * time.Second)
+		clock.move(21 * time.Second)
 		before := calls.Load()
 		if got := r.call(t, "GET", openPath, ""); got.status != 401 || calls.Load() != before+2 {
 			t.Errorf("refused again: got %d after %d calls", got.status, calls.Load()-before)

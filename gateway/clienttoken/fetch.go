@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"portico/gateway/policy"
+	"portico/gateway/supply"
 )
 
 // maxToken bounds a token: it has to fit into the head of a request.
@@ -59,6 +60,21 @@ func (s *Store) fetch(ctx context.Context, r policy.TokenRequest) (text string, 
 	return got.AccessToken, min(life, maxLife), nil
 }
 
+// repeating lets a request be made again whose kept connection has just ended:
+// asking for a token twice does no harm.
+type repeating struct{ next http.RoundTripper } // nil: the usual one
+
+// RoundTrip implements http.RoundTripper.
+func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := t.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	r = r.Clone(r.Context())
+	r.Header["Idempotency-Key"] = nil // it is not sent, and says so
+	return next.RoundTrip(r)
+}
+
 // told is an error without what was sent, or answered.
 func told(err error) error {
 	refused, failed := (*oauth2.RetrieveError)(nil), (*url.Error)(nil)
@@ -70,7 +86,7 @@ func told(err error) error {
 		}
 		return fmt.Errorf("the issuer has answered %d %s", refused.Response.StatusCode, status)
 	case errors.As(err, &failed): // its text holds the address, with the query
-		return fmt.Errorf("the issuer cannot be reached: %w", failed.Err)
+		return fmt.Errorf("the issuer cannot be reached: %w", supply.Plain(failed))
 	}
 	return errors.New("the issuer's answer is no token")
 }

@@ -3,46 +3,47 @@ package clienttoken
 import (
 	"context"
 	"errors"
-	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"portico/gateway/policy"
+	"portico/gateway/supply"
 )
 
 // source keeps the token of one client at hand.
 type source struct {
-	tenant  policy.ID
+	supply.Turn
 	request policy.TokenRequest
 	store   *Store
 
-	kept   atomic.Pointer[token] // nil: none was ever got
-	due    atomic.Int64          // when the next is to be got, by those who use it; nanoseconds since 1970
-	used   atomic.Bool           // since the last was got
-	wanted atomic.Bool           // somebody needs another one now
-
-	mu      sync.Mutex    // guards what follows
-	began   time.Time     // when the newest request did
-	again   time.Time     // none begins before: the issuer has failed
-	why     error         // the newest failure, nil after a success
-	failed  int           // in a row
-	running bool          // a request is under way
-	done    chan struct{} // closed when the request that runs, or is to run, has ended
+	kept atomic.Pointer[token] // nil: none was ever got
+	due  atomic.Int64          // when the next is to be got, by those who use it; nanoseconds since 1970
+	used atomic.Bool           // since the last was got
+	anew atomic.Bool           // the next is got because the one at hand was refused
 }
 
 // token is one that was got. It never changes.
 type token struct {
 	text  string
 	until int64 // nanoseconds since 1970
+	// row is how many tokens in a row were got, up to this one, because the one before
+	// was refused.
+	row int
 }
 
-// never is a time that does not come.
-const never = math.MaxInt64
+// pause is how long after the request for a token the next begins because this one
+// is refused too: an upstream that refuses all of them does so for reasons of its own.
+func (t *token) pause() time.Duration {
+	if t == nil {
+		return renewEvery
+	}
+	return min(renewEvery<<min(t.row, 10), renewRarely)
+}
 
+// Why there is no token though no request has failed.
 var (
-	errNotInTime = errors.New("the issuer gave no token in time")
-	errNone      = errors.New("there is no token yet")
+	errNone   = errors.New("there is no token yet")
+	errBarred = errors.New("too many tokens are wanted by the API's provider")
 )
 
 // Token implements policy.TokenSource.
@@ -50,18 +51,28 @@ func (s *source) Token(ctx context.Context) (string, time.Duration, error) {
 	if text := s.good(); text != "" {
 		return text, 0, nil
 	}
-	if after, err := s.ask(ctx); err != nil {
-		return "", after, err
+	paused := (*supply.Paused)(nil)
+	switch err := s.wait(ctx, 0); {
+	case errors.As(err, &paused):
+		return "", paused.For, err
+	case errors.Is(err, supply.ErrBarred):
+		return "", tryForPlace, errBarred
+	case err != nil:
+		return "", tryAgain, err
 	}
 	if text := s.good(); text != "" {
 		return text, 0, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.why == nil {
-		return "", firstAgain, errNone
+	pause, why := s.Failed()
+	if why == nil {
+		return "", tryAgain, errNone
 	}
-	return "", s.again.Sub(s.store.options.Now()), s.why
+	return "", pause, why
+}
+
+// wait waits for a request as long as one may take.
+func (s *source) wait(ctx context.Context, every time.Duration) error {
+	return s.Wait(ctx, every, s.request.Timeout+time.Second)
 }
 
 // good returns the token at hand, "" when it is not good any more, and sees to it
@@ -78,9 +89,8 @@ func (s *source) good() string {
 	if now >= t.until {
 		return ""
 	}
-	if due := s.due.Load(); now >= due && s.due.CompareAndSwap(due, never) {
-		s.wanted.Store(true)
-		s.store.nudge()
+	if now >= s.due.Load() {
+		s.Ask()
 	}
 	return t.text
 }
@@ -96,94 +106,46 @@ func (s *source) GoodFor() time.Duration {
 
 // Renew implements policy.TokenSource.
 func (s *source) Renew(ctx context.Context, refused string, wait bool) bool {
-	if t := s.kept.Load(); t != nil && t.text != refused {
+	t := s.kept.Load()
+	if t != nil && t.text != refused {
 		return true
 	}
-	s.mu.Lock()
-	recent := !s.running && s.store.options.Now().Sub(s.began) < renewEvery
-	s.mu.Unlock()
-	if recent {
+	if s.Recent(t.pause()) {
 		return false
 	}
+	s.anew.Store(true)
 	if !wait {
-		s.wanted.Store(true)
-		s.store.nudge()
+		s.Ask()
 		return false
 	}
-	if _, err := s.ask(ctx); err != nil {
+	if s.wait(ctx, t.pause()) != nil {
 		return false
 	}
-	t := s.kept.Load()
+	t = s.kept.Load()
 	return t != nil && t.text != refused
 }
 
-// ask wants another token, and waits until the request for it has ended. It fails
-// at once while the issuer is left alone.
-func (s *source) ask(ctx context.Context) (time.Duration, error) {
-	s.mu.Lock()
-	if !s.running {
-		if after := s.again.Sub(s.store.options.Now()); after > 0 && s.why != nil {
-			defer s.mu.Unlock()
-			return after, s.why
-		}
-		s.wanted.Store(true)
-		s.store.nudge()
-	}
-	done := s.done
-	s.mu.Unlock()
-	late := time.NewTimer(s.request.Timeout + time.Second)
-	defer late.Stop()
-	select {
-	case <-done:
-		return 0, nil
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-late.C:
-		return firstAgain, errNotInTime
-	}
+// Due implements supply.Source.
+func (s *source) Due(now time.Time, failing bool) bool {
+	return s.used.Load() && (failing || now.UnixNano() >= s.due.Load())
 }
 
-// begin reports whether a token is to be got now, and marks that.
-func (s *source) begin(now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	due := s.used.Load() && now.UnixNano() >= s.due.Load()
-	if s.running || now.Before(s.again) || !due && !s.wanted.Load() {
-		return false
-	}
-	s.running, s.began = true, now
-	s.wanted.Store(false)
-	s.due.Store(never)
-	return true
-}
-
-// get gets a token, and says when the next is due.
-func (s *source) get(ctx context.Context) {
-	defer s.store.ended(s.tenant)
+// Get implements supply.Source. The token counts from when it was asked for, and a
+// little less than it says: a call with it is to arrive before its end.
+func (s *source) Get(ctx context.Context, began time.Time) error {
+	anew := s.anew.Load()
 	text, life, err := s.store.fetch(ctx, s.request)
-	now := s.store.options.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running, s.why = false, err
-	defer func() { // only now: who waits looks without a lock
-		close(s.done)
-		s.done = make(chan struct{})
-	}()
 	if err != nil {
-		wait := min(firstAgain<<min(s.failed, 6), lastAgain)
-		s.failed++
-		s.again = now.Add(wait)
-		s.due.Store(s.again.UnixNano())
-		if ctx.Err() == nil {
-			s.store.options.Log.Warn("token for an upstream not got", "url", shown(s.request.URL), "again_in", wait, "error", err)
-		}
-		return
+		return err
 	}
-	s.failed, s.again = 0, time.Time{}
-	// It counts from when it was asked for, and a little less than it says: a call
-	// with it is to arrive before its end.
+	row := 0
+	if t := s.kept.Load(); t != nil && anew {
+		row = t.row + 1
+	}
 	margin := min(life/10, 5*time.Second)
-	s.kept.Store(&token{text, s.began.Add(life - margin).UnixNano()})
+	s.due.Store(began.Add(life / 5 * 4).UnixNano())
+	s.kept.Store(&token{text, began.Add(life - margin).UnixNano(), row})
 	s.used.Store(false)
-	s.due.Store(s.began.Add(life / 5 * 4).UnixNano())
+	s.anew.Store(false) // also for those who came meanwhile: it is theirs too
+	return nil
 }

@@ -10,31 +10,32 @@ package clienttoken
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
-	"sync"
 	"time"
-	"weak"
 
 	"portico/gateway/policy"
+	"portico/gateway/supply"
 )
 
 // Bounds of getting tokens.
 const (
-	usualLife  = 5 * time.Minute // of a token whose issuer does not say
-	maxLife    = 24 * time.Hour
-	firstAgain = time.Second // after a failure, and twice as long after each more
-	lastAgain  = time.Minute
+	usualLife = 5 * time.Minute // of a token whose issuer does not say
+	maxLife   = 24 * time.Hour
+	// When a call may try again that has found no token, and no pause; where there is
+	// no room for it.
+	tryAgain    = time.Second
+	tryForPlace = time.Minute
 	// renewEvery is how often a token is got because upstreams refuse the one at
-	// hand.
-	renewEvery = 5 * time.Second
-	// maxSources bounds what one tenant may make a node keep, and maxAtATime how many
-	// requests for it are under way.
+	// hand. Each in a row that is refused too doubles it, up to renewRarely.
+	renewEvery  = 5 * time.Second
+	renewRarely = 5 * time.Minute
+	// maxSources bounds what one tenant may make a node keep.
 	maxSources = 200
-	maxAtATime = 8
+	// requestsAtATime are of all tenants together.
+	requestsAtATime  = 64
+	requestsOfTenant = 8
 )
 
 // Options say what a Store is made of. All must be set.
@@ -48,138 +49,39 @@ type Options struct {
 // implements policy.ClientTokens. Call Run once.
 type Store struct {
 	options Options
-	wake    chan struct{} // capacity 1
-
-	mu      sync.Mutex // guards what follows
-	sources map[place]weak.Pointer[source]
-	counts  map[policy.ID]int // of sources, by tenant
-	busy    map[policy.ID]int // requests under way, by tenant
+	sources *supply.Store[hash, source, *source]
 }
 
-// place is whose token it is, and the hash of all that is asked for with it.
-type place struct {
-	tenant  policy.ID
-	request [sha256.Size]byte
-}
+// hash is of all that is asked for with a token.
+type hash = [sha256.Size]byte
 
 // NewStore returns an empty store.
 func NewStore(options Options) *Store {
 	if options.Client != nil {
 		client := *options.Client // which carries a secret nowhere else
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		client.Transport = repeating{client.Transport}
 		options.Client = &client
 	}
-	return &Store{
-		options: options, wake: make(chan struct{}, 1), sources: map[place]weak.Pointer[source]{},
-		counts: map[policy.ID]int{}, busy: map[policy.ID]int{},
-	}
+	return &Store{options, supply.NewStore[hash, source](supply.Options[*source]{
+		Now: options.Now, Most: maxSources, AtATime: requestsAtATime, OfTenant: requestsOfTenant,
+		Told: func(s *source, err error, pause time.Duration) {
+			if err != nil {
+				options.Log.Warn("token for an upstream not got", "url", supply.Shown(s.request.URL), "again_in", pause, "error", err)
+			}
+		},
+	})}
 }
 
 // Source implements policy.ClientTokens.
 func (s *Store) Source(tenant policy.ID, request policy.TokenRequest) policy.TokenSource {
-	raw, err := json.Marshal(request)
-	if err != nil {
-		return barred{} // there is nothing in it that could not be written
+	key := sha256.Sum256(fmt.Appendf(nil, "%#v", request)) // quoted, so that other bytes are another text
+	known, in := s.sources.Thing(tenant, key, func() *source { return &source{request: request, store: s} })
+	if !in {
+		s.options.Log.Warn("a tenant wants too many tokens for its upstreams; this one is not got while the others are used", "tenant", tenant, "url", supply.Shown(request.URL))
 	}
-	at := place{tenant, sha256.Sum256(raw)}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known := s.sources[at].Value(); known != nil {
-		return known
-	}
-	if _, forgotten := s.sources[at]; forgotten {
-		s.drop(at)
-	}
-	if s.counts[tenant] >= maxSources {
-		s.options.Log.Warn("a tenant wants too many tokens for its upstreams; this one is not got", "tenant", tenant, "url", shown(request.URL))
-		return barred{}
-	}
-	made := &source{tenant: tenant, request: request, store: s, done: make(chan struct{})}
-	made.due.Store(never)
-	s.sources[at] = weak.Make(made)
-	s.counts[tenant]++
-	return made
-}
-
-// drop forgets a source that nobody holds any more. mu is held.
-func (s *Store) drop(at place) {
-	delete(s.sources, at)
-	if s.counts[at.tenant]--; s.counts[at.tenant] <= 0 {
-		delete(s.counts, at.tenant)
-	}
-}
-
-func (s *Store) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	return known
 }
 
 // Run gets what is due until ctx ends.
-func (s *Store) Run(ctx context.Context) error {
-	var under sync.WaitGroup
-	defer under.Wait()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		for _, due := range s.due() {
-			under.Go(func() { due.get(ctx) })
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		case <-s.wake:
-		}
-	}
-}
-
-// due returns the sources whose tokens are to be got now, and marks them as being
-// so. A tenant that has too many under way waits: no other's do.
-func (s *Store) due() (out []*source) {
-	now := s.options.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for at, pointer := range s.sources {
-		switch known := pointer.Value(); {
-		case known == nil:
-			s.drop(at)
-		case s.busy[at.tenant] < maxAtATime && known.begin(now):
-			s.busy[at.tenant]++
-			out = append(out, known)
-		}
-	}
-	return out
-}
-
-// ended makes room for another request of a tenant's.
-func (s *Store) ended(tenant policy.ID) {
-	s.mu.Lock()
-	if s.busy[tenant]--; s.busy[tenant] <= 0 {
-		delete(s.busy, tenant)
-	}
-	s.mu.Unlock()
-	s.nudge()
-}
-
-// barred is a source that has no token.
-type barred struct{}
-
-// errBarred is why.
-var errBarred = errors.New("too many tokens are wanted by one tenant")
-
-// Token implements policy.TokenSource.
-func (barred) Token(context.Context) (string, time.Duration, error) { return "", lastAgain, errBarred }
-
-// Renew implements policy.TokenSource.
-func (barred) Renew(context.Context, string, bool) bool { return false }
-
-// GoodFor implements policy.TokenSource.
-func (barred) GoodFor() time.Duration { return 0 }
-
-// shown is an address without its query, which may hold a secret.
-func shown(url string) string {
-	before, _, _ := strings.Cut(url, "?")
-	return before
-}
+func (s *Store) Run(ctx context.Context) error { return s.sources.Run(ctx) }

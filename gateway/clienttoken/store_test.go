@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -310,6 +311,10 @@ func TestARefusedTokenIsGotAnewOnceInAWhile(t *testing.T) {
 		t.Errorf("asked %d times", r.issuer.Asked())
 	}
 	r.clock.move(6 * time.Second)
+	if s.Renew(t.Context(), "token-2", true) || r.issuer.Asked() != 2 {
+		t.Error("the second in a row is got as soon as the first")
+	}
+	r.clock.move(5 * time.Second)
 	if s.Renew(t.Context(), "token-2", false) {
 		t.Error("it has waited")
 	}
@@ -318,11 +323,79 @@ func TestARefusedTokenIsGotAnewOnceInAWhile(t *testing.T) {
 		return got == "token-3"
 	})
 	r.issuer.Say(503, "text/plain", "away")
-	r.clock.move(6 * time.Second)
-	if s.Renew(t.Context(), "token-3", true) {
+	r.clock.move(21 * time.Second)
+	if s.Renew(t.Context(), "token-3", true) || r.issuer.Asked() != 4 {
 		t.Error("got anew though the issuer is away")
 	}
 	want(t, s, "token-3") // others may not be refused
+}
+
+func TestATokenIsGotThoughAKeptConnectionHasJustEnded(t *testing.T) {
+	r := start(t)
+	var sent atomic.Pointer[http.Header]
+	r.issuer.Answer(func(w http.ResponseWriter, req *http.Request, n int) {
+		sent.Store(&req.Header)
+		if n == 2 {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				err = conn.Close()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"access_token": "a", "expires_in": 100}`))
+	})
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "a")
+	r.clock.move(200 * time.Second)
+	want(t, s, "a")
+	if _, told := (*sent.Load())["Idempotency-Key"]; told || r.issuer.Asked() != 3 {
+		t.Errorf("asked %d times, the key is sent: %v", r.issuer.Asked(), told)
+	}
+}
+
+// TestAnUpstreamThatRefusesAllTokensHasFewGot refuses each, as one does whose own
+// users have no session: whoever may call it must not make the issuer work.
+func TestAnUpstreamThatRefusesAllTokensHasFewGot(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		r := start(t)
+		s := r.Source(tenant(1), r.request())
+		refuse := func() {
+			token, _, err := s.Token(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			s.Renew(t.Context(), token, waits)
+		}
+		for range 600 {
+			refuse()
+			time.Sleep(time.Millisecond)
+			r.clock.move(time.Second)
+		}
+		if asked := r.issuer.Asked(); asked > 8 || asked < 7 {
+			t.Errorf("asked %d times in ten minutes, want 7", asked)
+		}
+		// The next is got since it is due, and refused for once: no pause is left.
+		asked := r.issuer.Asked()
+		r.clock.move(50 * time.Minute)
+		eventually(t, "the next", func() bool {
+			_, _, err := s.Token(t.Context())
+			return err == nil && r.issuer.Asked() == asked+1
+		})
+		r.clock.move(6 * time.Second)
+		token, _, err := s.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Renew(t.Context(), token, waits)
+		eventually(t, "one in the place of the first that is refused", func() bool {
+			now, _, _ := s.Token(t.Context())
+			return now != token
+		})
+	}
 }
 
 func TestATokenIsOneTenantsAndOneRequests(t *testing.T) {
@@ -336,24 +409,38 @@ func TestATokenIsOneTenantsAndOneRequests(t *testing.T) {
 	if r.Source(tenant(2), request) == first || r.Source(tenant(1), other) == first {
 		t.Error("another tenant or another secret: the same source")
 	}
+	request.ClientSecret, other.ClientSecret = "\xfe", "\xff" // which are no UTF-8
+	second := r.Source(tenant(1), request)
+	if r.Source(tenant(1), other) == second {
+		t.Error("two secrets of other bytes: the same source")
+	}
+	runtime.KeepAlive(second)
 	runtime.KeepAlive(first)
 }
 
+// TestOneTenantsSourcesAreBounded has one too many, as a publish of many APIs makes
+// them beside those that it replaces: that one's turn comes without another.
 func TestOneTenantsSourcesAreBounded(t *testing.T) {
 	r := start(t)
 	var kept []policy.TokenSource
-	for i := range 201 {
+	for i := range 200 {
 		request := r.request()
-		request.ClientID = strings.Repeat("a", i)
+		request.Scopes = []string{strings.Repeat("a", i)}
 		kept = append(kept, r.Source(tenant(1), request))
 	}
-	if _, _, err := kept[200].Token(t.Context()); err == nil {
+	beyond := r.Source(tenant(1), r.request())
+	if _, after, err := beyond.Token(t.Context()); err == nil || after <= 0 || r.issuer.Asked() != 0 {
+		t.Errorf("the one too many: got %v after %v, asked %d times", err, after, r.issuer.Asked())
+	}
+	if beyond.Renew(t.Context(), "a", true) || beyond.GoodFor() != 0 {
 		t.Error("the one too many has a token")
 	}
 	want(t, r.Source(tenant(2), r.request()), "token-1")
+	want(t, kept[199], "token-2")
+	runtime.KeepAlive(kept)
 	eventually(t, "room for another", func() bool {
 		runtime.GC()
-		_, _, err := r.Source(tenant(1), r.request()).Token(t.Context())
+		_, _, err := beyond.Token(t.Context())
 		return err == nil
 	})
 }

@@ -1,7 +1,8 @@
 // Package introspect asks issuers whether tokens are good (OAuth 2.0 Token
 // Introspection, RFC 7662), and keeps what they say: one question for all calls
 // that bring the same token, so many questions at once as the policy allows, and
-// so many answers as a tenant has room for.
+// so many questions and answers as a tenant has room for. Tokens that were good
+// before have a part of that room which no others can take.
 //
 // It reads no answer: what one means is the policy's to say. It keeps hashes of
 // tokens and no token, and dials only through the client that it is given.
@@ -9,6 +10,7 @@ package introspect
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,10 +19,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-	"weak"
 
 	"portico/gateway/policy"
+	"portico/gateway/supply"
 	"portico/gateway/token"
 	"portico/internal/entry"
 )
@@ -29,15 +32,22 @@ import (
 const (
 	usualTimeout     = 3 * time.Second
 	usualConcurrency = 32
-	// waitingFor is how many questions may wait for each that may be open.
-	waitingFor = 8
-	// maxIssuers bounds what one tenant may make a node ask.
+	// waitingFor is how many questions may wait for each that may be open, half of them
+	// strangers'.
+	waitingFor = 16
+	// maxIssuers bounds what one tenant may make a node ask, maxOpen its questions
+	// that are open at once, and maxAsking those that wait as well, of all its
+	// issuers.
 	maxIssuers = 100
+	maxOpen    = 512
+	maxAsking  = 4096
 	// keptGood and keptRefused are how many tokens of a tenant are kept, each in at
 	// most 16 KiB.
 	keptGood, keptRefused = 4096, 1024
 	// warnEvery is how often the log says that an issuer cannot be asked.
 	warnEvery = 10 * time.Second
+	// entersEvery is how often it is looked whether there is room for an issuer.
+	entersEvery = time.Second
 )
 
 // Options say what a Store is made of. All must be set.
@@ -47,31 +57,32 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// Store keeps issuers, as long as a policy holds them. It implements
-// policy.Issuers.
+// Store keeps issuers by tenant and by how they are asked, as long as a policy
+// holds them. It implements policy.Issuers.
 type Store struct {
-	client *http.Client
-	now    func() time.Time
-	log    *slog.Logger
-
-	mu      sync.Mutex // guards what follows
-	issuers map[[16]byte]kept
-	tenants map[policy.ID]weak.Pointer[tables]
+	client  *http.Client
+	now     func() time.Time
+	log     *slog.Logger
+	issuers *supply.Held[hash, issuer]
+	tables  *supply.Held[struct{}, tables]
 }
 
-// kept is an issuer, and whose policy asks it.
-type kept struct {
-	issuer weak.Pointer[issuer]
-	tenant policy.ID
-}
+// hash is of all that is sent to an issuer, and how.
+type hash = [sha256.Size]byte
 
-// tables are what is known of tokens by one tenant's policies: no other tenant's
-// tokens push these out.
-type tables struct{ good, refused *token.Table }
+// tables are what is known of tokens by one tenant's policies, and how much it
+// asks: no other tenant's tokens push these out.
+type tables struct {
+	good, refused *token.Table
+	gate          *gate
+}
 
 // NewStore returns an empty store.
 func NewStore(options Options) *Store {
-	s := &Store{now: options.Now, log: options.Log, issuers: map[[16]byte]kept{}, tenants: map[policy.ID]weak.Pointer[tables]{}}
+	s := &Store{
+		now: options.Now, log: options.Log,
+		issuers: supply.NewHeld[hash, issuer](maxIssuers), tables: supply.NewHeld[struct{}, tables](1),
+	}
 	if options.Client != nil {
 		client := *options.Client
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes where the policy says, and nowhere else
@@ -81,67 +92,58 @@ func NewStore(options Options) *Store {
 }
 
 // Issuer implements policy.Issuers.
-func (s *Store) Issuer(tenant policy.ID, id [16]byte, question entry.IntrospectionPolicy) policy.Issuer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known := s.issuers[id].issuer.Value(); known != nil {
-		return known
+func (s *Store) Issuer(tenant policy.ID, question entry.IntrospectionPolicy) policy.Issuer {
+	if question.TimeoutMS == 0 {
+		question.TimeoutMS = int64(usualTimeout / time.Millisecond)
 	}
-	if s.sweep(tenant) >= maxIssuers {
-		s.log.Warn("a tenant names too many places to ask about tokens; this one is not asked", "tenant", tenant, "url", shown(question.URL))
-		return barred{}
+	if question.Concurrency == 0 {
+		question.Concurrency = usualConcurrency
 	}
-	made := newIssuer(s, question)
-	if made.known = s.tenants[tenant].Value(); made.known == nil {
-		made.known = &tables{token.NewTable(keptGood), token.NewTable(keptRefused)}
-		s.tenants[tenant] = weak.Make(made.known)
+	key := keyOf(&question)
+	known, in := s.issuers.Get(tenant, key, func() *issuer { return s.newIssuer(tenant, key, question) })
+	if in {
+		known.in.Store(true)
+	} else {
+		s.log.Warn("a tenant names too many places to ask about tokens; this one is not asked while the others are used", "tenant", tenant, "url", supply.Shown(question.URL))
 	}
-	s.issuers[id] = kept{weak.Make(made), tenant}
-	return made
+	return known
 }
 
-// sweep forgets what nobody holds any more, and returns how many issuers a tenant
-// has. mu is held.
-func (s *Store) sweep(tenant policy.ID) (count int) {
-	for id, k := range s.issuers {
-		switch {
-		case k.issuer.Value() == nil:
-			delete(s.issuers, id)
-		case k.tenant == tenant:
-			count++
-		}
-	}
-	for id, t := range s.tenants {
-		if t.Value() == nil {
-			delete(s.tenants, id)
-		}
-	}
-	return count
-}
-
-// barred is an issuer that is never asked.
-type barred struct{}
-
-// Tables implements policy.Issuer.
-func (barred) Tables() (good, refused *token.Table) { return nil, nil }
-
-// Ask implements policy.Issuer.
-func (barred) Ask(context.Context, *[32]byte, string, func([]byte) (*token.Verified, error)) (*token.Verified, error) {
-	return nil, errors.New("the API's provider has too many places to ask about tokens")
+// keyOf tells issuers apart: by what is sent to them and how, not by what the
+// answer has to be.
+func keyOf(q *entry.IntrospectionPolicy) hash {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d %d",
+		q.URL, q.ClientID, q.ClientSecret.Opened, q.ClientAuth, q.Token.Opened, q.TimeoutMS, q.Concurrency))
 }
 
 // issuer is one that is asked in one way.
 type issuer struct {
 	store    *Store
+	tenant   policy.ID
+	key      hash
 	question entry.IntrospectionPolicy
-	timeout  time.Duration
 	known    *tables
-	slots    chan struct{} // one for each question that may be open
+	gate     *gate
+
+	in    atomic.Bool  // of Store.issuers
+	tried atomic.Int64 // when it was last seen not to be, nanoseconds since 1970
 
 	mu      sync.Mutex // guards what follows
-	asking  map[[32]byte]*asked
+	asking  map[asks]*asked
 	warned  time.Time
 	skipped int // failures since, of which the log says nothing
+}
+
+var (
+	errBarred  = errors.New("the API's provider has too many places to ask about tokens")
+	errWaiting = errors.New("too many questions wait for an answer")
+	errOpen    = errors.New("too many questions are open")
+)
+
+// asks is what calls share an answer by: the token, and the policy that judges it.
+type asks struct {
+	token  [32]byte
+	policy [16]byte
 }
 
 // asked is a question that is under way.
@@ -151,16 +153,12 @@ type asked struct {
 	err   error
 }
 
-func newIssuer(s *Store, question entry.IntrospectionPolicy) *issuer {
-	i := &issuer{store: s, question: question, timeout: time.Duration(question.TimeoutMS) * time.Millisecond, asking: map[[32]byte]*asked{}}
-	if i.timeout == 0 {
-		i.timeout = usualTimeout
-	}
-	slots := question.Concurrency
-	if slots == 0 {
-		slots = usualConcurrency
-	}
-	i.slots = make(chan struct{}, slots)
+func (s *Store) newIssuer(tenant policy.ID, key hash, question entry.IntrospectionPolicy) *issuer {
+	i := &issuer{store: s, tenant: tenant, key: key, question: question, asking: map[asks]*asked{}}
+	i.gate = newGate(question.Concurrency, question.Concurrency*(1+waitingFor))
+	i.known, _ = s.tables.Get(tenant, struct{}{}, func() *tables {
+		return &tables{token.NewTable(keptGood), token.NewTable(keptRefused), newGate(maxOpen, maxAsking)}
+	})
 	return i
 }
 
@@ -168,18 +166,23 @@ func newIssuer(s *Store, question entry.IntrospectionPolicy) *issuer {
 func (i *issuer) Tables() (good, refused *token.Table) { return i.known.good, i.known.refused }
 
 // Ask implements policy.Issuer.
-func (i *issuer) Ask(ctx context.Context, hash *[32]byte, text string, judge func(answer []byte) (*token.Verified, error)) (*token.Verified, error) {
+func (i *issuer) Ask(ctx context.Context, about policy.AskedToken, judge func(answer []byte) (*token.Verified, error)) (*token.Verified, error) {
+	if !i.enters() {
+		return nil, errBarred
+	}
+	at := asks{about.Hash, about.Policy}
 	i.mu.Lock()
-	q := i.asking[*hash]
+	q := i.asking[at]
 	if q == nil {
-		if len(i.asking) >= cap(i.slots)*(1+waitingFor) {
+		if !i.enter(about.Known) {
 			i.mu.Unlock()
-			return nil, errors.New("too many questions wait for an answer")
+			return nil, errWaiting
 		}
 		q = &asked{done: make(chan struct{})}
-		i.asking[*hash] = q
+		i.asking[at] = q
+		about.Text = strings.Clone(about.Text)
 		// Not the caller's context: others wait for the same answer.
-		go i.ask(context.WithoutCancel(ctx), q, *hash, strings.Clone(text), judge)
+		go i.ask(context.WithoutCancel(ctx), q, about, judge)
 	}
 	i.mu.Unlock()
 	select {
@@ -190,16 +193,43 @@ func (i *issuer) Ask(ctx context.Context, hash *[32]byte, text string, judge fun
 	}
 }
 
+// enters reports whether the issuer is one of those that its tenant may have asked.
+func (i *issuer) enters() bool {
+	if i.in.Load() {
+		return true
+	}
+	now, last := i.store.now().UnixNano(), i.tried.Load()
+	if last != 0 && now-last < int64(entersEvery) || !i.tried.CompareAndSwap(last, now) || !i.store.issuers.In(i.tenant, i.key) {
+		return false
+	}
+	i.in.Store(true)
+	return true
+}
+
+// enter takes a question's places among those that wait, where there is one.
+func (i *issuer) enter(known bool) bool {
+	if !i.gate.enter(known) {
+		return false
+	}
+	if !i.known.gate.enter(known) {
+		i.gate.leave(known)
+		return false
+	}
+	return true
+}
+
 // ask gets one answer and tells it to all who wait.
-func (i *issuer) ask(ctx context.Context, q *asked, hash [32]byte, text string, judge func(answer []byte) (*token.Verified, error)) {
-	answer, err := i.get(ctx, text)
+func (i *issuer) ask(ctx context.Context, q *asked, about policy.AskedToken, judge func(answer []byte) (*token.Verified, error)) {
+	answer, err := i.get(ctx, about)
 	if err == nil {
 		q.known, err = judge(answer)
 	}
 	q.err = err
 	refusal := (*token.Refusal)(nil)
+	i.known.gate.leave(about.Known)
+	i.gate.leave(about.Known)
 	i.mu.Lock()
-	delete(i.asking, hash)
+	delete(i.asking, asks{about.Hash, about.Policy})
 	i.mu.Unlock()
 	close(q.done)
 	if err != nil && !errors.As(err, &refusal) {
@@ -207,33 +237,33 @@ func (i *issuer) ask(ctx context.Context, q *asked, hash [32]byte, text string, 
 	}
 }
 
-// get waits for a slot and asks.
-func (i *issuer) get(ctx context.Context, text string) ([]byte, error) {
+// get waits for its turn and asks.
+func (i *issuer) get(ctx context.Context, about policy.AskedToken) ([]byte, error) {
 	if i.store.client == nil {
 		return nil, errors.New("this node asks no issuers")
 	}
-	ctx, cancel := context.WithTimeout(ctx, i.timeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(i.question.TimeoutMS)*time.Millisecond)
 	defer cancel()
-	select {
-	case i.slots <- struct{}{}:
-		defer func() { <-i.slots }()
-	case <-ctx.Done():
-		return nil, errors.New("too many questions are open")
+	for _, g := range []*gate{i.gate, i.known.gate} {
+		if !g.open(ctx, about.Known) {
+			return nil, errOpen
+		}
+		defer g.close(about.Known)
 	}
-	req, err := i.request(ctx, text)
+	req, err := i.request(ctx, about.Text)
 	if err != nil {
 		return nil, err
 	}
 	res, err := i.store.client.Do(req)
 	if err != nil {
-		return nil, plainError(err)
+		return nil, supply.Plain(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the answer is %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, token.MaxAnswerBytes+1))
-	return data, plainError(err)
+	return data, supply.Plain(err)
 }
 
 // request is the question about a token.
@@ -261,15 +291,6 @@ func (i *issuer) request(ctx context.Context, text string) (*http.Request, error
 	return req, nil
 }
 
-// plainError leaves the address out of what the client says: its query may hold
-// a secret.
-func plainError(err error) error {
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
-}
-
 // warn tells the log, from time to time.
 func (i *issuer) warn(err error) {
 	now := i.store.now()
@@ -282,11 +303,5 @@ func (i *issuer) warn(err error) {
 	skipped := i.skipped
 	i.warned, i.skipped = now, 0
 	i.mu.Unlock()
-	i.store.log.Warn("an issuer cannot be asked about tokens", "url", shown(i.question.URL), "error", err, "others", skipped)
-}
-
-// shown is an address without its query, which may hold a secret.
-func shown(address string) string {
-	before, _, _ := strings.Cut(address, "?")
-	return before
+	i.store.log.Warn("an issuer cannot be asked about tokens", "url", supply.Shown(i.question.URL), "error", err, "others", skipped)
 }

@@ -26,9 +26,43 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 
 func (c *clock) move(d time.Duration) { c.ahead.Add(int64(d)) }
 
+// journal is a log that a test reads.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 func running(t *testing.T, c *clock) *jwks.Store {
 	t.Helper()
-	store := jwks.NewStore(jwks.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	return telling(t, c, io.Discard)
+}
+
+func telling(t *testing.T, c *clock, log io.Writer) *jwks.Store {
+	t.Helper()
+	store := storeOf(c, log)
+	run(t, store)
+	return store
+}
+
+func storeOf(c *clock, log io.Writer) *jwks.Store {
+	return jwks.NewStore(jwks.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.NewTextHandler(log, nil))})
+}
+
+// run runs a store until the test ends.
+func run(t *testing.T, store *jwks.Store) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- store.Run(ctx) }()
@@ -38,7 +72,6 @@ func running(t *testing.T, c *clock) *jwks.Store {
 			t.Error(err)
 		}
 	})
-	return store
 }
 
 func wait(t *testing.T, what string, true func() bool) {
@@ -108,18 +141,16 @@ func TestAskedKeysAreFetchedOnceForAllAndNotTooOften(t *testing.T) {
 }
 
 func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
-	private := `{"keys":[{"kty":"oct","k":"AAAA","kid":"ES256-1","alg":"HS256"}]}`
 	for name, answer := range map[string]http.HandlerFunc{
 		"away":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
 		"not there": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
 		"garbage":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) },
-		"empty":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
 		"no list":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":{}}`)) },
 		"a page": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			_, _ = w.Write([]byte(`<html>`))
 		},
-		"a shared key": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(private)) },
+		"no keys": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[{},"a"]}`)) },
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			for range 100 {
 				_, _ = w.Write([]byte(strings.Repeat(" ", 16<<10)))
@@ -148,6 +179,62 @@ func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
 				t.Errorf("got %d keys of it", keys.Len())
 			}
 		})
+	}
+}
+
+// TestKeysThatAnIssuerWithdrawsAreGone has it publish a set that holds none which
+// can be used. That is its word and the one way to revoke a stolen key: the keys
+// that there were must not go on for as long as those of an issuer that is away,
+// which they once did.
+func TestKeysThatAnIssuerWithdrawsAreGone(t *testing.T) {
+	for name, published := range map[string]string{
+		"empty":           `{"keys":[]}`,
+		"a shared key":    `{"keys":[{"kty":"oct","k":"AAAA","kid":"ES256-1","alg":"HS256"}]}`,
+		"an unknown kind": `{"keys":[{"kty":"AKP","alg":"ML-DSA-44","kid":"ES256-1","pub":"AAAA"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, i := &clock{}, fake.NewIssuer(t, "ES256")
+			var log journal
+			set := telling(t, c, &log).Keys(policy.ID{1}, i.URL)
+			wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+			i.Answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(published)) })
+			c.move(11 * time.Minute)
+			set.Ask(context.Background())
+			if keys, at := set.Keys(); keys == nil || keys.Len() != 0 || at < c.now().Unix()-5 {
+				t.Errorf("got %v of %d", keys, at)
+			}
+			if !strings.Contains(log.String(), "withdrawn") || strings.Contains(log.String(), "not fetched") {
+				t.Errorf("the log says %s", log.String())
+			}
+			i.Answers(nil)
+			c.move(6 * time.Second)
+			set.Ask(context.Background())
+			if !has(set, "ES256-1") {
+				t.Error("keys that are published again are not there")
+			}
+		})
+	}
+}
+
+// TestTheQueryOfAnAddressIsNotLogged has one that answers nobody, one that ends in
+// its answer, and one that redirects to nowhere.
+func TestTheQueryOfAnAddressIsNotLogged(t *testing.T) {
+	cut, away := fake.NewIssuer(t, "ES256"), fake.NewIssuer(t, "ES256")
+	cut.Answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"keys":`))
+	})
+	away.Answers(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/?api_key=canary", http.StatusFound)
+	})
+	for name, url := range map[string]string{"away": "http://127.0.0.1:1/keys", "cut": cut.URL, "redirected": away.URL, "no URL": "http://127.0.0.1:1/%zz"} {
+		var log journal
+		set := telling(t, &clock{}, &log).Keys(policy.ID{1}, url+"?api_key=canary")
+		set.Ask(context.Background())
+		wait(t, name+": a word in the log", func() bool { return strings.Contains(log.String(), "not fetched") })
+		if text := log.String(); strings.Contains(text, "canary") || !strings.Contains(text, "error=") {
+			t.Errorf("%s: the log says %s", name, text)
+		}
 	}
 }
 
@@ -197,6 +284,8 @@ func TestKeysOfPoliciesThatAreGoneAreFetchedNoMore(t *testing.T) {
 	})
 }
 
+// TestATenantHasSoManyPlacesOfKeysAndNoMore has one place more, whose turn comes
+// when another is held no more.
 func TestATenantHasSoManyPlacesOfKeysAndNoMore(t *testing.T) {
 	c, i := &clock{}, fake.NewIssuer(t, "ES256")
 	store := running(t, c)
@@ -204,13 +293,18 @@ func TestATenantHasSoManyPlacesOfKeysAndNoMore(t *testing.T) {
 	for n := range 200 {
 		held = append(held, store.Keys(policy.ID{1}, i.URL+"?"+string(rune('a'+n))))
 	}
-	barred, other := store.Keys(policy.ID{1}, i.URL), store.Keys(policy.ID{2}, i.URL)
+	beyond, other := store.Keys(policy.ID{1}, i.URL), store.Keys(policy.ID{2}, i.URL)
 	wait(t, "all keys", func() bool { return has(held[0], "ES256-1") && has(held[199], "ES256-1") && has(other, "ES256-1") })
-	barred.Ask(context.Background())
-	if keys, _ := barred.Keys(); keys != nil {
+	beyond.Ask(context.Background())
+	if keys, _ := beyond.Keys(); keys != nil {
 		t.Error("one more is fetched")
 	}
 	runtime.KeepAlive(held)
+	held = nil
+	wait(t, "room for it", func() bool {
+		runtime.GC()
+		return has(beyond, "ES256-1")
+	})
 }
 
 func TestAddressesThatMayNotBeCalledAreNot(t *testing.T) {
@@ -251,13 +345,14 @@ func TestDeadIssuersOfOneTenantHoldUpNoOther(t *testing.T) {
 	c, good := &clock{}, fake.NewIssuer(t, "ES256")
 	dead, waiting, release := silent(t)
 	defer close(release)
-	store := running(t, c)
+	store := storeOf(c, io.Discard)
 	var held []policy.KeySet
 	for tenant := range 10 { // several that have nothing else
 		for n := range 50 {
 			held = append(held, store.Keys(policy.ID{1, byte(tenant)}, dead.URL+"?"+strconv.Itoa(n)))
 		}
 	}
+	run(t, store) // which finds them all there
 	wait(t, "the dead to take what they may", func() bool { return waiting.Load() >= 10 })
 	began := time.Now()
 	other := store.Keys(policy.ID{2}, good.URL)

@@ -17,10 +17,19 @@ import (
 // Issuers keep what is known of the tokens that issuers were asked about, and ask
 // (RFC 7662).
 type Issuers interface {
-	// Issuer returns one that is held as long as somebody holds it: what it is asked
-	// at once is bounded for all who ask with the same question. id is the
-	// question's.
-	Issuer(tenant ID, id [16]byte, question entry.IntrospectionPolicy) Issuer
+	// Issuer returns one that is kept as long as somebody holds it. It is the same for
+	// all of a tenant's policies that ask at the same address, as the same client and
+	// within the same bounds, whatever they make of the answer: these bounds hold for
+	// all of them together.
+	Issuer(tenant ID, question entry.IntrospectionPolicy) Issuer
+}
+
+// AskedToken is a token that an issuer is asked about.
+type AskedToken struct {
+	Text   string
+	Hash   [32]byte // SHA-256 of it
+	Policy [16]byte // which judges the answer
+	Known  bool     // it was found good before: strangers do not keep it waiting
 }
 
 // Issuer is asked about tokens.
@@ -28,9 +37,9 @@ type Issuer interface {
 	// Tables keep tokens that were found good, and those that were not.
 	Tables() (good, refused *token.Table)
 	// Ask gives the issuer's answer about a token to judge, and returns what that
-	// says. Calls that ask about the same token at once share one answer. It waits
-	// no longer than the question's timeout, or until ctx ends.
-	Ask(ctx context.Context, hash *[32]byte, text string, judge func(answer []byte) (*token.Verified, error)) (*token.Verified, error)
+	// says. Calls of a policy that ask about the same token at once share one answer.
+	// It waits no longer than the question's timeout, or until ctx ends.
+	Ask(ctx context.Context, about AskedToken, judge func(answer []byte) (*token.Verified, error)) (*token.Verified, error)
 }
 
 // noIssuer is of a node that can ask nobody.
@@ -38,7 +47,7 @@ type noIssuer struct{}
 
 func (noIssuer) Tables() (good, refused *token.Table) { return nil, nil }
 
-func (noIssuer) Ask(context.Context, *[32]byte, string, func([]byte) (*token.Verified, error)) (*token.Verified, error) {
+func (noIssuer) Ask(context.Context, AskedToken, func([]byte) (*token.Verified, error)) (*token.Verified, error) {
 	return nil, errors.New("this node asks no issuers")
 }
 
@@ -76,7 +85,7 @@ func newIntrospectionStep(config entry.IntrospectionPolicy, tenant ID, tools Too
 	}
 	s.id = questionID(config, tenant)
 	if tools.Issuers != nil {
-		s.issuer = tools.Issuers.Issuer(tenant, s.id, config)
+		s.issuer = tools.Issuers.Issuer(tenant, config)
 	}
 	s.tokens, s.refusal = s.issuer.Tables()
 	return s
@@ -117,7 +126,7 @@ func (s *introspectionStep) Run(ctx context.Context, ex *Exchange) error {
 	known := s.tokens.Find(&ex.keyHash, &s.id)
 	if known == nil || unix >= known.Until {
 		var err error
-		if known, err = s.learn(ctx, ex, text, unix); err != nil {
+		if known, err = s.learn(ctx, ex, text, known != nil); err != nil {
 			return err
 		}
 	} else if ex.Explain != nil {
@@ -126,16 +135,17 @@ func (s *introspectionStep) Run(ctx context.Context, ex *Exchange) error {
 	return s.admit(ex, known)
 }
 
-// learn is what is said of a token that is not known to be good.
-func (s *introspectionStep) learn(ctx context.Context, ex *Exchange, text string, unix int64) (*token.Verified, error) {
+// learn is what is said of a token that is not known to be good; before: it was.
+func (s *introspectionStep) learn(ctx context.Context, ex *Exchange, text string, before bool) (*token.Verified, error) {
+	unix := ex.Now.Unix()
 	if bad := s.refusal.Find(&ex.keyHash, &s.id); bad != nil && unix < bad.Until {
 		if ex.Explain != nil {
 			ex.Explain.Note = "that the token is not taken is known for " + strconv.FormatInt(bad.Until-unix, 10) + " s more"
 		}
 		return nil, s.refused(bad.Refused)
 	}
-	began, hash, now := time.Now(), ex.keyHash, ex.Now
-	known, err := s.issuer.Ask(ctx, &hash, text, func(answer []byte) (*token.Verified, error) { return s.judge(hash, answer, now) })
+	began, about, now := time.Now(), AskedToken{Text: text, Hash: ex.keyHash, Policy: s.id, Known: before}, ex.Now
+	known, err := s.issuer.Ask(ctx, about, func(answer []byte) (*token.Verified, error) { return s.judge(about.Hash, answer, now) })
 	if ex.Explain != nil {
 		ex.Explain.Note = "its issuer was asked, and answered in " + strconv.FormatInt(time.Since(began).Microseconds(), 10) + " µs"
 	}

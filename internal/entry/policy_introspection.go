@@ -29,7 +29,7 @@ type IntrospectionPolicy struct {
 
 	CacheMS     int64 `json:"cache_ms,omitempty" help:"How long an answer is good for the same token. A token that is revoked may be taken for so long. Never beyond its exp." min:"1000" max:"3600000" default:"60000"`
 	TimeoutMS   int64 `json:"timeout_ms,omitempty" help:"How long an answer is waited for. After that the call is answered 503." min:"100" max:"10000" default:"3000"`
-	Concurrency int   `json:"concurrency,omitempty" help:"How many questions a gateway node may have open at the issuer at once." min:"1" max:"256" default:"32"`
+	Concurrency int   `json:"concurrency,omitempty" help:"How many questions a gateway node may have open at the issuer at once, for all operations that ask it as the same client. A quarter of them is for tokens that were good before." min:"1" max:"256" default:"32"`
 }
 
 // Kind implements PolicyConfig.

@@ -7,7 +7,7 @@ var introspection = About{
 
 The gateway proves who asks by a client of its own at the issuer, or by a token. Both secrets are secret values of the environment, made on its page: write ${name} here. They are sealed on their way to the nodes and shown nowhere.
 
-An answer is kept for the time set here, a minute unless another is, and never beyond the token's end; so a token that is revoked may be taken for so long. That a token is not active is kept for up to ten seconds. Calls that bring the same token at once share one question, and no more questions than set here are open at the issuer at a time. The gateway keeps a token's hash and never the token.
+An answer is kept for the time set here, a minute unless another is, and never beyond the token's end; so a token that is revoked may be taken for so long. That a token is not active is kept for up to ten seconds. Calls that bring the same token at once share one question, and no more questions than set here are open at the issuer at a time, of all operations that ask it as the same client, and 512 of one provider's on a node. A token that was good before is asked about again however many unknown ones come: a quarter of these questions, and half the room to wait, are for such tokens. The gateway keeps a token's hash and never the token.
 
 The member named here, client_id unless another is, finds the application: its people register issuer and value there, as for a JWT, or an operator does where tokens are opaque and prove nothing by themselves. A token that nobody has registered is answered 403 with the code application_unknown, unless unregistered tokens are taken.
 

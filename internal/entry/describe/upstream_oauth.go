@@ -7,7 +7,7 @@ var upstreamOAuth = About{
 
 A gateway keeps one token for all calls. It asks for the first one when a call needs it, and from then on for the next when four fifths of a token's time have passed, beside the calls, as long as there are calls. An issuer that does not say how long a token is good is taken to mean five minutes. A publish that does not change the policy keeps the token.
 
-While the issuer is away calls go on with the token at hand. Without one they are answered 503 with the code upstream_token_unavailable, and the issuer is asked again after a second, then after longer and longer, up to a minute. When the upstream answers 401 the gateway gets another token, though not more often than every five seconds; the call is made once more with it where its body is at most 8 KiB or there is none, and otherwise the caller gets the 401.
+While the issuer is away calls go on with the token at hand. Without one they are answered 503 with the code upstream_token_unavailable, and the issuer is asked again after a second, then after longer and longer, up to a minute. When the upstream answers 401 the gateway gets another token, though not more often than every five seconds, and half as often each time that the new one is refused too, down to every five minutes; the call is made once more with it where its body is at most 8 KiB or there is none, and otherwise the caller gets the 401.
 
 An answer that is no token is refused: a redirect, a page, one of more than a mebibyte, one of another token type than Bearer.
 

@@ -47,8 +47,13 @@ type Set struct {
 	Private bool // it holds a private or shared key, which nobody should publish
 }
 
+// ErrNone says that a set holds no key that can be used, though it is one: whoever
+// publishes it has withdrawn those that there were.
+var ErrNone = errors.New("holds no public key for signatures that can be used: RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519")
+
 // Parse reads a set. Keys of unknown kinds, and those that are not for
-// signatures, are left out; a set without any that can be used is an error.
+// signatures, are left out; where none can be used it returns an empty set with
+// ErrNone.
 func Parse(data []byte) (*Set, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("is larger than %d KiB", MaxBytes>>10)
@@ -62,8 +67,9 @@ func Parse(data []byte) (*Set, error) {
 	if len(raw.Keys) > MaxKeys {
 		return nil, fmt.Errorf("holds more than %d keys", MaxKeys)
 	}
-	set := &Set{}
+	set, garbage := &Set{}, false
 	for _, one := range raw.Keys {
+		garbage = garbage || !isKey(one)
 		parsed, err := jwk.ParseKey(one)
 		if err != nil {
 			continue
@@ -77,10 +83,22 @@ func Parse(data []byte) (*Set, error) {
 			set.keys = append(set.keys, key)
 		}
 	}
-	if len(set.keys) == 0 {
-		return nil, errors.New("holds no public key for signatures that can be used: RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519")
+	switch {
+	case len(set.keys) > 0:
+		return set, nil
+	case garbage:
+		return nil, errors.New("is not a JSON Web Key Set: what it holds are no keys")
 	}
-	return set, nil
+	return set, ErrNone
+}
+
+// isKey reports whether a member is a key of some kind: it has to say which (RFC
+// 7517, section 4.1).
+func isKey(one json.RawMessage) bool {
+	var key struct {
+		Kind string `json:"kty"`
+	}
+	return json.Unmarshal(one, &key) == nil && key.Kind != ""
 }
 
 func usable(parsed jwk.Key) (Key, bool) {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -81,17 +82,32 @@ func TestKeysCheckWhatTheyAreFor(t *testing.T) {
 
 func TestWhatIsNoKeySetIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ data, want string }{
-		"empty":        {"", "not a JSON Web Key Set"},
-		"a list":       {"[]", "not a JSON Web Key Set"},
-		"one key":      {ec(t, ""), "not a JSON Web Key Set"},
-		"no keys":      {`{"keys":[]}`, "no public key"},
-		"a short key":  {string(set(rsaKey(t, 1024, ""))), "2048"},
-		"too many":     {string(set(strings.Repeat("{},", 300) + "{}")), "more than"},
-		"too large":    {strings.Repeat(" ", 600<<10), "larger"},
-		"shared alone": {`{"keys":[{"kty":"oct","k":"AAAA"}]}`, "no public key"},
+		"empty":     {"", "not a JSON Web Key Set"},
+		"a list":    {"[]", "not a JSON Web Key Set"},
+		"one key":   {ec(t, ""), "not a JSON Web Key Set"},
+		"no object": {`{"keys":["a"]}`, "not a JSON Web Key Set"},
+		"no kind":   {`{"keys":[{}]}`, "not a JSON Web Key Set"},
+		"too many":  {string(set(strings.Repeat("{},", 300) + "{}")), "more than"},
+		"too large": {strings.Repeat(" ", 600<<10), "larger"},
+		"null":      {`{"keys":null}`, "not a JSON Web Key Set"},
 	} {
-		if _, err := keyset.Parse([]byte(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if set, err := keyset.Parse([]byte(c.data)); set != nil || err == nil || errors.Is(err, keyset.ErrNone) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want it to hold %q", name, err, c.want)
+		}
+	}
+}
+
+// TestASetWithoutKeysIsToldFromWhatIsNoSet lets who fetches it believe the issuer.
+func TestASetWithoutKeysIsToldFromWhatIsNoSet(t *testing.T) {
+	for name, data := range map[string]string{
+		"no keys":         `{"keys":[]}`,
+		"a short key":     string(set(rsaKey(t, 1024, ""))),
+		"shared alone":    `{"keys":[{"kty":"oct","k":"AAAA"}]}`,
+		"an unknown kind": `{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}]}`,
+	} {
+		set, err := keyset.Parse([]byte(data))
+		if !errors.Is(err, keyset.ErrNone) || set == nil || set.Len() != 0 || len(set.Find("", "ES256")) != 0 {
+			t.Errorf("%s: got %v, %v", name, set, err)
 		}
 	}
 }
