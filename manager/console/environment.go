@@ -210,7 +210,11 @@ func (h *Console) setValue(v *visit) error {
 		}
 		return err
 	}
-	v.flash(toneOK, "${"+f.text("name")+"} is set in "+v.environment.Name+".")
+	said := "${" + f.text("name") + "} is set in " + v.environment.Name + "."
+	if change.Sequence == 0 {
+		said += " Nothing that is live there refers to it yet."
+	}
+	v.flash(toneOK, said)
 	return v.redirect(withChange(v.links.values(), change))
 }
 

@@ -412,7 +412,7 @@ func valuesView(p valuesPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.PageHead("Values", "What differs between environments. An upstream's address or header refers to one as ${name}, so that a revision is the same everywhere.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.PageHead("Values", "What differs between environments. An upstream's addresses, headers and TLS, and the secrets of policies, refer to one as ${name}, so that a revision is the same everywhere.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -443,7 +443,7 @@ func valuesView(p valuesPage) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = ui.Empty(ui.ArtFirst, "No values in "+p.Environment.Name+" yet", "Set one, then write ${its_name} in the upstream of an API.").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Empty(ui.ArtFirst, "No values in "+p.Environment.Name+" yet", "Set one, then write ${its_name} in the upstream of an API, or in a policy's secret.").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -592,7 +592,7 @@ func valuesView(p valuesPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Secret", Name: "secret", Kind: "checkbox", Value: "on", Checked: p.Form.checked("secret"), Err: p.Form.err("secret"), Hint: "Never shown again. It may stand in headers, not in addresses."}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Secret", Name: "secret", Kind: "checkbox", Value: "on", Checked: p.Form.checked("secret"), Err: p.Form.err("secret"), Hint: "Never shown again. It may stand in headers, in policies and as the key of an upstream's TLS, not in addresses."}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -9,6 +9,19 @@ import (
 	"portico/manager"
 )
 
+func TestAValueIsSaidToBeInForceWhereSomethingLiveRefersToIt(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	set := func(name, text string) answer {
+		return b.post("/t/acme/values", "name", name, "value", text).shows(http.StatusOK, "${"+name+"} is set in")
+	}
+	set("backend", "next.internal.example").shows(http.StatusOK, "Nothing that is live there refers to it yet.").hides("The value is")
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://${backend}").shows(http.StatusOK, "Upstream saved")
+	b.post("/t/acme/apis/orders/v1/publish", "environment", "production").shows(http.StatusOK)
+	set("backend", "other.internal.example").shows(http.StatusOK, "The value is").hides("Nothing that is live")
+}
+
 // The form of an environment's settings does not hold its policies.
 func TestChangedEnvironmentKeepsItsPolicies(t *testing.T) {
 	s := newSite(t)
