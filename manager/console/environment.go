@@ -183,7 +183,7 @@ func (h *Console) valuesPage(v *visit, status int, f form) error {
 	}
 	p := valuesPage{
 		shell: v.shell("Values", link{"Values", ""}), Environment: v.environment, Form: f, Action: v.links.values(),
-		Live: h.liveFromQuery(v, "The value", "in force"), Changes: v.can(apim.Publish, apim.ObjectAPI),
+		Live: h.liveFromQuery(v, "The value", "in force"), Changes: v.can(apim.Publish, apim.ObjectAPI, ""),
 	}
 	for _, one := range all {
 		p.Rows = append(p.Rows, valueRow{

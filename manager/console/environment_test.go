@@ -22,6 +22,31 @@ func TestAValueIsSaidToBeInForceWhereSomethingLiveRefersToIt(t *testing.T) {
 	set("backend", "other.internal.example").shows(http.StatusOK, "The value is").hides("Nothing that is live")
 }
 
+func TestFirstUseOfASecretIsRefusedInItsForm(t *testing.T) {
+	s := newSite(t)
+	admin := s.operator()
+	acme, payments := s.tenantID("acme"), s.team("Payments", apim.RoleProvider)
+	version, _ := s.offer(acme)
+	d, err := s.catalog.Version(t.Context(), system(), acme, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.UpdateAPI(t.Context(), system(), acme, d.API.ID, manager.APIChange{Team: &payments.ID}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.worker("nora", payments)
+	admin.post("/t/acme/values", "name", "other_key", "value", "canary", "secret", "on").shows(http.StatusOK, "${other_key} is set in")
+	admin.get("/t/acme/values").shows(http.StatusOK, "an API's first use of a secret is published by who may set values", "is trusted to those who publish it")
+	b.get("/t/acme/values").shows(http.StatusOK, "an API's first use of a secret").hides("Set a value")
+	const at = "/t/acme/apis/orders/v1"
+	b.post(at+"/upstream", "urls", "https://mine.example", "headers", "X-Sent: ${other_key}").shows(http.StatusOK, "Upstream saved")
+	const refusal = "${other_key} is a secret of production, and nothing in force of Orders refers to it there"
+	b.post(at+"/publish", "environment", "production", "note", "a note to keep").shows(http.StatusForbidden, refusal, "Publish Orders v1").has("a note to keep")
+	b.post(at+"/traffic/offer", "share", "5").shows(http.StatusForbidden, refusal, "Traffic split")
+	admin.post(at+"/publish", "environment", "production").shows(http.StatusOK)
+	b.post(at+"/publish", "environment", "production").shows(http.StatusOK)
+}
+
 // The form of an environment's settings does not hold its policies.
 func TestChangedEnvironmentKeepsItsPolicies(t *testing.T) {
 	s := newSite(t)
