@@ -255,7 +255,7 @@ func (n *Node) applyGrant(it entry.Item) error {
 		return fmt.Errorf("its key is not a hash")
 	}
 	if it.Ended {
-		n.grants.Put(hash, &policy.Grant{At: it.Position, Ended: true})
+		n.grants.Put(&policy.Grant{Hash: hash, At: it.Position, Ended: true})
 		return nil
 	}
 	body, wrong := check.Decode[entry.Grant](it)
@@ -274,7 +274,7 @@ func (n *Node) applyGrant(it entry.Item) error {
 	if old := n.grants.Last(hash); old != nil {
 		grant.Inherit(old)
 	}
-	n.grants.Put(hash, grant)
+	n.grants.Put(grant)
 	return nil
 }
 
@@ -344,9 +344,9 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 		}
 	}
 	var gone [][32]byte
-	n.grants.Each(func(hash [32]byte, g *policy.Grant) {
+	n.grants.Each(func(g *policy.Grant) {
 		if g.At.Epoch < epoch {
-			gone = append(gone, hash)
+			gone = append(gone, g.Hash)
 		}
 	})
 	for _, hash := range gone {

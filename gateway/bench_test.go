@@ -43,7 +43,9 @@ func newChain() *chain {
 	slot := &policy.TermsSlot{}
 	limiter := policy.NewLimiter(1 << 16)
 	slot.Store(policy.NewTerms(terms, limiter))
-	grants.Put(sha256.Sum256([]byte(goodKey)), policy.NewGrant(at(1), demoGrant(), func(string) *policy.TermsSlot { return slot }))
+	grant := policy.NewGrant(at(1), demoGrant(), func(string) *policy.TermsSlot { return slot })
+	grant.Hash = sha256.Sum256([]byte(goodKey))
+	grants.Put(grant)
 	tools := policy.Tools{Grants: grants, Limiter: limiter}
 	c := &chain{table: table.New(), ex: new(policy.Pool).Take(), key: "Bearer " + goodKey, start: time.Now().Add(-time.Hour)}
 	c.table.Put(table.Compile(demoAPI("http://127.0.0.1:1"), at(1), tools, func(string) policy.Destination { return nowhere{} }))

@@ -173,7 +173,7 @@ func New(config Config) (*Node, error) {
 		Limiter:  policy.NewLimiter(config.LimiterCells),
 		Bots:     policy.NewBots(),
 		KeySets:  n.keySets,
-		Tokens:   token.NewTable(tokensKept),
+		Tokens:   token.NewTables(tokensKept),
 		Issuers:  introspect.NewStore(introspect.Options{Client: config.Fetch, Now: config.Now, Log: config.Log}),
 		WAF:      new(waf.Set),
 		Identity: new(identity.Signer),
@@ -198,7 +198,8 @@ func New(config Config) (*Node, error) {
 	return n, nil
 }
 
-// tokensKept is how many tokens that were verified are remembered.
+// tokensKept is how many tokens that were verified are remembered of a tenant: at
+// most 64 MiB of them.
 const tokensKept = 1 << 14
 
 // noncesKept is how many nonces of signatures are remembered. They take about

@@ -224,6 +224,41 @@ func TestAKeyThatTheIssuerHasJustMadeIsTaken(t *testing.T) {
 	wait(t, "the issuer to be back", func() bool { return call("ES256-2").status == 200 })
 }
 
+// TestTokensThatNameNoKeyAreTakenWhileKeysAreRotated has an issuer that publishes the
+// old key and the new one, and then begins one that it did not publish before.
+func TestTokensThatNameNoKeyAreTakenWhileKeysAreRotated(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	i.Add(t, "ES256", "ES256-2")
+	ahead := &atomicClock{}
+	r := governed(t, func(c *gateway.Config) {
+		fetching(func(*gateway.Config) {})(c)
+		c.Now = ahead.now
+	}, func(api *entry.API) { api.Policies = []entry.Policy{{Config: tokensOf(i)}} }, registration(t, 2, i))
+	call := func(id string, n int) reply {
+		return r.call(t, "GET", "/demo/orders/v1/orders", "", "Authorization: Bearer "+i.Sign(t, "ES256", map[string]any{"alg": "ES256"}, id, i.Claims(map[string]any{"jti": n})))
+	}
+	for n := range 5 {
+		for _, id := range []string{"ES256-1", "ES256-2"} {
+			if got := call(id, n); got.status != 200 {
+				t.Errorf("by %s: got %d %s", id, got.status, got.body)
+			}
+		}
+		ahead.move(6 * time.Second)
+	}
+	if n := i.Calls(); n != 1 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+	i.Add(t, "ES256", "ES256-3")
+	i.Hide("ES256-1", true)
+	if got := call("ES256-3", 1); got.status != 200 {
+		t.Errorf("by a key that was just made: got %d %s", got.status, got.body)
+	}
+	ahead.move(6 * time.Second)
+	if got := call("ES256-1", 9); got.status != 401 || got.code() != "credential_invalid" || !strings.Contains(got.body, "does not publish") {
+		t.Errorf("by the old one: got %d %s", got.status, got.body)
+	}
+}
+
 // TestNoTokenIsTakenWithoutKeys has the issuer away, slow and talking garbage from
 // the first call on: 503, never 200.
 func TestNoTokenIsTakenWithoutKeys(t *testing.T) {

@@ -193,6 +193,7 @@ func (a *aws) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		names = err.Error()
 	}
+	w.Header().Set("X-Path", r.URL.EscapedPath())
 	w.Header().Set("Content-Length", fmt.Sprint(len(names)))
 	io.WriteString(w, names)
 }
@@ -278,6 +279,19 @@ func TestUnsignedBodiesStreamToS3(t *testing.T) {
 	})
 }
 
+func TestPathsToServicesBesideS3StayAsTheyAre(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		aws := newAWS(t)
+		r := startProving(t, lane, func(api *entry.API) {
+			api.Upstreams[0].Targets[0].URL = aws.URL
+			api.Policies = append(api.Policies, signatureProof(func(c *entry.UpstreamSigV4) { c.Service = "s3tables" }))
+		})
+		if got := r.call(t, "GET", "/demo/orders/v1/files/arn%3Aaws:b+c*", ""); got.status != 200 || got.header.Get("X-Path") != "/files/arn%3Aaws:b+c*" {
+			t.Errorf("got %d %s, and the service %q", got.status, got.body, got.header.Get("X-Path"))
+		}
+	})
+}
+
 func TestARefusedTokenIsGotAnewAndTheCallMadeAgain(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		i, clock := fake.NewTokens(t), &atomicClock{}
@@ -355,6 +369,53 @@ func TestEachUpstreamGetsItsOwnProof(t *testing.T) {
 		if want := fmt.Sprintf(`{"main":["%s"],"stock":["%s"]}`, basicText("all", "1"), basicText("stock", "2")); got.body != want {
 			t.Errorf("composed: got %d %s, want %s", got.status, got.body, want)
 		}
+	})
+}
+
+// TestWhatIsCalledInAnUpstreamsPlaceGetsItsProof has a split and a mirror as the
+// manager compiles them, begun and ended by publishes.
+func TestWhatIsCalledInAnUpstreamsPlaceGetsItsProof(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		var saw atomic.Pointer[string] // by the mirror
+		mirror := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			text := strings.Join(r.Header.Values("Authorization"), "|")
+			saw.Store(&text)
+		}))
+		t.Cleanup(mirror.Close)
+		api := func(perMille int, more ...entry.Policy) func(*entry.API) {
+			return func(api *entry.API) {
+				for _, name := range []string{"stock", "candidate:stock"} {
+					up := api.Upstreams[0]
+					up.Name = name
+					api.Upstreams = append(api.Upstreams, up)
+				}
+				api.Upstreams = append(api.Upstreams, entry.Upstream{Name: "mirror:", Targets: []entry.Target{{URL: mirror.URL}}})
+				api.Policies = append(append(api.Policies, basicProof("all", "1", ""), basicProof("stock", "2", "stock"), basicProof("main", "3", "main")), more...)
+				api.Routes[5].Upstream, api.Routes[6].Upstream = "stock", "stock"
+				api.Routes[6].Policies = []entry.Policy{basicProof("own", "4", "")}
+				if perMille < 0 {
+					return
+				}
+				api.Split = &entry.Split{Run: uuid(8), Candidates: map[string]string{"stock": "candidate:stock"}, PerMille: perMille}
+				api.Mirror = &entry.Mirror{Run: uuid(9), Upstream: "mirror:", PerMille: 1000, Concurrency: 2, MaxBodyBytes: 1000}
+			}
+		}
+		r := startProving(t, lane, api(-1)) // they are there, and stand for nothing yet
+		for i, c := range []struct {
+			perMille int
+			want     string
+		}{{0, "live"}, {1000, "candidate"}} {
+			saw.Store(nil)
+			r.putSealed(t, uint64(4+i), api(c.perMille))
+			r.wantsAuthorization(t, c.want, basicText("stock", "2"), "GET", do+"echo", "")
+			r.wantsAuthorization(t, c.want+", by an operation's own", basicText("own", "4"), "POST", do+"echo", "x")
+			wait(t, "a copy", func() bool { return saw.Load() != nil })
+			if *saw.Load() != basicText("main", "3") {
+				t.Errorf("the mirror saw %q beside the %s one", *saw.Load(), c.want)
+			}
+		}
+		r.putSealed(t, 6, api(1000, basicProof("exact", "5", "candidate:stock")))
+		r.wantsAuthorization(t, "the candidate, by its own name", basicText("exact", "5"), "GET", do+"echo", "")
 	})
 }
 

@@ -56,6 +56,9 @@ func (u *unit) sealPolicies(ctx context.Context, v apim.Version, rt apim.Runtime
 					continue
 				}
 				plain, err := u.policySecret(s.Secret, environment, values)
+				if err == nil {
+					err = secretFits(p.Kind(), s.Field, s.Secret.Name(), plain)
+				}
 				var refusal *apim.Error
 				switch {
 				case errors.As(err, &refusal) && refusal.Kind == apim.Invalid:
@@ -82,6 +85,15 @@ func (u *unit) sealPolicies(ctx context.Context, v apim.Version, rt apim.Runtime
 		}
 	}
 	return fields.Err()
+}
+
+// secretFits refuses a secret that a field of a policy cannot hold: an upstream would
+// take what follows a colon of a user's name for the password (RFC 7617 section 2).
+func secretFits(kind entry.PolicyKind, field, name string, plain []byte) error {
+	if kind == entry.PolicyUpstreamBasic && field == "username" && bytes.IndexByte(plain, ':') >= 0 {
+		return apim.Errorf(apim.Invalid, "refers to ${%s}, which holds a colon; the name of a user has none", name).WithCode("colon")
+	}
+	return nil
 }
 
 // policySecret is the secret that a draft's reference stands for. A refusal of

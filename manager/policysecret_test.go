@@ -156,6 +156,46 @@ func testSecretsOfPoliciesAreSealedForNodes(t *testing.T, place postgres.Place) 
 	}
 }
 
+func TestAUserNameForAnUpstreamHoldsNoColon(t *testing.T) {
+	postgres.Both(t, testAUserNameForAnUpstreamHoldsNoColon)
+}
+
+func testAUserNameForAnUpstreamHoldsNoColon(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	ctx, version := t.Context(), m.offer.version.ID
+	set := func(name, text string) error {
+		_, _, err := m.catalog.SetValue(ctx, m.provider, m.shop.ID, manager.ValueInput{Environment: "production", Name: name, Value: secret.Text(text), Secret: true})
+		return err
+	}
+	publish := func() error {
+		_, err := m.catalog.Publish(ctx, m.provider, m.shop.ID, version, "production", "")
+		return err
+	}
+	refusedColon := func(err error) {
+		t.Helper()
+		wantFields(t, err, "policies[0].config.username")
+		if text := err.Error(); !strings.Contains(text, "holds a colon") || strings.Contains(text, "canary") {
+			t.Errorf("got %v", err)
+		}
+	}
+	must[apim.Version](t)(m.catalog.UpdateDraft(ctx, m.provider, m.shop.ID, version, manager.DraftChange{
+		Policies: &[]apim.Policy{raw("upstream_basic", `{"username":"${user}","password":"${password}"}`)},
+	}))
+	for name, text := range map[string]string{"user": "canary:user", "password": "canary:password"} {
+		if err := set(name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refusedColon(publish())
+	if err := set("user", "gateway"); err != nil {
+		t.Fatal(err)
+	}
+	if err := publish(); err != nil {
+		t.Fatal(err)
+	}
+	refusedColon(set("user", "canary:user"))
+}
+
 func TestASecretIsNeverWrittenIntoAPolicy(t *testing.T) {
 	postgres.Both(t, testASecretIsNeverWrittenIntoAPolicy)
 }

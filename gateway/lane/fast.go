@@ -44,7 +44,9 @@ type conn struct {
 	checked int64        // readBy when the sweeper looked whether the client is there; guarded by lanes.mu
 	phase   atomic.Uint32
 
-	*work          // nil while nothing has come
+	*work                  // nil while nothing has come
+	fd             uintptr // of the socket, while
+	within         bool    // step is under way
 	step           func(uintptr) bool
 	push           func(uintptr) bool
 	unsent         []byte // what push writes
@@ -118,7 +120,7 @@ func newConn(l *Lanes, nc net.Conn) *conn {
 			c.raw, c.direct = raw, direct
 		}
 	}
-	c.step, c.push = c.turn, c.write
+	c.step, c.push = c.callback, c.write
 	c.source = (*bodySource)(c)
 	c.interim = c.writeInterim
 	c.line.Gone = c.gone
@@ -232,6 +234,14 @@ func (c *conn) shake() error {
 	state := t.ConnectionState()
 	c.tls = &state
 	return nil
+}
+
+// callback is a turn with the socket at hand.
+func (c *conn) callback(fd uintptr) bool {
+	c.fd, c.within = fd, true
+	done := c.turn(fd)
+	c.within = false
+	return done
 }
 
 // turn serves what has come. It is called when there may be something to read,

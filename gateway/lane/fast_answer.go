@@ -25,7 +25,7 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 	keep = !c.head.Close && !a.Close && !c.lanes.draining.Load() && (a.Local || ex.Body.Ended()) && (bodiless || chunked || a.Length >= 0)
 	c.out = c.appendHead(c.out[:0], ex, keep, chunked)
 	if bodiless {
-		if err := c.send(c.out); err != nil {
+		if err := c.sendAnswer(c.out); err != nil {
 			return false, &policy.Broken{Cause: err}
 		}
 		return keep, nil
@@ -53,7 +53,7 @@ func (c *conn) sendWhole(ex *policy.Exchange, body []byte) error {
 	n := min(cap(c.out)-len(c.out), len(body)) // the head goes out with as much as there is room for
 	c.out = append(c.out, body[:n]...)
 	for _, piece := range [][]byte{c.out, body[n:]} {
-		if err := c.send(piece); err != nil {
+		if err := c.sendAnswer(piece); err != nil {
 			return &policy.Broken{Cause: err}
 		}
 	}
@@ -121,6 +121,24 @@ func (c *conn) sendContinue() error {
 		return policy.ErrStopped
 	}
 	return c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+}
+
+// sendAnswer sends from the goroutine that serves the connection. Within the
+// callback the socket is there without asking for it, and most answers fit in its
+// buffer: what is left over waits like anything else.
+func (c *conn) sendAnswer(b []byte) error {
+	if c.within {
+		n, err := socket.Write(c.fd, b)
+		switch {
+		case errors.Is(err, socket.ErrAgain):
+		case err != nil:
+			return err
+		case n == len(b):
+			return nil
+		}
+		b = b[n:]
+	}
+	return c.send(b)
 }
 
 // send writes to the client, who has the time of a write for each 16 KiB.
@@ -253,7 +271,7 @@ func (s *sink) flush() error {
 	if len(s.out) == 0 {
 		return nil
 	}
-	err := s.c.send(s.out)
+	err := s.c.sendAnswer(s.out)
 	s.out = s.out[:0]
 	if err != nil {
 		return &policy.Broken{Cause: err}

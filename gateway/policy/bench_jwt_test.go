@@ -54,7 +54,7 @@ func BenchmarkJWT(b *testing.B) {
 func TestAKnownTokenAllocatesNothing(t *testing.T) {
 	i := fake.NewIssuer(t, "ES256")
 	tools := registered(i)
-	tools.Tokens = token.NewTable(64)
+	tools.Tokens = token.NewTables(64)
 	chain, pool := routeOf(tools, entry.Policy{Config: taking(i, "ES256")}), new(policy.Pool)
 	ex, at, now, field := pool.Take(), scope(), time.Now(), "Bearer "+i.Token(t, "ES256", nil)
 	if n := testing.AllocsPerRun(100, func() {

@@ -32,7 +32,7 @@ func benchProves(b *testing.B, tools policy.Tools, config entry.PolicyConfig, bo
 					b.Fatal(err)
 				}
 				head = append(head[:0], whole...)
-				if proof := ex.ProofFor("main"); proof != nil {
+				if proof := ex.ProofFor("main", "main"); proof != nil {
 					if err := proof.Ready(ctx, ex); err != nil {
 						b.Fatal(err)
 					}

@@ -54,7 +54,7 @@ type Tools struct {
 	Limiter  *Limiter
 	Reported *Reported          // nil: what validation lets pass is not counted
 	KeySets  KeySets            // of issuers; nil: none can be fetched
-	Tokens   *token.Table       // that were verified; nil keeps none
+	Tokens   *token.Tables      // that were verified; nil keeps none
 	Issuers  Issuers            // that are asked about tokens; nil: none can be
 	Bots     *Bots              // nil: they are neither counted nor remembered
 	Replays  *signature.Replays // nonces of signatures that were taken; nil: none can be

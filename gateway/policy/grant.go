@@ -11,25 +11,49 @@ import (
 )
 
 // Grant is what the holder of one secret may call, compiled. It never changes.
+//
+// With many of them, most of what a call costs here is waiting for memory: what
+// every call reads stands first and close together, in as few cache lines as it
+// fits in, and what few grants have stands elsewhere.
 type Grant struct {
-	At            entry.Position
-	Ended         bool // it was revoked; kept so that nothing older can bring it back
+	Hash          [32]byte     // of the secret: its key
+	ExpiresAt     int64        // seconds since 1970; 0 never
+	lastUsed      atomic.Int64 // when used was written
+	Ended         bool         // it was revoked; kept so that nothing older can bring it back
+	some          *some        // nil where a grant has nothing of it
+	Subscriptions []Subscription
 	Credential    ID
 	Application   ID
-	Tenant        ID
-	Name          string
-	ExpiresAt     int64          // seconds since 1970; 0 never
-	Addresses     []netip.Prefix // that it may be used from; none: any
-	Referrers     []string       // hosts, "*.example.com" too; none: any
-	Subscriptions []Subscription
+	one           [1]Subscription // where Subscriptions is, when it is one
 
-	Hash   [32]byte // of the secret: its key
-	secret []byte   // that calls are signed with; nil for none
+	Tenant ID
+	At     entry.Position
+	Name   string
 	used   atomic.Pointer[Use]
 }
 
+// some is what some grants have.
+type some struct {
+	addresses []netip.Prefix // that it may be used from; none: any
+	referrers []string       // hosts, "*.example.com" too; none: any
+	secret    []byte         // that calls are signed with; nil for none
+}
+
 // Sign gives a new grant the secret that its holder signs calls with.
-func (g *Grant) Sign(secret []byte) { g.secret = secret }
+func (g *Grant) Sign(secret []byte) {
+	if g.some == nil {
+		g.some = new(some)
+	}
+	g.some.secret = secret
+}
+
+// secret returns what calls are signed with, nil for nothing.
+func (g *Grant) secret() []byte {
+	if g.some == nil {
+		return nil
+	}
+	return g.some.secret
+}
 
 // Use is a call with a secret.
 type Use struct {
@@ -43,15 +67,19 @@ const usedEvery = 10
 
 // note remembers a use, and reports whether it is worth telling.
 func (g *Grant) note(unix int64, address netip.Addr) bool {
-	if last := g.used.Load(); last != nil && unix-last.At < usedEvery {
+	if unix-g.lastUsed.Load() < usedEvery {
 		return false
 	}
+	g.lastUsed.Store(unix)
 	g.used.Store(&Use{At: unix, Address: address})
 	return true
 }
 
 // Inherit takes over what was noted on the grant that this one replaces.
-func (g *Grant) Inherit(old *Grant) { g.used.Store(old.used.Load()) }
+func (g *Grant) Inherit(old *Grant) {
+	g.lastUsed.Store(old.lastUsed.Load())
+	g.used.Store(old.used.Load())
+}
 
 // Used returns the newest use that was noted, nil for none.
 func (g *Grant) Used() *Use { return g.used.Load() }
@@ -61,10 +89,10 @@ type Subscription struct {
 	ID       ID
 	Plan     ID
 	Terms    *TermsSlot
+	StartsAt int64    // seconds since 1970; 0: it has
+	EndsAt   int64    // 0: never
+	limits   *[]limit // its own; nil to use the plan's
 	State    entry.SubscriptionState
-	StartsAt int64
-	EndsAt   int64
-	limits   []limit // its own; nil to use the plan's
 }
 
 // TermsSlot is where a plan's terms stand, now or later: grants keep a pointer
@@ -80,33 +108,28 @@ func (s *TermsSlot) Load() *Terms { return s.current.Load() }
 // Terms are what a plan gives, compiled. They never change.
 type Terms struct {
 	Name   string
-	apis   []termsAPI
+	apis   map[ID]map[string]struct{} // of a version its operations; nil is all
 	limits []limit
 	steps  []Step // of the plan's policies, in order
-}
-
-type termsAPI struct {
-	version    ID
-	operations map[string]struct{} // nil is all
 }
 
 // NewTerms compiles terms that passed entry/check. Their policies keep what they
 // count in the limiter.
 func NewTerms(t entry.Terms, limiter *Limiter) *Terms {
-	out := &Terms{Name: t.Name, limits: newLimits(t.Limits)}
+	out := &Terms{Name: t.Name, apis: make(map[ID]map[string]struct{}, len(t.APIs)), limits: newLimits(t.Limits)}
 	for _, p := range t.Policies {
 		out.steps = append(out.steps, newPlanStep(p, declared{planned: true, plan: out.Name}, limiter))
 	}
 	for _, a := range t.APIs {
 		version, _ := ParseID(a.Version)
-		api := termsAPI{version: version}
+		var operations map[string]struct{}
 		if len(a.Operations) > 0 {
-			api.operations = make(map[string]struct{}, len(a.Operations))
+			operations = make(map[string]struct{}, len(a.Operations))
 			for _, op := range a.Operations {
-				api.operations[op] = struct{}{}
+				operations[op] = struct{}{}
 			}
 		}
-		out.apis = append(out.apis, api)
+		out.apis[version] = operations
 	}
 	return out
 }
@@ -118,17 +141,21 @@ func NewGrant(at entry.Position, g entry.Grant, slot func(plan string) *TermsSlo
 	out.Credential, _ = ParseID(g.Credential)
 	out.Application, _ = ParseID(g.Application)
 	out.Tenant, _ = ParseID(g.Tenant)
+	if len(g.Addresses)+len(g.Referrers) > 0 {
+		out.some = new(some)
+	}
 	for _, a := range g.Addresses {
 		if prefix, err := netip.ParsePrefix(a); err == nil {
-			out.Addresses = append(out.Addresses, prefix)
+			out.some.addresses = append(out.some.addresses, prefix)
 		}
 	}
 	for _, r := range g.Referrers {
-		out.Referrers = append(out.Referrers, strings.ToLower(r))
+		out.some.referrers = append(out.some.referrers, strings.ToLower(r))
 	}
-	if len(g.Subscriptions) > 0 {
-		out.Subscriptions = make([]Subscription, len(g.Subscriptions))
+	if out.Subscriptions = out.one[:0]; len(g.Subscriptions) > 1 {
+		out.Subscriptions = make([]Subscription, 0, len(g.Subscriptions))
 	}
+	out.Subscriptions = out.Subscriptions[:len(g.Subscriptions)]
 	for i, s := range g.Subscriptions {
 		sub := &out.Subscriptions[i]
 		sub.ID, _ = ParseID(s.ID)
@@ -136,7 +163,8 @@ func NewGrant(at entry.Position, g entry.Grant, slot func(plan string) *TermsSlo
 		sub.Terms, sub.State = slot(s.Terms), state(s.State)
 		sub.StartsAt, sub.EndsAt = s.StartsAt, s.EndsAt
 		if len(s.Limits) > 0 {
-			sub.limits = newLimits(s.Limits)
+			own := newLimits(s.Limits)
+			sub.limits = &own
 		}
 	}
 	return out
@@ -154,17 +182,12 @@ func state(s entry.SubscriptionState) entry.SubscriptionState {
 
 // covers says whether the terms hold a version, and this operation of it.
 func (t *Terms) covers(version *ID, operation string) (api, op bool) {
-	for i := range t.apis {
-		if t.apis[i].version != *version {
-			continue
-		}
-		if t.apis[i].operations == nil {
-			return true, true
-		}
-		_, ok := t.apis[i].operations[operation]
-		return true, ok
+	operations, api := t.apis[*version]
+	if !api || operations == nil {
+		return api, api
 	}
-	return false, false
+	_, op = operations[operation]
+	return true, op
 }
 
 // standing says how near a subscription is to admitting a call. A caller with

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"weak"
 
 	"portico/gateway/token"
 	"portico/internal/entry"
@@ -77,7 +78,7 @@ func newJWTStep(config entry.JWTPolicy, tenant ID, tools Tools, among among) *jw
 			Issuer: config.Issuer, Audiences: config.Audiences, Algorithms: config.Algorithms, AccessOnly: config.AccessOnly,
 			Skew: time.Duration(config.SkewMS) * time.Millisecond,
 		},
-		maxStale: (config.KeysMaxStaleMS + 999) / 1000, keys: noKeys{}, tokens: tools.Tokens, grants: tools.Grants, among: among,
+		maxStale: (config.KeysMaxStaleMS + 999) / 1000, keys: noKeys{}, tokens: tools.Tokens.Of(tenant), grants: tools.Grants, among: among,
 	}
 	if s.maxStale == 0 {
 		s.maxStale = int64(usualMaxStale / time.Second)
@@ -126,7 +127,7 @@ func (s *jwtStep) Run(ctx context.Context, ex *Exchange) error {
 	}
 	unix := ex.Now.Unix()
 	keys := s.current(unix)
-	if known == nil || keys == nil || known.Keys != keys || unix >= known.Until {
+	if known == nil || keys == nil || known.Keys.Value() != keys || unix >= known.Until {
 		var err error
 		if known, err = s.verify(ctx, ex, text, keys); err != nil {
 			return err
@@ -170,7 +171,7 @@ func (s *jwtStep) verify(ctx context.Context, ex *Exchange, text string, keys *k
 		return nil, s.refused(err)
 	}
 	known := &token.Verified{
-		Hash: ex.keyHash, Policy: s.id, Keys: keys, Until: min(s.rules.Expiry(claims), ex.Now.Unix()+knownFor),
+		Hash: ex.keyHash, Policy: s.id, Keys: weak.Make(keys), Until: min(s.rules.Expiry(claims), ex.Now.Unix()+knownFor),
 		Claims: claims, Scopes: claims.Words(s.scopes), Name: claims.Text(s.claim),
 	}
 	if known.Certificate, err = claims.Bound(); err != nil {

@@ -10,13 +10,16 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"portico/gateway/policy"
 	"portico/gateway/token"
 	"portico/internal/entry"
+	"portico/internal/entry/keyset"
 	"portico/internal/secret"
 	"portico/test/fake"
 )
@@ -30,7 +33,7 @@ func taking(i *fake.Issuer, algorithms ...string) *entry.JWTPolicy {
 func registered(i *fake.Issuer) policy.Tools {
 	return policy.Tools{
 		Grants:  known{entry.TokenHash(i.Name, "client"): grantFor()},
-		Limiter: policy.NewLimiter(1024), Tokens: token.NewTable(64),
+		Limiter: policy.NewLimiter(1024), Tokens: token.NewTables(64),
 	}
 }
 
@@ -75,6 +78,79 @@ func TestTokensOfEachAlgorithmAreTaken(t *testing.T) {
 			t.Errorf("%s takes a token by %s: %s", a, other, got)
 		}
 	}
+}
+
+// TestNoTenantsTokensMakeAnothersBeVerifiedAgain tells a token that is known from one
+// that is verified by a clock that goes back to before the token is valid.
+func TestNoTenantsTokensMakeAnothersBeVerifiedAgain(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	tools := registered(i)
+	tools.Tokens = token.NewTables(1) // four places
+	chainOf := func(tenant int) *policy.Chain {
+		return policy.NewCompiler(entry.API{Version: uuid(1), Tenant: uuid(tenant), Policies: []entry.Policy{{Config: taking(i, "ES256")}}}, tools).Route(entry.Route{Operation: "list"})
+	}
+	mine, others := chainOf(9), chainOf(8)
+	now := time.Now()
+	call := func(chain *policy.Chain, text string, at time.Time) error {
+		ex := calling("Authorization: Bearer " + text)
+		ex.Now = at
+		return chain.Run(context.Background(), ex)
+	}
+	text := i.Token(t, "ES256", map[string]any{"nbf": now.Unix() - 10})
+	if err := call(mine, text, now); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 20 {
+		if err := call(others, i.Token(t, "ES256", map[string]any{"jti": n, "exp": now.Unix() + 3000}), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := call(mine, text, now.Add(-time.Minute)); err != nil {
+		t.Errorf("the token is verified again: %v", err)
+	}
+}
+
+// rotating is an issuer's keys that a test replaces.
+type rotating struct{ set *keyset.Set }
+
+func (r *rotating) Keys(policy.ID, string) policy.KeySet { return rotated{r} }
+
+type rotated struct{ *rotating }
+
+func (r rotated) Keys() (*keyset.Set, int64) { return r.set, 0 }
+func (rotated) Ask(context.Context)          {}
+
+func TestKnownTokensHoldNoKeysThatTheirIssuerHasReplaced(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	parse := func() *keyset.Set {
+		set, err := keyset.Parse([]byte(i.Set()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	keys, tools, config := &rotating{parse()}, registered(i), taking(i, "ES256")
+	tools.KeySets = keys
+	config.JWKS, config.JWKSURL = "", i.URL
+	chain, text := routeOf(tools, entry.Policy{Config: config}), "Authorization: Bearer "+i.Token(t, "ES256", nil)
+	for range 2 {
+		if err := chain.Run(context.Background(), calling(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := weak.Make(keys.set)
+	keys.set = parse()
+	runtime.GC()
+	if old.Value() != nil {
+		t.Error("the old keys are held")
+	}
+	i.Hide("ES256-1", true)
+	i.Add(t, "ES256", "ES256-2")
+	keys.set = parse()
+	if got := code(chain.Run(context.Background(), calling(text))); got != "credential_invalid" {
+		t.Errorf("a known token whose key is gone: got %s", got)
+	}
+	runtime.KeepAlive(chain)
 }
 
 // TestForgedTokensAreRefused has the attacks that are known against verifiers of

@@ -48,31 +48,35 @@ func (s *proofStep) explain(ex *Exchange) string {
 	return text
 }
 
-// ProofFor returns what proves to an upstream who calls it, nil for nothing. A
-// route's own counts more than its API's, and then what is for that upstream
-// alone.
-func (ex *Exchange) ProofFor(upstream string) Proof {
-	var found *proofStep
+// ProofFor returns what proves to an upstream who calls it, nil for nothing. Its
+// name is one, and that of the upstream in whose place it is called another, which
+// may be the same. A route's own proof counts more than its API's, and then what is
+// for that upstream alone.
+func (ex *Exchange) ProofFor(upstream, inPlaceOf string) Proof {
+	var found Proof
+	most := 0
 	for _, s := range ex.proofs {
-		if s.upstream != "" && s.upstream != upstream {
-			continue
-		}
-		if found == nil || s.rank() >= found.rank() {
-			found = s
+		if rank := s.rank(upstream, inPlaceOf); rank > 0 && rank >= most {
+			found, most = s.Proof, rank
 		}
 	}
-	if found == nil {
-		return nil
-	}
-	return found.Proof
+	return found
 }
 
-func (s *proofStep) rank() (rank int) {
-	if s.own {
+// rank says how much a proof counts for an upstream; 0 for one that is not for it.
+func (s *proofStep) rank(upstream, inPlaceOf string) (rank int) {
+	switch s.upstream {
+	case upstream:
+		rank = 3
+	case inPlaceOf:
 		rank = 2
+	case "":
+		rank = 1
+	default:
+		return 0
 	}
-	if s.upstream != "" {
-		rank++
+	if s.own {
+		rank += 3
 	}
 	return rank
 }

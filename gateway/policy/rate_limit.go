@@ -124,9 +124,9 @@ func (s planLimitStep) Run(ctx context.Context, ex *Exchange) error {
 	if terms == nil { // the plan has been closed since the call was authorised
 		return nil
 	}
-	limits := sub.limits
-	if limits == nil {
-		limits = terms.limits
+	limits := terms.limits
+	if sub.limits != nil {
+		limits = *sub.limits
 	}
 	for i := range limits {
 		key := s.limiter.key(limits[i].id, sub.ID[:])

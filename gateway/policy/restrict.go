@@ -8,13 +8,16 @@ import (
 // restricted refuses a call that a credential's restrictions do not allow: its
 // address, or the page that it was made from.
 func (g *Grant) restricted(ex *Exchange) error {
-	if len(g.Addresses) > 0 && !g.from(ex) {
+	if g.some == nil {
+		return nil
+	}
+	if len(g.some.addresses) > 0 && !g.from(ex) {
 		return &Denied{
 			Status: http.StatusForbidden, Code: "credential_restricted",
 			Detail: "The credential may not be used from this address. Its application's page in the portal says from which.",
 		}
 	}
-	if len(g.Referrers) > 0 && !g.referred(ex) {
+	if len(g.some.referrers) > 0 && !g.referred(ex) {
 		return &Denied{
 			Status: http.StatusForbidden, Code: "credential_restricted",
 			Detail: "The credential may be used by certain pages alone, and this request names none of them in Origin or Referer. Its application's page in the portal says which.",
@@ -25,7 +28,7 @@ func (g *Grant) restricted(ex *Exchange) error {
 
 func (g *Grant) from(ex *Exchange) bool {
 	client := ex.Client.Unmap()
-	for _, prefix := range g.Addresses {
+	for _, prefix := range g.some.addresses {
 		if prefix.Contains(client) {
 			return true
 		}
@@ -44,7 +47,7 @@ func (g *Grant) referred(ex *Exchange) bool {
 	if host == "" {
 		return false
 	}
-	for _, r := range g.Referrers {
+	for _, r := range g.some.referrers {
 		if below, wild := strings.CutPrefix(r, "*"); wild { // ".example.com"
 			if len(host) > len(below) && FoldEqual(host[len(host)-len(below):], below) {
 				return true

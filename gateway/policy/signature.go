@@ -127,7 +127,7 @@ func (s *signatureStep) message(ex *Exchange) (*Grant, error) {
 	if missing != "" {
 		return nil, s.invalid("The signature covers " + missing + ", which the call does not have, or cannot be covered here.")
 	}
-	good := read.Verify(grant.secret, base[len(start):])
+	good := read.Verify(grant.secret(), base[len(start):])
 	ex.Grow(base[:len(start)])
 	if !good {
 		return nil, s.invalid("The signature is not of this call. Sign method, address and headers exactly as they are sent, with the secret of this key id.")
@@ -184,7 +184,7 @@ func (s *signatureStep) signer(ex *Exchange, keyID string) (*Grant, error) {
 	}
 	ex.keyHash = entry.SignatureHash(keyID)
 	grant := s.grants.Grant(&ex.keyHash)
-	if grant == nil || len(grant.secret) == 0 {
+	if grant == nil || len(grant.secret()) == 0 {
 		return nil, s.invalid("The key id is not known here. It may have been revoked, or belong to another environment. Create a new key in the portal.")
 	}
 	return grant, nil
@@ -275,7 +275,7 @@ func (s *signatureStep) timestamped(ex *Exchange) (*Grant, error) {
 	text = append(append(text, ex.Method...), '\n')
 	text = append(append(text, OriginForm(ex.Target)...), '\n')
 	text = hex.AppendEncode(text, sum[:])
-	good := signature.Signed(grant.secret, text[len(start):], mac[:])
+	good := signature.Signed(grant.secret(), text[len(start):], mac[:])
 	ex.Grow(text[:len(start)])
 	if !good {
 		return nil, s.invalid("The signature is not of this call. Sign timestamp, method, path with query, and the SHA-256 of the body, with the secret of this key id.")

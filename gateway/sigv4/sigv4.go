@@ -34,20 +34,28 @@ type Options struct {
 // Signer signs requests to one service. It is safe for concurrent use.
 type Signer struct {
 	options Options
-	s3      bool      // paths are encoded once and not made shorter, and the body's hash is told
+	s3      bool      // paths are encoded once and not made shorter
+	telling bool      // a header says the body's hash
 	works   sync.Pool // of *work
 }
 
 // New returns a signer.
 func New(o Options) *Signer {
 	s := &Signer{options: o, s3: IsS3(o.Service)}
+	s.telling = s.s3 || o.Service == "aoss" || o.Service == "glacier"
 	s.works.New = func() any { return new(work) }
 	return s
 }
 
-// IsS3 reports whether a service is S3, or one of those beside it, whose paths are
-// escaped once.
-func IsS3(service string) bool { return strings.HasPrefix(service, "s3") }
+// IsS3 reports whether a service is S3, or one of those that serve its objects,
+// whose paths are escaped once. Others beside it, such as s3tables, sign as all do.
+func IsS3(service string) bool {
+	switch service {
+	case "s3", "s3express", "s3-object-lambda", "s3-outposts":
+		return true
+	}
+	return false
+}
 
 // S3Path returns a path as it is to be sent to S3, with everything escaped that is
 // not plain: what it makes of a plus, for instance, is its own.
@@ -148,7 +156,7 @@ func (s *Signer) append(b []byte, r *Request, w *work) []byte {
 }
 
 // tells reports whether a header says the body's hash.
-func (s *Signer) tells(r *Request) bool { return s.s3 || r.Payload == Unsigned }
+func (s *Signer) tells(r *Request) bool { return s.telling || r.Payload == Unsigned }
 
 func (s *Signer) appendScope(b, day []byte) []byte {
 	b = append(append(b, day...), '/')

@@ -39,6 +39,7 @@ type Route struct {
 	Destination policy.Destination
 
 	path       template.Path
+	wholes     uint64         // which of the path's segments are parameters, where none is anything but that or text; 0: look at them
 	upstream   *template.Path // nil: as the caller wrote it, below the mount
 	method     string
 	predicates []entry.Predicate
@@ -63,7 +64,7 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 		path, _ := template.Parse(r.Path)
 		routes[i] = Route{
 			Scope: scope, Chain: chains.Route(r), Destination: destination(r.Upstream),
-			path: path, method: r.Method, predicates: r.Predicates,
+			path: path, wholes: wholes(path), method: r.Method, predicates: r.Predicates,
 		}
 		routes[i].Scope.Operation, routes[i].Scope.Path = r.Operation, path.Source
 		if r.UpstreamPath != "" {
@@ -78,6 +79,20 @@ func Compile(a entry.API, at entry.Position, tools policy.Tools, destination fun
 	}
 	out.matcher, out.unmatched = newMatcher(routes), chains.Unmatched()
 	return out
+}
+
+// wholes returns a bit for each segment that is a parameter, 0 where there is more
+// to say of them.
+func wholes(path template.Path) (bits uint64) {
+	for i, seg := range path.Segments {
+		switch {
+		case i == 64, seg.Kind != template.Whole && seg.Kind != template.Literal:
+			return 0
+		case seg.Kind == template.Whole:
+			bits |= 1 << i
+		}
+	}
+	return bits
 }
 
 // choosing returns for each route the headers that choose among those of its path

@@ -98,7 +98,9 @@ func TestHundredThousandGrantsFitInSixtyMebibytes(t *testing.T) {
 			Credential: uuid(i), Application: uuid(i), Tenant: uuid(i), Name: fmt.Sprintf("application %d", i),
 			Subscriptions: []entry.Subscription{{ID: uuid(i), Terms: uuid(1), State: entry.Active}, {ID: uuid(i + 1), Terms: uuid(1), State: entry.Active}},
 		}
-		grants.Put(sha256.Sum256(fmt.Append(nil, i)), policy.NewGrant(entry.Position{}, g, func(string) *policy.TermsSlot { return slot }))
+		grant := policy.NewGrant(entry.Position{}, g, func(string) *policy.TermsSlot { return slot })
+		grant.Hash = sha256.Sum256(fmt.Append(nil, i))
+		grants.Put(grant)
 	}
 	used := measure() - before
 	t.Logf("%d bytes for each of %d grants", used/100_000, grants.Len())
@@ -109,7 +111,7 @@ func TestHundredThousandGrantsFitInSixtyMebibytes(t *testing.T) {
 	if g := grants.Grant(&hash); g == nil || g.Name != "application 77777" {
 		t.Errorf("got %+v", g)
 	}
-	grants.Put(hash, &policy.Grant{Ended: true})
+	grants.Put(&policy.Grant{Hash: hash, Ended: true})
 	if grants.Grant(&hash) != nil || grants.Len() != 99_999 {
 		t.Errorf("a grant that ended is still there, %d are", grants.Len())
 	}

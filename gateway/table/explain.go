@@ -75,7 +75,7 @@ func (m *matcher) routes() (out []*Route) {
 			return
 		}
 		for _, mr := range l.methods {
-			out = append(out, mr.routes...)
+			out = append(out, mr.list()...)
 		}
 	}
 	var walk func(n *node)

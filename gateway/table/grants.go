@@ -55,15 +55,15 @@ func (g *Grants) Last(hash [32]byte) *policy.Grant {
 	return g.byHash.load(&hash)
 }
 
-// Put stores a grant or its tombstone.
-func (g *Grants) Put(hash [32]byte, grant *policy.Grant) {
-	if old := g.Last(hash); old != nil && old.Ended {
+// Put stores a grant or its tombstone under its hash.
+func (g *Grants) Put(grant *policy.Grant) {
+	if old := g.Last(grant.Hash); old != nil && old.Ended {
 		g.ended--
 	}
 	if grant.Ended {
 		g.ended++
 	}
-	g.byHash.store(hash, grant)
+	g.byHash.store(grant)
 }
 
 // Forget drops what is known of a hash.
@@ -76,7 +76,7 @@ func (g *Grants) Forget(hash [32]byte) {
 
 // Each visits everything, tombstones included. It is for the writer, which may
 // not change the set meanwhile.
-func (g *Grants) Each(visit func([32]byte, *policy.Grant)) { g.byHash.each(visit) }
+func (g *Grants) Each(visit func(*policy.Grant)) { g.byHash.each(visit) }
 
 // Len returns how many grants admit somebody. It is for the writer.
 func (g *Grants) Len() int { return g.byHash.count - g.ended }

@@ -15,7 +15,7 @@ type hashes struct {
 	count int
 }
 
-const hashParts = 4096 // a power of two
+const hashParts = 2048 // a power of two
 
 // hashPart is a table with open addressing. It never changes.
 type hashPart struct {
@@ -23,10 +23,13 @@ type hashPart struct {
 	used  int
 }
 
+// hashSlot is a quarter of a cache line. The rest of a hash is its grant's.
 type hashSlot struct {
-	hash  [32]byte
+	some  uint64        // of the hash
 	grant *policy.Grant // nil for a free one
 }
+
+func someOf(hash *[32]byte) uint64 { return binary.LittleEndian.Uint64(hash[8:]) }
 
 func (h *hashes) part(hash *[32]byte) *atomic.Pointer[hashPart] {
 	return &h.parts[binary.LittleEndian.Uint32(hash[:])%hashParts]
@@ -42,12 +45,21 @@ func (h *hashes) load(hash *[32]byte) *policy.Grant {
 
 // find returns the place of a hash, or the free one where it would be.
 func (p *hashPart) find(hash *[32]byte) int {
-	mask := len(p.slots) - 1
-	for at := int(binary.LittleEndian.Uint32(hash[8:])) & mask; ; at = (at + 1) & mask {
-		if s := &p.slots[at]; s.hash == *hash || s.grant == nil {
+	mask, some := len(p.slots)-1, someOf(hash)
+	for at := int(some>>32) & mask; ; at = (at + 1) & mask {
+		if s := &p.slots[at]; s.grant == nil || s.some == some && s.grant.Hash == *hash {
 			return at
 		}
 	}
+}
+
+// free returns the place for a hash that is not there.
+func (p *hashPart) free(some uint64) int {
+	at := int(some>>32) & (len(p.slots) - 1)
+	for p.slots[at].grant != nil {
+		at = (at + 1) & (len(p.slots) - 1)
+	}
+	return at
 }
 
 // without returns a copy that has room for one more, and not a certain hash.
@@ -58,23 +70,24 @@ func (p *hashPart) without(hash *[32]byte) *hashPart {
 	}
 	next := &hashPart{slots: make([]hashSlot, size)}
 	for i := range p.slots {
-		if s := &p.slots[i]; s.grant != nil && s.hash != *hash {
-			next.slots[next.find(&s.hash)] = *s
+		if s := &p.slots[i]; s.grant != nil && (s.some != someOf(hash) || s.grant.Hash != *hash) {
+			next.slots[next.free(s.some)] = *s
 			next.used++
 		}
 	}
 	return next
 }
 
-// store puts a grant in the place of what was there.
-func (h *hashes) store(hash [32]byte, grant *policy.Grant) {
-	part := h.part(&hash)
+// store puts a grant in the place of what was there under its hash.
+func (h *hashes) store(grant *policy.Grant) {
+	hash := &grant.Hash
+	part := h.part(hash)
 	old := part.Load()
 	if old == nil {
 		old = &hashPart{}
 	}
-	next := old.without(&hash)
-	next.slots[next.find(&hash)] = hashSlot{hash, grant}
+	next := old.without(hash)
+	next.slots[next.free(someOf(hash))] = hashSlot{someOf(hash), grant}
 	next.used++
 	h.count += next.used - old.used
 	part.Store(next)
@@ -95,12 +108,12 @@ func (h *hashes) remove(hash [32]byte) {
 }
 
 // each visits everything. It is for the writer.
-func (h *hashes) each(visit func([32]byte, *policy.Grant)) {
+func (h *hashes) each(visit func(*policy.Grant)) {
 	for i := range h.parts {
 		if p := h.parts[i].Load(); p != nil {
 			for _, s := range p.slots {
 				if s.grant != nil {
-					visit(s.hash, s.grant)
+					visit(s.grant)
 				}
 			}
 		}

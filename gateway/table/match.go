@@ -126,7 +126,7 @@ func (s *search) walk(n *node, at int) {
 		s.step(next, end, last)
 	}
 	for i := range n.partials {
-		if e := &n.partials[i]; e.node.best <= s.rank && matchPartial(e.segment.Literals, segment, nil) {
+		if e := &n.partials[i]; e.node.best <= s.rank && matchPartial(e.literals, segment, nil) {
 			s.step(e.node, end, last)
 		}
 	}
@@ -152,9 +152,12 @@ func (s *search) try(l *leaf) {
 	}
 	for i := range l.methods {
 		mr := &l.methods[i]
-		r := mr.pick(s.ex)
+		r := mr.only
+		if r == nil {
+			r = mr.several.pick(s.ex)
+		}
 		if r == nil && s.loose {
-			r = mr.routes[0]
+			r = mr.several.routes[0]
 		}
 		if r == nil {
 			continue
@@ -206,6 +209,18 @@ func (r *Route) bind(params *policy.Params, path string) {
 		return
 	}
 	rest := path[1:]
+	for whole := r.wholes; whole != 0; whole >>= 1 {
+		segment := rest
+		if end := strings.IndexByte(rest, '/'); end >= 0 {
+			segment, rest = rest[:end], rest[end+1:]
+		}
+		if whole&1 != 0 {
+			params.Add(segment)
+		}
+	}
+	if r.wholes != 0 {
+		return
+	}
 	for i := range r.path.Segments {
 		seg := &r.path.Segments[i]
 		if seg.Kind == template.Rest {

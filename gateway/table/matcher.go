@@ -19,31 +19,57 @@ type matcher struct {
 }
 
 type node struct {
-	literals []edge // by text
-	partials []edge
+	literals []literal // by text
+	partials []partial
 	whole    *node
 	rest     *leaf // {rest...} begins here
 	leaf     *leaf // the path ends here
 	best     int32 // the lowest rank at or below
 }
 
-type edge struct {
-	text    string           // of a literal
-	segment template.Segment // of a partial
-	node    *node
+type literal struct {
+	text string
+	node *node
+}
+
+type partial struct {
+	literals []string // of its segment
+	node     *node
 }
 
 // leaf holds the routes of one template, or of several that differ in nothing
 // but the names of their parameters.
 type leaf struct {
-	rank    int32 // the same for templates that predicates alone may tell apart
 	methods []methodRoutes
+	one     [1]methodRoutes // where methods is, when it is one
+	rank    int32           // the same for templates that predicates alone may tell apart
 }
 
 type methodRoutes struct {
-	bit    uint64
+	bit     uint64
+	only    *Route // nil: one of several, or predicates have to hold
+	several *several
+}
+
+// several are the routes of one template and method.
+type several struct {
 	routes []*Route // those with more predicates first
 	index  map[string][]*Route
+}
+
+func newMethodRoutes(bit uint64, routes []*Route) methodRoutes {
+	if len(routes) == 1 && len(routes[0].predicates) == 0 {
+		return methodRoutes{bit: bit, only: routes[0]}
+	}
+	slices.SortStableFunc(routes, func(a, b *Route) int { return len(b.predicates) - len(a.predicates) })
+	return methodRoutes{bit: bit, several: &several{routes, indexPredicates(routes)}}
+}
+
+func (mr *methodRoutes) list() []*Route {
+	if mr.only != nil {
+		return []*Route{mr.only}
+	}
+	return mr.several.routes
 }
 
 func newMatcher(routes []Route) matcher {
@@ -76,19 +102,17 @@ func newMatcher(routes []Route) matcher {
 
 func (m *matcher) add(routes []*Route, rank int32) {
 	l := &leaf{rank: rank}
+	var bits []uint64 // in the order of the routes
+	byBit := map[uint64][]*Route{}
 	for _, r := range routes {
 		bit := m.bit(r.method, true)
-		at := slices.IndexFunc(l.methods, func(mr methodRoutes) bool { return mr.bit == bit })
-		if at < 0 {
-			at = len(l.methods)
-			l.methods = append(l.methods, methodRoutes{bit: bit})
+		if byBit[bit] == nil {
+			bits = append(bits, bit)
 		}
-		l.methods[at].routes = append(l.methods[at].routes, r)
+		byBit[bit] = append(byBit[bit], r)
 	}
-	for i := range l.methods {
-		mr := &l.methods[i]
-		slices.SortStableFunc(mr.routes, func(a, b *Route) int { return len(b.predicates) - len(a.predicates) })
-		mr.index = indexPredicates(mr.routes)
+	for _, bit := range bits {
+		l.methods = append(l.methods, newMethodRoutes(bit, byBit[bit]))
 	}
 	n := &m.root
 	n.best = min(n.best, rank)
@@ -113,16 +137,16 @@ func (n *node) child(seg template.Segment) *node {
 		return n.whole
 	case template.Partial:
 		for _, e := range n.partials {
-			if slices.Equal(e.segment.Literals, seg.Literals) {
+			if slices.Equal(e.literals, seg.Literals) {
 				return e.node
 			}
 		}
-		n.partials = append(n.partials, edge{segment: seg, node: fresh()})
+		n.partials = append(n.partials, partial{seg.Literals, fresh()})
 		return n.partials[len(n.partials)-1].node
 	}
-	at, found := slices.BinarySearchFunc(n.literals, seg.Text(), func(e edge, text string) int { return cmp.Compare(e.text, text) })
+	at, found := slices.BinarySearchFunc(n.literals, seg.Text(), func(e literal, text string) int { return cmp.Compare(e.text, text) })
 	if !found {
-		n.literals = slices.Insert(n.literals, at, edge{text: seg.Text(), node: fresh()})
+		n.literals = slices.Insert(n.literals, at, literal{seg.Text(), fresh()})
 	}
 	return n.literals[at].node
 }
@@ -130,63 +154,79 @@ func (n *node) child(seg template.Segment) *node {
 // sort puts the branch with the best template first, so that most searches can
 // leave out the others.
 func (n *node) sort() {
-	slices.SortFunc(n.partials, func(a, b edge) int { return cmp.Compare(a.node.best, b.node.best) })
+	slices.SortFunc(n.partials, func(a, b partial) int { return cmp.Compare(a.node.best, b.node.best) })
 	n.literals, n.partials = slices.Clip(n.literals), slices.Clip(n.partials)
-	for _, list := range [2][]edge{n.literals, n.partials} {
-		for _, e := range list {
-			e.node.sort()
-		}
-	}
-	if n.whole != nil {
-		n.whole.sort()
-	}
+	n.children(func(child **node) { (*child).sort() })
 }
 
 // slab is where a finished tree is moved to, so that a search finds what it
 // needs side by side: cold memory is most of what matching costs.
 type slab struct {
-	nodes []node
-	edges []edge
-	text  strings.Builder
-	names map[string]string
+	nodes    []node
+	leaves   []leaf
+	literals []literal
+	partials []partial
+	text     strings.Builder
+	names    map[string]string
 }
 
 // sized makes room for a tree.
 func (s *slab) sized(root *node) *slab {
-	nodes, edges, bytes := 0, 0, 0
+	nodes, leaves, literals, partials, bytes := 0, 0, 0, 0, 0
 	s.names = map[string]string{}
 	var count func(n *node)
 	count = func(n *node) {
-		edges += len(n.literals) + len(n.partials)
+		literals, partials = literals+len(n.literals), partials+len(n.partials)
 		for _, e := range n.literals {
 			if _, ok := s.names[e.text]; !ok {
 				s.names[e.text] = ""
 				bytes += len(e.text)
 			}
 		}
+		if n.rest != nil {
+			leaves++
+		}
+		if n.leaf != nil {
+			leaves++
+		}
 		n.children(func(child **node) { nodes++; count(*child) })
 	}
 	count(root)
-	s.nodes, s.edges = make([]node, 0, nodes), make([]edge, 0, edges)
+	s.nodes, s.leaves = make([]node, 0, nodes), make([]leaf, 0, leaves)
+	s.literals, s.partials = make([]literal, 0, literals), make([]partial, 0, partials)
 	s.text.Grow(bytes)
 	return s
 }
 
 // pack moves everything below a node, breadth first.
 func (n *node) pack(s *slab) {
-	for _, list := range [2]*[]edge{&n.literals, &n.partials} {
-		start := len(s.edges)
-		for _, e := range *list {
-			e.text = s.intern(e.text)
-			s.edges = append(s.edges, e)
-		}
-		*list = s.edges[start:len(s.edges):len(s.edges)]
+	start := len(s.literals)
+	for _, e := range n.literals {
+		s.literals = append(s.literals, literal{s.intern(e.text), e.node})
 	}
+	n.literals = s.literals[start:len(s.literals):len(s.literals)]
+	start = len(s.partials)
+	s.partials = append(s.partials, n.partials...)
+	n.partials = s.partials[start:len(s.partials):len(s.partials)]
+	n.rest, n.leaf = s.leaf(n.rest), s.leaf(n.leaf)
 	n.children(func(child **node) {
 		s.nodes = append(s.nodes, **child)
 		*child = &s.nodes[len(s.nodes)-1]
 	})
 	n.children(func(child **node) { (*child).pack(s) })
+}
+
+func (s *slab) leaf(l *leaf) *leaf {
+	if l == nil {
+		return nil
+	}
+	s.leaves = append(s.leaves, *l)
+	moved := &s.leaves[len(s.leaves)-1]
+	if len(l.methods) == 1 {
+		moved.one[0] = l.methods[0]
+		moved.methods = moved.one[:]
+	}
+	return moved
 }
 
 func (s *slab) intern(text string) string {

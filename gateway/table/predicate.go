@@ -8,16 +8,16 @@ import (
 )
 
 // pick returns the first route whose predicates hold.
-func (mr *methodRoutes) pick(ex *policy.Exchange) *Route {
-	routes := mr.routes
-	if mr.index != nil {
+func (s *several) pick(ex *policy.Exchange) *Route {
+	routes := s.routes
+	if s.index != nil {
 		if value, plain := predicateValue(ex, routes[0].predicates[0]); plain {
-			for _, r := range mr.index[value] {
+			for _, r := range s.index[value] {
 				if holds(ex, r.predicates) {
 					return r
 				}
 			}
-			routes = mr.index[""]
+			routes = s.index[""]
 		}
 	}
 	for _, r := range routes {

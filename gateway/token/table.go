@@ -2,7 +2,9 @@ package token
 
 import (
 	"encoding/binary"
+	"sync"
 	"sync/atomic"
+	"weak"
 
 	"portico/internal/entry/keyset"
 )
@@ -13,21 +15,24 @@ import (
 type Verified struct {
 	Hash    [32]byte // SHA-256 of its text
 	Policy  [16]byte
-	Refused *Refusal    // nil of a good one
-	Keys    *keyset.Set // nil where its issuer was asked
-	Until   int64       // seconds since 1970; not good from then on
-	Claims  *Claims
-	Scopes  []string
-	Name    string   // of the claim that names the application
-	Grant   [32]byte // the hash that it is registered by
+	Refused *Refusal // nil of a good one
+	// Keys are none where its issuer was asked. They are not held: a table keeps
+	// more tokens than an issuer has keys in its time.
+	Keys   weak.Pointer[keyset.Set]
+	Until  int64 // seconds since 1970; not good from then on
+	Claims *Claims
+	Scopes []string
+	Name   string   // of the claim that names the application
+	Grant  [32]byte // the hash that it is registered by
 	// Certificate is the SHA-256 of the client certificate that it is bound to; nil
 	// for none.
 	Certificate *[32]byte
 }
 
 // Table keeps tokens that were verified, so that they need not be again. Its
-// number of places is fixed when it is made, and what takes too much memory is
-// not kept: it is bounded whatever issuers write. Reading takes no lock and
+// number of places is fixed when it is made, four of them share the memory that a
+// large token takes, and what takes more is not kept: it is bounded whatever
+// issuers write. Reading takes no lock and
 // allocates nothing.
 type Table struct {
 	mask uint64
@@ -36,8 +41,42 @@ type Table struct {
 
 const (
 	ways    = 4
-	maxCost = 16 << 10 // of claims that are kept, in bytes
+	maxCost = 16 << 10 // of the claims that a set keeps, in bytes
 )
+
+// Tables are a table for each tenant, as long as somebody holds it: no tenant's
+// tokens push out another's.
+type Tables struct {
+	tokens int
+
+	mu       sync.Mutex
+	byTenant map[[16]byte]weak.Pointer[Table] // guarded by mu
+}
+
+// NewTables returns tables with room for at least so many tokens each.
+func NewTables(tokens int) *Tables {
+	return &Tables{tokens: tokens, byTenant: map[[16]byte]weak.Pointer[Table]{}}
+}
+
+// Of returns a tenant's table; nil of none.
+func (t *Tables) Of(tenant [16]byte) *Table {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known := t.byTenant[tenant].Value(); known != nil {
+		return known
+	}
+	for id, table := range t.byTenant {
+		if table.Value() == nil {
+			delete(t.byTenant, id)
+		}
+	}
+	made := NewTable(t.tokens)
+	t.byTenant[tenant] = weak.Make(made)
+	return made
+}
 
 // NewTable returns a table with room for at least so many tokens.
 func NewTable(tokens int) *Table {
@@ -63,9 +102,10 @@ func (t *Table) Find(hash *[32]byte, policy *[16]byte) *Verified {
 	return nil
 }
 
-// Keep remembers a token, in the place of the one of its set that ends first.
+// Keep remembers a token, in the place of the one of its set that ends first, and
+// of those that take the memory it needs.
 func (t *Table) Keep(v *Verified) {
-	if t == nil || v.Claims != nil && v.Claims.cost > maxCost {
+	if t == nil || v.cost() > maxCost {
 		return
 	}
 	set := t.set(&v.Hash, &v.Policy)
@@ -81,6 +121,24 @@ func (t *Table) Keep(v *Verified) {
 		}
 	}
 	set[place].Store(v)
+	room := maxCost - v.cost()
+	for i := range set {
+		if old := set[i].Load(); old != nil && i != place {
+			if cost := old.cost(); cost <= room {
+				room -= cost
+			} else {
+				set[i].CompareAndSwap(old, nil)
+			}
+		}
+	}
+}
+
+// cost is the memory that a token takes, roughly, in bytes.
+func (v *Verified) cost() int {
+	if v.Claims == nil {
+		return 0
+	}
+	return v.Claims.cost
 }
 
 func (t *Table) set(hash *[32]byte, policy *[16]byte) *[ways]atomic.Pointer[Verified] {

@@ -133,23 +133,33 @@ func (r *Rules) head(h *Claims, t *Token) error {
 	return nil
 }
 
-// ErrNoKey is returned by Verify when the issuer has no key that the token names.
-// A newer set may have it.
+// ErrNoKey is returned by Verify when the issuer has no key that the token names or,
+// where it names none, that has signed it. A newer set may have it.
 var ErrNoKey = errors.New("no key of that name")
 
 // Verify checks the signature by the issuer's keys, and then all that the token
 // says.
 func (r *Rules) Verify(t *Token, keys *keyset.Set, now time.Time) (*Claims, error) {
 	candidates := keys.Find(t.KeyID, t.Algorithm)
-	if len(candidates) == 0 {
+	switch {
+	case len(candidates) > 0:
+	case !keys.Has(t.KeyID, t.Algorithm):
 		return nil, ErrNoKey
+	case t.KeyID == "":
+		return nil, refused("The token names no key (kid), and its issuer has more for %s than are tried. Ask its issuer for tokens that name theirs.", t.Algorithm)
+	default:
+		return nil, refused("The token names a key (kid) of which its issuer has more than are tried. Ask its issuer to name each in its own way.")
 	}
 	method := methodOf(t.Algorithm)
 	good := false
 	for _, k := range candidates {
 		good = good || method != nil && method.Verify(t.signed, t.sig, k.Public) == nil
 	}
-	if !good {
+	switch {
+	case good:
+	case t.KeyID == "":
+		return nil, ErrNoKey
+	default:
 		return nil, refused("The token's signature is not its issuer's. Send the token as its issuer gave it.")
 	}
 	raw, err := decode(t.payload)

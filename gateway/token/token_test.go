@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,66 @@ func TestClaimsAreLookedUpByWhatTheyAre(t *testing.T) {
 	}
 }
 
+// TestATokenNeedNotNameItsKey has an issuer with more and more keys.
+func TestATokenNeedNotNameItsKey(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256", "ES384")
+	rules := rulesOf(i)
+	verify := func(head map[string]any, key string) error {
+		set, err := keyset.Parse([]byte(i.Set()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := rules.Read(i.Sign(t, "ES256", head, key, i.Claims(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = rules.Verify(read, set, time.Now())
+		return err
+	}
+	unnamed := map[string]any{"alg": "ES256"}
+	for n := 1; n <= 4; n++ {
+		name := fmt.Sprint("ES256-", n)
+		i.Add(t, "ES256", name)
+		for _, key := range []string{"ES256-1", name} {
+			if err := verify(unnamed, key); err != nil {
+				t.Errorf("of %d keys, by %s: %v", n, key, err)
+			}
+		}
+		i.Hide(name, true)
+		if err := verify(unnamed, name); !errors.Is(err, token.ErrNoKey) {
+			t.Errorf("of %d keys, by one that is not published: %v", n, err)
+		}
+		i.Hide(name, false)
+	}
+	i.Add(t, "ES256", "ES256-5")
+	refusal := (*token.Refusal)(nil)
+	if err := verify(unnamed, "ES256-1"); !errors.As(err, &refusal) || !strings.Contains(refusal.Detail, "names no key") {
+		t.Errorf("of five keys: got %v", err)
+	}
+	if err := verify(map[string]any{"alg": "ES256", "kid": "ES256-5"}, "ES256-5"); err != nil {
+		t.Errorf("of five keys, by name: %v", err)
+	}
+}
+
+func TestManyKeysOfOneNameAreNotAllTried(t *testing.T) {
+	i := fake.NewIssuer(t, "ES256")
+	one := strings.TrimSuffix(strings.TrimPrefix(i.Set(), `{"keys":[`), "]}")
+	for n, want := range map[int]bool{1: true, 4: true, 5: false} {
+		set, err := keyset.Parse([]byte(`{"keys":[` + strings.Repeat(one+",", n-1) + one + "]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules := rulesOf(i)
+		read, err := rules.Read(i.Token(t, "ES256", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rules.Verify(read, set, time.Now()); (err == nil) != want {
+			t.Errorf("of %d: %v", n, err)
+		}
+	}
+}
+
 func TestTableKeepsWhatItHasRoomFor(t *testing.T) {
 	i := fake.NewIssuer(t, "ES256")
 	claims := claimsOf(t, i, nil)
@@ -88,10 +149,57 @@ func TestTableKeepsWhatItHasRoomFor(t *testing.T) {
 	if table.Find(&large.Hash, &large.Policy) != nil {
 		t.Error("a token is kept that takes too much memory")
 	}
+	half := func(n uint64) *token.Verified { // two of them take all the memory of their set
+		v := verified(n, 400)
+		v.Claims = claimsOf(t, i, map[string]any{"a": make([]int, 80)})
+		return v
+	}
+	table = token.NewTable(1)
+	for n := range uint64(4) {
+		table.Keep(half(n))
+		known := 0
+		for n := range uint64(4) {
+			if v := verified(n, 0); table.Find(&v.Hash, &v.Policy) != nil {
+				known++
+			}
+		}
+		if last := half(n); known != min(int(n)+1, 2) || table.Find(&last.Hash, &last.Policy) == nil {
+			t.Errorf("%d of half a set's memory are kept, and the last: %v", known, table.Find(&last.Hash, &last.Policy) != nil)
+		}
+	}
 	none := (*token.Table)(nil)
 	none.Keep(large)
 	if none.Find(&large.Hash, &large.Policy) != nil {
 		t.Error("no table knows a token")
+	}
+}
+
+func TestNoTenantsTokensPushOutAnothers(t *testing.T) {
+	tables := token.NewTables(1 << 14)
+	first, second := tables.Of([16]byte{1}), tables.Of([16]byte{2})
+	mine := &token.Verified{Hash: [32]byte{9}, Until: 1}
+	second.Keep(mine)
+	for n := range uint64(100_000) {
+		v := &token.Verified{Until: 1 << 40}
+		binary.LittleEndian.PutUint64(v.Hash[:], n)
+		first.Keep(v)
+	}
+	if tables.Of([16]byte{2}).Find(&mine.Hash, &mine.Policy) != mine || first.Find(&mine.Hash, &mine.Policy) != nil {
+		t.Error("a tenant's token is gone, or known to another")
+	}
+	if (*token.Tables)(nil).Of([16]byte{1}) != nil {
+		t.Error("there is a table of no tables")
+	}
+	runtime.KeepAlive(second)
+}
+
+func TestATableNobodyHoldsIsForgotten(t *testing.T) {
+	tables := token.NewTables(4)
+	mine := &token.Verified{Hash: [32]byte{9}}
+	tables.Of([16]byte{1}).Keep(mine)
+	runtime.GC()
+	if tables.Of([16]byte{1}).Find(&mine.Hash, &mine.Policy) != nil {
+		t.Error("it is kept")
 	}
 }
 

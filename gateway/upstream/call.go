@@ -53,7 +53,7 @@ type call struct {
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
-	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name)
+	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name, u.inPlaceOf)
 	c.times = u.timeouts()
 	web := c.beginGRPC()
 	answered := false

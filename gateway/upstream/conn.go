@@ -87,11 +87,20 @@ func (c *conn) abort(s, why uint64) {
 
 // end gives the connection back and reports whether it may serve again.
 func (c *conn) end(s uint64) bool {
-	c.readBy.Store(0)
-	c.writeBy.Store(0)
-	c.head.Store(false)
+	settle(&c.readBy) // most calls have done so themselves
+	settle(&c.writeBy)
+	if c.head.Load() {
+		c.head.Store(false)
+	}
 	c.line.Store(nil)
 	return c.state.CompareAndSwap(s, s&^phases) // idle
+}
+
+// settle ends a wait. To read first is cheaper than to write what is there.
+func settle(by *atomic.Int64) {
+	if by.Load() != 0 {
+		by.Store(0)
+	}
 }
 
 // why tells the phase in which the connection is.

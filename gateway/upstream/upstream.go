@@ -91,16 +91,35 @@ func (s *Set) Upstreams(api entry.API) map[string]*Upstream {
 	old := s.byVersion[api.Version]
 	next := make(map[string]*Upstream, len(api.Upstreams))
 	for _, config := range api.Upstreams {
-		if have := old[config.Name]; have != nil && have.same(config) {
+		place := placeOf(api, config.Name)
+		if have := old[config.Name]; have != nil && have.same(config, place) {
 			next[config.Name] = have
 		} else {
-			next[config.Name] = s.make(api.Tenant, config, have)
+			next[config.Name] = s.make(api.Tenant, config, place, have)
 		}
 	}
 	s.byVersion[api.Version] = next
 	s.mu.Unlock()
 	shut(old, next)
 	return next
+}
+
+// placeOf returns the name of the upstream in whose place one is called: of a
+// candidate, that which it may replace; of a mirror, the first, whose headers it has
+// too; of any other its own.
+func placeOf(api entry.API, name string) string {
+	place := name
+	if api.Split != nil {
+		for own, candidate := range api.Split.Candidates {
+			if candidate == name && (place == name || own < place) {
+				place = own
+			}
+		}
+	}
+	if place == name && api.Mirror != nil && api.Mirror.Upstream == name {
+		place = api.Upstreams[0].Name
+	}
+	return place
 }
 
 // Drop forgets a version's upstreams.
@@ -165,16 +184,17 @@ func (s *Set) close(c *conn) {
 
 // Upstream is one backend. It is safe for concurrent use.
 type Upstream struct {
-	tenant  string
-	config  entry.Upstream
-	set     *Set
-	group   *balance.Group
-	guarded bool // calls must Enter the group
-	retries retries
-	hashBy  hashBy
-	tls     *tls.Config // of targets that are https; nil when they cannot be called
-	rules   [32]byte    // of tls, but for the name
-	search  *search     // nil for targets that are where they say
+	tenant    string
+	config    entry.Upstream
+	inPlaceOf string // the name of the upstream that calls are meant for
+	set       *Set
+	group     *balance.Group
+	guarded   bool // calls must Enter the group
+	retries   retries
+	hashBy    hashBy
+	tls       *tls.Config // of targets that are https; nil when they cannot be called
+	rules     [32]byte    // of tls, but for the name
+	search    *search     // nil for targets that are where they say
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint     // by name; guarded by mu
@@ -184,8 +204,8 @@ type Upstream struct {
 
 // make returns an upstream. Endpoints that the one before it has already, which
 // may be nil, keep their connections and what is known of them.
-func (s *Set) make(tenant string, config entry.Upstream, before *Upstream) *Upstream {
-	u := &Upstream{tenant: tenant, config: config, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+func (s *Set) make(tenant string, config entry.Upstream, inPlaceOf string, before *Upstream) *Upstream {
+	u := &Upstream{tenant: tenant, config: config, inPlaceOf: inPlaceOf, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
 	u.tls, _ = TLSConfig(config) // who passes a configuration has asked; nil refuses to connect
 	u.rules = rulesOf(config.TLS)
 	if before != nil && !reflect.DeepEqual(before.config.TLS, config.TLS) {
@@ -301,7 +321,9 @@ func (u *Upstream) yield(next *Upstream) {
 	}
 }
 
-func (u *Upstream) same(config entry.Upstream) bool { return reflect.DeepEqual(u.config, config) }
+func (u *Upstream) same(config entry.Upstream, inPlaceOf string) bool {
+	return u.inPlaceOf == inPlaceOf && reflect.DeepEqual(u.config, config)
+}
 
 func (u *Upstream) timeouts() Timeouts {
 	t := *u.set.defaults.Load()

@@ -164,7 +164,8 @@ func (k *shipper) pass(ctx context.Context) (rest bool) {
 		seg.advance()
 		switch {
 		case seg.to() > seg.from(): // it is on its way, in this run or before
-			if connected && (seg.sentAt.IsZero() || again || now.Sub(seg.sentAt) >= seg.patience) {
+			if connected && k.onWay < window && (seg.sentAt.IsZero() || again || now.Sub(seg.sentAt) >= seg.patience) {
+				k.tmp.number(seg, seg.from(), seg.to())
 				k.send(ctx, seg, now)
 			}
 		case seg.sealed && seg.from() == seg.used:
@@ -199,7 +200,8 @@ func (k *shipper) due(seg *segment, now time.Time) bool {
 	return now.Sub(seg.waitsFrom) >= sendEvery
 }
 
-// cut settles the bounds of the next piece of a segment, for good.
+// cut settles the bounds of the next piece of a segment, for good, and numbers
+// its callers.
 func (k *shipper) cut(seg *segment) {
 	seg.waitsFrom = time.Time{}
 	to := min(seg.ended, seg.from()+pieceCalls)
@@ -207,22 +209,15 @@ func (k *shipper) cut(seg *segment) {
 	for i := range k.lanes {
 		lost += k.lanes[i].lost.Swap(0)
 	}
-	for i := seg.from(); i < to; i++ {
-		if r := seg.record(i); (r.state().Load() == done || r.state().Load() == total) && !r.whole() {
-			lost++
-		}
-	}
+	lost += k.tmp.number(seg, seg.from(), to)
 	k.given += lost
 	seg.lost().Store(lost)
 	seg.mark(inLostAt).Store(to)
 	seg.mark(inTo).Store(to)
 }
 
-// send sends what is on its way.
+// send sends what is on its way; its callers are numbered.
 func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
-	if k.onWay >= window {
-		return
-	}
 	seg.sentAt, seg.patience = now, min(max(2*seg.patience, sendEvery), againMost)
 	var piece []byte
 	if last := len(k.spare) - 1; last >= 0 {
@@ -245,6 +240,7 @@ type scratch struct {
 	table   []uint32 // number of a caller and one, at its hash or after it; 0: free
 	callers []who
 	of      []uint32 // of each record its caller and one; 0: it is no call
+	calls   int
 }
 
 // who is a caller: the first record that has it.
@@ -255,38 +251,42 @@ type who struct {
 
 func newScratch() *scratch { return &scratch{seed: maphash.MakeSeed()} }
 
-// reset makes room for a number of records.
-func (t *scratch) reset(records uint32) {
-	size := 1 << bits.Len32(2*records) // a power of two, at most half full
+// number gives the callers of the records between two places their numbers, and
+// returns how many records are spoiled.
+func (t *scratch) number(s *segment, from, to uint32) (spoiled uint64) {
+	size := 1 << bits.Len32(2*(to-from)) // a power of two, at most half full
 	t.table = slices.Grow(t.table[:0], size)[:size]
 	clear(t.table)
 	clear(t.callers) // their records are a segment's, which comes to an end
-	t.callers, t.of = t.callers[:0], t.of[:0]
+	t.callers, t.of, t.calls = t.callers[:0], t.of[:0], 0
+	for i := from; i < to; i++ {
+		at, ok := t.caller(s.record(i))
+		t.of = append(t.of, at)
+		if at > 0 {
+			t.calls++
+		}
+		if !ok {
+			spoiled++
+		}
+		makeWay(i)
+	}
+	return spoiled
 }
 
-// appendPiece encodes the records of a segment between two places. The bounds never
-// change once they are set, so that a piece is the same however often it is sent.
+// appendPiece encodes the records of a segment between two places, whose callers
+// are numbered. The bounds never change once they are set, so that a piece is the
+// same however often it is sent.
 func (s *segment) appendPiece(b []byte, from, to uint32, tmp *scratch) []byte {
 	u := entry.Usage{Spool: hex.EncodeToString(s.spool[:]), Segment: s.number, From: from, To: to}
 	if s.mark(inLostAt).Load() == to {
 		u.Lost = s.lost().Load()
 	}
-	tmp.reset(to - from)
-	calls := 0
-	for i := from; i < to; i++ {
-		at := tmp.caller(s.record(i))
-		tmp.of = append(tmp.of, at)
-		if at > 0 {
-			calls++
-		}
-		makeWay(i)
-	}
-	b = entry.AppendUsageHead(slices.Grow(b, 256+160*len(tmp.callers)+90*calls), u, len(tmp.callers))
+	b = entry.AppendUsageHead(slices.Grow(b, 256+160*len(tmp.callers)+90*tmp.calls), u, len(tmp.callers))
 	for i, c := range tmp.callers {
 		b = c.record.appendCaller(b, c.interrupted)
 		makeWay(uint32(i))
 	}
-	b = entry.AppendUsageCount(b, calls)
+	b = entry.AppendUsageCount(b, tmp.calls)
 	last := int64(0)
 	for i, at := range tmp.of {
 		if at == 0 {
@@ -309,18 +309,19 @@ func makeWay(i uint32) {
 	}
 }
 
-// caller returns the number of a record's caller and one, 0 for no call.
-func (t *scratch) caller(r record) uint32 {
+// caller returns the number of a record's caller and one, 0 for no call; ok says
+// that the record is not spoiled.
+func (t *scratch) caller(r record) (number uint32, ok bool) {
 	interrupted := false
 	switch r.state().Load() {
 	case taken:
 		interrupted = true
 	case done, total:
 		if !r.whole() {
-			return 0
+			return 0, false
 		}
 	default:
-		return 0
+		return 0, true
 	}
 	c := who{r, interrupted}
 	for at := maphash.Bytes(t.seed, c.key()); ; at++ {
@@ -330,7 +331,7 @@ func (t *scratch) caller(r record) uint32 {
 			*place = uint32(len(t.callers))
 		}
 		if have := t.callers[*place-1]; have.interrupted == interrupted && bytes.Equal(have.key(), c.key()) {
-			return *place
+			return *place, true
 		}
 	}
 }

@@ -35,7 +35,8 @@ const (
 	defaultBytes   = 1 << 30
 	defaultSegment = 2 << 20
 	mostLanes      = 8
-	moreSpares     = 2 // beside one for each lane
+	moreSpares     = 2  // made ahead beside one for each lane
+	keptSpares     = 12 // kept beyond those, of segments that were given up: to write to new pages is slow
 )
 
 // Spool keeps what was called. Take and Complete are safe for any number of
@@ -103,7 +104,7 @@ func Open(o Options) (*Spool, error) {
 	}
 	s := &Spool{
 		options: o, limit: max(int(o.Bytes/o.SegmentBytes), 4), lanes: make([]lane, lanes),
-		spares: make(chan *segment, lanes+moreSpares), wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
+		spares: make(chan *segment, lanes+moreSpares+keptSpares), wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
 	}
 	_, _ = rand.Read(s.id[:]) // never returns an error
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -323,7 +324,7 @@ func (s *Spool) refill() {
 	if s.kept == nil {
 		s.kept = s.fresh()
 	}
-	for len(s.spares) < cap(s.spares) && s.kept != nil {
+	for len(s.spares) < len(s.lanes)+moreSpares && s.kept != nil {
 		if len(s.all)+1 >= s.limit {
 			if !s.fold() {
 				return

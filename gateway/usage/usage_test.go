@@ -246,6 +246,29 @@ func TestSegmentsAreKeptUntilTheLedgerHasThem(t *testing.T) {
 	}
 }
 
+// New files and pages cost the node more than all else that it keeps of calls.
+func TestSegmentsAreUsedAgain(t *testing.T) {
+	var made atomic.Int64
+	o := small(t.TempDir())
+	o.Allocate = func(f *os.File, n int64) error {
+		made.Add(1)
+		return f.Truncate(n)
+	}
+	s, l := open(t, o), new(fake.Ledger)
+	s.ships(l, func() {
+		for round := range 30 { // each fills eight segments before one is given up
+			l.Down(true)
+			s.steadily(80, 200)
+			l.Down(false)
+			counts(t, l, map[int]uint64{200: uint64(80 * (round + 1))})
+			wait(t, "the ledger's word", func() bool { return s.Status().Waiting == 0 })
+		}
+	})
+	if made.Load() > 30 {
+		t.Errorf("%d files were made for 240 segments", made.Load())
+	}
+}
+
 func TestUsageWaitsWhileTheBusIsAway(t *testing.T) {
 	dir, l := t.TempDir(), new(fake.Ledger)
 	l.Down(true)
@@ -360,15 +383,20 @@ func TestKilledAmidAddingUpCountsOnce(t *testing.T) {
 	o.Bytes = 6 * o.SegmentBytes
 	s, l := open(t, o), new(fake.Ledger)
 	l.Down(true)
-	before, all := map[string][]byte{}, uint64(0)
+	var before map[string][]byte
+	all := uint64(0)
 	s.ships(l, func() {
 		for s.Status().Folded == 0 {
-			clear(before)
+			now := map[string][]byte{}
 			for _, path := range files(t, dir) {
 				if raw, err := os.ReadFile(path); err == nil { // else it was added up just now
-					before[path] = raw
+					now[path] = raw
 				}
 			}
+			if s.Status().Folded > 0 { // while they were read
+				break
+			}
+			before = now
 			s.steadily(1, 200)
 			all++
 		}

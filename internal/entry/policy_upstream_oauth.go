@@ -14,8 +14,8 @@ type UpstreamOAuth struct {
 	Audience       string            `json:"audience,omitempty" help:"What the token is for, for issuers that read the parameter audience."`
 	Resource       string            `json:"resource,omitempty" help:"The address of what the token is for, for issuers that read the parameter resource (RFC 8707)."`
 	Parameters     map[string]string `json:"parameters,omitempty" help:"Further parameters of the request for a token, such as an organisation. They are no place for secrets."`
-	TimeoutMS      int64             `json:"timeout_ms,omitempty" help:"How long the issuer may take to give a token, in milliseconds." default:"5000" min:"100" max:"30000"`
-	Upstream       string            `json:"upstream,omitempty" help:"The name of the upstream that this is for. Empty: all that the API has, candidates and mirrors included."`
+	TimeoutMS      int64             `json:"timeout_ms,omitempty" help:"How long the issuer may take to give a token, in milliseconds." default:"5000" min:"100" max:"20000"`
+	Upstream       string            `json:"upstream,omitempty" help:"The name of the upstream that this is for, its candidate included, and the mirror where it is the API's first. Empty: all that the API has."`
 }
 
 // Kind implements PolicyConfig.

@@ -34,6 +34,8 @@ func TestProofsThatCouldNotBeGivenAreRefused(t *testing.T) {
 		`{"token_url": "https://id.example.com/token", ` + client + `, "resource": "orders"}`:                                    "resource",
 		`{"token_url": "https://id.example.com/token", ` + client + `, "resource": "https://orders.internal#a"}`:                 "resource",
 		`{"token_url": "https://id.example.com/token", ` + client + `, "timeout_ms": 99}`:                                        "timeout_ms",
+		`{"token_url": "https://id.example.com/token", ` + client + `, "timeout_ms": 20000}`:                                     "",
+		`{"token_url": "https://id.example.com/token", ` + client + `, "timeout_ms": 20001}`:                                     "timeout_ms",
 		`{"token_url": "https://id.example.com/token", ` + client + `, "parameters": {"a": "` + strings.Repeat("x", 513) + `"}}`: "parameters.a",
 	}
 	for _, name := range []string{"grant_type", "client_id", "client_secret", "client_assertion", "scope", "audience", "resource"} {

@@ -12,6 +12,10 @@ import (
 // maxParameters is how many further ones a request for a token may hold.
 const maxParameters = 20
 
+// maxTokenTimeoutMS is how long a gateway's client waits for an answer's head,
+// whatever a policy says (profile control of internal/egress).
+const maxTokenTimeoutMS = 20_000
+
 // reservedParameters are those that the gateway writes itself.
 const reservedParameters = " grant_type client_id client_secret client_assertion client_assertion_type scope audience resource "
 
@@ -40,6 +44,6 @@ func (p *problems) upstreamOAuth(at string, c entry.UpstreamOAuth) {
 		p.line(field, c.Parameters[name], false)
 	}
 	if c.TimeoutMS != 0 {
-		p.between(at+".timeout_ms", c.TimeoutMS, 100, 30_000)
+		p.between(at+".timeout_ms", c.TimeoutMS, 100, maxTokenTimeoutMS)
 	}
 }

@@ -7,7 +7,7 @@ var upstreamBasic = About{
 
 Both are secret values of the environment, to which the policy refers by name: make them on the page of values, under names such as orders_user and orders_password. They are sealed until a gateway calls the upstream, and are shown nowhere again. When a value changes, what refers to it is published by itself.
 
-An API with several upstreams may have a policy for each, which says its name. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says. Health checks carry no credentials.`,
+An API with several upstreams may have a policy for each, which says its name: it counts for what is called in its place too, such as the candidate of a split. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says. Health checks carry no credentials.`,
 	Examples: []Example{
 		{"For all upstreams of the API", `{"username": "${orders_user}", "password": "${orders_password}"}`},
 		{"For the upstream main of several", `{"username": "${main_user}", "password": "${main_password}", "upstream": "main"}`},

@@ -13,7 +13,7 @@ An answer that is no token is refused: a redirect, a page, one of more than a me
 
 Client id and secret are secret values of the environment, to which the policy refers by name. They are sealed until a gateway asks for a token, and are shown nowhere again; neither is the token.
 
-An API with several upstreams may have a policy for each, which says its name. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says.`,
+An API with several upstreams may have a policy for each, which says its name: it counts for what is called in its place too, such as the candidate of a split. One that says none holds for all that have no policy of their own, also for the calls of a composition. What stands at an operation takes the place of what its API says.`,
 	Examples: []Example{
 		{"Two scopes", `{"token_url": "https://id.example.com/oauth/token", "client_id": "${orders_client_id}", "client_secret": "${orders_client_secret}", "scopes": ["orders:read", "orders:write"]}`},
 		{"An audience and a parameter of the issuer's own, with the secret in the body", `{"token_url": "https://id.example.com/oauth/token", "client_id": "${orders_client_id}", "client_secret": "${orders_client_secret}", "authentication": "post", "audience": "https://orders.internal", "parameters": {"organization": "acme"}, "timeout_ms": 2000}`},

@@ -124,22 +124,33 @@ func usable(parsed jwk.Key) (Key, bool) {
 }
 
 // Find returns the keys that may have made a signature: of that algorithm, and of
-// that id. Without an id it is the only key of the algorithm, where there is one.
+// that id. Without an id, which a token need not have (RFC 7515 section 4.1.4), they
+// are those of the algorithm. Of more than can be tried it returns none.
 func (s *Set) Find(id, algorithm string) []Key {
 	var found []Key
-	for _, k := range s.keys {
-		if slices.Contains(k.algorithms, algorithm) && (id == "" || k.ID == id) {
-			found = append(found, k)
+	for i := range s.keys {
+		if s.keys[i].fits(id, algorithm) {
+			found = append(found, s.keys[i])
 		}
 	}
-	if id == "" && len(found) > 1 || len(found) > maxSame {
+	if len(found) > maxTried {
 		return nil
 	}
 	return found
 }
 
-// maxSame is how many keys of one id are tried.
-const maxSame = 4
+// maxTried is how many keys are tried that may have made one signature.
+const maxTried = 4
+
+// Has reports whether there is a key that may have made a signature, however many
+// there are.
+func (s *Set) Has(id, algorithm string) bool {
+	return slices.ContainsFunc(s.keys, func(k Key) bool { return k.fits(id, algorithm) })
+}
+
+func (k *Key) fits(id, algorithm string) bool {
+	return slices.Contains(k.algorithms, algorithm) && (id == "" || k.ID == id)
+}
 
 // Len returns how many keys there are.
 func (s *Set) Len() int { return len(s.keys) }

@@ -70,7 +70,7 @@ func TestKeysCheckWhatTheyAreFor(t *testing.T) {
 		{"oct", "HS256", 0},
 		{"off", "ES256", 0},
 		{"z", "ES256", 0},
-		{"", "ES256", 0}, // two fit
+		{"", "ES256", 2},
 		{"", "RS256", 1},
 	} {
 		if n := len(got.Find(c.id, c.algorithm)); n != c.want {
@@ -96,16 +96,21 @@ func TestWhatIsNoKeySetIsRefused(t *testing.T) {
 	}
 }
 
-func TestManyKeysOfOneNameAreNotAllTried(t *testing.T) {
+func TestManyKeysThatMayHaveSignedAreNotAllTried(t *testing.T) {
 	var keys []string
-	for range 5 {
+	for n := 1; n <= 5; n++ {
 		keys = append(keys, ec(t, `,"kid":"same"`))
-	}
-	got, err := keyset.Parse(set(keys...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(got.Find("same", "ES256")); n != 0 {
-		t.Errorf("got %d", n)
+		got, err := keyset.Parse(set(keys...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"same", ""} {
+			if found := len(got.Find(id, "ES256")); found != n%5 || !got.Has(id, "ES256") {
+				t.Errorf("of %d keys, id %q: got %d, there are some: %v", n, id, found, got.Has(id, "ES256"))
+			}
+		}
+		if got.Has("other", "ES256") || got.Has("same", "RS256") {
+			t.Error("it has keys that it has not")
+		}
 	}
 }
