@@ -98,8 +98,15 @@ func testTermsOfASubscriptionGoBeforeThePlans(t *testing.T, place postgres.Place
 		"limits[2]":       {Limits: []apim.RateLimit{{Requests: 5, Period: time.Second}, {Requests: 6, Period: time.Second}, {Requests: 5, Period: time.Second, Burst: 5}}},
 		"limits[0].burst": {Limits: []apim.RateLimit{{Requests: 1, Period: 366 * 24 * time.Hour, Burst: 1_000_000_000}}},
 		"limits": {Limits: []apim.RateLimit{
-			{Requests: 1, Period: time.Second}, {Requests: 2, Period: time.Second}, {Requests: 3, Period: time.Second}, {Requests: 4, Period: time.Second}, {Requests: 5, Period: time.Second},
-			{Requests: 6, Period: time.Second}, {Requests: 7, Period: time.Second}, {Requests: 8, Period: time.Second}, {Requests: 9, Period: time.Second},
+			{Requests: 1, Period: time.Second},
+			{Requests: 2, Period: time.Second},
+			{Requests: 3, Period: time.Second},
+			{Requests: 4, Period: time.Second},
+			{Requests: 5, Period: time.Second},
+			{Requests: 6, Period: time.Second},
+			{Requests: 7, Period: time.Second},
+			{Requests: 8, Period: time.Second},
+			{Requests: 9, Period: time.Second},
 		}},
 	} {
 		_, _, err := m.access.SetTerms(ctx, m.approver, m.shop.ID, s.ID, terms)
