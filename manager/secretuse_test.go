@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,15 @@ func testFirstUseOfASecretIsPublishedByWhoMaySetIt(t *testing.T, place postgres.
 		l := newTill(t, place)
 		l.header("${stage} ${other_key} " + key + " ${other_key}")
 		wantUse(t, l.publish(l.own, "production"), "${other_key}, ${payments_key} are secrets")
+		want := []manager.FirstUse{{Environment: "production", Name: "other_key"}, {Environment: "production", Name: "payments_key"}, {Environment: "sandbox", Name: "other_key"}, {Environment: "sandbox", Name: "payments_key"}}
+		got := must[[]manager.FirstUse](t)(l.catalog.FirstUses(t.Context(), l.own, l.shop.ID, l.version))
+		slices.SortFunc(got, func(a, b manager.FirstUse) int { return strings.Compare(a.Environment+a.Name, b.Environment+b.Name) })
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if _, err := l.catalog.FirstUses(t.Context(), l.consumer, l.shop.ID, l.version); apim.KindOf(err) != apim.NotFound {
+			t.Errorf("a stranger: %v", err)
+		}
 	})
 	t.Run("a plain value is free", func(t *testing.T) {
 		l := newTill(t, place)

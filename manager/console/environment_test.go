@@ -43,7 +43,11 @@ func TestFirstUseOfASecretIsRefusedInItsForm(t *testing.T) {
 	const refusal = "${other_key} is a secret of production, and nothing in force of Orders refers to it there"
 	b.post(at+"/publish", "environment", "production", "note", "a note to keep").shows(http.StatusForbidden, refusal, "Publish Orders v1").has("a note to keep")
 	b.post(at+"/traffic/offer", "share", "5").shows(http.StatusForbidden, refusal, "Traffic split")
+	const warning = "In production it is the first use of the secret ${other_key} by Orders."
+	admin.get(at+"/publish").shows(http.StatusOK, warning)
 	admin.post(at+"/publish", "environment", "production").shows(http.StatusOK)
+	b.post(at+"/upstream", "urls", "https://moved.example", "headers", "X-Sent: ${other_key}").shows(http.StatusOK, "Upstream saved")
+	b.get(at+"/publish").shows(http.StatusOK, "Publish Orders v1").hides(warning)
 	b.post(at+"/publish", "environment", "production").shows(http.StatusOK)
 }
 
