@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -102,5 +103,38 @@ func TestTargetsWithoutACheckAreConnectedTo(t *testing.T) {
 	}
 	if s.targets[0].calls.Load() != 0 {
 		t.Error("a request was made, want a connection alone")
+	}
+}
+
+// TestChecksOfOneTenantLeaveThoseOfOthersAnswered, however silent its targets are.
+func TestChecksOfOneTenantLeaveThoseOfOthersAnswered(t *testing.T) {
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // it never shakes hands
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s := startSpread(t, 1, entry.Traffic{})
+	mine := s.api
+	s.api.Version, s.api.API, s.api.Tenant = uuid(500), uuid(501), uuid(502)
+	s.api.Mounts = []entry.Mount{{BasePath: "/silent"}}
+	s.api.Upstreams = []entry.Upstream{{Name: "main", ConnectTimeoutMS: 60_000, Targets: []entry.Target{{URL: "https://" + silent.Addr().String()}}}}
+	s.publish(t)
+	for i := range 40 { // more than a node has under way
+		if err := s.carrier.TellWhole(t.Context(), entry.Command{Do: entry.LookAtTargets, Look: &entry.Look{ID: fmt.Sprint(i), Version: s.api.Version, Check: true}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	if said := s.looks(t, entry.Look{ID: "theirs", Version: s.api.Version}); len(said.Upstreams) != 1 {
+		t.Errorf("got %+v of the silent ones, which are not asked", said)
+	}
+	if said := s.looks(t, entry.Look{ID: "look", Version: mine.Version}); len(said.Upstreams) != 1 || len(said.Upstreams[0].Targets) != 1 {
+		t.Errorf("got %+v", said)
+	}
+	if said := s.looks(t, entry.Look{ID: "check", Version: mine.Version, Check: true}); len(said.Upstreams) != 1 || said.Upstreams[0].Targets[0].Checked == nil || said.Upstreams[0].Targets[0].Checked.Why != "" {
+		t.Errorf("got %+v", said)
+	}
+	if took := time.Since(began); took > 4*time.Second { // a look with checks waits for five
+		t.Errorf("others waited %v", took)
 	}
 }

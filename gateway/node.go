@@ -25,6 +25,7 @@ import (
 	"portico/gateway/jwks"
 	"portico/gateway/lane"
 	"portico/gateway/policy"
+	"portico/gateway/share"
 	"portico/gateway/shed"
 	"portico/gateway/signature"
 	"portico/gateway/split"
@@ -378,7 +379,7 @@ func (n *Node) obey(ctx context.Context, leave func()) error {
 }
 
 func (n *Node) hear(ctx context.Context, leave func()) error {
-	var looks looks
+	looks := looks{places: share.New(looksAtOnce)}
 	defer looks.all.Wait()
 	return n.config.Carrier.Commands(ctx, n.config.Node, func(c entry.Command) {
 		level := slog.LevelInfo

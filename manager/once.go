@@ -58,6 +58,11 @@ func (r *Requests) Forget(ctx context.Context) error {
 
 type onceKey struct{}
 
+// repeatable returns ctx for a change after whose commit there is more to do, and
+// which may be made again when that fails: only its answer notes that the request
+// was carried out.
+func repeatable(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, nil) }
+
 // commitOnce notes in a change's transaction which request it carries out.
 func commitOnce(ctx context.Context, tx *store.Tx) error {
 	o, sent := ctx.Value(onceKey{}).(store.Once)

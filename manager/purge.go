@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -34,7 +35,8 @@ type Purged struct {
 const maxPurgeText = 2048
 
 // PurgeCache makes all nodes of an environment forget stored answers of a
-// version. It may be called though the version is not live there any more.
+// version. It may be called though the version is not live there any more, and
+// again when it fails. The audit log has it before any node hears it.
 func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug string, in Purge) (Purged, error) {
 	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
 		return Purged{}, err
@@ -44,7 +46,7 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 		return Purged{}, err
 	}
 	slug := ""
-	err = c.write(ctx, actor, func(u *unit) error {
+	err = c.write(repeatable(ctx), actor, func(u *unit) error {
 		e, err := environment(ctx, u.System(), environmentSlug, "environment")
 		if err != nil {
 			return err
@@ -57,22 +59,18 @@ func (c *Catalog) PurgeCache(ctx context.Context, actor apim.Actor, tenant, vers
 		if err := c.allowVersion(ctx, t, actor, apim.Publish, v.API); err != nil {
 			return err
 		}
-		purge.Version, slug = v.ID.UUID(), e.Slug
-		if err := u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s purged: %s", v.Label, e.Slug, said); err != nil {
-			return err
-		}
-		// Last, and still undone when it fails: the request may then be made again.
 		if c.Purges == nil {
 			return errNotPurged
 		}
-		if err := c.Purges.Purge(ctx, e.Slug, purge); err != nil {
-			c.Log.WarnContext(ctx, "nodes not told to purge", "version", version, "error", err)
-			return errNotPurged
-		}
-		return nil
+		purge.Version, slug = v.ID.UUID(), e.Slug
+		return u.record(ctx, tenant, "cache.purge", v.ID, "stored answers of version %s in %s are to be purged: %s", v.Label, e.Slug, said)
 	})
 	if err != nil {
 		return Purged{}, err
+	}
+	if err := c.Purges.Purge(ctx, slug, purge); err != nil {
+		c.Log.WarnContext(ctx, "nodes not told to purge", "version", version, "error", err)
+		return Purged{}, errNotPurged
 	}
 	return c.told(ctx, slug), nil
 }
@@ -153,20 +151,11 @@ func (p Purge) entry() (out entry.Purge, said string, err error) {
 	if p.Tag != "" && p.URL != "" {
 		check.Fail("url", "both", "is given beside a tag; choose one")
 	}
-	path := p.URL
-	if i := strings.Index(path, "://"); i >= 0 {
-		path = path[i+3:]
-		if i := strings.IndexByte(path, '/'); i >= 0 {
-			path = path[i:]
-		} else {
-			path = "/"
+	path := pathOf(p.URL)
+	if p.URL != "" {
+		if why := notStored(path); why != "" {
+			check.Fail("url", "format", "%s", why)
 		}
-	}
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
-	if p.URL != "" && !strings.HasPrefix(path, "/") {
-		check.Fail("url", "format", "is neither an address nor a path that begins with a slash")
 	}
 	switch {
 	case p.Tag != "":
@@ -177,4 +166,40 @@ func (p Purge) entry() (out entry.Purge, said string, err error) {
 		said = "all"
 	}
 	return entry.Purge{Tag: p.Tag, Path: path}, said, check.Err()
+}
+
+// pathOf returns the path of an address, or of a path, without its query.
+func pathOf(address string) string {
+	if i := strings.IndexAny(address, "?#"); i >= 0 {
+		address = address[:i]
+	}
+	if scheme, rest, ok := strings.Cut(address, "://"); ok && !strings.Contains(scheme, "/") {
+		_, path, _ := strings.Cut(rest, "/")
+		return "/" + path
+	}
+	return address
+}
+
+// notStored says why a gateway node can have stored nothing of a path: it refuses
+// such paths, and who writes one means another; "" for a path that it serves.
+func notStored(path string) string {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return "is neither an address nor a path that begins with a slash"
+	case strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return "holds a space or a control character; write it as the gateway gets it, a space as %20"
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		plain, err := url.PathUnescape(segment)
+		if err != nil {
+			return "holds a percent sign that is not followed by two hexadecimal digits; write the sign itself as %25"
+		}
+		if strings.ContainsAny(plain, "/\\\x00") {
+			return "holds a backslash, or a slash, a backslash or a NUL in percent-encoding, which the gateway refuses"
+		}
+		if name, _, _ := strings.Cut(plain, ";"); name == "." || name == ".." {
+			return "holds a dot segment, which the gateway refuses; write the path that is meant"
+		}
+	}
+	return ""
 }

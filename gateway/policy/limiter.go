@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"portico/gateway/share"
 )
 
 // Limiter keeps the state of every limit of a node: of rate limits, how many
@@ -29,7 +31,7 @@ type Limiter struct {
 // windows and of calls under way.
 func NewLimiter(cells int) *Limiter {
 	m := &Limiter{seed: maphash.MakeSeed(), rates: newCells[struct{}](cells, nil), places: newCells[struct{}](cells/8, nil)}
-	m.lines.closed = make(chan struct{})
+	m.lines.closed, m.lines.waiting = make(chan struct{}), share.New(mostWaiting)
 	return m
 }
 
@@ -43,7 +45,7 @@ func (m *Limiter) Evicted() uint64 {
 }
 
 // Waiting returns how many calls wait in the queues of limits.
-func (m *Limiter) Waiting() int { return int(m.lines.waiting.Load()) }
+func (m *Limiter) Waiting() int { return m.lines.waiting.Taken() }
 
 // Close sends those away that wait, and lets nobody wait any more.
 func (m *Limiter) Close() { m.lines.close() }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"portico/gateway/share"
 	"portico/internal/entry"
 )
 
@@ -36,14 +37,15 @@ type gate interface {
 // key has a line, calls that come go to its end.
 type lines struct {
 	shards  [lineShards]lineShard
-	waiting atomic.Int64 // calls, in all lines
+	waiting *share.Places // of calls, in all lines, by the tenant that offers the API
 	closed  chan struct{}
 	once    sync.Once
 }
 
 const (
 	lineShards = 64
-	// mostWaiting bounds the calls of a node that wait at the same time.
+	// mostWaiting bounds the calls of a node that wait at the same time. Those of
+	// one tenant's APIs are a quarter of that at most, as entry/describe says too.
 	mostWaiting = 10_000
 	// goneEvery is how often a call that waits looks whether its caller has
 	// hung up, where nobody tells.
@@ -67,7 +69,10 @@ type line struct {
 }
 
 // waiting is one call; turn tells it that it may ask the gate.
-type waiting struct{ turn chan struct{} }
+type waiting struct {
+	turn   chan struct{}
+	tenant ID
+}
 
 func (w *waiting) call() {
 	select {
@@ -115,7 +120,7 @@ func (l *lines) pass(ctx context.Context, ex *Exchange, g gate, key uint64, q qu
 }
 
 // join goes to the end of a key's line. It returns nil, and what the gate says,
-// when there is no line, or no use in waiting.
+// when there is no line, no use in waiting, or no place for one more of the tenant.
 func (l *lines) join(ex *Exchange, g gate, key uint64, q queue) (*waiting, verdict) {
 	s := l.shard(key)
 	s.mu.Lock()
@@ -124,7 +129,7 @@ func (l *lines) join(ex *Exchange, g gate, key uint64, q queue) (*waiting, verdi
 	if at == nil {
 		s.count.Add(1) // from here on whoever frees a place looks for a line
 		v := g.pass(key, ex.Mono)
-		if v.admitted || !l.worth(g, q, v.retry) {
+		if v.admitted || !l.worth(q, v.retry) || !l.waiting.Take(string(ex.Scope.Tenant[:])) {
 			s.count.Add(-1)
 			return nil, v
 		}
@@ -133,12 +138,11 @@ func (l *lines) join(ex *Exchange, g gate, key uint64, q queue) (*waiting, verdi
 			s.lines = map[uint64]*line{}
 		}
 		s.lines[key] = at
-	} else if v := at.refusal(g, ex.Mono); len(at.calls) >= q.length || !l.worth(g, q, v.retry) {
+	} else if v := at.refusal(g, ex.Mono); len(at.calls) >= q.length || !l.worth(q, v.retry) || !l.waiting.Take(string(ex.Scope.Tenant[:])) {
 		return nil, v
 	}
-	w := &waiting{make(chan struct{}, 1)}
+	w := &waiting{make(chan struct{}, 1), ex.Scope.Tenant}
 	at.calls = append(at.calls, w)
-	l.waiting.Add(1)
 	if len(at.calls) == 1 {
 		w.call()
 	}
@@ -146,12 +150,12 @@ func (l *lines) join(ex *Exchange, g gate, key uint64, q queue) (*waiting, verdi
 }
 
 // worth reports whether a call may wait that would have to for so long.
-func (l *lines) worth(g gate, q queue, retry int64) bool {
+func (l *lines) worth(q queue, retry int64) bool {
 	select {
 	case <-l.closed:
 		return false
 	default:
-		return l.waiting.Load() < mostWaiting && retry <= int64(q.wait)
+		return retry <= int64(q.wait)
 	}
 }
 
@@ -225,7 +229,7 @@ func (l *lines) leave(w *waiting, key uint64) {
 	s := l.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.waiting.Add(-1)
+	l.waiting.Give(string(w.tenant[:]))
 	at := s.lines[key]
 	i := slices.Index(at.calls, w)
 	at.calls = slices.Delete(at.calls, i, i+1)

@@ -311,21 +311,50 @@ func TestWhatIsGivenBackLateIsWhatIsLeftOfIt(t *testing.T) {
 	}
 }
 
-// TestWaitingCallsOfANodeAreBounded, however many keys they are of.
-func TestWaitingCallsOfANodeAreBounded(t *testing.T) {
+// TestWaitingCallsOfATenantAreBounded, however many keys they are of, and leave
+// room for those of others.
+func TestWaitingCallsOfATenantAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := queues(&entry.ConcurrencyLimit{Calls: 1, By: "header", Name: "Key", Queue: entry.Queue{Length: 1000, WaitMS: 1000}})
+		call := func(tenant, key int) string {
+			ex := &policy.Exchange{Scope: scope(), Mono: epoch, Client: netip.MustParseAddr("192.0.2.1")}
+			ex.Scope.Tenant, _ = policy.ParseID(uuid(tenant))
+			ex.Header.Add("Key", fmt.Sprint(tenant, " ", key))
+			return code(q.Run(context.Background(), ex))
+		}
 		const keys, most = 12, 10_000
 		var group sync.WaitGroup
-		for i := range keys {
-			q.at(epoch, fmt.Sprintf("Key: %d", i)) // it stays
+		fill := func(tenants ...int) {
+			for _, tenant := range tenants {
+				for key := range keys {
+					call(tenant, key) // it stays
+				}
+			}
+			for i := range most/4 + 500 {
+				for _, tenant := range tenants {
+					group.Go(func() { call(tenant, i%keys) })
+				}
+			}
+			synctest.Wait()
 		}
-		for i := range keys * 1000 {
-			group.Go(func() { q.at(epoch, fmt.Sprintf("Key: %d", i%keys)) })
+		fill(1)
+		if got := q.limiter.Waiting(); got < most/4-64 || got > most/4 { // as many as ask at the same instant may find too few
+			t.Errorf("%d of one tenant wait, want %d", got, most/4)
 		}
+		fill(2, 3, 4, 5)
+		if got := q.limiter.Waiting(); got < most/2 || got > most*3/4 {
+			t.Errorf("%d of five tenants wait, want at most %d", got, most*3/4)
+		}
+		call(6, 0) // it stays
+		before := q.limiter.Waiting()
+		group.Go(func() {
+			if got := call(6, 0); got != "concurrency_limited" || time.Since(q.began) != time.Second {
+				t.Errorf("the other's call: got %s after %v, want it to wait", got, time.Since(q.began))
+			}
+		})
 		synctest.Wait()
-		if got := q.limiter.Waiting(); got < most || got > most+64 { // as many as come at the same instant slip through
-			t.Errorf("%d wait, want %d", got, most)
+		if got := q.limiter.Waiting(); got != before+1 {
+			t.Errorf("%d wait, want one of the other's beside %d", got, before)
 		}
 		group.Wait()
 		if got := q.limiter.Waiting(); got != 0 {

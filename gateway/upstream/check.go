@@ -68,7 +68,7 @@ func (u *Upstream) watch() {
 
 // asTarget is the endpoint as checks ask it.
 func (e *endpoint) asTarget() health.Target {
-	return health.Target{Address: e.key.address, Host: e.host, TLS: e.tls}
+	return health.Target{Tenant: e.key.tenant, Address: e.key.address, Host: e.host, TLS: e.tls}
 }
 
 // end stops all checks and searches for good. It does not wait for them.

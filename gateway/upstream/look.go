@@ -47,6 +47,16 @@ func (s *Set) Look(ctx context.Context, version string, ask bool, wall func() ti
 	return list, more
 }
 
+// Tenant returns whose a version is; "" when the set has nothing of it.
+func (s *Set) Tenant(version string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.byVersion[version] {
+		return u.tenant
+	}
+	return ""
+}
+
 // checked returns what a check of an endpoint found: the last one, or with ask one
 // of now. connected reports that only connecting was tried.
 func (u *Upstream) checked(ctx context.Context, e *endpoint, ask bool) (f health.Finding, connected bool) {

@@ -164,6 +164,7 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 
 	b.post(page+"/upstream", "urls", "", "connect_ms", "soon").shows(http.StatusUnprocessableEntity).has(`value="soon"`).fieldError("urls")
 	b.post(page+"/upstream", "urls", "https://x.example", "protocol", "h2c").shows(http.StatusUnprocessableEntity).has("Does not fit").fieldError("protocol")
+	b.post(page+"/upstream", "urls", "https://x.example", "connect_ms", "60001").shows(http.StatusUnprocessableEntity).has("1 to 60,000").fieldError("connect_ms")
 	b.post(page+"/upstream", "urls", "gopher://x").shows(http.StatusUnprocessableEntity).has("gopher://x").fieldError("urls")
 	b.post(page+"/mount", "base_path", "no slash").shows(http.StatusUnprocessableEntity).has(`value="no slash"`).fieldError("base_path")
 	b.post(page+"/mount", "base_path", "/acme/shop/orders").shows(http.StatusOK, "http://gateway.example/acme/shop/orders")

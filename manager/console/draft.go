@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry/check"
 	"portico/manager"
 	"portico/ui"
 )
@@ -121,7 +122,7 @@ func (h *Console) saveUpstream(v *visit) error {
 		f.fail("urls", "needs at least one address, such as https://orders.internal:8443")
 	}
 	times := manager.UpstreamTimeouts{
-		ConnectMS: f.number("connect_ms", 1, mostTimeoutMS),
+		ConnectMS: f.number("connect_ms", 1, check.MaxConnectMS),
 		HeaderMS:  f.number("header_ms", 1, mostTimeoutMS),
 		IdleMS:    f.number("idle_ms", 1, mostTimeoutMS),
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry/check"
 	"portico/internal/secret"
 	"portico/manager"
 )
@@ -108,7 +109,7 @@ func (h *Console) saveEnvironment(v *visit) error {
 	const most = 24 * 60 * 60 * 1000
 	settings := apim.EnvironmentSettings{
 		TrustedProxies: strings.Fields(f.value("trusted_proxies")), TLSMinimum: f.value("tls_minimum"), UnverifiedUpstreams: f.checked("unverified_upstreams"), MaxBodyBytes: int64(f.number("max_body_bytes", 1, 1<<40)),
-		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, most), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
+		ConnectTimeoutMS: f.number("connect_timeout_ms", 1, check.MaxConnectMS), HeaderTimeoutMS: f.number("header_timeout_ms", 1, most),
 		IdleTimeoutMS: f.number("idle_timeout_ms", 1, most), MaxStaleMS: int64(f.number("max_stale_ms", 1, most)), RefuseStale: f.checked("refuse_stale"),
 		Tracing: f.checked("tracing"), TracePerMillion: f.number("trace_per_million", 0, 1_000_000),
 		Policies: env.Settings.Policies,

@@ -61,7 +61,7 @@ func TestStoredAnswersArePurgedWithoutAScript(t *testing.T) {
 	if got := nodes.told[1:]; len(got) != 2 || got[0].Tag != "red" || got[1].Path != "/acme/orders/v1/orders" {
 		t.Errorf("the nodes were told %+v", got)
 	}
-	b.get("/t/acme/audit").shows(http.StatusOK, "stored answers of version v1 in production purged: those with the tag red")
+	b.get("/t/acme/audit").shows(http.StatusOK, "stored answers of version v1 in production are to be purged: those with the tag red")
 
 	for _, c := range []struct{ field, what, value string }{{"tag", "tag", ""}, {"tag", "tag", "two words"}, {"url", "url", ""}, {"url", "url", "orders"}} {
 		purge("", "what", c.what, c.field, c.value).shows(http.StatusUnprocessableEntity).fieldError(c.field)

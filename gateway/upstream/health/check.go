@@ -40,6 +40,7 @@ type Check struct {
 
 // Target is where to ask.
 type Target struct {
+	Tenant  string      // whose it is
 	Address string      // host and port to connect to
 	Host    string      // as the request names it
 	TLS     *tls.Config // nil for plain

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,15 +174,7 @@ func TestThresholdsDecideWhatIsReported(t *testing.T) {
 		}
 	})
 	scheduler := health.New(dial)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- scheduler.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	run(t, scheduler)
 	reports := make(chan string, 10)
 	check := health.Check{
 		Kind: health.HTTP, Method: "GET", Path: "/", Statuses: ok,
@@ -224,39 +217,36 @@ func TestThresholdsDecideWhatIsReported(t *testing.T) {
 }
 
 func TestNotTooManyAreAskedAtOnce(t *testing.T) {
-	var now, most atomic.Int64
-	var mu sync.Mutex
-	reported := map[int]bool{}
-	scheduler := health.New(func(ctx context.Context, _, _ string) (net.Conn, error) {
-		n := now.Add(1)
-		defer now.Add(-1)
-		for have := most.Load(); n > have && !most.CompareAndSwap(have, n); have = most.Load() {
-		}
-		<-ctx.Done()
-		return nil, ctx.Err()
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- scheduler.Run(ctx) }()
-	all := make(chan struct{})
-	for i := range 200 {
-		scheduler.Watch(health.Target{Address: "x"}, health.Check{Kind: health.TCP, Interval: time.Hour, Timeout: 20 * time.Millisecond, Healthy: 1, Unhealthy: 1}, func(why string) {
-			mu.Lock()
-			defer mu.Unlock()
-			reported[i] = why != ""
-			if len(reported) == 200 {
-				close(all)
+	for tenants, limit := range map[int]int64{1: health.AtOnce / 4, 400: health.AtOnce} {
+		var now, most atomic.Int64
+		var left sync.WaitGroup
+		scheduler := health.New(func(ctx context.Context, _, _ string) (net.Conn, error) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for have := most.Load(); n > have && !most.CompareAndSwap(have, n); have = most.Load() {
 			}
+			<-ctx.Done()
+			return nil, ctx.Err()
 		})
-	}
-	select {
-	case <-all:
-	case <-time.After(20 * time.Second):
-		t.Error("not all were asked")
-	}
-	cancel()
-	<-done
-	if most.Load() > health.AtOnce || most.Load() < health.AtOnce/4 {
-		t.Errorf("%d at once, want at most %d", most.Load(), health.AtOnce)
+		run(t, scheduler)
+		check := health.Check{Kind: health.TCP, Interval: time.Hour, Timeout: 20 * time.Millisecond, Healthy: 1, Unhealthy: 1}
+		for i := range 400 {
+			left.Add(1)
+			scheduler.Watch(health.Target{Tenant: strconv.Itoa(i % tenants), Address: "x"}, check, func(why string) {
+				if why == "" {
+					t.Error("a target that cannot be connected to is well")
+				}
+				left.Done()
+			})
+		}
+		all := make(chan string)
+		go func() {
+			left.Wait()
+			close(all)
+		}()
+		within(t, 20*time.Second, "all were asked", all)
+		if most.Load() > limit || most.Load() < limit/4 {
+			t.Errorf("%d at once of %d tenants, want at most %d", most.Load(), tenants, limit)
+		}
 	}
 }

@@ -7,26 +7,34 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"portico/gateway/share"
 )
 
 // Dial connects, as net.Dialer does.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// AtOnce is how many targets are asked at the same time.
-const AtOnce = 64
+// AtOnce is how many targets are asked at the same time. One tenant's are a
+// quarter of that at most: those that let a check wait are in the way of their
+// own tenant's others alone.
+const AtOnce = 256
 
 // Scheduler asks what it watches, as often as each check says. Make it with
 // New; it is safe for concurrent use. It does nothing unless Run runs.
 type Scheduler struct {
-	dial Dial
-	wake chan struct{} // capacity 1
+	dial   Dial
+	places *share.Places
+	wake   chan struct{} // capacity 1
 
-	mu    sync.Mutex
-	queue queue // guarded by mu
+	mu      sync.Mutex
+	waiting map[string]*tenant // that have something in the queue; guarded by mu
+	queue   queue[*tenant]     // guarded by mu
 }
 
 // New returns a scheduler that connects with dial.
-func New(dial Dial) *Scheduler { return &Scheduler{dial: dial, wake: make(chan struct{}, 1)} }
+func New(dial Dial) *Scheduler {
+	return &Scheduler{dial: dial, places: share.New(AtOnce), wake: make(chan struct{}, 1), waiting: map[string]*tenant{}}
+}
 
 // Finding is what came of asking a target once.
 type Finding struct {
@@ -44,10 +52,11 @@ type Watch struct {
 
 	// Guarded by the scheduler's mu.
 	due     time.Time
-	at      int // in the queue; -1 when it is not there
+	at      int // in its tenant's queue; -1 when it is not there
 	stopped bool
+	cancel  context.CancelFunc // of what is under way; nil for nothing
 	last    Finding
-	asked   chan struct{} // closed and replaced when last changes
+	asked   chan struct{} // closed and replaced when last changes; closed for good by Stop
 
 	// Of the goroutine that asks.
 	told bool // something was reported
@@ -62,20 +71,28 @@ type Watch struct {
 func (s *Scheduler) Watch(target Target, check Check, report func(why string)) *Watch {
 	w := &Watch{scheduler: s, target: target, check: check, report: report, due: time.Now(), at: -1, asked: make(chan struct{})}
 	s.mu.Lock()
-	heap.Push(&s.queue, w)
+	s.push(w)
 	s.mu.Unlock()
 	s.nudge()
 	return w
 }
 
-// Stop ends the watch for good. It does not wait for what is under way.
+// Stop ends the watch for good, and what is under way, for which it does not
+// wait.
 func (w *Watch) Stop() {
 	s := w.scheduler
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if w.stopped {
+		return
+	}
 	w.stopped = true
+	close(w.asked)
+	if w.cancel != nil {
+		w.cancel()
+	}
 	if w.at >= 0 {
-		heap.Remove(&s.queue, w.at)
+		s.remove(w)
 	}
 }
 
@@ -87,8 +104,8 @@ func (w *Watch) Last() Finding {
 }
 
 // Ask has the target asked at once, and returns what is found; ok is false when
-// ctx ends first. The result counts like any other. What was under way already
-// may have begun before the target changed, and is waited for.
+// ctx or the watch ends first. The result counts like any other. What was under
+// way already may have begun before the target changed, and is waited for.
 func (w *Watch) Ask(ctx context.Context) (f Finding, ok bool) {
 	s, now := w.scheduler, time.Now()
 	for {
@@ -97,10 +114,15 @@ func (w *Watch) Ask(ctx context.Context) (f Finding, ok bool) {
 			s.mu.Unlock()
 			return f, true
 		}
+		if w.stopped {
+			s.mu.Unlock()
+			return Finding{}, false
+		}
 		asked := w.asked
-		if w.at >= 0 {
+		if w.at >= 0 && now.Before(w.due) {
+			s.remove(w)
 			w.due = now
-			heap.Fix(&s.queue, w.at)
+			s.push(w)
 		}
 		s.mu.Unlock()
 		s.nudge()
@@ -130,61 +152,79 @@ func (s *Scheduler) nudge() {
 func (s *Scheduler) Run(ctx context.Context) error {
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	free := make(chan struct{}, AtOnce)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		w, wait := s.next(time.Now())
 		if w == nil {
 			timer.Reset(wait)
 			select {
 			case <-ctx.Done():
-				return nil
 			case <-s.wake:
 			case <-timer.C:
 			}
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case free <- struct{}{}:
-		}
 		asking.Go(func() {
-			defer func() { <-free }()
 			s.ask(ctx, w)
+			s.places.Give(w.target.Tenant)
+			s.nudge()
 		})
 	}
+	return nil
 }
 
 // idleWait is how long the scheduler sleeps when it has nothing to ask.
 const idleWait = time.Hour
 
-// next takes what is due out of the queue, or says how long nothing will be.
+// next takes a place, and out of the queue what is due longest of the tenants
+// that get one, or says how long there will be nothing.
 func (s *Scheduler) next(now time.Time) (*Watch, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 {
-		return nil, idleWait
+	if s.places.Full() {
+		return nil, idleWait // who gives a place back nudges
 	}
-	if wait := s.queue[0].due.Sub(now); wait > 0 {
-		return nil, wait
+	var passed []*tenant // they get no place now; there are not more than places
+	defer func() {
+		for _, t := range passed {
+			heap.Push(&s.queue, t)
+		}
+	}()
+	for len(s.queue) > 0 {
+		t := s.queue[0]
+		if wait := t.when().Sub(now); wait > 0 {
+			return nil, wait
+		}
+		if s.places.Take(t.name) {
+			w := t.queue[0]
+			s.remove(w)
+			return w, 0
+		}
+		passed = append(passed, heap.Pop(&s.queue).(*tenant))
 	}
-	return heap.Pop(&s.queue).(*Watch), 0
+	return nil, idleWait
 }
 
 func (s *Scheduler) ask(ctx context.Context, w *Watch) {
-	began := time.Now()
 	limit, cancel := context.WithTimeout(ctx, w.check.Timeout)
+	defer cancel()
+	s.mu.Lock()
+	stopped := w.stopped
+	w.cancel = cancel
+	s.mu.Unlock()
+	if stopped {
+		return
+	}
+	began := time.Now()
 	why := w.check.Ask(limit, s.dial, w.target)
-	cancel()
 	if ctx.Err() != nil {
 		return
 	}
 	took := time.Since(began)
 	found := Finding{At: began.Add(took), Took: took, Why: why}
 	s.mu.Lock()
-	stopped := w.stopped
+	stopped, w.cancel = w.stopped, nil
 	s.mu.Unlock()
 	if stopped {
 		return
@@ -194,16 +234,15 @@ func (s *Scheduler) ask(ctx context.Context, w *Watch) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.last = found
-	close(w.asked)
-	w.asked = make(chan struct{})
 	if w.stopped {
 		return
 	}
+	w.last = found
+	close(w.asked)
+	w.asked = make(chan struct{})
 	// Nodes that were started together do not ask together for ever.
 	w.due = time.Now().Add(w.check.Interval*9/10 + rand.N(w.check.Interval/5+1))
-	heap.Push(&s.queue, w)
-	s.nudge()
+	s.push(w)
 }
 
 // heard takes a result and reports whether what is known changes by it. The
@@ -221,30 +260,4 @@ func (w *Watch) heard(well bool) bool {
 	}
 	w.told, w.well, w.row = true, well, 0
 	return true
-}
-
-// queue is a heap by when targets are due.
-type queue []*Watch
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-// Push implements heap.Interface.
-func (q *queue) Push(x any) {
-	w := x.(*Watch)
-	w.at = len(*q)
-	*q = append(*q, w)
-}
-
-// Pop implements heap.Interface.
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	w := (*q)[last]
-	(*q)[last] = nil
-	*q, w.at = (*q)[:last], -1
-	return w
 }

@@ -20,6 +20,7 @@ const (
 	MaxPolicies  = 100
 	MaxBodyBytes = 1 << 40
 	MaxTimeoutMS = 24 * 60 * 60 * 1000
+	MaxConnectMS = 60 * 1000 // no connection comes about that takes longer
 )
 
 // API checks one version's entry alone. Whether its mounts are free is for an
@@ -152,7 +153,7 @@ func (p *problems) upstreams(upstreams []entry.Upstream) map[string]bool {
 		p.headers(at+".headers", u.Headers)
 		p.traffic(at, u)
 		p.upstreamTLS(at+".tls", u.TLS)
-		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxTimeoutMS)
+		p.between(at+".connect_timeout_ms", int64(u.ConnectTimeoutMS), 0, MaxConnectMS)
 		p.between(at+".header_timeout_ms", int64(u.HeaderTimeoutMS), 0, MaxTimeoutMS)
 		p.between(at+".idle_timeout_ms", int64(u.IdleTimeoutMS), 0, MaxTimeoutMS)
 	}

@@ -143,7 +143,9 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 		"concurrency": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "header", Queue: entry.Queue{WaitMS: 1}}})
 		}, []string{"policies[1].calls: 1 to", "policies[1].name: not a header", "policies[1].queue.length: 0 calls"}},
-		"timeouts": {func(a *entry.API) { a.Upstreams[0].HeaderTimeoutMS = -1 }, []string{"upstreams[0].header_timeout_ms: 0 to"}},
+		"timeouts":            {func(a *entry.API) { a.Upstreams[0].HeaderTimeoutMS = -1 }, []string{"upstreams[0].header_timeout_ms: 0 to"}},
+		"a minute to connect": {func(a *entry.API) { a.Upstreams[0].ConnectTimeoutMS = 60_000 }, nil},
+		"more to connect":     {func(a *entry.API) { a.Upstreams[0].ConnectTimeoutMS = 60_001 }, []string{"upstreams[0].connect_timeout_ms: 0 to 60000"}},
 		"everything at once": {
 			func(a *entry.API) {
 				a.Name = ""

@@ -177,7 +177,7 @@ func Env(e entry.Env) []Problem {
 		p.add("tls_minimum", "want 1.2 or 1.3, got %q", e.TLSMinimum)
 	}
 	p.between("max_body_bytes", e.MaxBodyBytes, 1, MaxBodyBytes)
-	p.between("connect_timeout_ms", int64(e.ConnectTimeoutMS), 1, MaxTimeoutMS)
+	p.between("connect_timeout_ms", int64(e.ConnectTimeoutMS), 1, MaxConnectMS)
 	p.between("header_timeout_ms", int64(e.HeaderTimeoutMS), 1, MaxTimeoutMS)
 	p.between("idle_timeout_ms", int64(e.IdleTimeoutMS), 1, MaxTimeoutMS)
 	p.between("max_stale_ms", e.MaxStaleMS, 0, MaxTimeoutMS)

@@ -59,6 +59,9 @@ func TestBadEnvironmentsTermsAndGrantsAreRefused(t *testing.T) {
 	env.TrustedProxies, env.MaxBodyBytes, env.ConnectTimeoutMS = []string{"10.0.0.1", "10.0.0.1/8"}, 0, 0
 	want(t, check.Env(env), "name: slug", "kind: production", "gateway_url: slash", "problem_url: http",
 		"trusted_proxies[0]: network", "trusted_proxies[1]: network", "max_body_bytes: 1 to", "connect_timeout_ms: 1 to")
+	env = goodEnv()
+	env.ConnectTimeoutMS, env.HeaderTimeoutMS = 60_001, 60_001
+	want(t, check.Env(env), "connect_timeout_ms: 1 to 60000")
 
 	terms := goodTerms()
 	terms.APIs = append(terms.APIs, entry.TermsAPI{Version: uuid(1), Operations: []string{""}}, entry.TermsAPI{Version: "x"})

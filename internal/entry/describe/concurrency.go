@@ -7,7 +7,7 @@ var concurrency = About{
 
 A call over the limit is answered 429 with the code concurrency_limited and Retry-After: 1. What other limits had counted of it is given back.
 
-With a queue, calls over the limit wait, in the order in which they came, until a place is free: for wait_ms at most, and so many for each key. A call whose caller hangs up leaves the queue; on a node that drains, those that wait are refused.
+With a queue, calls over the limit wait, in the order in which they came, until a place is free: for wait_ms at most, and so many for each key; a node lets 2,500 calls wait of all APIs of a tenant. A call whose caller hangs up leaves the queue; on a node that drains, those that wait are refused.
 
 It counts by what a rate limit can count by, at a plan within each subscription; each gateway node for itself. A limit whose number is changed begins at zero: calls that are under way at that moment do not count any more.`,
 	Examples: []Example{

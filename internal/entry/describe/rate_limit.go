@@ -11,7 +11,7 @@ At a plan each subscription counts for itself, whatever calls are counted by: by
 
 Several limits hold at once: the plan's, the API's and the operation's. All must admit a call; what the others took is given back when one refuses it. A call over the limit is answered 429 with the code rate_limited and Retry-After, and told whose limit it was. RateLimit-Policy on every answer names all limits, and RateLimit says what is left of the tightest.
 
-With a queue, calls over the limit wait, in the order in which they came, until they are admitted. One that would wait for longer than wait_ms, or for which there is no place, is refused at once. A call whose caller hangs up leaves the queue; on a node that drains, those that wait are refused, and find another node when they come again.
+With a queue, calls over the limit wait, in the order in which they came, until they are admitted. One that would wait for longer than wait_ms, or for which there is no place, is refused at once; a node lets 2,500 calls wait of all APIs of a tenant. A call whose caller hangs up leaves the queue; on a node that drains, those that wait are refused, and find another node when they come again.
 
 Each gateway node counts for itself.`,
 	Examples: []Example{
