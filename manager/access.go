@@ -76,7 +76,7 @@ type RequestAccess struct {
 // Decision is what an approver says.
 type Decision struct {
 	Note string
-	// Terms, where given, are granted instead of the plan's.
+	// Terms, where given, are granted otherwise than the plan says.
 	Terms *apim.SubscriptionTerms
 }
 

@@ -164,9 +164,22 @@ func fillPlan(fields *apim.Check, p *apim.Plan, in PlanInput) {
 	if p.Approval != apim.Automatic && p.Approval != apim.Manual {
 		fields.Fail("approval", "unknown", "is %q; use automatic or manual", p.Approval)
 	}
-	checkLimits(fields, p.Limits, false)
+	checkGivenLimits(fields, p.Limits)
 	checkPlanPolicies(fields, *p)
 	checkMaxKeyLife(fields, p.MaxKeyLife)
+}
+
+// checkGivenLimits checks the limits that a plan or a subscription gives, as nodes
+// will: a grant that they refused would take its other subscriptions with it.
+func checkGivenLimits(fields *apim.Check, limits []apim.RateLimit) {
+	if !checkLimits(fields, limits, false) {
+		return
+	}
+	for _, problem := range check.Terms(compile.Terms(apim.Plan{Limits: limits}, apim.Product{})) {
+		if strings.HasPrefix(problem.Field, "limits") {
+			fields.Fail(problem.Field, "limit", "%s", problem.Reason)
+		}
+	}
 }
 
 // checkPlanPolicies checks a plan's policies each alone, also those that are off,

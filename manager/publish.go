@@ -124,6 +124,13 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 			}
 		}
 	}
+	branched, _, err := u.branched(ctx, v, rev.Runtime, env.Slug)
+	if err != nil {
+		return out, err
+	}
+	if err := u.allowSecrets(ctx, v, branched, env.Slug); err != nil {
+		return out, err
+	}
 	if err := c.knownKinds(env.Slug, allPolicies(rev.Runtime)...); err != nil {
 		return out, err
 	}

@@ -245,6 +245,16 @@ func testDraftThatNodesCouldNotServeIsRefusedWithEverythingWrong(t *testing.T, p
 	wantFields(t, err, "limits[0].by limits[0].requests public upstream_urls[0] upstream_urls[1]")
 	_, err = p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{Credentials: &apim.CredentialPlaces{}})
 	wantFields(t, err, "routes[create_order] routes[get_order] routes[list_orders]")
+	// Two spellings of one limit would count each call twice. What is off, and the
+	// API's own limits, stand in the draft elsewhere than in the entry.
+	_, err = p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{Limits: &[]apim.RateLimit{{Requests: 3, Period: time.Second, By: "api"}}, Policies: &[]apim.Policy{
+		switchedOff(limitPolicy(5)), raw("rate_limit", `{"requests":10,"period_ms":60000,"by":"subscription"}`),
+		raw("rate_limit", `{"requests":10,"period_ms":60000,"burst":10,"algorithm":"gcra","by":"subscription"}`),
+	}})
+	wantFields(t, err, "policies[2]")
+	if !strings.Contains(err.Error(), "is the same limit as another rate_limit before it") {
+		t.Errorf("got %v", err)
+	}
 	_, err = p.catalog.UpdateDraft(t.Context(), p.provider, p.shop.ID, v.ID, manager.DraftChange{Lock: 99, MaxBodyBytes: new(int64(5))})
 	refused(t, err, apim.Conflict)
 }

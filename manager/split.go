@@ -350,6 +350,17 @@ func (c *Catalog) changeSplit(ctx context.Context, actor apim.Actor, tenant, ver
 // live with it.
 func (u *unit) saveSplit(ctx context.Context, v apim.Version, live int, s apim.Split) (change apim.Change, err error) {
 	t := u.Tenant(v.Tenant)
+	rev, err := t.Revision(ctx, v.ID, live)
+	if err != nil {
+		return change, err
+	}
+	branched, _, err := u.branchedBy(ctx, v, rev.Runtime, s)
+	if err != nil {
+		return change, err
+	}
+	if err := u.allowSecrets(ctx, v, branched, s.Environment); err != nil {
+		return change, err
+	}
 	switch {
 	case s.Empty():
 		err = t.DeleteSplit(ctx, v.ID, s.Environment)
@@ -359,10 +370,6 @@ func (u *unit) saveSplit(ctx context.Context, v apim.Version, live int, s apim.S
 	default:
 		err = t.UpdateSplit(ctx, &s)
 	}
-	if err != nil {
-		return change, err
-	}
-	rev, err := t.Revision(ctx, v.ID, live)
 	if err != nil {
 		return change, err
 	}
@@ -398,8 +405,16 @@ func splitSummary(v apim.Version, before, s apim.Split) string {
 // mirror, so that they are resolved, sealed and checked like its own.
 func (u *unit) branched(ctx context.Context, v apim.Version, rt apim.Runtime, environment string) (apim.Runtime, apim.Split, error) {
 	s, err := splitOf(ctx, u.Tenant(v.Tenant), v.ID, environment)
-	if err != nil || s.Empty() || len(rt.Upstreams) == 0 {
+	if err != nil {
 		return rt, apim.Split{}, err
+	}
+	return u.branchedBy(ctx, v, rt, s)
+}
+
+// branchedBy is branched for a split that may not be stored yet.
+func (u *unit) branchedBy(ctx context.Context, v apim.Version, rt apim.Runtime, s apim.Split) (apim.Runtime, apim.Split, error) {
+	if s.Empty() || len(rt.Upstreams) == 0 {
+		return rt, apim.Split{}, nil
 	}
 	var candidate []apim.Upstream
 	if s.Candidate.Revision > 0 {

@@ -103,7 +103,7 @@ func (a *Access) SetTerms(ctx context.Context, actor apim.Actor, tenant, id apim
 func checkTerms(t *apim.SubscriptionTerms) error {
 	var check apim.Check
 	if t != nil {
-		checkLimits(&check, t.Limits, false)
+		checkGivenLimits(&check, t.Limits)
 		if !t.EndsAt.IsZero() && !t.EndsAt.After(t.StartsAt) {
 			check.Fail("ends_at", "before_start", "is not after the start")
 		}

@@ -94,6 +94,20 @@ func testTermsOfASubscriptionGoBeforeThePlans(t *testing.T, place postgres.Place
 	for name, terms := range map[string]apim.SubscriptionTerms{
 		"ends_at":            {EndsAt: m.clock().Add(-time.Hour)},
 		"limits[0].requests": {Limits: []apim.RateLimit{{Requests: 0, Period: time.Second}}},
+		// What nodes would refuse: a whole grant would be lost with it.
+		"limits[2]":       {Limits: []apim.RateLimit{{Requests: 5, Period: time.Second}, {Requests: 6, Period: time.Second}, {Requests: 5, Period: time.Second, Burst: 5}}},
+		"limits[0].burst": {Limits: []apim.RateLimit{{Requests: 1, Period: 366 * 24 * time.Hour, Burst: 1_000_000_000}}},
+		"limits": {Limits: []apim.RateLimit{
+			{Requests: 1, Period: time.Second},
+			{Requests: 2, Period: time.Second},
+			{Requests: 3, Period: time.Second},
+			{Requests: 4, Period: time.Second},
+			{Requests: 5, Period: time.Second},
+			{Requests: 6, Period: time.Second},
+			{Requests: 7, Period: time.Second},
+			{Requests: 8, Period: time.Second},
+			{Requests: 9, Period: time.Second},
+		}},
 	} {
 		_, _, err := m.access.SetTerms(ctx, m.approver, m.shop.ID, s.ID, terms)
 		wantFields(t, err, name)

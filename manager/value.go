@@ -60,7 +60,8 @@ func (c *Catalog) Values(ctx context.Context, actor apim.Actor, tenant apim.ID, 
 }
 
 // SetValue keeps a value, and publishes what is live in the environment and
-// refers to it. A secret is never shown again.
+// refers to it; the change is zero where nothing does. A secret is never shown
+// again.
 func (c *Catalog) SetValue(ctx context.Context, actor apim.Actor, tenant apim.ID, in ValueInput) (apim.EnvironmentValue, apim.Change, error) {
 	if err := c.Authz.Allow(ctx, actor, tenant, apim.Publish, apim.ObjectAPI); err != nil {
 		return apim.EnvironmentValue{}, apim.Change{}, err
@@ -243,18 +244,18 @@ func (c *Catalog) users(ctx context.Context, u *unit, tenant apim.ID, environmen
 	return out, nil
 }
 
-// republish emits what is live in an environment and refers to a value.
+// republish emits what is live in an environment and refers to a value. Where
+// nothing does, the change is zero.
 func (c *Catalog) republish(ctx context.Context, u *unit, tenant apim.ID, env apim.Environment, name string) (apim.Change, error) {
-	change := apim.Change{Environment: env.Slug, Sequence: env.Sequence}
 	users, err := c.users(ctx, u, tenant, env.Slug, func(rt apim.Runtime) bool { return slices.Contains(references(rt), name) })
 	if err != nil || len(users) == 0 {
-		return change, err
+		return apim.Change{}, err
 	}
 	var items []entry.Item
 	for _, r := range users {
 		it, err := u.apiItem(ctx, r.version, r.revision, env.Slug)
 		if err != nil {
-			return change, err
+			return apim.Change{}, err
 		}
 		items = append(items, it)
 	}

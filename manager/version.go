@@ -281,27 +281,34 @@ func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim
 	return out
 }
 
-// checkLimits checks rate limits. Those of an API say what they count by.
-func checkLimits(check *apim.Check, limits []apim.RateLimit, ofAPI bool) {
+// checkLimits checks rate limits each alone, and reports whether they are good.
+// Those of an API say what they count by.
+func checkLimits(check *apim.Check, limits []apim.RateLimit, ofAPI bool) bool {
+	good := true
+	fail := func(field, code, format string, args ...any) {
+		good = false
+		check.Fail(field, code, format, args...)
+	}
 	for i, l := range limits {
 		at := fmt.Sprintf("limits[%d]", i)
 		if l.Requests < 1 || l.Requests > 1_000_000_000 {
-			check.Fail(at+".requests", "range", "is %d; use 1 to 1,000,000,000", l.Requests)
+			fail(at+".requests", "range", "is %d; use 1 to 1,000,000,000", l.Requests)
 		}
 		if ms := l.Period.Milliseconds(); ms < 1 || ms > 366*24*3_600_000 {
-			check.Fail(at+".period_ms", "range", "is %d; use 1 ms to 366 days", ms)
+			fail(at+".period_ms", "range", "is %d; use 1 ms to 366 days", ms)
 		}
 		if l.Burst < 0 || l.Burst > 1_000_000_000 {
-			check.Fail(at+".burst", "range", "is %d; use 0 (as many as requests) to 1,000,000,000", l.Burst)
+			fail(at+".burst", "range", "is %d; use 0 (as many as requests) to 1,000,000,000", l.Burst)
 		}
 		switch by := l.By; {
 		case ofAPI && by != "caller" && by != "address" && by != "api":
-			check.Fail(at+".by", "unknown", "is %q; use caller, address or api", by)
+			fail(at+".by", "unknown", "is %q; use caller, address or api", by)
 		case !ofAPI && by != "":
-			check.Fail(at+".by", "unknown", "is %q; a plan's limits are always by subscription", by)
+			fail(at+".by", "unknown", "is %q; a plan's limits are always by subscription", by)
 		}
 	}
 	if len(limits) > 10 {
-		check.Fail("limits", "too_many", "has %d limits, the most is 10", len(limits))
+		fail("limits", "too_many", "has %d limits, the most is 10", len(limits))
 	}
+	return good
 }

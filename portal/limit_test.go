@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"portico/internal/apim"
 	"portico/manager"
@@ -40,5 +41,16 @@ func TestConsumerReadsWhatAPlanAdmits(t *testing.T) {
 	b.get(app).wants(t, http.StatusOK, "Sandbox · 10 / s · 1,000 calls in any hour for each key · 20 calls per second, evenly apart; 40 more may wait 2 s · 10 calls at once")
 	actor, tenant := b.actor("Ines Aguilar")
 	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
-	b.get(app+"/subscriptions/"+string(detail.Subscriptions[0].Subscription.ID)).wants(t, http.StatusOK, "Under way 10 calls at once", "Pace 20 calls per second")
+	id := detail.Subscriptions[0].Subscription.ID
+	b.get(app+"/subscriptions/"+string(id)).wants(t, http.StatusOK, "Rate 10 / s", "Under way 10 calls at once", "Pace 20 calls per second")
+
+	// A rate of its own takes the place of the plan's; the plan's policies hold beside it.
+	own := apim.SubscriptionTerms{Limits: []apim.RateLimit{{Requests: 700, Period: time.Minute}}}
+	if _, _, err := w.access.SetTerms(t.Context(), w.provider, o.product.Tenant, id, own); err != nil {
+		t.Fatal(err)
+	}
+	page := b.get(app + "/subscriptions/" + string(id))
+	page.wants(t, http.StatusOK, "Rate 700 / min", "Calls 1,000 calls in any hour for each key", "Under way 10 calls at once")
+	page.lacks(t, "10 / s")
+	b.get(app).wants(t, http.StatusOK, "Sandbox · 700 / min · 1,000 calls in any hour for each key")
 }

@@ -89,11 +89,7 @@ func newSubscriptionRow(s manager.SubscriptionView, application string, now time
 		closes = " · plan closes " + shortDay(s.Plan.ClosesAt)
 	}
 	terms := []string{s.Plan.Name}
-	limits := s.Plan.Limits
-	if len(sub.Limits) > 0 {
-		limits = sub.Limits
-	}
-	for _, l := range limits {
+	for _, l := range rates(s) {
 		terms = append(terms, rate(l))
 	}
 	for _, r := range limitRows(s.Plan, limitKinds(s.Plan)) {
@@ -300,10 +296,19 @@ func closing(s manager.SubscriptionView, now time.Time) string {
 	return s.Provider + " closes the plan " + s.Plan.Name + " on " + when + ". Access ends with it: change to another plan before, and your keys go on working."
 }
 
+// rates are a subscription's own limits, else its plan's. The plan's policies hold
+// beside either.
+func rates(s manager.SubscriptionView) []apim.RateLimit {
+	if len(s.Subscription.Limits) > 0 {
+		return s.Subscription.Limits
+	}
+	return s.Plan.Limits
+}
+
 func subscriptionFacts(s manager.SubscriptionView) []fact {
 	sub := s.Subscription
 	facts := []fact{{Label: "Provider", Value: s.Provider}, {Label: "APIs", Value: strings.Join(s.APIs, ", ")}, {Label: "Plan", Value: s.Plan.Name + ", " + price(s.Plan)}}
-	for _, l := range s.Plan.Limits {
+	for _, l := range rates(s) {
 		facts = append(facts, fact{Label: "Rate", Value: rate(l)})
 	}
 	for _, r := range limitRows(s.Plan, limitKinds(s.Plan)) {

@@ -228,11 +228,11 @@ func (c *ctlReject) Run(ctx context.Context, io *ctlIO) error {
 	return c.decide(ctx, s, c.ctlWait, ids, "reject", "rejected", c.Reason)
 }
 
-// ctlTerms are granted instead of the plan's.
+// ctlTerms are granted otherwise than the plan says.
 type ctlTerms struct {
 	StartsAt moment   `placeholder:"DAY" help:"When it begins to work: a day, or a time like 2027-06-30T12:00:00Z."`
 	EndsAt   moment   `placeholder:"DAY" help:"When it ends."`
-	Limit    []string `placeholder:"N/PERIOD[/BURST]" help:"Rate limit instead of the plan's, like 60/1m or 100/1s/200. Give it again for more."`
+	Limit    []string `placeholder:"N/PERIOD[/BURST]" help:"Rate limit instead of the plan's limits, beside its policies, like 60/1m or 100/1s/200. Give it again for more."`
 }
 
 // body is what was given, empty for nothing.

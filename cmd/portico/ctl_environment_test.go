@@ -55,7 +55,18 @@ func TestEnvironmentsFromTheCommandLine(t *testing.T) {
 func TestValuesFromTheCommandLine(t *testing.T) {
 	tm := newTerminal(t)
 	tm.ok("environments", "create", "sandbox", "--kind", "sandbox", "--gateway-url", "http://localhost:8090")
-	wants(t, "values set", tm.ok("values", "set", "backend=https://a.example/?x=y", "--environment", "sandbox"), "Set backend in sandbox.")
+	wants(t, "values set", tm.ok("values", "set", "backend=https://a.example/?x=y", "--environment", "sandbox"), "Set backend in sandbox. Nothing that is live there refers to ${backend} yet.")
+	for _, more := range [][]string{nil, {"--wait"}} {
+		if out := tm.ok(append([]string{"values", "set", "backend=https://b.example"}, more...)...); strings.Contains(out, "Published") || strings.Contains(out, "In force") {
+			t.Errorf("a value that nothing live refers to is said to be published:\n%s", out)
+		}
+	}
+	tm.in = ordersYAML
+	tm.ok("import", "-", "--slug", "orders", "--label", "v1", "--upstream", "${backend}/v1", "--mount", "/shop/orders", "--access", "document")
+	tm.ok("publish", "orders", "v1")
+	if out := tm.ok("values", "set", "backend=https://c.example", "--wait"); strings.Contains(out, "Nothing") || !strings.Contains(out, "In force on 1 of 1 nodes, 7 ms.") {
+		t.Errorf("a value that is referred to:\n%s", out)
+	}
 	tm.ok("values", "set", "backend=https://b.example")
 	tm.in = "hush-hush\n"
 	tm.ok("values", "set", "token", "--secret", "--environment", "Production")

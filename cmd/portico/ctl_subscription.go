@@ -20,7 +20,7 @@ type ctlSubscriptions struct {
 	Approve    ctlApprove            `cmd:"" help:"Approve requests, or changes of plan that wait."`
 	Reject     ctlReject             `cmd:"" help:"Reject requests, or changes of plan that wait."`
 	Undo       ctlSubscriptionUndo   `cmd:"" help:"Take back an approval of yours, within ten seconds."`
-	Terms      ctlSubscriptionTerms  `cmd:"" help:"Grant a start, an end and limits of its own, instead of the plan's."`
+	Terms      ctlSubscriptionTerms  `cmd:"" help:"Grant a start, an end, and limits of its own instead of the plan's limits; the plan's policies hold beside them."`
 	Suspend    ctlSuspend            `cmd:"" help:"Stop a subscription to a product of yours, everywhere or in one environment."`
 	Resume     ctlResume             `cmd:"" help:"Let a suspended subscription work again."`
 	ChangePlan ctlChangePlan         `cmd:"" help:"Ask for another plan of the same product."`

@@ -10,7 +10,7 @@ import (
 
 type ctlValues struct {
 	List  ctlValueList  `cmd:"" default:"withargs" help:"List values; secret ones are not shown."`
-	Set   ctlValueSet   `cmd:"" help:"Set a value, which upstreams' URLs and headers refer to as $${NAME}."`
+	Set   ctlValueSet   `cmd:"" help:"Set a value, which upstreams' URLs, headers and TLS, and secrets of policies, refer to as $${NAME}."`
 	Unset ctlValueUnset `cmd:"" help:"Take a value away that nothing live refers to."`
 }
 
@@ -103,6 +103,10 @@ func (c *ctlValueSet) Run(ctx context.Context, io *ctlIO) error {
 	answer, err := s.call(ctx, http.MethodPut, path, c.query(), map[string]any{"value": value, "secret": c.Secret}, nil)
 	if err != nil {
 		return err
+	}
+	var told confirmation
+	if err := json.Unmarshal(answer, &told); err == nil && told.Change == nil {
+		return s.done(answer, "Set %s in %s. Nothing that is live there refers to ${%s} yet.", name, e.Slug, name)
 	}
 	return s.done(answer, "Set %s in %s.", name, e.Slug)
 }

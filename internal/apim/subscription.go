@@ -80,7 +80,7 @@ type PlanChange struct {
 type SubscriptionTerms struct {
 	StartsAt time.Time   // zero: at once
 	EndsAt   time.Time   // zero: never
-	Limits   []RateLimit // none: the plan's
+	Limits   []RateLimit // instead of the plan's, beside its policies; none: the plan's
 }
 
 // Changing reports whether a change of plan waits for a decision.

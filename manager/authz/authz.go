@@ -249,7 +249,7 @@ func concerns(place apim.ID, object apim.Object) bool {
 }
 
 func refuse(verb apim.Verb, object apim.Object) error {
-	return apim.Errorf(apim.Forbidden, "you may not %s %s here; it needs the role %s", verb, phrase(object), could(verb, object))
+	return apim.Errorf(apim.Forbidden, "you may not %s %s here; it needs the role %s", verb, phrase(object), Could(verb, object))
 }
 
 // Grants returns the roles that a person has on teams and objects of a tenant,
@@ -284,9 +284,9 @@ func RolesThat(verb apim.Verb, object apim.Object) []apim.Role {
 	return out
 }
 
-// could names the roles that may do this, the narrowest first: it is the one
+// Could names the roles that may do this, the narrowest first: it is the one
 // to ask for.
-func could(verb apim.Verb, object apim.Object) string {
+func Could(verb apim.Verb, object apim.Object) string {
 	roles := RolesThat(verb, object)
 	slices.Reverse(roles)
 	names := make([]string, len(roles))

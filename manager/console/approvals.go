@@ -181,8 +181,12 @@ func (h *Console) request(v *visit, id apim.ID, tab string, f form) (*requestVie
 	return r, nil
 }
 
-// gets is what a subscription gives.
+// gets is what a subscription gives: a rate of its own is instead of the plan's.
 func gets(s manager.SubscriptionView) []fact {
+	plan := s.Plan
+	if len(s.Subscription.Limits) > 0 {
+		plan.Limits = s.Subscription.Limits
+	}
 	price, environments := s.Plan.Price, strings.Join(s.Subscription.Environments, ", ")
 	if price == "" {
 		price = "free of charge"
@@ -194,7 +198,7 @@ func gets(s manager.SubscriptionView) []fact {
 	if apis == "" {
 		apis = "none yet: the product offers no API version"
 	}
-	out := append([]fact{{"APIs", apis}}, planFacts(s.Plan)...)
+	out := append([]fact{{"APIs", apis}}, planFacts(plan)...)
 	return append(out, fact{"Price", price}, fact{"Environment", environments})
 }
 

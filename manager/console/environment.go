@@ -184,7 +184,7 @@ func (h *Console) valuesPage(v *visit, status int, f form) error {
 	}
 	p := valuesPage{
 		shell: v.shell("Values", link{"Values", ""}), Environment: v.environment, Form: f, Action: v.links.values(),
-		Live: h.liveFromQuery(v, "The value", "in force"), Changes: v.can(apim.Publish, apim.ObjectAPI),
+		Live: h.liveFromQuery(v, "The value", "in force"), Changes: v.can(apim.Publish, apim.ObjectAPI, ""),
 	}
 	for _, one := range all {
 		p.Rows = append(p.Rows, valueRow{
@@ -221,7 +221,11 @@ func (h *Console) setValue(v *visit) error {
 		}
 		return err
 	}
-	v.flash(toneOK, "${"+f.text("name")+"} is set in "+v.environment.Name+".")
+	said := "${" + f.text("name") + "} is set in " + v.environment.Name + "."
+	if change.Sequence == 0 {
+		said += " Nothing that is live there refers to it yet."
+	}
+	v.flash(toneOK, said)
 	return v.redirect(withChange(v.links.values(), change))
 }
 

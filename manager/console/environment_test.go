@@ -9,6 +9,48 @@ import (
 	"portico/manager"
 )
 
+func TestAValueIsSaidToBeInForceWhereSomethingLiveRefersToIt(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	set := func(name, text string) answer {
+		return b.post("/t/acme/values", "name", name, "value", text).shows(http.StatusOK, "${"+name+"} is set in")
+	}
+	set("backend", "next.internal.example").shows(http.StatusOK, "Nothing that is live there refers to it yet.").hides("The value is")
+	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://${backend}").shows(http.StatusOK, "Upstream saved")
+	b.post("/t/acme/apis/orders/v1/publish", "environment", "production").shows(http.StatusOK)
+	set("backend", "other.internal.example").shows(http.StatusOK, "The value is").hides("Nothing that is live")
+}
+
+func TestFirstUseOfASecretIsRefusedInItsForm(t *testing.T) {
+	s := newSite(t)
+	admin := s.operator()
+	acme, payments := s.tenantID("acme"), s.team("Payments", apim.RoleProvider)
+	version, _ := s.offer(acme)
+	d, err := s.catalog.Version(t.Context(), system(), acme, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.UpdateAPI(t.Context(), system(), acme, d.API.ID, manager.APIChange{Team: &payments.ID}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.worker("nora", payments)
+	admin.post("/t/acme/values", "name", "other_key", "value", "canary", "secret", "on").shows(http.StatusOK, "${other_key} is set in")
+	admin.get("/t/acme/values").shows(http.StatusOK, "an API's first use of a secret is published by who may set values", "is trusted to those who publish it")
+	b.get("/t/acme/values").shows(http.StatusOK, "an API's first use of a secret").hides("Set a value")
+	const at = "/t/acme/apis/orders/v1"
+	b.post(at+"/upstream", "urls", "https://mine.example", "headers", "X-Sent: ${other_key}").shows(http.StatusOK, "Upstream saved")
+	const refusal = "${other_key} is a secret of production, and nothing in force of Orders refers to it there"
+	b.post(at+"/publish", "environment", "production", "note", "a note to keep").shows(http.StatusForbidden, refusal, "Publish Orders v1").has("a note to keep")
+	b.post(at+"/traffic/offer", "share", "5").shows(http.StatusForbidden, refusal, "Traffic split")
+	const warning = "In production it is the first use of the secret ${other_key} by Orders."
+	admin.get(at+"/publish").shows(http.StatusOK, warning)
+	admin.post(at+"/publish", "environment", "production").shows(http.StatusOK)
+	b.post(at+"/upstream", "urls", "https://moved.example", "headers", "X-Sent: ${other_key}").shows(http.StatusOK, "Upstream saved")
+	b.get(at+"/publish").shows(http.StatusOK, "Publish Orders v1").hides(warning)
+	b.post(at+"/publish", "environment", "production").shows(http.StatusOK)
+}
+
 // The form of an environment's settings does not hold its policies.
 func TestChangedEnvironmentKeepsItsPolicies(t *testing.T) {
 	s := newSite(t)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 // choice is an option of a select or a group of radio buttons.
@@ -76,7 +77,9 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	switch e.Kind {
 	case apim.Invalid, apim.Conflict, apim.TooLarge, apim.TooMany, apim.Unavailable:
 	default:
-		return false
+		if e.Code != manager.CodeSecretUse { // another may press it, or the draft does without
+			return false
+		}
 	}
 	f.refused = err
 	on := map[string]bool{}

@@ -28,10 +28,14 @@ func (h *Console) publishForm(v *visit) error {
 		return err
 	}
 	f := filled("environment", v.environment.Slug, "next", strconv.Itoa(d.Version.Revision+1))
-	return v.render(http.StatusOK, publishDialog(h.publishDialog(v, d, f)))
+	p, err := h.publishDialog(v, d, f)
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, publishDialog(p))
 }
 
-func (h *Console) publishDialog(v *visit, d manager.VersionDetail, f form) publishPage {
+func (h *Console) publishDialog(v *visit, d manager.VersionDetail, f form) (publishPage, error) {
 	next := revision(d.Version.Revision + 1)
 	p := publishPage{dialogPage: h.dialog(v, d, f), Next: next}
 	p.Heading, p.Submit = "Publish "+d.API.Name+" "+d.Version.Label+" "+next, "Publish "+next
@@ -77,7 +81,11 @@ func (h *Console) publishDialog(v *visit, d manager.VersionDetail, f form) publi
 	if d.Version.Revision > 0 && !d.Version.Unpublished {
 		p.Warnings = append(p.Warnings, "The draft is the same as "+revision(d.Version.Revision)+".")
 	}
-	return p
+	first, err := h.Catalog.FirstUses(v.ctx(), v.actor, v.tenant.ID, d.Version.ID)
+	for _, use := range first {
+		p.Warnings = append(p.Warnings, "In "+use.Environment+" it is the first use of the secret ${"+use.Name+"} by "+d.API.Name+". Who may set values publishes it, and so trusts the secret to everybody who publishes this API.")
+	}
+	return p, err
 }
 
 func (h *Console) publish(v *visit) error {
@@ -106,7 +114,11 @@ func (h *Console) publish(v *visit) error {
 	if err != nil {
 		if f.refuse(err, []string{"note", "environment"}, nil) {
 			f.values.Set("next", strconv.Itoa(d.Version.Revision+1))
-			return v.again(f, publishDialog(h.publishDialog(v, d, f)))
+			p, err := h.publishDialog(v, d, f)
+			if err != nil {
+				return err
+			}
+			return v.again(f, publishDialog(p))
 		}
 		return err
 	}

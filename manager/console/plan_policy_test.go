@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"portico/internal/apim"
+	"portico/manager"
 )
 
 // policiesOf are those of a plan.
@@ -64,6 +65,25 @@ func TestPlansPoliciesAreSetAndShown(t *testing.T) {
 	for _, gone := range []string{"p7", "v0", "e0", "x"} {
 		b.post(page+"/"+gone+"/off", "lock", "").shows(http.StatusNotFound)
 	}
+}
+
+// A rate of its own takes the place of the plan's rate, not of its policies.
+func TestASubscriptionsOwnRateIsShownBesideThePlansPolicies(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	_, growth := s.offer(acme)
+	plan := "/t/acme/products/shop/plans/" + string(growth)
+	form := b.get(plan + "/policies?policy=new&kind=concurrency").filledIn(plan + "/policies/new")
+	b.post(plan+"/policies/new?kind=concurrency", set(form, "config.calls", "10")...).shows(http.StatusOK, "is added")
+	_, asker, client := s.consumer("meridian")
+	id := s.ask(asker, client.ID, growth, "Checkout", "to sell")
+	if _, _, err := s.access.Approve(t.Context(), system(), acme, id, manager.Decision{}); err != nil {
+		t.Fatal(err)
+	}
+	at := "/t/acme/subscriptions/" + string(id)
+	b.get(at).shows(http.StatusOK, "Rate 100 requests per minute, burst 20", "10 calls at once", "The rate is instead of the plan's rate; the plan's policies hold beside it.")
+	b.post(at+"/terms", "requests", "700", "period", "minute").shows(http.StatusOK, "Rate 700 requests per minute", "10 calls at once").hides("100 requests per minute")
 }
 
 // Saving a plan's form leaves its policies as they are.

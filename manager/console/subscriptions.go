@@ -146,7 +146,7 @@ func (h *Console) subscriptionPage(v *visit, s manager.SubscriptionView, f form)
 	}
 	if sub.Live() && sub.State != apim.Pending {
 		p.Acts = append(p.Acts, subscriptionAct{
-			Title: "Terms of its own", Text: "Instead of the plan's. Empty fields are as the plan says.", Terms: true,
+			Title: "Terms of its own", Text: "The rate is instead of the plan's rate; the plan's policies hold beside it. Empty fields are as the plan says.", Terms: true,
 			Action: l.subscriptionDo(sub.ID, "terms"), Submit: "Save terms",
 		})
 		own := termsForm(sub)

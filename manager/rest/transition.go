@@ -33,7 +33,7 @@ type reasoned struct {
 	Reason string `json:"reason"`
 }
 
-// subscriptionTerms are granted instead of the plan's.
+// subscriptionTerms are granted otherwise than the plan says.
 type subscriptionTerms struct {
 	StartsAt time.Time    `json:"starts_at"`
 	EndsAt   time.Time    `json:"ends_at"`

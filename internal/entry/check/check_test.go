@@ -131,7 +131,15 @@ func TestBadAPIsAreRefusedByField(t *testing.T) {
 			}
 			a.Policies = append(a.Policies, limit(0), limit(1))
 			a.Routes[0].Policies = []entry.Policy{limit(0)} // it counts for itself
-		}, []string{"policies[2]: the same limit as policies[1]"}},
+			gcra := entry.RateLimit{Requests: 10, PeriodMS: 60_000, By: "caller"}
+			said := gcra
+			said.Algorithm, said.Burst, said.Queue = entry.AlgorithmGCRA, 10, entry.Queue{Length: 1, WaitMS: 1}
+			other, window := gcra, gcra
+			other.Burst, window.Algorithm = 11, entry.AlgorithmSlidingWindow
+			for _, l := range []entry.RateLimit{gcra, other, window, said} {
+				a.Policies = append(a.Policies, entry.Policy{Config: &l})
+			}
+		}, []string{"policies[2]: the same limit as another concurrency before it", "policies[6]: the same limit as another rate_limit before it"}},
 		"concurrency": {func(a *entry.API) {
 			a.Policies = append(a.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "header", Queue: entry.Queue{WaitMS: 1}}})
 		}, []string{"policies[1].calls: 1 to", "policies[1].name: not a header", "policies[1].queue.length: 0 calls"}},

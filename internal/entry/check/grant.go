@@ -129,6 +129,12 @@ func (p *problems) planLimits(field string, limits []entry.RateLimit) {
 		if l.Queue != (entry.Queue{}) {
 			p.add(at+".queue", "calls over a plan's limit do not wait")
 		}
+		for _, other := range limits[:i] {
+			if spelledOut(l) == spelledOut(other) {
+				p.add(at, "is the same limit as another before it, and each call would count twice")
+				break
+			}
+		}
 	}
 }
 

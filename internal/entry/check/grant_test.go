@@ -72,6 +72,10 @@ func TestBadEnvironmentsTermsAndGrantsAreRefused(t *testing.T) {
 		"limits[2].name: leaves it empty", "limits[2].expression: leaves it empty", "limits[2].queue: do not wait")
 
 	terms = goodTerms()
+	terms.Limits = []entry.RateLimit{{Requests: 5, PeriodMS: 1000}, {Requests: 5, PeriodMS: 1000, Burst: 6}, {Requests: 5, PeriodMS: 1000, Burst: 5}}
+	want(t, check.Terms(terms), "limits[2]: the same limit as another before it")
+
+	terms = goodTerms()
 	terms.Policies = []entry.Policy{
 		{Config: &entry.RateLimit{Requests: 1, PeriodMS: 1, By: "subscription", Queue: entry.Queue{Length: 1, WaitMS: 1}}},
 		{Config: &entry.ConcurrencyLimit{Calls: 1, By: "api"}},
@@ -79,7 +83,7 @@ func TestBadEnvironmentsTermsAndGrantsAreRefused(t *testing.T) {
 	}
 	want(t, check.Terms(terms))
 	terms.Policies = append(terms.Policies, entry.Policy{Config: &entry.ConcurrencyLimit{By: "moon"}}, terms.Policies[1], entry.Policy{}, entry.Policy{Config: &entry.Mock{}})
-	want(t, check.Terms(terms), "policies[3].calls: 1 to", "policies[3].by: moon", "policies[4]: the same limit as policies[1]", "policies[5]: no kind", "policies[6]: stage destination")
+	want(t, check.Terms(terms), "policies[3].calls: 1 to", "policies[3].by: moon", "policies[4]: the same limit as another concurrency before it", "policies[5]: no kind", "policies[6]: stage destination")
 	terms.Policies = make([]entry.Policy, check.MaxLimits+1)
 	for i := range terms.Policies {
 		terms.Policies[i].Config = &entry.ConcurrencyLimit{Calls: i + 1, By: "subscription"}

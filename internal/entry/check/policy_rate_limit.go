@@ -64,23 +64,23 @@ func (p *problems) counted(at, by, name, source string) {
 }
 
 // sameLimit refuses a limit that stands in its list already: both would count
-// each call in one place, and so twice.
+// each call in one place, and so twice. The other's place is not told: in a draft
+// it is not the one in the entry.
 func (p *problems) sameLimit(field string, list []entry.Policy, i int) {
 	for j := range i {
 		if a := unqueued(list[i].Config); a != nil && a == unqueued(list[j].Config) {
-			p.add(fmt.Sprintf("%s[%d]", field, i), "is the same limit as %s[%d]", field, j)
+			p.add(fmt.Sprintf("%s[%d]", field, i), "is the same limit as another %s before it, and each call would count twice", list[i].Kind())
 			return
 		}
 	}
 }
 
-// unqueued returns what tells limits apart; nil for what is none.
+// unqueued returns what tells limits apart, however they are written; nil for
+// what is none.
 func unqueued(config entry.PolicyConfig) any {
 	switch c := config.(type) {
 	case *entry.RateLimit:
-		l := *c
-		l.Queue = entry.Queue{}
-		return l
+		return spelledOut(*c)
 	case *entry.SpikeArrest:
 		l := *c
 		l.Queue = entry.Queue{}
@@ -91,6 +91,18 @@ func unqueued(config entry.PolicyConfig) any {
 		return l
 	}
 	return nil
+}
+
+// spelledOut says what a limit leaves out, and nothing of who waits.
+func spelledOut(l entry.RateLimit) entry.RateLimit {
+	l.Queue = entry.Queue{}
+	if l.Algorithm == "" {
+		l.Algorithm = entry.AlgorithmGCRA
+	}
+	if l.Burst == 0 {
+		l.Burst = l.Requests
+	}
+	return l
 }
 
 // The most that may wait for one key, and how long.
