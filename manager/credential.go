@@ -23,29 +23,15 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 	if err := a.Authz.Somewhere(ctx, actor, tenant, apim.Write, apim.ObjectCredential); err != nil {
 		return MintedKey{}, err
 	}
-	if err := a.prove(ctx, actor, tenant, in); err != nil {
+	if err := a.prove(ctx, actor, tenant, application, in); err != nil {
 		return MintedKey{}, err
 	}
 	var out MintedKey
 	err := a.write(ctx, actor, func(u *unit) error {
 		t := u.Tenant(tenant)
-		app, err := t.Application(ctx, string(application))
+		app, env, err := a.roomFor(ctx, u.Tx, actor, tenant, application, in.Environment)
 		if err != nil {
 			return err
-		}
-		if err := a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential, app.ID, app.Team); err != nil {
-			return err
-		}
-		env, err := environment(ctx, u.System(), in.Environment, "environment")
-		if err != nil {
-			return err
-		}
-		live, err := t.LiveCredentials(ctx, app.ID)
-		if err != nil {
-			return err
-		}
-		if len(live) >= mostKeys {
-			return apim.Errorf(apim.Conflict, "%s has %d keys, which is the most; revoke one first", app.Name, len(live)).WithCode("too_many_keys")
 		}
 		var fields apim.Check
 		form := checkNewKey(&fields, &in, app.ID, vouches(actor), u.now)
@@ -90,6 +76,26 @@ func (a *Access) CreateKey(ctx context.Context, actor apim.Actor, tenant, applic
 		return MintedKey{}, err
 	}
 	return out, nil
+}
+
+// roomFor returns for what a credential is to be made: an application of the
+// actor's that may have one more, and an environment that is there.
+func (a *Access) roomFor(ctx context.Context, tx *store.Tx, actor apim.Actor, tenant, application apim.ID, slug string) (app apim.Application, env apim.Environment, err error) {
+	t := tx.Tenant(tenant)
+	if app, err = t.Application(ctx, string(application)); err != nil {
+		return app, env, err
+	}
+	if err = a.Authz.Allow(ctx, actor, tenant, apim.Write, apim.ObjectCredential, app.ID, app.Team); err != nil {
+		return app, env, err
+	}
+	if env, err = environment(ctx, tx.System(), slug, "environment"); err != nil {
+		return app, env, err
+	}
+	live, err := t.LiveCredentials(ctx, app.ID)
+	if err == nil && len(live) >= mostKeys {
+		err = apim.Errorf(apim.Conflict, "%s has %d keys, which is the most; revoke one first", app.Name, len(live)).WithCode("too_many_keys")
+	}
+	return app, env, err
 }
 
 // checkRestrictions checks from where a key may be used. Single addresses

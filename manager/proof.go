@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"portico/internal/apim"
+	"portico/manager/store"
 )
 
 // Whoever registers what others issue proves that it is theirs. Of a certificate
@@ -39,8 +40,8 @@ func ProofText(application apim.ID) string {
 func vouches(actor apim.Actor) bool { return actor.Operator || actor.System }
 
 // prove checks the proof of an issuer's tokens. It stands outside of what is
-// written, since it asks the issuer.
-func (a *Access) prove(ctx context.Context, actor apim.Actor, tenant apim.ID, in NewKey) error {
+// written, since it asks the issuer: only for who could register it then.
+func (a *Access) prove(ctx context.Context, actor apim.Actor, tenant, application apim.ID, in NewKey) error {
 	if in.Kind != apim.CredentialJWT || in.Proof == "" && vouches(actor) {
 		return nil
 	}
@@ -51,6 +52,12 @@ func (a *Access) prove(ctx context.Context, actor apim.Actor, tenant apim.ID, in
 		fields.Fail("proof", "required", "is missing; show a token that the issuer gave to this client, or ask the operator to register it")
 	}
 	if err := fields.Err(); err != nil {
+		return err
+	}
+	if err := a.Store.Read(ctx, func(tx *store.Tx) error {
+		_, _, err := a.roomFor(ctx, tx, actor, tenant, application, in.Environment)
+		return err
+	}); err != nil {
 		return err
 	}
 	if a.Prover == nil {
@@ -67,7 +74,7 @@ func (s *shown) checkProof(fields *apim.Check, application apim.ID, proof string
 	case s.leaf == nil:
 		fields.Fail("certificate", "pem", "is a SHA-256 alone, which proves nothing; give the certificate in PEM, or ask the operator to register it")
 	case proof == "":
-		fields.Fail("proof", "required", "is missing; sign the text %q with the certificate's key, by SHA-256, and give the signature in base64", ProofText(application))
+		fields.Fail("proof", "required", "is missing; sign the text %q with the certificate's key, by SHA-256 (an Ed25519 key signs the text itself), and give the signature in base64", ProofText(application))
 	default:
 		signature, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(proof), ""))
 		if err != nil || len(signature) > longestProof {

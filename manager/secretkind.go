@@ -31,6 +31,13 @@ const (
 	longestCertificate = 64 << 10
 )
 
+// Makes reports whether this process can make credentials of a kind: what calls
+// are signed with is sealed with the installation's key, which a portal that runs
+// apart does not hold. A manager does.
+func (a *Access) Makes(kind apim.CredentialKind) bool {
+	return kind != apim.CredentialSignature || a.Box != nil
+}
+
 // shown is what an application shows and does not get from here: its
 // certificate's SHA-256 and end. For other kinds it is empty.
 type shown struct {
@@ -55,8 +62,8 @@ func checkNewKey(fields *apim.Check, in *NewKey, application apim.ID, vouched bo
 	only("subject", in.Subject, apim.CredentialJWT)
 	only("user", in.User, apim.CredentialBasic)
 	only("certificate", in.Certificate, apim.CredentialCertificate)
-	if in.Kind.Secret() {
-		only("proof", in.Proof, apim.CredentialCertificate)
+	if in.Kind.Secret() && in.Proof != "" {
+		fields.Fail("proof", "kind", "is for credentials of the kinds %s and %s; leave it out", apim.CredentialJWT, apim.CredentialCertificate)
 	}
 	name := "Key"
 	switch in.Kind {
@@ -236,7 +243,7 @@ func secretPlace(tenant, id apim.ID) string { return string(tenant) + "|secret|"
 // the nodes, so that a portal, which cannot open it, can grant it anew.
 func (u *unit) sealSecret(ctx context.Context, c apim.Credential, s *apim.Secret, text string) (err error) {
 	if u.core.Box == nil {
-		return errNoKey
+		return apim.Errorf(apim.Unavailable, "signing secrets are made by a manager, and this process is none; use 'portico keys'").WithCode("no_key")
 	}
 	if s.Sealed, err = u.core.Box.Seal([]byte(text), secretPlace(c.Tenant, s.ID)); err != nil {
 		return fmt.Errorf("seal signing secret: %w", err)

@@ -1,11 +1,17 @@
 package manager_test
 
 import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,6 +207,80 @@ func testIdentityIsRegisteredOnceInAnEnvironment(t *testing.T, place postgres.Pl
 		if g := m.granted("sandbox", inSandbox, 0); g.Application != app.ID.UUID() {
 			t.Errorf("%s: in the sandbox nodes get %+v", in.Kind, g)
 		}
+	}
+}
+
+func TestCertificatesOfEveryKindOfKeyAreProved(t *testing.T) {
+	m := newMarket(t, postgres.File)
+	_, pure, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]crypto.Signer{
+		"ECDSA": fake.NewKey(t), "RSA": must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)), "Ed25519": pure,
+	} {
+		in := manager.NewKey{Kind: apim.CredentialCertificate, Certificate: fake.NewAuthority(t, "Clients").IssueWith(t, key, func(*x509.Certificate) {}).Chain}
+		in.Proof = fake.Signature(t, key, manager.ProofText("app_other"))
+		_, err := m.credential(in)
+		wantFields(t, err, "proof")
+		in.Proof = fake.Signature(t, key, manager.ProofText(m.app.ID)+"\n")
+		if _, err := m.credential(in); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsShownIsRefusedByTheKindsThatTakeIt(t *testing.T) {
+	m := newMarket(t, postgres.File)
+	for _, kind := range []apim.CredentialKind{apim.CredentialKey, apim.CredentialBasic, apim.CredentialSignature} {
+		_, err := m.credential(manager.NewKey{Kind: kind, Proof: "eyJ"})
+		wantFields(t, err, "proof")
+		for _, taken := range []apim.CredentialKind{apim.CredentialJWT, apim.CredentialCertificate} {
+			if !strings.Contains(err.Error(), string(taken)) {
+				t.Errorf("%s with a proof: got %v, want %s named, which takes one", kind, err, taken)
+			}
+		}
+	}
+}
+
+// askedProver counts how often issuers are asked.
+type askedProver struct {
+	fake.Prover
+	asked *atomic.Int32
+}
+
+func (p askedProver) Prove(ctx context.Context, tenant apim.ID, issuer, subject, token string) error {
+	p.asked.Add(1)
+	return p.Prover.Prove(ctx, tenant, issuer, subject, token)
+}
+
+func TestIssuersAreAskedOnlyForWhoCanRegister(t *testing.T) {
+	postgres.Both(t, testIssuersAreAskedOnlyForWhoCanRegister)
+}
+
+func testIssuersAreAskedOnlyForWhoCanRegister(t *testing.T, place postgres.Place) {
+	m := newMarket(t, place)
+	var asked atomic.Int32
+	m.access.Prover = askedProver{asked: &asked}
+	register := func(actor apim.Actor, application apim.ID, environment string) error {
+		_, err := m.access.CreateKey(t.Context(), actor, m.client.ID, application, manager.NewKey{
+			Kind: apim.CredentialJWT, Environment: environment, Issuer: "https://issuer.example/", Subject: "till", Proof: fake.Proof("https://issuer.example/", "till"),
+		})
+		return err
+	}
+	refused(t, register(m.consumer, "app_none", ""), apim.NotFound)
+	refused(t, register(m.provider, m.app.ID, ""), apim.NotFound) // another tenant's person
+	wantFields(t, register(m.consumer, m.app.ID, "moon"), "environment")
+	for range 50 {
+		must[manager.MintedKey](t)(m.credential(manager.NewKey{}))
+	}
+	refused(t, register(m.consumer, m.app.ID, ""), apim.Conflict)
+	if n := asked.Load(); n != 0 {
+		t.Errorf("an issuer was asked %d times for who could register nothing", n)
+	}
+	other := m.application(m.consumer, m.client, "kiosk")
+	if err := register(m.consumer, other.ID, ""); err != nil || asked.Load() != 1 {
+		t.Errorf("the issuer was asked %d times: %v", asked.Load(), err)
 	}
 }
 

@@ -26,6 +26,7 @@ func openToAll() map[string]string {
 		"Catalog.OfferedDocument":      "as above",
 		"Catalog.RunLoader":            "a part of the program, with no actor",
 		"Catalog.RunSplits":            "a part of the program, with no actor",
+		"Access.Makes":                 "says what the process can do, whoever asks",
 		"Access.RunExpiry":             "a part of the program, with no actor",
 		"Tenants.FirstRunLink":         "printed by the program at start",
 		"Tenants.CheckFirstRun":        "the link's token is the permission",

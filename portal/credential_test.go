@@ -30,7 +30,7 @@ func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
 	firstPEM, first := certificateOf()
 	secondPEM, second := certificateOf()
 	b.get(app).wants(t, http.StatusOK, "Add credential")
-	b.get(app+"/keys/new").wants(t, http.StatusOK, "API key", "User name and password", "Signing secret", "Token identity", "Client certificate", "Issuer", "see once", "of "+string(id)+"' | openssl dgst -sha256 -sign")
+	b.get(app+"/keys/new").wants(t, http.StatusOK, "API key", "User name and password", "Signing secret", "Token identity", "Client certificate", "Issuer", "see once", "of "+string(id)+"'", "openssl dgst -sha256 -sign", "openssl pkeyutl -sign -rawin")
 
 	// What another kind's fields hold is left out: they are not seen.
 	b.post(app+"/keys", "nonce", "a", "kind", "basic", "user", "till", "issuer", "left over", "name", "Desk").
@@ -72,4 +72,30 @@ func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
 	b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "j", "certificate", secondPEM, "signature", proof, "grace", "24").
 		wants(t, http.StatusOK, "Terminal has its next certificate.", "SHA-256 "+first[:16], "SHA-256 "+second[:16], "End now")
 	b.post(pages[apim.CredentialJWT]+"/revoke").wants(t, http.StatusOK, "Tokens is revoked.")
+}
+
+// A portal that runs apart holds no installation key: it offers what it can make,
+// and says what makes the rest.
+func TestPortalWithoutTheInstallationsKeyMakesNoSigningSecrets(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	b := w.consumer("Ines Aguilar")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	actor, tenant := b.actor("Ines Aguilar")
+	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
+	made := must[manager.MintedKey](t)(w.access.CreateKey(t.Context(), actor, tenant.ID, detail.Application.ID, manager.NewKey{Kind: apim.CredentialSignature, Name: "Signs"}))
+	page := app + "/keys/" + string(made.Credential.ID)
+	b.get(app+"/keys/new").lacks(t, "portico keys")
+	b.get(page).wants(t, http.StatusOK, "Rotate")
+
+	w.access.Box = nil
+	form := b.get(app + "/keys/new")
+	form.wants(t, http.StatusOK, "API key", "Token identity", "portico keys create checkout --kind signature --tenant "+tenant.Slug)
+	form.lacks(t, `<option value="signature"`)
+	b.get(page).wants(t, http.StatusOK, "Signing secret of Checkout", "portico keys rotate "+string(made.Credential.ID)+" --tenant "+tenant.Slug)
+	b.get(page).lacks(t, "/rotate")
+	b.post(app+"/keys", "nonce", "a", "kind", "signature").wants(t, http.StatusServiceUnavailable, "made by a manager")
+	b.post(page+"/rotate", "nonce", "b").wants(t, http.StatusServiceUnavailable, "made by a manager")
+	b.post(app+"/keys", "nonce", "c", "kind", "basic", "user", "till").wants(t, http.StatusOK, "Copy your new password now")
+	b.post(page+"/revoke").wants(t, http.StatusOK, "Signs is revoked.")
 }

@@ -43,6 +43,7 @@ type newKeyView struct {
 	Kind                      string
 	Kinds                     []choice
 	Fits                      string // which kinds the APIs take that it may call
+	Elsewhere                 string // makes a signing secret, where the portal cannot
 	Issuer, Subject, User     string
 	Certificate, Signature    string // and that it is signed for
 	Command                   string // that signs
@@ -176,6 +177,10 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		v.Kind, v.Issuer = string(suggest(may).Kind), issuerOf(may)
 	}
 	for _, k := range apim.CredentialKinds() {
+		if !p.Access.Makes(k) {
+			v.Elsewhere = p.atManager(r, "create", a.Application.Slug, "--kind", string(k))
+			continue
+		}
 		v.Kinds = append(v.Kinds, choice{string(k), kindName(k), string(k) == v.Kind})
 	}
 	limit, bounded := shortest(a.KeyLimits)
@@ -198,9 +203,22 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 	return p.render(c, status, newKeyPageOf(v))
 }
 
-// signCommand signs what proves that a certificate is an application's.
+// atManager is the command that asks a manager for what a portal cannot do with
+// a key.
+func (p *portal) atManager(r *reader, do string, args ...string) string {
+	command := "portico keys " + do + " " + strings.Join(args, " ") + " --tenant " + r.Tenant.Slug
+	if p.ConsoleURL != "" {
+		command += " --url " + p.ConsoleURL
+	}
+	return command
+}
+
+// signCommand signs what proves that a certificate is an application's. Its first
+// half takes RSA and ECDSA keys, wherever there is an openssl; Ed25519 keys sign no
+// SHA-256, and are left to the second, which reads a file alone.
 func signCommand(application apim.ID) string {
-	return "printf %s '" + manager.ProofText(application) + "' | openssl dgst -sha256 -sign key.pem | base64"
+	return "printf %s '" + manager.ProofText(application) + "' > proof.txt && " +
+		"(openssl dgst -sha256 -sign key.pem proof.txt 2>/dev/null || openssl pkeyutl -sign -rawin -inkey key.pem -in proof.txt) | base64"
 }
 
 // latestEnd is the choice of a key that lives as long as its plans allow.

@@ -20,7 +20,7 @@ type keyView struct {
 	frame
 	Name, Application     string
 	Kind                  string // what it is: "API key"
-	Renewal               string // how it is renewed: "rotate", "certificate", "end" (of an issuer's tokens)
+	Renewal               string // how it is renewed: "rotate", "certificate", "end" (of an issuer's tokens), "elsewhere" (not here)
 	Environment, Created  string
 	Covers                string // what the key opens
 	Secrets               []secretLine
@@ -37,6 +37,7 @@ type keyView struct {
 	Sample                *sampleView
 	NoFit                 string // where no API takes it: what they take
 	Errors                fieldErrors
+	Elsewhere             string      // rotates it, where the portal cannot
 	Certificate           string      // the next one, as it was posted
 	Signature, Command    string      // and that it is signed for; what signs
 	Lives                 []choice    // when a registration may end
@@ -90,6 +91,9 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		v.Renewal = "end"
 	case apim.CredentialCertificate:
 		v.Renewal = "certificate"
+	}
+	if !p.Access.Makes(k.Kind) {
+		v.Renewal, v.Elsewhere = "elsewhere", p.atManager(r, "rotate", string(k.ID))
 	}
 	v.Back, v.Nonce, v.Graces = applicationLink(slug), newNonce(), graces()
 	v.Covers = covers(a, k.Environment, v.Environment)

@@ -164,7 +164,7 @@ func (c GatewaySettings) spans(node, environment string, log *slog.Logger) (*exp
 
 // EgressSettings bound what calls may go out to.
 type EgressSettings struct {
-	UpstreamAllow []string `env:"PORTICO_UPSTREAM_ALLOW" help:"Private address ranges (CIDR) that upstreams and imports may be in. serve on its own allows loopback."`
+	UpstreamAllow []string `env:"PORTICO_UPSTREAM_ALLOW" help:"Private address ranges (CIDR) that upstreams, imports and issuers of tokens may be in. serve on its own allows loopback."`
 }
 
 // allowed returns the ranges, or those of the default when none are set.

@@ -115,6 +115,7 @@ type portalCommand struct {
 	BusSettings      `embed:""`
 	AddressSettings  `embed:""`
 	PortalSettings   `embed:""`
+	EgressSettings   `embed:""`
 	SignUp           string `env:"PORTICO_SIGN_UP" enum:"open,closed" default:"open" help:"Whether anybody may make an account in the portal: open or closed."`
 }
 
@@ -132,6 +133,10 @@ func (c *portalCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := c.log()
+	allow, err := c.allowed()
+	if err != nil {
+		return err
+	}
 	path, err := secretFile(c.Setup, c.NATSCredentials, bus.PortalFile)
 	if err != nil {
 		return err
@@ -158,7 +163,7 @@ func (c *portalCommand) Run(ctx context.Context) error {
 	defer line.Close()
 	at := addresses{portal: urlOf(c.PortalURL, listener), console: c.ConsoleURL}
 	plane, err := openPortal(ctx, controlOptions{
-		Database: c.DatabaseURL.Reveal(), At: at, Line: line, Guard: &egress.Guard{}, SignUp: c.SignUp, Log: log,
+		Database: c.DatabaseURL.Reveal(), At: at, Line: line, Guard: &egress.Guard{Allow: allow}, SignUp: c.SignUp, Log: log,
 	})
 	if err != nil {
 		return err

@@ -188,10 +188,20 @@ func (h *Console) valuesPage(v *visit, status int, f form) error {
 	}
 	for _, one := range all {
 		p.Rows = append(p.Rows, valueRow{
-			Name: one.Name, Value: one.Value, Secret: one.Secret, By: one.UpdatedBy, When: agoPhrase(v.now, one.UpdatedAt), Delete: v.links.deleteValue(one.Name),
+			Name: one.Name, Value: firstLine(one.Value), Secret: one.Secret, By: one.UpdatedBy, When: agoPhrase(v.now, one.UpdatedAt), Delete: v.links.deleteValue(one.Name),
 		})
 	}
 	return v.render(status, valuesView(p))
+}
+
+// firstLine is what a list shows of a value that has lines: certificates.
+func firstLine(text string) string {
+	text = strings.TrimSpace(text)
+	first, more, has := strings.Cut(text, "\n")
+	if !has {
+		return text
+	}
+	return strings.TrimSpace(first) + " and " + count(strings.Count(more, "\n")+1, "more line", "more lines")
 }
 
 func (h *Console) setValue(v *visit) error {

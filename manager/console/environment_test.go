@@ -70,3 +70,17 @@ func TestChangedEnvironmentKeepsItsPolicies(t *testing.T) {
 		t.Errorf("got %+v, want the policy as it was", got)
 	}
 }
+
+// A field of one line would lose those of certificates and keys.
+func TestValuesThatHaveLinesAreSetAndListed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	const pem = "-----BEGIN CERTIFICATE-----\r\nAAAA\r\nBBBB\r\n-----END CERTIFICATE-----\r\n" // as browsers send it
+	b.get("/t/acme/values").shows(http.StatusOK, "Set a value").has(`class="area mono" id="f-value" name="value" rows="3">`)
+	b.post("/t/acme/values", "name", "roots", "value", pem).shows(http.StatusOK, "${roots} is set in", "-----BEGIN CERTIFICATE----- and 3 more lines").hides("AAAA")
+	values, err := s.catalog.Values(t.Context(), system(), s.tenantID("acme"), "production")
+	if err != nil || len(values) != 1 || values[0].Value != "-----BEGIN CERTIFICATE-----\r\nAAAA\r\nBBBB\r\n-----END CERTIFICATE-----" {
+		t.Errorf("got %+v %v, want the lines kept", values, err)
+	}
+	b.post("/t/acme/values", "name", "backend", "value", "one.internal.example").shows(http.StatusOK, "one.internal.example")
+}

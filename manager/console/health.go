@@ -211,6 +211,9 @@ func (s health) measure(t *targetView, states []nodeState) {
 		most = max(most, one.Median)
 		if c := one.Check; s.checked && !c.At.IsZero() {
 			t.Found = append(t.Found, foundView{Node: one.node, Text: foundText(c), Bad: c.Why != ""})
+			if c.Why != "" && t.Tone == "ok" {
+				t.Tone = "warn" // it gets calls still
+			}
 		}
 	}
 	if least > 0 {

@@ -79,6 +79,8 @@ func TestTargetsAreCheckedNow(t *testing.T) {
 		t.Errorf("got %d checks by looking at the page", n)
 	}
 	a := b.post(page+"/targets/check").shows(http.StatusOK, "Upstream targets", "well, in 2.3 ms", "status 503, after 0.8 ms", "41 ms").hides("did not answer")
+	a.has(`class="dot warn" title="gets calls on`) // it gets calls, and has just failed
+	a.has(`class="dot ok"`)
 	for _, name := range s.nodes.names {
 		a.has(name + ": well, in 2.3 ms")
 	}

@@ -17,7 +17,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -30,10 +29,13 @@ import (
 const (
 	maxToken    = 8 << 10
 	maxDocument = 256 << 10
-	proofTime   = 15 * time.Second
+	proofTime   = 5 * time.Second  // for all that an issuer is asked
+	patience    = 20 * time.Second // until it is asked
 	skew        = 30 * time.Second
 	atATime     = 16
 	ofTenant    = 2
+	ofHost      = 2
+	mostWaiting = 16 // of a tenant
 )
 
 // Prover implements manager.Prover. Make one with New; it is safe for use by
@@ -42,16 +44,19 @@ type Prover struct {
 	client http.Client
 	now    func() time.Time
 
-	mu      sync.Mutex // guards what follows
-	tenants map[apim.ID]int
-	running int
+	// Who is slow, or asks a slow issuer, waits for itself alone: a proof takes its
+	// tenant's place first, then its issuer's, and only then one of all.
+	tenants, hosts, all places
 }
 
 // New returns a prover that asks issuers by a client, which is guarded.
 func New(client *http.Client, now func() time.Time) *Prover {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // an issuer's keys are at its own address
-	return &Prover{client: own, now: now, tenants: map[apim.ID]int{}}
+	return &Prover{
+		client: own, now: now,
+		tenants: places{most: ofTenant, waiting: mostWaiting}, hosts: places{most: ofHost}, all: places{most: atATime},
+	}
 }
 
 // Prove checks that an issuer gave a token to a client of it, and to no person.
@@ -61,15 +66,20 @@ func (p *Prover) Prove(ctx context.Context, tenant apim.ID, issuer, subject, tok
 	if len(token) > maxToken {
 		return wrong("proof", "too_long", "is longer than the %d KiB that a token may have", maxToken>>10)
 	}
-	if !p.begin(tenant) {
-		return apim.Errorf(apim.TooMany, "too many tokens are being checked; try again in a moment")
+	at, err := url.Parse(issuer)
+	if err != nil || !reachable(at) || at.RawQuery != "" || at.Fragment != "" {
+		return noKeys(errors.New("is no https address at which its keys could be looked for"))
 	}
-	defer p.end(tenant)
+	leave, err := p.begin(ctx, string(tenant), strings.ToLower(at.Hostname()))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, proofTime)
 	defer cancel()
-	keys, err := p.keys(ctx, issuer)
+	keys, err := p.keys(ctx, issuer, at)
 	if err != nil {
-		return wrong("issuer", "no_keys", "%s. Where an issuer publishes no keys that can be found by its name, ask the operator to register the client", err)
+		return noKeys(err)
 	}
 	claims, err := p.verify(token, issuer, keys)
 	if err != nil {
@@ -78,33 +88,36 @@ func (p *Prover) Prove(ctx context.Context, tenant apim.ID, issuer, subject, tok
 	return ofClient(claims, subject)
 }
 
-// begin takes a place for a tenant, if it may have one.
-func (p *Prover) begin(tenant apim.ID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.running >= atATime || p.tenants[tenant] >= ofTenant {
-		return false
-	}
-	p.running++
-	p.tenants[tenant]++
-	return true
+func noKeys(err error) error {
+	return wrong("issuer", "no_keys", "%s. Where an issuer publishes no keys that can be found by its name, ask the operator to register the client", err)
 }
 
-func (p *Prover) end(tenant apim.ID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.running--
-	if p.tenants[tenant]--; p.tenants[tenant] == 0 {
-		delete(p.tenants, tenant)
+// begin waits for the places that a proof takes. leave gives them back.
+func (p *Prover) begin(ctx context.Context, tenant, host string) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var taken []func()
+	leave = func() {
+		for _, give := range slices.Backward(taken) {
+			give()
+		}
 	}
+	for _, of := range []struct {
+		places *places
+		key    string
+	}{{&p.tenants, tenant}, {&p.hosts, host}, {&p.all, ""}} {
+		give, ok := of.places.take(ctx, of.key)
+		if !ok {
+			leave()
+			return nil, apim.Errorf(apim.TooMany, "too many tokens are being checked; try again in a moment")
+		}
+		taken = append(taken, give)
+	}
+	return leave, nil
 }
 
 // keys fetches what an issuer publishes.
-func (p *Prover) keys(ctx context.Context, issuer string) (*keyset.Set, error) {
-	at, err := url.Parse(issuer)
-	if err != nil || !reachable(at) || at.RawQuery != "" || at.Fragment != "" {
-		return nil, errors.New("is no https address at which its keys could be looked for")
-	}
+func (p *Prover) keys(ctx context.Context, issuer string, at *url.URL) (*keyset.Set, error) {
 	path := strings.TrimSuffix(at.EscapedPath(), "/")
 	base := at.Scheme + "://" + at.Host
 	var found struct {
@@ -180,13 +193,16 @@ func (p *Prover) verify(token, issuer string, keys *keyset.Set) (jwt.MapClaims, 
 	)
 	claims := jwt.MapClaims{}
 	_, err := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		for _, name := range []string{"crit", "b64", "zip", "enc", "cty"} {
+		for _, name := range []string{"crit", "b64", "zip", "enc"} {
 			if _, has := t.Header[name]; has {
 				return nil, fmt.Errorf("its head says %q", name)
 			}
 		}
-		if kind, _ := t.Header["typ"].(string); kind != "" && !strings.EqualFold(kind, "jwt") && !strings.EqualFold(kind, "at+jwt") {
+		if kind, has := t.Header["typ"]; has && !slices.Contains([]string{"jwt", "at+jwt"}, mediaType(kind)) {
 			return nil, errors.New("it is no access token")
+		}
+		if kind, has := t.Header["cty"]; has && mediaType(kind) != "json" {
+			return nil, errors.New("it holds another token")
 		}
 		id, _ := t.Header["kid"].(string)
 		var set jwt.VerificationKeySet
@@ -206,6 +222,13 @@ func (p *Prover) verify(token, issuer string, keys *keyset.Set) (jwt.MapClaims, 
 		return nil, wrong("proof", "token", "is no signed JSON Web Token")
 	}
 	return nil, wrong("proof", "token", "is no access token that this issuer has signed and that is good now")
+}
+
+// mediaType is a type as a token's head says it, without what may be left out of
+// it (RFC 7515, section 4.1.9); "" is none that it could be.
+func mediaType(said any) string {
+	text, _ := said.(string)
+	return strings.TrimPrefix(strings.ToLower(text), "application/")
 }
 
 // ofClient checks that a token is the client's own. That it was issued for one is

@@ -3,6 +3,8 @@ package issuer_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,6 +23,13 @@ func refusedAt(t *testing.T, what string, err error, field string) {
 	if apim.KindOf(err) != apim.Invalid || !strings.Contains(err.Error(), field+": ") {
 		t.Errorf("%s: got %v, want %s refused", what, err, field)
 	}
+}
+
+// headWith is a token's head that says more than its key.
+func headWith(more map[string]any) map[string]any {
+	head := map[string]any{"alg": "ES256", "kid": "ES256-1"}
+	maps.Copy(head, more)
+	return head
 }
 
 func TestTheClientsOwnTokenAloneProvesIt(t *testing.T) {
@@ -43,6 +52,17 @@ func TestTheClientsOwnTokenAloneProvesIt(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, more := range map[string]map[string]any{
+		"of RFC 9068's type":      {"typ": "at+jwt"},
+		"of its whole media type": {"typ": "application/at+jwt"},
+		"in capitals":             {"typ": "Application/AT+JWT"},
+		"of any JWT's type":       {"typ": "JWT"},
+		"that holds JSON":         {"cty": "application/json"},
+	} {
+		if err := prove(i.Sign(t, "ES256", headWith(more), "ES256-1", i.Claims(nil))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	now := time.Now().Unix()
 	good := i.Token(t, "ES256", nil)
 	head := map[string]any{"alg": "ES256", "kid": "ES256-1"}
@@ -62,8 +82,12 @@ func TestTheClientsOwnTokenAloneProvesIt(t *testing.T) {
 		"unsigned":                 fake.Part(t, map[string]any{"alg": "none"}) + "." + fake.Part(t, i.Claims(nil)) + ".",
 		"a shared key":             fake.Signed(t, "HS256", map[string]any{"alg": "HS256", "kid": "ES256-1"}, []byte(i.Set()), i.Claims(nil)),
 		"another algorithm's key":  i.Sign(t, "RS256", map[string]any{"alg": "RS256", "kid": "ES256-1"}, "RS256-1", i.Claims(nil)),
-		"critical":                 i.Sign(t, "ES256", map[string]any{"alg": "ES256", "kid": "ES256-1", "crit": []string{"x"}}, "ES256-1", i.Claims(nil)),
-		"a proof of another thing": i.Sign(t, "ES256", map[string]any{"alg": "ES256", "kid": "ES256-1", "typ": "dpop+jwt"}, "ES256-1", i.Claims(nil)),
+		"critical":                 i.Sign(t, "ES256", headWith(map[string]any{"crit": []string{"x"}}), "ES256-1", i.Claims(nil)),
+		"a proof of another thing": i.Sign(t, "ES256", headWith(map[string]any{"typ": "dpop+jwt"}), "ES256-1", i.Claims(nil)),
+		"of a type in a type":      i.Sign(t, "ES256", headWith(map[string]any{"typ": "application/application/at+jwt"}), "ES256-1", i.Claims(nil)),
+		"of a type that is empty":  i.Sign(t, "ES256", headWith(map[string]any{"typ": ""}), "ES256-1", i.Claims(nil)),
+		"of a type that is none":   i.Sign(t, "ES256", headWith(map[string]any{"typ": 1}), "ES256-1", i.Claims(nil)),
+		"with another in it":       i.Sign(t, "ES256", headWith(map[string]any{"cty": "application/JWT"}), "ES256-1", i.Claims(nil)),
 	} {
 		refusedAt(t, name, prove(token), "proof")
 		if err := prove(token); err != nil && len(token) > 20 && strings.Contains(err.Error(), token[:20]) {
@@ -115,33 +139,131 @@ func TestKeysAreThoseThatTheIssuerPublishesItself(t *testing.T) {
 	}
 }
 
-func TestATenantsSilentIssuersHoldUpNoOthers(t *testing.T) {
-	i := fake.NewIssuer(t, "ES256")
-	i.Discover()
-	asked, release := make(chan struct{}, 2), make(chan struct{})
-	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		asked <- struct{}{}
-		<-release
+// silentIssuers are issuers that take a connection and say nothing until they are
+// released: all those on this machine but the one at 127.0.0.1.
+type silentIssuers struct {
+	asked   chan struct{}
+	release chan struct{}
+	client  *http.Client
+}
+
+func silence(t *testing.T) *silentIssuers {
+	s := &silentIssuers{asked: make(chan struct{}, 100), release: make(chan struct{})}
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		s.asked <- struct{}{}
+		<-s.release
 	}))
-	defer silent.Close()
-	p := issuer.New(&http.Client{}, time.Now)
+	t.Cleanup(server.Close)
+	var dialer net.Dialer
+	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !strings.HasPrefix(address, "127.0.0.1:") {
+			address = server.Listener.Addr().String()
+		}
+		return dialer.DialContext(ctx, network, address)
+	}}}
+	return s
+}
+
+func TestATenantsSilentIssuersHoldUpNoOthers(t *testing.T) {
+	i, silent := fake.NewIssuer(t, "ES256"), silence(t)
+	i.Discover()
+	p := issuer.New(silent.client, time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	for range 2 {
-		group.Go(func() { refusedAt(t, "of a silent issuer", p.Prove(ctx, "ten_a", silent.URL, "client", "t"), "issuer") })
+		group.Go(func() {
+			refusedAt(t, "of a silent issuer", p.Prove(ctx, "ten_a", "http://127.0.0.2", "client", "t"), "issuer")
+		})
+		<-silent.asked
 	}
-	<-asked
-	<-asked
-	if err := p.Prove(ctx, "ten_a", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
-		t.Errorf("a third of the tenant: got %v", err)
+	brief, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer end()
+	if err := p.Prove(brief, "ten_a", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
+		t.Errorf("a third of the tenant that cannot wait: got %v", err)
 	}
-	if err := p.Prove(ctx, "ten_b", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
+	third := make(chan error)
+	go func() { third <- p.Prove(t.Context(), "ten_a", i.Name, "client", i.Token(t, "ES256", nil)) }()
+	if err := p.Prove(t.Context(), "ten_b", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
 		t.Errorf("another tenant's: %v", err)
 	}
 	cancel()
-	close(release)
 	group.Wait()
-	if err := p.Prove(t.Context(), "ten_a", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
-		t.Errorf("after that: %v", err)
+	close(silent.release)
+	if err := <-third; err != nil {
+		t.Errorf("a third of the tenant that waits: %v", err)
 	}
+}
+
+func TestASilentIssuerHoldsUpNoOthers(t *testing.T) {
+	i, silent := fake.NewIssuer(t, "ES256"), silence(t)
+	i.Discover()
+	p := issuer.New(silent.client, time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for n := range 16 { // eight tenants' two each
+		group.Go(func() {
+			if err := p.Prove(ctx, apim.ID(fmt.Sprint("ten_", n/2)), "http://127.0.0.2:"+fmt.Sprint(8000+n), "client", "t"); err == nil {
+				t.Error("a silent issuer has proved something")
+			}
+		})
+	}
+	<-silent.asked
+	<-silent.asked
+	if err := p.Prove(t.Context(), "ten_good", i.Name, "client", i.Token(t, "ES256", nil)); err != nil {
+		t.Errorf("of another issuer: %v", err)
+	}
+	if n := len(silent.asked); n > 0 {
+		t.Errorf("the silent issuer was asked %d more at a time", n)
+	}
+	cancel()
+	group.Wait()
+	close(silent.release)
+}
+
+func TestWhoFindsAllPlacesTakenWaits(t *testing.T) {
+	i, silent := fake.NewIssuer(t, "ES256"), silence(t)
+	i.Discover()
+	p := issuer.New(silent.client, time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for n := range 16 {
+		group.Go(func() {
+			_ = p.Prove(ctx, apim.ID(fmt.Sprint("ten_", n/2)), fmt.Sprint("http://127.0.0.", 2+n), "client", "t")
+		})
+		<-silent.asked
+	}
+	brief, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer end()
+	if err := p.Prove(brief, "ten_good", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
+		t.Errorf("where all places are taken: got %v", err)
+	}
+	waits := make(chan error)
+	go func() { waits <- p.Prove(t.Context(), "ten_good", i.Name, "client", i.Token(t, "ES256", nil)) }()
+	cancel()
+	if err := <-waits; err != nil {
+		t.Errorf("who waits: %v", err)
+	}
+	group.Wait()
+	close(silent.release)
+}
+
+func TestWaitingOfATenantIsBounded(t *testing.T) {
+	silent := silence(t)
+	p := issuer.New(silent.client, time.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	const begun, most = 30, 2 + 16
+	ended := make(chan error, begun)
+	for range begun {
+		go func() { ended <- p.Prove(ctx, "ten_a", "http://127.0.0.2", "client", "t") }()
+	}
+	for range begun - most {
+		if err := <-ended; apim.KindOf(err) != apim.TooMany {
+			t.Errorf("too many that wait: got %v", err)
+		}
+	}
+	cancel()
+	for range most {
+		<-ended
+	}
+	close(silent.release)
 }

@@ -153,7 +153,7 @@ func TestCredentialsOfEveryKindAreMadeAndUsed(t *testing.T) {
 	b.sees("Is not the signature of the text")
 	b.accessible()
 	shoot("certificate-wrong")
-	command := b.run(`document.querySelector('#proof-command').innerText.match(/printf %s '([^']+)' \| openssl/)[1]`)
+	command := b.run(`document.querySelector('#proof-command').innerText.match(/printf %s '([^']+)' > proof/)[1]`)
 	b.fill("Signature", fake.Signature(t, key, command))
 	b.follow("Add it")
 	b.sees("is registered", "No API that Gate one may call takes it for all operations.", "Turnstile takes a user name and password")

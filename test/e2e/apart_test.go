@@ -3,12 +3,16 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"portico/test/fake"
 	"portico/test/postgres"
 	"portico/test/process"
 )
@@ -131,9 +135,47 @@ func TestRolesRunApart(t *testing.T) {
 	if got, body := call(t, portal.Portal+"/", ""); got != 200 || !strings.Contains(body, "Echo") {
 		t.Errorf("the portal's catalog: got %d %.300s", got, body)
 	}
+	testPortalApart(t, a, portal)
 	testDrain(t, a, one, gw1)
 	testLeaving(t, a, one, gw2, m)
 	testRemoval(t, a, one, gw1, m)
+}
+
+// testPortalApart registers an issuer's tokens, whose issuer is where the operator
+// lets the portal ask, and makes a signing secret by the command that the portal
+// names.
+func testPortalApart(t *testing.T, a *process.Apart, portal *process.Process) {
+	t.Helper()
+	issuer := fake.NewIssuer(t, "ES256")
+	issuer.Discover()
+	browser := signedUp(t, portal, "outfit")
+	page := func(what, path string, form url.Values, want string) string {
+		t.Helper()
+		res, err := browser.Get(portal.Portal + path)
+		if form != nil {
+			res, err = browser.PostForm(portal.Portal+path, form)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Fatalf("%s: got %d %v, want %q in %s", what, res.StatusCode, err, want, body)
+		}
+		return string(body)
+	}
+	page("an application", "/applications", url.Values{"name": {"Till"}, "nonce": {"n-app"}}, "Till")
+	page("an issuer's tokens", "/applications/till/keys", url.Values{
+		"kind": {"jwt"}, "issuer": {issuer.Name}, "subject": {"client"}, "token": {issuer.Token(t, "ES256", nil)}, "name": {"Tokens"}, "nonce": {"n-jwt"},
+	}, "Tokens is registered.")
+	command := regexp.MustCompile(`portico (keys create till --kind signature [^<]*)`).FindStringSubmatch(page("the form", "/applications/till/keys/new", nil, "keys create"))
+	if command == nil {
+		t.Fatal("the form does not say what makes a signing secret")
+	}
+	if out, err := a.Run(t.Context(), strings.Fields(command[1])...); err != nil || !strings.Contains(out, "Sign with it as key id sig_") {
+		t.Errorf("%s: %v\n%s", command[0], err, out)
+	}
 }
 
 func testDrain(t *testing.T, a *process.Apart, manager api, gw *process.Process) {

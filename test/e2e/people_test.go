@@ -11,28 +11,43 @@ import (
 	"portico/test/process"
 )
 
-// stranger signs up in the portal, which makes a tenant of their own, and
-// returns the management API as they may use it, and the tenant's slug.
-func stranger(t *testing.T, p *process.Process, organisation string) (api, string) {
+const strangersPassword = "correct horse battery staple"
+
+func strangersEmail(organisation string) string { return organisation + "@stranger.example" }
+
+// signedUp is a browser in which somebody has signed up in the portal, which makes
+// a tenant of their own.
+func signedUp(t *testing.T, p *process.Process, organisation string) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar}
-	email, password := organisation+"@stranger.example", "correct horse battery staple"
-	post := func(address string, form url.Values) {
-		res, err := browser.PostForm(address, form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			t.Fatalf("%s: got %d", address, res.StatusCode)
-		}
+	posted(t, browser, p.Portal+"/sign-up", url.Values{
+		"name": {"Sam Stranger"}, "email": {strangersEmail(organisation)}, "password": {strangersPassword}, "organisation": {organisation}, "nonce": {"n-" + organisation},
+	})
+	return browser
+}
+
+func posted(t *testing.T, browser *http.Client, address string, form url.Values) {
+	t.Helper()
+	res, err := browser.PostForm(address, form)
+	if err != nil {
+		t.Fatal(err)
 	}
-	post(p.Portal+"/sign-up", url.Values{"name": {"Sam Stranger"}, "email": {email}, "password": {password}, "organisation": {organisation}, "nonce": {"n-" + organisation}})
-	post(p.Console+"/sign-in", url.Values{"email": {email}, "password": {password}})
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: got %d", address, res.StatusCode)
+	}
+}
+
+// stranger signs up in the portal and returns the management API as they may use
+// it, and the slug of their tenant.
+func stranger(t *testing.T, p *process.Process, organisation string) (api, string) {
+	t.Helper()
+	browser := signedUp(t, p, organisation)
+	posted(t, browser, p.Console+"/sign-in", url.Values{"email": {strangersEmail(organisation)}, "password": {strangersPassword}})
 	a := api{t, p.API("")}
 	req := a.request(http.MethodPost, "/tenants/"+organisation+"/tokens", "application/json", strings.NewReader(`{"name":"tests"}`))
 	made, err := browser.Do(req)

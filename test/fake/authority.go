@@ -3,6 +3,7 @@ package fake
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
@@ -105,12 +106,16 @@ func certificatePEM(raw []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
 }
 
-// Signature signs a text with a key of NewKey, by SHA-256, in base64: what
-// openssl dgst -sha256 -sign writes.
+// Signature signs a text with a key, in base64: by SHA-256, as openssl dgst -sha256
+// -sign does, or with an Ed25519 key as it is, as openssl pkeyutl -rawin does.
 func Signature(t testing.TB, key crypto.Signer, text string) string {
 	t.Helper()
 	sum := sha256.Sum256([]byte(text))
-	signature, err := key.Sign(rand.Reader, sum[:], crypto.SHA256)
+	signed, by := sum[:], crypto.SHA256
+	if _, ok := key.(ed25519.PrivateKey); ok {
+		signed, by = []byte(text), 0
+	}
+	signature, err := key.Sign(rand.Reader, signed, by)
 	if err != nil {
 		t.Fatal(err)
 	}

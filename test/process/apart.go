@@ -77,9 +77,9 @@ func (a *Apart) Manager(ctx context.Context, name string) (*Process, error) {
 	return p, err
 }
 
-// Portal starts a portal.
+// Portal starts a portal, which may ask issuers on this machine.
 func (a *Apart) Portal(ctx context.Context) (*Process, error) {
-	return a.start(ctx, "portal", Options{Role: "portal", Env: []string{"PORTICO_CONSOLE_URL=" + a.Managers[0].Console}})
+	return a.start(ctx, "portal", Options{Role: "portal", Env: []string{"PORTICO_CONSOLE_URL=" + a.Managers[0].Console, "PORTICO_UPSTREAM_ALLOW=127.0.0.0/8"}})
 }
 
 // Gateway enrols a node and starts it.
