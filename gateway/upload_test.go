@@ -136,12 +136,14 @@ func TestLargeUploadThatEndsTooSoonIsNotWhole(t *testing.T) {
 }
 
 // TestLargeUploadThatIsAnsweredEarlyIsAnswered lets the upstream answer in the
-// midst of it, and read no more.
+// midst of it, and read no more. It says that it will close the connection (RFC
+// 9112 section 9.6): the sockets between may take all of the body in, and without
+// that word the next call might go out before the end comes.
 func TestLargeUploadThatIsAnsweredEarlyIsAnswered(t *testing.T) {
 	inHTTP1(t, func(t *testing.T, lane change) {
 		r := takingUploads(t, lane, func(conn net.Conn, in *bufio.Reader, req *http.Request) {
 			io.CopyN(io.Discard, req.Body, 1<<20)
-			io.WriteString(conn, "HTTP/1.1 409 Conflict\r\nContent-Length: 5\r\n\r\nearly")
+			io.WriteString(conn, "HTTP/1.1 409 Conflict\r\nConnection: close\r\nContent-Length: 5\r\n\r\nearly")
 			time.Sleep(100 * time.Millisecond)
 			conn.Close()
 		})
