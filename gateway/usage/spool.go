@@ -35,8 +35,8 @@ const (
 	defaultBytes   = 1 << 30
 	defaultSegment = 2 << 20
 	mostLanes      = 8
-	moreSpares     = 2  // made ahead beside one for each lane
-	keptSpares     = 12 // kept beyond those, of segments that were given up: to write to new pages is slow
+	moreSpares     = 2 // made ahead beside one for each lane
+	keptShare      = 8 // of its room a spool keeps one part in so many as spares: to write to new pages is slow
 )
 
 // Spool keeps what was called. Take and Complete are safe for any number of
@@ -102,9 +102,10 @@ func Open(o Options) (*Spool, error) {
 	for lanes < runtime.GOMAXPROCS(0) && lanes < mostLanes {
 		lanes *= 2
 	}
+	limit := max(int(o.Bytes/o.SegmentBytes), 4)
 	s := &Spool{
-		options: o, limit: max(int(o.Bytes/o.SegmentBytes), 4), lanes: make([]lane, lanes),
-		spares: make(chan *segment, lanes+moreSpares+keptSpares), wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
+		options: o, limit: limit, lanes: make([]lane, lanes),
+		spares: make(chan *segment, max(lanes+moreSpares, limit/keptShare)), wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
 	}
 	_, _ = rand.Read(s.id[:]) // never returns an error
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
