@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/ecdh"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -258,7 +257,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 	group, following := errgroup.WithContext(following)
 	group.Go(func() error { return n.lane.Serve(listener) })
 	for _, s := range secure {
-		group.Go(func() error { return n.lane.Serve(tls.NewListener(s, n.certs.Config())) })
+		group.Go(func() error { return n.lane.Serve(lane.Secure(s, n.certs.Config())) })
 	}
 	group.Go(func() error { return n.follow(following) })
 	group.Go(func() error { return n.report(following) })

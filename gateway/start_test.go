@@ -82,7 +82,7 @@ func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listene
 		t.Cleanup(client.CloseIdleConnections)
 	case byHTTP2:
 		certificate, roots := selfSigned(t)
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+		listener = lane.Secure(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
 		url = "https://" + listener.Addr().String()
 		client = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
 		t.Cleanup(client.CloseIdleConnections)

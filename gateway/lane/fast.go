@@ -29,10 +29,11 @@ import (
 // leaves for what must wait in between, such as a body.
 type conn struct {
 	net.Conn
-	lanes  *Lanes
-	raw    syscall.RawConn      // of the socket; nil where there is none
-	direct bool                 // what is read are the socket's own bytes: no TLS
-	tls    *tls.ConnectionState // nil in plain
+	lanes   *Lanes
+	raw     syscall.RawConn      // of the socket; nil where there is none
+	direct  bool                 // what is read are the socket's own bytes: no TLS
+	patient *patient             // beneath TLS; nil where raw is, and without TLS
+	tls     *tls.ConnectionState // nil in plain
 	// introduced is nil unless a proxy may say, before anything else, whom it
 	// speaks for.
 	introduced introduced
@@ -45,15 +46,14 @@ type conn struct {
 	phase   atomic.Uint32
 
 	*work                  // nil while nothing has come
-	fd             uintptr // of the socket, while
-	within         bool    // step is under way
+	fd             uintptr // of the socket, in plain, while
+	within         bool    // the callback is under way
 	step           func(uintptr) bool
 	push           func(uintptr) bool
 	unsent         []byte // what push writes
 	unsendable     error
 	source         io.Reader // of bodies
 	next           next
-	one            [1]byte
 	empty          bool // the socket was: a wait cannot miss anything
 	lingers        bool // once it is over, the client may still be sending
 	served         bool // a request was
@@ -111,13 +111,17 @@ func newConn(l *Lanes, nc net.Conn) *conn {
 		c.peer = peer.Addr().Unmap()
 	}
 	socket, direct := nc, true
+	var beneath *patient
 	if t, ok := nc.(*tls.Conn); ok {
 		socket, direct = t.NetConn(), false
+		if beneath, ok = socket.(*patient); ok {
+			socket = beneath.Conn
+		}
 	}
 	c.introduced, _ = socket.(introduced)
 	if tcp, ok := socket.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			c.raw, c.direct = raw, direct
+			c.raw, c.direct, c.patient = raw, direct, beneath
 		}
 	}
 	c.step, c.push = c.callback, c.write
@@ -135,6 +139,7 @@ func (c *conn) run() {
 	defer func() {
 		if r := recover(); r != nil { // one call must not take the others down
 			c.lanes.log.Error("a call panicked", "panic", r, "stack", string(debug.Stack()))
+			c.leave()
 			if c.work != nil && c.ex != nil {
 				c.lanes.giveUp(c.ex, c.interruptReads)
 				c.ex = nil
@@ -160,7 +165,7 @@ func (c *conn) run() {
 	}
 	for {
 		c.next, c.empty = readOn, false
-		if c.direct {
+		if c.callable() {
 			if err := c.raw.Read(c.step); err != nil {
 				return
 			}
@@ -236,12 +241,26 @@ func (c *conn) shake() error {
 	return nil
 }
 
+// callable reports whether the connection is served within a callback.
+func (c *conn) callable() bool { return c.direct || c.patient != nil }
+
 // callback is a turn with the socket at hand.
 func (c *conn) callback(fd uintptr) bool {
-	c.fd, c.within = fd, true
+	if c.direct {
+		c.fd, c.within = fd, true
+	} else {
+		c.patient.fd, c.patient.within, c.patient.empty = fd, true, false
+	}
 	done := c.turn(fd)
-	c.within = false
+	c.leave()
 	return done
+}
+
+// leave ends what callback began.
+func (c *conn) leave() {
+	if c.within = false; c.patient != nil {
+		c.patient.within = false
+	}
 }
 
 // turn serves what has come. It is called when there may be something to read,
@@ -288,9 +307,6 @@ func (c *conn) rest() {
 // more reads into the buffer. It returns false when there is nothing to read
 // now, or nothing any more.
 func (c *conn) more(fd uintptr) bool {
-	if !c.direct && c.work == nil {
-		return c.moreSecure()
-	}
 	c.hold()
 	c.room()
 	var n int
@@ -311,18 +327,6 @@ func (c *conn) more(fd uintptr) bool {
 	}
 	c.empty = c.direct && n < len(c.in)-c.w
 	c.w += n
-	return c.arrived()
-}
-
-// moreSecure waits for the next request under TLS with one byte in hand rather
-// than with a buffer.
-func (c *conn) moreSecure() bool {
-	if n, _ := c.Conn.Read(c.one[:]); n == 0 { // why does not matter: the connection is over
-		c.next = hangUp
-		return false
-	}
-	c.hold()
-	c.w = copy(c.in, c.one[:])
 	return c.arrived()
 }
 
@@ -431,7 +435,9 @@ func (c *conn) refuse(ex *policy.Exchange, err *http1.Error) next {
 
 // whole reports whether all of the request is in the buffer, so that serving
 // it waits for nothing from the client.
-func (c *conn) whole() bool { return c.head.Length >= 0 && c.head.Length <= int64(c.w-c.r) && c.direct }
+func (c *conn) whole() bool {
+	return c.head.Length >= 0 && c.head.Length <= int64(c.w-c.r) && c.callable()
+}
 
 // serve passes the request in hand to the handler and sends the answer. It
 // reports whether the connection goes on.
