@@ -7,7 +7,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOLS    := $(GO) tool -modfile=test/tools/go.mod
 GENERATED = '*_templ.go'
-RACY     := ./gateway/... ./internal/... ./manager/authz ./manager/collect ./manager/publish
+RACY     := ./gateway/... ./internal/... ./manager/authz ./manager/collect ./manager/issuer ./manager/publish
 
 .PHONY: run build test race bench check generate format fuzz screenshots assets clean help
 
