@@ -221,7 +221,7 @@ func (s *signatureStep) once(ex *Exchange, grant *Grant, read *signature.Signatu
 	}
 	outcome := signature.Full
 	if s.replays != nil {
-		outcome = s.replays.Take(grant.Credential, read.KeyID, read.Nonce, ex.Now.Unix(), read.Created+s.maxAge+s.skew)
+		outcome = s.replays.Take(grant.Tenant, grant.Credential, read.KeyID, read.Nonce, ex.Now.Unix(), read.Created+s.maxAge+s.skew)
 	}
 	switch outcome {
 	case signature.Fresh:

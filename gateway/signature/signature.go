@@ -3,7 +3,7 @@
 // by HMAC-SHA256.
 //
 // Everything that it reads was sent by somebody who is not known yet, and is
-// bounded. It keeps nothing.
+// bounded. It keeps nothing but the nonces that Replays has taken.
 package signature
 
 import (

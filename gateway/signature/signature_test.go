@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -163,7 +164,7 @@ func TestANonceIsTakenOnceInItsTime(t *testing.T) {
 		{mine, "k", "a", 111, signature.Fresh},
 		{mine, "k", "a", 90, signature.Replayed}, // the clock was set back
 	} {
-		if got := r.Take(c.credential, c.key, c.nonce, c.now, c.now+10); got != c.want {
+		if got := r.Take([16]byte{9}, c.credential, c.key, c.nonce, c.now, c.now+10); got != c.want {
 			t.Errorf("%+v: got %v", c, got)
 		}
 	}
@@ -173,30 +174,56 @@ func TestANonceIsTakenOnceInItsTime(t *testing.T) {
 func TestNoncesAreBoundedAndShared(t *testing.T) {
 	const places = 64 * 16
 	r := signature.NewReplays(places)
-	greedy, other := [16]byte{1}, [16]byte{2}
+	owner, greedy, other := [16]byte{9}, [16]byte{1}, [16]byte{2}
 	nonce := func(i int) string { return strings.Repeat("x", i) }
 	taken := 0
 	for i := range 2 * places {
-		if r.Take(greedy, "k", nonce(i), 100, 200) == signature.Fresh {
+		if r.Take(owner, greedy, "k", nonce(i), 100, 200) == signature.Fresh {
 			taken++
-		} else if got := r.Take(greedy, "k", nonce(i), 100, 200); got != signature.Full {
+		} else if got := r.Take(owner, greedy, "k", nonce(i), 100, 200); got != signature.Full {
 			t.Fatalf("one that did not fit: got %v", got)
 		}
 	}
-	if taken == 0 || taken > places/4 {
-		t.Errorf("one credential has %d of %d places, want a quarter at most", taken, places)
+	if taken == 0 || taken > places/8 {
+		t.Errorf("one credential has %d of %d places, want an eighth at most", taken, places)
 	}
-	if got := r.Take(other, "j", "x", 100, 200); got != signature.Fresh {
+	if got := r.Take(owner, other, "j", "x", 100, 200); got != signature.Fresh {
 		t.Errorf("another credential: got %v", got)
 	}
 	fresh := 0
 	for i := range 64 {
-		if r.Take(greedy, "k", "later"+nonce(i), 201, 300) == signature.Fresh {
+		if r.Take(owner, greedy, "k", "later"+nonce(i), 201, 300) == signature.Fresh {
 			fresh++
 		}
 	}
 	if fresh < 32 {
 		t.Errorf("when all is over: %d of 64 fit", fresh)
+	}
+}
+
+// TestNoncesOfOneOwnerLeaveRoomForOthers has an owner with as many credentials as
+// it likes send more than fits.
+func TestNoncesOfOneOwnerLeaveRoomForOthers(t *testing.T) {
+	const places = 64 * 16
+	r := signature.NewReplays(places)
+	greedy, other := [16]byte{1}, [16]byte{2}
+	taken := 0
+	for i := range 4 * places {
+		if r.Take(greedy, [16]byte{byte(i), byte(i >> 8)}, "k", fmt.Sprint(i), 100, 200) == signature.Fresh {
+			taken++
+		}
+	}
+	if taken < places/8 || taken > places/4 {
+		t.Errorf("one owner has %d of %d places, want a quarter at most", taken, places)
+	}
+	fresh := 0
+	for i := range 64 {
+		if r.Take(other, [16]byte{3}, "j", fmt.Sprint(i), 100, 200) == signature.Fresh {
+			fresh++
+		}
+	}
+	if fresh < 48 {
+		t.Errorf("of another owner's first 64 nonces %d were taken", fresh)
 	}
 }
 

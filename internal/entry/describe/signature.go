@@ -9,7 +9,7 @@ The form message is HTTP message signatures (RFC 9421): the headers Signature-In
 
 The form simple signs with the headers X-Key-Id, X-Timestamp, which is seconds since 1970, and X-Signature, which is the HMAC-SHA256 in hexadecimal of: timestamp, line break, method, line break, path with query as they are sent, line break, and the SHA-256 of the body in lower-case hexadecimal, which is e3b0c442… without one.
 
-A signature is taken for as long as is set here, five minutes unless set otherwise; within that time somebody who has read a call could send it once more. Where a nonce is required each is taken once for each key id: nodes remember them by themselves, so that a call could be repeated once at each other node. A node remembers some 500,000 of them, and of one credential a quarter of that, as long as the signatures are taken: a shorter time lets more calls through. It refuses further ones with 503 and the code signatures_overloaded.
+A signature is taken for as long as is set here, five minutes unless set otherwise; within that time somebody who has read a call could send it once more. Where a nonce is required each is taken once for each key id: nodes remember them by themselves, so that a call could be repeated once at each other node. A node remembers some 500,000 of them, of one organisation a quarter of that and of one credential an eighth, as long as the signatures are taken: a shorter time lets more calls through. It refuses further ones with 503 and the code signatures_overloaded.
 
 A body that is signed is read whole before the upstream is called, up to the size set here, and a larger one is answered 413. Calls that stream, gRPC among them, need unsigned bodies.
 
