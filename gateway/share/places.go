@@ -16,17 +16,17 @@ import (
 // all, and who takes all that it gets leaves some for whoever comes next: to
 // leave none takes as many tenants as a quarter of the places.
 //
-// It is safe for concurrent use, and takes no lock and no memory. Tenants are
-// told apart by a hash: that one shares its part with another is rare, and costs
-// these two alone.
+// It is safe for concurrent use, and takes no lock and no memory. What a tenant
+// holds is counted in two counters that its hash picks, and is the less of them:
+// for others to be taken for it, both would have to be theirs too.
 type Places struct {
 	seed  maphash.Seed
 	most  int64
 	taken atomic.Int64
-	held  [tenants]atomic.Int64 // by the hash of the tenant
+	held  [counters]atomic.Int64
 }
 
-const tenants = 4096
+const counters = 8192
 
 // New returns so many places, all of them free.
 func New(most int) *Places { return &Places{seed: maphash.MakeSeed(), most: int64(most)} }
@@ -34,11 +34,11 @@ func New(most int) *Places { return &Places{seed: maphash.MakeSeed(), most: int6
 // Take takes a place for a tenant, which is to be given back, and reports
 // whether there was one for it.
 func (p *Places) Take(tenant string) bool {
-	held := p.of(tenant)
-	if !p.enough(held.Load(), p.taken.Load()) {
+	a, b := p.of(tenant)
+	if !p.enough(min(a.Load(), b.Load()), p.taken.Load()) {
 		return false // without a trace: who asks in vain must not be in the way of others
 	}
-	if p.enough(held.Add(1)-1, p.taken.Add(1)-1) {
+	if p.enough(min(a.Add(1), b.Add(1))-1, p.taken.Add(1)-1) {
 		return true
 	}
 	p.Give(tenant)
@@ -47,7 +47,9 @@ func (p *Places) Take(tenant string) bool {
 
 // Give gives back what Take took.
 func (p *Places) Give(tenant string) {
-	p.of(tenant).Add(-1)
+	a, b := p.of(tenant)
+	a.Add(-1)
+	b.Add(-1)
 	p.taken.Add(-1)
 }
 
@@ -62,6 +64,10 @@ func (p *Places) enough(held, taken int64) bool {
 	return held == 0 && free > 0 || 2*held < free-p.most/4
 }
 
-func (p *Places) of(tenant string) *atomic.Int64 {
-	return &p.held[maphash.String(p.seed, tenant)%tenants]
+// of returns a tenant's two counters.
+func (p *Places) of(tenant string) (a, b *atomic.Int64) {
+	h := maphash.String(p.seed, tenant)
+	first := h % counters
+	second := (first + 1 + h>>32%(counters-1)) % counters // another one
+	return &p.held[first], &p.held[second]
 }
