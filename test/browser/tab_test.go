@@ -104,10 +104,12 @@ func (b *tab) visit(path string) {
 	b.do(chromedp.Navigate(path))
 }
 
-// sized sets the window's size.
+// sized sets the window's size, and returns when the page was drawn in it:
+// before that a thing may be measured where it is about to leave.
 func (b *tab) sized(width, height int64) {
 	b.t.Helper()
 	b.do(chromedp.EmulateViewport(width, height))
+	b.run(`new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))`)
 }
 
 // theme makes the reader's system light or dark, and still.
