@@ -41,8 +41,8 @@ const (
 	maxIssuers = 100
 	maxOpen    = 512
 	maxAsking  = 4096
-	// keptGood and keptRefused are how many tokens of a tenant are kept, each in at
-	// most 16 KiB.
+	// keptGood and keptRefused are how many tokens of a tenant are kept, four of them
+	// in 16 KiB (token.Table).
 	keptGood, keptRefused = 4096, 1024
 	// warnEvery is how often the log says that an issuer cannot be asked.
 	warnEvery = 10 * time.Second
