@@ -66,7 +66,7 @@ func NewStore(options Options) *Store {
 		options.Client = nil // the usual transport is guarded by nobody
 	}
 	return &Store{options, supply.NewStore[hash, source](supply.Options[*source]{
-		Now: options.Now, Most: maxSources, AtATime: requestsAtATime, OfTenant: requestsOfTenant,
+		Now: options.Now, Log: options.Log, Most: maxSources, AtATime: requestsAtATime, OfTenant: requestsOfTenant,
 		Told: func(s *source, err error, pause time.Duration) {
 			if err != nil {
 				options.Log.Warn("token for an upstream not got", "url", supply.Shown(s.request.URL), "again_in", pause, "error", err)

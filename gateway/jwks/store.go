@@ -61,7 +61,7 @@ type Store struct {
 // NewStore returns an empty store.
 func NewStore(options Options) *Store {
 	return &Store{options, supply.NewStore[string, set](supply.Options[*set]{
-		Now: options.Now, Most: maxSets, AtATime: fetchesAtATime, OfTenant: fetchesOfTenant, Urgent: true,
+		Now: options.Now, Log: options.Log, Most: maxSets, AtATime: fetchesAtATime, OfTenant: fetchesOfTenant, Urgent: true,
 		Told: func(s *set, err error, pause time.Duration) {
 			if err != nil {
 				options.Log.Warn("keys of an issuer not fetched", "url", supply.Shown(s.url), "again_in", pause, "error", err)
