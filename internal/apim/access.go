@@ -61,8 +61,8 @@ type Credential struct {
 	Environment string // slug
 	Kind        CredentialKind
 	Name        string
-	Issuer      string // jwt: whose tokens
-	Subject     string // jwt: what their claim says; basic: the user name
+	Issuer      string   // jwt: whose tokens
+	Subject     string   // jwt: what their claim says; basic: the user name
 	Secrets     []Secret // the newest last
 	Addresses   []string // networks that it may be used from; none: any
 	Referrers   []string // hosts of pages that may use it, "*.example.com" too; none: any
