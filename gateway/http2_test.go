@@ -181,6 +181,76 @@ func TestStreamsResetAtOnceEndTheConnection(t *testing.T) {
 	}
 }
 
+// TestCallsThatTheServerHasToResetEndTheConnection makes net/http reset each
+// stream, by the frames that RFC 9113 forbids, as soon as its call is under way.
+func TestCallsThatTheServerHasToResetEndTheConnection(t *testing.T) {
+	const most = maxResets + maxStreams + 250 // those that time gives back on a slow machine
+	r := startDemo(t)
+	post := []string{":method", "POST", ":scheme", "http", ":authority", "x", ":path", do + "slow", "content-length", "9"}
+	for _, c := range []struct {
+		name  string
+		pairs []string
+		wrong func(f *framer, id uint32)
+	}{
+		{"window grows by nothing", request(do + "slow"), func(f *framer, id uint32) { f.WriteRawFrame(http2.FrameWindowUpdate, 0, id, make([]byte, 4)) }},
+		{"window overflows", request(do + "slow"), func(f *framer, id uint32) { f.WriteWindowUpdate(id, 1<<31-1) }},
+		{"data behind the end", request(do + "slow"), func(f *framer, id uint32) { f.WriteData(id, true, []byte("x")) }},
+		{"head behind the end", request(do + "slow"), func(f *framer, id uint32) { f.get(id, "x", "y") }},
+		{"stream depends on itself", request(do + "slow"), func(f *framer, id uint32) { f.WritePriority(id, http2.PriorityParam{StreamDep: id}) }},
+		{"longer than it said", post, func(f *framer, id uint32) { f.WriteData(id, false, make([]byte, 10)) }},
+		{"trailers that do not end", post, func(f *framer, id uint32) {
+			f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: f.head("x", "y"), EndHeaders: true})
+		}},
+		{"trailers with a path", post, func(f *framer, id uint32) { f.get(id, ":path", "/") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := r.framer(t)
+			f.AllowIllegalWrites = true
+			for n := 0; ; n++ {
+				if n == most {
+					t.Fatalf("%d streams were reset, and the connection goes on", n)
+				}
+				id := uint32(2*n + 1)
+				f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: f.head(c.pairs...), EndStream: c.pairs[1] == "GET", EndHeaders: true})
+				c.wrong(f, id)
+				if reset, err := f.resetOf(id); err != nil || !reset {
+					if n < maxResets {
+						t.Fatalf("stream %d: reset %v, %v", id, reset, err)
+					}
+					return
+				}
+			}
+		})
+	}
+	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
+		t.Errorf("after it: got %d", got.status)
+	}
+}
+
+// What a connection by HTTP/2 may do.
+const (
+	maxStreams = 250
+	maxResets  = 500
+)
+
+// resetOf reads until a stream is reset, or the connection says goodbye.
+func (f *framer) resetOf(id uint32) (bool, error) {
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return false, err
+		}
+		switch frame := frame.(type) {
+		case *http2.GoAwayFrame:
+			return false, nil
+		case *http2.RSTStreamFrame:
+			if frame.StreamID == id {
+				return true, nil
+			}
+		}
+	}
+}
+
 func TestResetsOfWhoReadsItsAnswersAreFree(t *testing.T) {
 	r := startDemo(t)
 	f := r.framer(t)
