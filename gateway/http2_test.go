@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,7 @@ import (
 	"portico/internal/entry"
 )
 
-// framer is a client by h2c that may do what no client should.
+// framer is a client by HTTP/2 that may do what no client should.
 type framer struct {
 	*http2.Framer
 	conn net.Conn
@@ -33,6 +34,11 @@ func (r *running) framer(t *testing.T) *framer {
 	conn, err := net.Dial("tcp", r.address)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secure := r.client.TLSClientConfig; secure != nil {
+		secure = secure.Clone()
+		secure.NextProtos, secure.ServerName = []string{"h2"}, "127.0.0.1"
+		conn = tls.Client(conn, secure)
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
@@ -224,6 +230,50 @@ func TestCallsThatTheServerHasToResetEndTheConnection(t *testing.T) {
 	}
 	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
 		t.Errorf("after it: got %d", got.status)
+	}
+}
+
+// TestStreamsBeyondTheLimitAreRefused opens as many as the node says, and one
+// more; then one whose place is free again.
+func TestStreamsBeyondTheLimitAreRefused(t *testing.T) {
+	for _, protocol := range []string{byH2C, byHTTP2} {
+		t.Run(protocol, func(t *testing.T) {
+			r := startDemo(t, func(c *gateway.Config) { c.Build = protocol })
+			api := demoAPI(r.upstream.URL)
+			api.Upstreams[0].HeaderTimeoutMS = 15_000
+			r.carrier.Put(item(t, 2, api), entry.Mark(entry.HeadKey, at(2)))
+			wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
+			f := r.framer(t)
+			frame, err := f.ReadFrame()
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings, ok := frame.(*http2.SettingsFrame)
+			if !ok {
+				t.Fatalf("got %v first, want settings", frame)
+			}
+			if n, _ := settings.Value(http2.SettingMaxConcurrentStreams); n != maxStreams {
+				t.Fatalf("got %d streams offered, want %d", n, maxStreams)
+			}
+			f.WriteSettingsAck()
+			for n := range uint32(maxStreams) {
+				f.get(2*n+1, request(do+"slow")...)
+			}
+			wait(t, "all of them to arrive", func() bool { return r.upstream.Calls() == maxStreams })
+			beyond := uint32(2*maxStreams + 1)
+			f.get(beyond, request(do+"slow")...)
+			if reset, err := f.resetOf(beyond); err != nil || !reset {
+				t.Fatalf("one more: got reset %v, %v", reset, err)
+			}
+			f.WriteRSTStream(1, http2.ErrCodeCancel)
+			f.get(beyond+2, request("/demo/orders/v1/open")...)
+			if status, body := f.answer(t, beyond+2); status != "200" {
+				t.Errorf("in a place that is free again: got %q %s", status, body)
+			}
+			if n := r.upstream.Calls(); n != maxStreams+1 {
+				t.Errorf("%d calls arrived, want %d", n, maxStreams+1)
+			}
+		})
 	}
 }
 
