@@ -35,11 +35,7 @@ func (r *running) framer(t *testing.T) *framer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if secure := r.client.TLSClientConfig; secure != nil {
-		secure = secure.Clone()
-		secure.NextProtos, secure.ServerName = []string{"h2"}, "127.0.0.1"
-		conn = tls.Client(conn, secure)
-	}
+	conn = r.secured(conn, "h2")
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	f := &framer{Framer: http2.NewFramer(conn, conn), conn: conn}
@@ -49,6 +45,15 @@ func (r *running) framer(t *testing.T) *framer {
 	f.WriteSettings()
 	f.WriteWindowUpdate(0, 1<<30)
 	return f
+}
+
+// secured is a connection over TLS where the node is called so, and the same where
+// it is not.
+func (r *running) secured(conn net.Conn, protocol string) net.Conn {
+	if !strings.HasPrefix(r.url, "https:") {
+		return conn
+	}
+	return tls.Client(conn, &tls.Config{RootCAs: r.client.TLSClientConfig.RootCAs, ServerName: "127.0.0.1", NextProtos: []string{protocol}})
 }
 
 // head encodes pairs of names and values.
