@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -10,8 +11,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-
-	"golang.org/x/net/http2"
 
 	"portico/gateway/proxyproto"
 	"portico/test/fake"
@@ -79,12 +78,10 @@ func openRequest(headers ...string) string {
 // the upstream was told of where it comes from.
 func forwardedByHTTP2(t *testing.T, c net.Conn) string {
 	t.Helper()
-	defer c.Close()
-	client, err := new(http2.Transport).NewClientConn(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://a.example.com"+openPath, nil)
+	client := &http.Transport{Protocols: new(http.Protocols), DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}
+	client.Protocols.SetUnencryptedHTTP2(true) // to it every connection is plain
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a.example.com"+openPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
