@@ -132,6 +132,68 @@ func TestGRPCHealthIsUnderstood(t *testing.T) {
 	expect(t, health.Check{Kind: health.GRPC, Timeout: 5 * time.Second}, at(plain), "status 404")
 }
 
+func TestChecksAreMadeByTheProtocolOfCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		by     func(*http.Protocols)
+		secure bool
+		want   string
+	}{
+		"nothing said":  {func(*http.Protocols) {}, true, "HTTP/1.1"},
+		"HTTP/1.1":      {func(p *http.Protocols) { p.SetHTTP1(true) }, true, "HTTP/1.1"},
+		"HTTP/2":        {func(p *http.Protocols) { p.SetHTTP2(true) }, true, "HTTP/2.0"},
+		"whatever goes": {func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(true) }, true, "HTTP/2.0"},
+		"h2c":           {func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }, false, "HTTP/2.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, c.secure, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
+			target := at(s)
+			c.by(&target.Protocols)
+			if c.secure { // as calls have it, whatever they are made by
+				target.TLS.NextProtos = []string{"h2", "http/1.1"}
+			}
+			expect(t, health.Check{Kind: health.HTTP, Method: "GET", Path: "/", Statuses: ok, Body: c.want, Timeout: 5 * time.Second}, target, "")
+		})
+	}
+}
+
+func TestChecksThatWaitInVainLeaveNoConnection(t *testing.T) {
+	var opened, closed atomic.Int64
+	s := serve(t, false, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	counted := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		opened.Add(1)
+		return &told{Conn: conn, closed: func() { closed.Add(1) }}, nil
+	}
+	target := at(s)
+	target.Protocols.SetUnencryptedHTTP2(true)
+	for _, kind := range []health.Kind{health.HTTP, health.GRPC} {
+		check := health.Check{Kind: kind, Method: "GET", Path: "/", Statuses: ok, Timeout: 50 * time.Millisecond}
+		ctx, cancel := context.WithTimeout(t.Context(), check.Timeout)
+		if why := check.Ask(ctx, counted, target); !strings.Contains(why, "no answer within") {
+			t.Errorf("got %q", why)
+		}
+		cancel()
+	}
+	if closed.Load() != 2 || opened.Load() != 2 {
+		t.Errorf("%d connections were opened and %d closed, want 2", opened.Load(), closed.Load())
+	}
+}
+
+// told is a connection that tells when it is closed for the first time.
+type told struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *told) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
+
 // grpcHealth answers as a gRPC server does.
 func grpcHealth(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
