@@ -231,7 +231,7 @@ func (g *Group) End(e *Endpoint) {
 
 // Done tells how a call on an endpoint went, and how long it took where Timed.
 func (g *Group) Done(e *Endpoint, now int64, outcome Outcome, took time.Duration) {
-	if outcome == Abandoned {
+	if outcome >= Abandoned {
 		return
 	}
 	failed := outcome.fails(g.settings.Ejection.Any5xx)

@@ -55,17 +55,26 @@ const maxBody = 64 << 10
 
 // Ask asks once, and returns "" when the target is well, else why not.
 func (c *Check) Ask(ctx context.Context, dial Dial, t Target) string {
-	var err error
+	return c.why(ctx, c.ask(ctx, dial, t))
+}
+
+func (c *Check) ask(ctx context.Context, dial Dial, t Target) error {
 	switch c.Kind {
 	case HTTP:
-		err = c.askHTTP(ctx, dial, t)
+		return c.askHTTP(ctx, dial, t)
 	case GRPC:
-		err = c.askGRPC(ctx, dial, t)
-	default:
-		err = c.connect(ctx, dial, t)
+		return c.askGRPC(ctx, dial, t)
 	}
+	return c.connect(ctx, dial, t)
+}
+
+// why says to people what came of asking.
+func (c *Check) why(ctx context.Context, err error) string {
 	if err == nil {
 		return ""
+	}
+	if Exhausted(err) {
+		return "check: this node has no descriptor left to connect with"
 	}
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Sprintf("check: no answer within %s", c.Timeout)

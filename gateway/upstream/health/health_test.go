@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -224,6 +226,46 @@ func grpcHealth(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = w.Write(frame)
 	w.Header().Set("Grpc-Status", "0")
+}
+
+func TestWantOfDescriptorsIsThisNodesOwn(t *testing.T) {
+	named := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Name: "orders.test", Err: "dial udp 127.0.0.1:53: socket: too many open files"}}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, true},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.ENFILE)}, true},
+		{named, true},
+		{&net.DNSError{Name: "orders.test", Err: "no such host", IsNotFound: true}, false},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, false},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, false}, // no IPv6 here
+		{context.DeadlineExceeded, false},
+		{nil, false},
+	} {
+		if got := health.Exhausted(c.err); got != c.want {
+			t.Errorf("%v: got %t", c.err, got)
+		}
+	}
+	// It is told to whoever asks, and counts for nothing.
+	var short atomic.Bool
+	scheduler := health.New(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if short.Load() {
+			return nil, named
+		}
+		return dial(ctx, network, address)
+	})
+	run(t, scheduler)
+	reports := make(chan string, 10)
+	check := health.Check{Kind: health.TCP, Interval: time.Hour, Timeout: time.Second, Healthy: 1, Unhealthy: 1}
+	watch := scheduler.Watch(at(serve(t, false, nil)), check, func(why string) { reports <- why })
+	if why := within(t, 5*time.Second, "the first check", reports); why != "" {
+		t.Fatalf("at first: %q", why)
+	}
+	short.Store(true)
+	if f, ok := watch.Ask(t.Context()); !ok || !strings.Contains(f.Why, "this node has no descriptor left") || len(reports) > 0 {
+		t.Errorf("got %+v and %d reports", f, len(reports))
+	}
 }
 
 func TestThresholdsDecideWhatIsReported(t *testing.T) {
