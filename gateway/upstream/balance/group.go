@@ -207,8 +207,11 @@ func (g *Group) begin(e *Endpoint) bool {
 	if !g.counts {
 		return true
 	}
-	under := e.under.Add(1)
-	if most := g.settings.MaxConnections; most > 0 && under > int64(most) {
+	most := int64(g.settings.MaxConnections)
+	if most > 0 && e.under.Load() >= most { // read first: a full one is asked by many
+		return false
+	}
+	if under := e.under.Add(1); most > 0 && under > most {
 		e.under.Add(-1)
 		return false
 	}
