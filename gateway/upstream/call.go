@@ -233,9 +233,9 @@ func (c *call) mayRepeat(o balance.Outcome, attempt int, now int64) bool {
 func (c *call) move(now int64) bool {
 	group := c.upstream.group
 	tried := append(c.tried, c.at)
-	next, err := group.Pick(now, c.key(), tried)
+	next, err := group.PickAgain(now, c.key(), tried)
 	if err != nil && c.upstream.retries.same {
-		next, err = group.Pick(now, c.key(), nil)
+		next, err = group.PickAgain(now, c.key(), nil)
 	}
 	if err != nil {
 		return false

@@ -70,7 +70,8 @@ type Group struct {
 	random    func() uint64
 
 	picks   atomic.Uint64
-	under   atomic.Int64 // calls under way; kept only for a bound
+	again   atomic.Uint64 // of picks: for calls that were picked for before
+	under   atomic.Int64  // calls under way; kept only for a bound
 	picture atomic.Pointer[picture]
 	breaker *breaker // nil for none
 	gate    *gate    // nil for none
@@ -159,6 +160,16 @@ func (g *Group) Leave() {
 // 0 is none. A call on it has begun then, which must End. Its errors are
 // ErrNone and ErrFull.
 func (g *Group) Pick(now int64, key uint64, tried []*Endpoint) (*Endpoint, error) {
+	return g.pick(now, key, tried, false)
+}
+
+// PickAgain is Pick for a call that was picked for before: the budget of retries is
+// a part of the calls, not of the tries.
+func (g *Group) PickAgain(now int64, key uint64, tried []*Endpoint) (*Endpoint, error) {
+	return g.pick(now, key, tried, true)
+}
+
+func (g *Group) pick(now int64, key uint64, tried []*Endpoint, again bool) (*Endpoint, error) {
 	p := g.picture.Load()
 	n := len(p.list)
 	if n == 0 {
@@ -166,6 +177,9 @@ func (g *Group) Pick(now int64, key uint64, tried []*Endpoint) (*Endpoint, error
 	}
 	turn := uint64(0)
 	if n > 1 || g.settings.CountAll {
+		if again {
+			g.again.Add(1)
+		}
 		turn = g.picks.Add(1) - 1
 	}
 	if p.ring != nil && n > 1 {
@@ -257,7 +271,7 @@ func (g *Group) Done(e *Endpoint, now int64, outcome Outcome, took time.Duration
 
 // MayRetry takes one retry out of the budget, if there is one left.
 func (g *Group) MayRetry(now int64) bool {
-	return g.budget.take(now, g.picks.Load(), g.settings.BudgetPercent, g.settings.BudgetMin)
+	return g.budget.take(now, int64(g.picks.Load()-g.again.Load()), g.settings.BudgetPercent, g.settings.BudgetMin)
 }
 
 func (g *Group) eject(e *Endpoint, now int64, outcome Outcome) {
