@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"net"
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
@@ -14,7 +16,7 @@ func noDescriptors(t *testing.T) (back func()) {
 	t.Helper()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	back = func() {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -23,7 +25,7 @@ func noDescriptors(t *testing.T) (back func()) {
 	}
 	t.Cleanup(back)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return back
 }
@@ -69,6 +71,53 @@ func TestDescriptorsThatRunOutAreNotHeldAgainstUpstreams(t *testing.T) {
 		noDescriptors(t)
 		if got := s.gets(t, 9); got["t0"] != 3 || got["t1"] != 3 || got["t2"] != 3 {
 			t.Errorf("over connections that are there: %v", got)
+		}
+	})
+}
+
+// TestClientsWaitWhileDescriptorsRunOut connects to a node that cannot accept:
+// it serves those that are connected, and the one that waits when it can again.
+func TestClientsWaitWhileDescriptorsRunOut(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
+			t.Fatalf("got %d", got.status)
+		}
+		other, limited := *r, make(chan func(), 1)
+		other.client = r.client.Clone()
+		t.Cleanup(other.client.CloseIdleConnections)
+		other.client.DialContext = (&net.Dialer{Control: func(string, string, syscall.RawConn) error {
+			limited <- noDescriptors(t) // its own socket is there
+			return nil
+		}}).DialContext
+		answer := make(chan *http.Response, 1)
+		go func() {
+			res, err := other.get("/demo/orders/v1/open")
+			if err != nil {
+				t.Error(err)
+			}
+			answer <- res
+		}()
+		back := <-limited
+		select {
+		case res := <-answer:
+			t.Fatalf("the node accepted without a descriptor: %v", res)
+		case <-time.After(100 * time.Millisecond):
+		}
+		if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
+			t.Errorf("who is connected: got %d", got.status)
+		}
+		back()
+		select {
+		case res := <-answer:
+			if res == nil {
+				return
+			}
+			if res.Body.Close(); res.StatusCode != 200 {
+				t.Errorf("got %d", res.StatusCode)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("who waits is not accepted")
 		}
 	})
 }
