@@ -251,6 +251,9 @@ func TestCallsBeyondTheBulkheadWaitTheirTurn(t *testing.T) {
 				t.Errorf("got %d %s", got.status, got.code())
 			}
 		}
+		if n := held[0].opened.Load(); n != 1 {
+			t.Errorf("the upstream was connected to %d times for one call at once", n)
+		}
 		// Nobody waits longer than that.
 		s, held = startWaiters(t, 1, "", entry.Traffic{Concurrency: entry.Concurrency{MaxRequests: 1, Queue: 2, QueueMS: 200}}, lane)
 		s.calls(t, 1)

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -104,8 +105,11 @@ func TestClientsWaitWhileDescriptorsRunOut(t *testing.T) {
 			t.Fatalf("the node accepted without a descriptor: %v", res)
 		case <-time.After(100 * time.Millisecond):
 		}
-		if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
-			t.Errorf("who is connected: got %d", got.status)
+		if got := r.call(t, "GET", "/demo/orders/v1/do/big?n=3000000", ""); got.status != 200 || len(got.body) != 3_000_000 {
+			t.Errorf("who is connected: got %d and %d bytes", got.status, len(got.body))
+		}
+		if got := r.call(t, "POST", "/demo/orders/v1/do/upload", strings.Repeat("x", 500_000)); got.status != 200 || got.body != "500000 <nil>" {
+			t.Errorf("who is connected, and sends: got %d %s", got.status, got.body)
 		}
 		back()
 		select {

@@ -33,7 +33,7 @@ type Settings struct {
 	MaxRequests    int           // of the group at once; 0: no limit
 	Queue          int           // how many more wait for their turn
 	QueueWait      time.Duration // and for how long
-	MaxConnections int           // of one endpoint in use at once; 0: no limit
+	MaxConnections int           // calls on one endpoint at once; 0: no limit
 
 	BudgetPercent int  // of calls that may be tried again
 	BudgetMin     int  // retries a second that are always allowed

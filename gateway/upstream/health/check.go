@@ -184,7 +184,7 @@ func (c *Check) askHTTP(ctx context.Context, dial Dial, t Target) error {
 		return err
 	}
 	req.Header.Set("User-Agent", "Portico-Health")
-	res, hangUp, err := t.exchange(req, dial, t.protocols())
+	res, hangUp, err := t.exchange(req, dial, t.protocols()) //nolint:bodyclose // hangUp closes it
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (c *Check) askGRPC(ctx context.Context, dial Dial, t Target) error {
 	var by http.Protocols
 	by.SetHTTP2(t.TLS != nil)
 	by.SetUnencryptedHTTP2(t.TLS == nil)
-	res, hangUp, err := t.exchange(req, dial, by)
+	res, hangUp, err := t.exchange(req, dial, by) //nolint:bodyclose // hangUp closes it
 	if err != nil {
 		return err
 	}
