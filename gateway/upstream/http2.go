@@ -36,6 +36,7 @@ const (
 	farIdle     = 60 * time.Second
 	farWindow   = 1 << 20
 	farWindows  = 2 << 20
+	spareFor    = int64(3 * time.Second) // how long a connection waits for its first call
 )
 
 // far is how a pool is called by HTTP/2: few connections with many calls on
@@ -47,8 +48,10 @@ type far struct {
 	transport *http.Transport
 	speaks    atomic.Bool // HTTP/2; false until ALPN has said so, where that decides
 
-	mu    sync.Mutex
-	spare net.Conn // was dialled to find out what the other side speaks; guarded by mu
+	mu      sync.Mutex
+	spare   *tls.Conn // was dialled to find out what the other side speaks; guarded by mu
+	spareAt int64     // since when it is there; guarded by mu
+	over    bool      // none is kept any more; guarded by mu
 }
 
 // newFar returns how p is called by a protocol, nil for HTTP/1.1 alone.
@@ -97,23 +100,56 @@ func (f *far) negotiated(c *tls.Conn) error {
 		return nil
 	}
 	f.mu.Lock()
-	old := f.spare
-	f.spare = c
+	unused := f.spare
+	if f.over {
+		unused = c
+	} else {
+		f.spare, f.spareAt = c, f.home.set.now.Load()
+	}
 	f.mu.Unlock()
-	if old != nil {
-		_ = old.Close() // nobody uses it
+	if unused != nil {
+		_ = unused.Close() // nobody uses it
 	}
 	f.speaks.Store(true)
 	return errSpeaksHTTP2
 }
 
-// dial opens a connection by HTTP/2.
-func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// sweep closes a connection that waits for its first call in vain: another call
+// connected at the same time, and carries them all.
+func (f *far) sweep(now int64) {
+	f.mu.Lock()
+	spare := f.spare
+	if spare != nil && now-f.spareAt > spareFor {
+		f.spare = nil
+	} else {
+		spare = nil
+	}
+	f.mu.Unlock()
+	if spare != nil {
+		_ = spare.Close() // nobody uses it
+	}
+}
+
+// takeSpare returns the connection that waits for its first call, nil for none,
+// or none that is still there.
+func (f *far) takeSpare() net.Conn {
 	f.mu.Lock()
 	spare := f.spare
 	f.spare = nil
 	f.mu.Unlock()
-	if spare != nil {
+	if spare == nil {
+		return nil
+	}
+	if !newConn(spare, f.home).silent() {
+		_ = spare.Close() // nobody uses it
+		return nil
+	}
+	return spare
+}
+
+// dial opens a connection by HTTP/2.
+func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if spare := f.takeSpare(); spare != nil {
 		return spare, nil
 	}
 	timeout := f.home.set.defaults.Load().Connect
@@ -142,7 +178,7 @@ type connectKey struct{}
 func (f *far) shut() {
 	f.mu.Lock()
 	spare := f.spare
-	f.spare = nil
+	f.spare, f.over = nil, true
 	f.mu.Unlock()
 	if spare != nil {
 		_ = spare.Close() // nobody uses it
@@ -181,20 +217,19 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	c.out = c.appendHead(c.out[:0], home)
 	head := string(c.out) // net/http holds on to it
 	c.conn.head.Store(true)
-	switch {
-	case c.whole:
-		by := c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime())
-		if c.times.until > 0 {
-			by = min(by, c.times.until)
-		}
-		c.conn.readBy.Store(by)
-	case c.answerBy > 0: // its caller's time passes also while it sends
-		c.conn.readBy.Store(c.answerBy)
-	default:
-		c.conn.readBy.Store(uploading)
+	by := c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime())
+	if c.times.until > 0 {
+		by = min(by, c.times.until)
 	}
-	res, err := f.transport.RoundTrip(c.farRequest(ctx, home, head)) //nolint:bodyclose // finish or drop closes it
+	if !c.whole && c.ex.Expects {
+		by += int64(continueAfter) // the time in which it may ask for the body is not its time to answer
+	}
+	c.conn.readBy.Store(by)
+	res, err := f.transport.RoundTrip(c.farRequest(ctx, home, head, by)) //nolint:bodyclose // finish or drop closes it
 	c.hints.end()
+	if c.ex.Trail != nil {
+		c.ex.Trail.Over(c.hints.reused.Load())
+	}
 	if err != nil {
 		if errors.As(err, new(*dialError)) {
 			c.drop() // there was no connection
@@ -203,6 +238,7 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	}
 	c.conn.head.Store(false)
 	c.conn.readBy.Store(0)
+	c.conn.writeBy.Store(0)
 	c.res = res
 	h := &c.head
 	h.Status, h.Length, h.Said, h.Close = res.StatusCode, res.ContentLength, res.ContentLength, false
@@ -215,20 +251,25 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 			h.Fields = append(h.Fields, http1.Field{Name: name, Value: v})
 		}
 	}
+	if len(h.Fields) > http1.MaxAnswerFields {
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer has more than 1000 header fields."}
+	}
 	if res.StatusCode < 200 || res.StatusCode > 599 {
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
 	}
 	return nil
 }
 
-// farRequest is the request whose head was written as one of HTTP/1.1.
-func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *http.Request {
+// farRequest is the request whose head was written as one of HTTP/1.1. by is when
+// it must be under way.
+func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by int64) *http.Request {
 	conn, state, now := c.conn, c.state, &c.upstream.set.now
 	times, whole := c.times, c.whole
 	hints := &farHints{pass: c.ex.Interim}
 	c.hints = hints
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(got httptrace.GotConnInfo) {
+			hints.reused.Store(got.Reused)
 			if whole {
 				conn.readBy.Store(times.headBy(now.Load()))
 			}
@@ -268,7 +309,7 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *htt
 	default:
 		c.ex.Body.Share()
 		req.ContentLength = c.ex.BodyLength
-		up := &farUpload{body: c.ex.Body, conn: conn, state: state, now: now, times: times}
+		up := &farUpload{body: c.ex.Body, conn: conn, state: state, now: now, times: times, by: by, answerBy: c.answerBy}
 		if names := c.ex.Body.Trailer.Fields(); len(names) > 0 {
 			req.Trailer = make(http.Header, len(names))
 			for _, f := range names {
@@ -281,31 +322,34 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *htt
 	return req.WithContext(ctx)
 }
 
-// farHints passes answers before the answer on, as long as the call lasts.
+// farHints is what is heard of a call before its answer, as long as it lasts.
 type farHints struct {
+	reused atomic.Bool // its connection was open already
+
 	mu    sync.Mutex
-	pass  func(int, []policy.Field) error // nil for nobody; guarded by mu
-	count int
+	pass  func(int, []policy.Field) error // takes answers before the answer; nil for nobody; guarded by mu
+	count int                             // of those; guarded by mu
 }
 
 func (h *farHints) got(status int, header textproto.MIMEHeader) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.count++; h.count > maxInterim {
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "There is no end of interim answers."}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	if status == http.StatusSwitchingProtocols { // RFC 9113 section 8.6
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
+	}
 	if status == http.StatusContinue || h.pass == nil {
 		return nil
 	}
-	var kept []policy.Field
+	var head policy.Header
 	for name, values := range header {
 		for _, v := range values {
-			if !policy.Hop(name) {
-				kept = append(kept, policy.Field{Name: name, Value: v})
-			}
+			head.Add(name, v)
 		}
 	}
-	return h.pass(status, kept)
+	return passInterim(h.pass, status, &head)
 }
 
 func (h *farHints) end() {
@@ -339,16 +383,29 @@ func farURL(f *far, target string) *url.URL {
 // farUpload sends a request's body. It holds nothing of the call, which may end
 // before it.
 type farUpload struct {
-	body    *policy.Body
-	trailer http.Header // what it is to hold at the end; nil for none
-	conn    *conn
-	state   uint64
-	now     *atomic.Int64
-	times   Timeouts
+	body     *policy.Body
+	trailer  http.Header // what it is to hold at the end; nil for none
+	conn     *conn
+	state    uint64
+	now      *atomic.Int64
+	times    Timeouts
+	by       int64 // when the request was to be under way, which it is with the first Read
+	answerBy int64 // the call's
+	begun    bool
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. Between two calls of it what it gave is on its way to
+// the upstream, which must take it in time as long as it does not answer.
 func (u *farUpload) Read(p []byte) (int, error) {
+	settle(&u.conn.writeBy)
+	meanwhile := int64(uploading)
+	if u.answerBy > 0 { // its caller's time passes also while it sends
+		meanwhile = u.answerBy
+	}
+	if !u.begun {
+		u.begun, u.times = true, u.times.afterBody(u.now.Load())
+		u.wait(u.by, meanwhile)
+	}
 	n, err := u.body.Read(p)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -358,11 +415,27 @@ func (u *farUpload) Read(p []byte) (int, error) {
 				u.trailer[name] = append(u.trailer[name], strings.Clone(f.Value))
 			}
 		}
-		u.conn.readBy.CompareAndSwap(uploading, u.times.headBy(u.now.Load()))
+		by := u.times.headBy(u.now.Load())
+		if u.answerBy > 0 {
+			by = min(by, u.answerBy)
+		}
+		u.wait(meanwhile, by)
 	case err != nil && u.body.Err() != nil:
 		u.conn.abort(u.state, abandoned)
+	case n > 0:
+		u.conn.writeBy.Store(u.now.Load() + int64(u.times.Header))
+		if !u.conn.head.Load() { // the answer's head came meanwhile: now the answer is waited for
+			u.conn.writeBy.Store(0)
+		}
 	}
 	return n, err
+}
+
+// wait replaces what the wait for the answer's head is bounded by.
+func (u *farUpload) wait(from, to int64) {
+	if u.conn.head.Load() {
+		u.conn.readBy.CompareAndSwap(from, to)
+	}
 }
 
 // Close implements io.Closer: whoever owns the body ends it.
@@ -370,7 +443,7 @@ func (u *farUpload) Close() error { return nil }
 
 // farError tells an answer that is none from an upstream that gave none.
 func farError(err error) error {
-	if errors.As(err, new(*http1.Error)) {
+	if errors.As(err, new(*http1.Error)) || errors.As(err, new(*policy.Broken)) {
 		return err
 	}
 	text := err.Error()
