@@ -93,29 +93,27 @@ var (
 	errSpeaksHTTP1 = errors.New("the endpoint does not speak HTTP/2")
 )
 
-// negotiated looks at what a connection that was dialled for HTTP/1.1 is for.
-// One by HTTP/2 is kept for the first call that way.
+// negotiated looks at what a connection that was dialled for HTTP/1.1 is for. The
+// first one by HTTP/2 is kept for the call that opened it; others would be for
+// nobody, since one carries all calls.
 func (f *far) negotiated(c *tls.Conn) error {
 	if c.ConnectionState().NegotiatedProtocol != "h2" {
 		return nil
 	}
 	f.mu.Lock()
-	unused := f.spare
-	if f.over {
-		unused = c
-	} else {
+	needed := !f.speaks.Load() && !f.over && f.spare == nil
+	if needed {
 		f.spare, f.spareAt = c, f.home.set.now.Load()
 	}
-	f.mu.Unlock()
-	if unused != nil {
-		_ = unused.Close() // nobody uses it
-	}
 	f.speaks.Store(true)
+	f.mu.Unlock()
+	if !needed {
+		_ = c.Close() // nobody uses it
+	}
 	return errSpeaksHTTP2
 }
 
-// sweep closes a connection that waits for its first call in vain: another call
-// connected at the same time, and carries them all.
+// sweep closes a connection whose call has gone before it took it.
 func (f *far) sweep(now int64) {
 	f.mu.Lock()
 	spare := f.spare
@@ -130,26 +128,13 @@ func (f *far) sweep(now int64) {
 	}
 }
 
-// takeSpare returns the connection that waits for its first call, nil for none,
-// or none that is still there.
-func (f *far) takeSpare() net.Conn {
+// dial opens a connection by HTTP/2.
+func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	f.mu.Lock()
 	spare := f.spare
 	f.spare = nil
 	f.mu.Unlock()
-	if spare == nil {
-		return nil
-	}
-	if !newConn(spare, f.home).silent() {
-		_ = spare.Close() // nobody uses it
-		return nil
-	}
-	return spare
-}
-
-// dial opens a connection by HTTP/2.
-func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if spare := f.takeSpare(); spare != nil {
+	if spare != nil {
 		return spare, nil
 	}
 	timeout := f.home.set.defaults.Load().Connect
@@ -254,7 +239,7 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	if len(h.Fields) > http1.MaxAnswerFields {
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer has more than 1000 header fields."}
 	}
-	if res.StatusCode < 200 || res.StatusCode > 599 {
+	if res.StatusCode < 200 || res.StatusCode > 599 || res.Status[3] != ' ' { // net/http takes signs and zeros before it
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
 	}
 	return nil
@@ -406,7 +391,7 @@ func (u *farUpload) Read(p []byte) (int, error) {
 		u.begun, u.times = true, u.times.afterBody(u.now.Load())
 		u.wait(u.by, meanwhile)
 	}
-	n, err := u.body.Read(p)
+	n, err := u.body.Read(p[:min(len(p), uploadBuffer)]) // as by HTTP/1.1: it need not be quick for more
 	switch {
 	case errors.Is(err, io.EOF):
 		for _, f := range u.body.Trailer.Fields() {
