@@ -332,7 +332,7 @@ func TestAnswerThatGoesOnWhileAnUpstreamByHTTP2ReadsNoMoreIsWhole(t *testing.T) 
 	})
 }
 
-// both is an upstream by h2c and by HTTP/2 over TLS, which takes 64 KiB of a body
+// both is an upstream by HTTP/1.1, h2c and by HTTP/2 over TLS, which takes 64 KiB of a body
 // before it reads them.
 type both struct {
 	plain, secure string
@@ -350,7 +350,9 @@ func newBoth(t *testing.T, handler http.HandlerFunc) *both {
 	small := &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
 	plain := httptest.NewUnstartedServer(handler)
 	plain.Config.HTTP2, plain.Config.Protocols = small, new(http.Protocols)
+	plain.Config.Protocols.SetHTTP1(true)
 	plain.Config.Protocols.SetUnencryptedHTTP2(true)
+	plain.Config.ErrorLog = log.New(io.Discard, "", 0)
 	plain.Start()
 	t.Cleanup(plain.Close)
 	b.plain = plain.URL
@@ -373,7 +375,7 @@ func newBoth(t *testing.T, handler http.HandlerFunc) *both {
 
 func (b *both) calledBy(protocol string) func(*entry.API) {
 	return func(api *entry.API) {
-		if protocol == "h2c" {
+		if protocol == "h2c" || protocol == "" {
 			calledBy(protocol, b.plain)(api)
 			return
 		}
