@@ -134,7 +134,10 @@ func TestWhateverAnUpstreamSaysByHTTP2IsAnsweredOrBreaksOff(t *testing.T) {
 			f.answers(id, "ok", ":status", "200")
 		}, 200, "", "ok"},
 		{"more than it said", func(f *frames, id uint32) { f.answers(id, "okpoison", ":status", "200", "content-length", "2") }, cut, "", "ok"},
-		{"frames of no known kind", func(f *frames, id uint32) { f.WriteRawFrame(0xfa, 0, id, []byte("x")); f.answers(id, "ok", ":status", "200") }, 200, "", "ok"},
+		{"frames of no known kind", func(f *frames, id uint32) {
+			f.WriteRawFrame(0xfa, 0, id, []byte("x"))
+			f.answers(id, "ok", ":status", "200")
+		}, 200, "", "ok"},
 		{"nothing", func(f *frames, _ uint32) { f.conn.Close() }, 502, "upstream_unreachable", ""},
 		{"nothing for long", func(*frames, uint32) {}, 504, "upstream_timeout", ""},
 		{"pings for long", func(f *frames, _ uint32) { f.WritePing(false, [8]byte{1}) }, 504, "upstream_timeout", ""},
@@ -237,7 +240,7 @@ func TestUploadThatAnUpstreamByHTTP2DoesNotTakeIsEnded(t *testing.T) {
 // TestUploadsToUpstreamsByHTTP2ArriveAsTheyWereSent sends to one that is quick to
 // read, one that begins late, and one that takes longer than it may take to answer.
 func TestUploadsToUpstreamsByHTTP2ArriveAsTheyWereSent(t *testing.T) {
-	body := uploaded(1<<20 - 77)
+	body := uploaded(700_077)
 	want := fmt.Sprintf("HTTP/2.0 %d %x <nil>", len(body), sha256.Sum256(body))
 	up := newBoth(t, func(w http.ResponseWriter, r *http.Request) {
 		hash, n, pause := sha256.New(), int64(0), time.Duration(0)
@@ -245,7 +248,7 @@ func TestUploadsToUpstreamsByHTTP2ArriveAsTheyWereSent(t *testing.T) {
 		case "late":
 			time.Sleep(300 * time.Millisecond)
 		case "slowly":
-			pause = 150 * time.Millisecond
+			pause = 250 * time.Millisecond
 		}
 		var err error
 		for err == nil {
