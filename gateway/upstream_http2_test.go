@@ -453,3 +453,43 @@ func TestConnectionThatNoCallNeededIsNotUsedOnceItIsClosed(t *testing.T) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 }
+
+// TestSlowReaderOfInterimAnswersHoldsNobodyUp has an upstream by HTTP/2 say more of
+// them to a caller who reads nothing than the sockets between take, and answer
+// another by the same connection. What waits has a bound.
+func TestSlowReaderOfInterimAnswersHoldsNobodyUp(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		up := serveFrames(t, func(f *frames, id uint32) {
+			for range 32 {
+				block := f.head(":status", "103", "link", strings.Repeat("a", 240<<10))
+				f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block[:16<<10]})
+				for block = block[16<<10:]; len(block) > 0; block = block[min(len(block), 16<<10):] {
+					f.WriteContinuation(id, len(block) <= 16<<10, block[:min(len(block), 16<<10)])
+				}
+			}
+		})
+		r := governed(t, lane, calledBy("h2c", up.URL))
+		if got := r.begin(t, do+"good"); got.body != "good" { // it is connected
+			t.Fatalf("got %+v", got)
+		}
+		slow := r.dial(t)
+		fmt.Fprintf(slow, "GET %sbad HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", do)
+		var began [1]byte
+		if _, err := slow.Read(began[:]); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			begin := time.Now()
+			if got := r.begin(t, do+"good"); got.body != "good" || time.Since(begin) > 900*time.Millisecond {
+				t.Fatalf("got %+v after %v", got, time.Since(begin))
+			}
+		}
+		if n := up.Accepted(); n != 1 {
+			t.Errorf("there were %d connections, want 1", n)
+		}
+		text, _ := io.ReadAll(slow)
+		if _, answer, _ := strings.Cut(string(text), "\r\n\r\nHTTP/1.1 502 "); !strings.Contains(answer, `"code":"upstream_invalid"`) {
+			t.Errorf("the slow one got %d bytes that end with %q", len(text), text[max(len(text)-300, 0):])
+		}
+	})
+}

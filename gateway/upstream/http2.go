@@ -250,7 +250,7 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by int64) *http.Request {
 	conn, state, now := c.conn, c.state, &c.upstream.set.now
 	times, whole := c.times, c.whole
-	hints := &farHints{pass: c.ex.Interim}
+	hints := &farHints{pass: c.ex.Interim, gone: func() { conn.abort(state, abandoned) }}
 	c.hints = hints
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) {
@@ -307,13 +307,28 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by i
 	return req.WithContext(ctx)
 }
 
-// farHints is what is heard of a call before its answer, as long as it lasts.
+// farHints is what is heard of a call before its answer, as long as it lasts. It is
+// passed on beside the connection, which carries other calls too: a caller who is
+// slow to read must not hold up theirs.
 type farHints struct {
 	reused atomic.Bool // its connection was open already
+	gone   func()      // is told once the caller takes no more
 
-	mu    sync.Mutex
-	pass  func(int, []policy.Field) error // takes answers before the answer; nil for nobody; guarded by mu
-	count int                             // of those; guarded by mu
+	passing sync.WaitGroup
+	mu      sync.Mutex
+	pass    func(int, []policy.Field) error // takes answers before the answer; nil for nobody; guarded by mu
+	over    bool                            // no more are taken; guarded by mu
+	count   int                             // of those; guarded by mu
+	waiting []farHint                       // to be passed on; guarded by mu
+	held    int                             // bytes of fields in waiting; guarded by mu
+	busy    bool                            // somebody passes them on; guarded by mu
+}
+
+// farHint is one answer before the answer.
+type farHint struct {
+	status int
+	head   policy.Header
+	bytes  int
 }
 
 func (h *farHints) got(status int, header textproto.MIMEHeader) error {
@@ -325,22 +340,55 @@ func (h *farHints) got(status int, header textproto.MIMEHeader) error {
 	if status == http.StatusSwitchingProtocols { // RFC 9113 section 8.6
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
 	}
-	if status == http.StatusContinue || h.pass == nil {
+	if status == http.StatusContinue || h.pass == nil || h.over {
 		return nil
 	}
-	var head policy.Header
+	hint := farHint{status: status}
 	for name, values := range header {
 		for _, v := range values {
-			head.Add(name, v)
+			hint.head.Add(name, v)
+			hint.bytes += len(name) + len(v)
 		}
 	}
-	return passInterim(h.pass, status, &head)
+	if h.held += hint.bytes; h.held > http1.MaxAnswerHeadBytes {
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "More than 256 KiB of interim answers wait for the caller."}
+	}
+	h.waiting = append(h.waiting, hint)
+	if !h.busy {
+		h.busy = true
+		h.passing.Go(h.passOn)
+	}
+	return nil
 }
 
+// passOn passes on what waits.
+func (h *farHints) passOn() {
+	for {
+		h.mu.Lock()
+		if len(h.waiting) == 0 {
+			h.busy = false
+			h.mu.Unlock()
+			return
+		}
+		hint, pass := h.waiting[0], h.pass
+		h.waiting = h.waiting[1:]
+		h.held -= hint.bytes
+		h.mu.Unlock()
+		if err := passInterim(pass, hint.status, &hint.head); err != nil {
+			h.gone()
+			h.mu.Lock()
+			h.pass, h.waiting = nil, nil
+			h.mu.Unlock()
+		}
+	}
+}
+
+// end returns when all that was heard was passed on. Nothing is after it.
 func (h *farHints) end() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.pass = nil
+	h.over = true
+	h.mu.Unlock()
+	h.passing.Wait()
 }
 
 // closeFar gives the answer up. Closing its body would wait for the request's,
