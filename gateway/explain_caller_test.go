@@ -1,0 +1,30 @@
+package gateway_test
+
+import (
+	"strings"
+	"testing"
+
+	"portico/internal/entry"
+)
+
+// The subscription that a call was counted for is named, and the one that was not
+// enough for it; of somebody who is not subscribed nothing is.
+func TestAnExplanationNamesTheSubscription(t *testing.T) {
+	r := startExplaining(t)
+	waiting, stranger := demoGrant(), demoGrant()
+	waiting.Subscriptions[0].State = entry.Pending
+	stranger.Subscriptions = nil
+	r.put(t, 3, grantItem(t, 3, mint(2), waiting), grantItem(t, 3, mint(3), stranger))
+	subscription := strings.ReplaceAll(demoGrant().Subscriptions[0].ID, "-", "")
+	for _, c := range []struct{ name, key, code, want string }{
+		{"active", goodKey, "", subscription},
+		{"waiting", mint(2), "subscription_pending", subscription},
+		{"none", mint(3), "subscription_missing", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, way := r.explain(t, token(), "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+c.key); way.SubscriptionUUID != c.want || way.Code != c.code {
+				t.Errorf("got %q with %q, want %q with %q", way.SubscriptionUUID, way.Code, c.want, c.code)
+			}
+		})
+	}
+}
