@@ -119,7 +119,7 @@
     box.style.right = 'auto';
     box.style.top = `${at.bottom + h > innerHeight ? Math.max(8, at.top - h) : at.bottom}px`;
   };
-  document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) place(e.target); }, true);
+  document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) { place(e.target); $('.menu-form select', e.target)?.focus(); } }, true);
   document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
 
   // ── columns of a colonnade are dragged to another's place ──
