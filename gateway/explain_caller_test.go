@@ -28,3 +28,24 @@ func TestAnExplanationNamesTheSubscription(t *testing.T) {
 		})
 	}
 }
+
+// A limit says how much of it is left, when the next call is let through, and that
+// no other node has a part in that.
+func TestALimitsTraceSaysWhoCounts(t *testing.T) {
+	r := startExplaining(t)
+	terms := demoTerms()
+	terms.Limits = []entry.RateLimit{{Requests: 1, PeriodMS: 3_600_000}}
+	r.put(t, 3, item(t, 3, terms))
+	key := "X-API-Key: " + goodKey
+	r.call(t, "GET", "/demo/orders/v1/orders", "", key)
+	_, way := r.explain(t, token(), "GET", "/demo/orders/v1/orders", "", key)
+	last := entry.ExplainedStep{}
+	for _, s := range way.Steps {
+		if s.Outcome == entry.ExplainRefused {
+			last = s
+		}
+	}
+	if last.Step != "plan_limit" || !strings.Contains(last.Detail, "0 left; the next call is let through in ") || !strings.HasSuffix(last.Detail, ", as this node counts, which counts alone") {
+		t.Errorf("got %+v", last)
+	}
+}

@@ -67,7 +67,7 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 	}
 	filter := v.callFilter(all, f.value("version"))
 	p.Calls = v.callsOf(all, filter, call)
-	p.Folded = v.c.Request.Method == http.MethodGet && (call != "" || filter.set())
+	p.Folded = v.c.Request.Method == http.MethodGet && (call != "" || filter.set() || len(all) > 0 && v.query("version")+v.query("path") == "")
 	open := slices.IndexFunc(all, func(x manager.Explained) bool { return x.ID == call })
 	switch {
 	case callsAlone(v.c.Request): // the list loads itself again; what stands beside it stays

@@ -70,3 +70,26 @@ func TestARemedyLeadsToWhatItIsAbout(t *testing.T) {
 	s.catalog.Ways = ways{x}
 	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "r2 is live since", "this call met r1", "Replay").has(`href="/t/acme/apis/orders/v1"`, "Open orders v1")
 }
+
+// A call is made again in another environment in which its version is live, whole
+// where all of it is known, else by the form.
+func TestACallIsMadeAgainInAnotherEnvironment(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	if _, err := s.fleet.EnsureEnvironment(t.Context(), "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
+		t.Fatal(err)
+	}
+	known := s.limited(acme.UUID())
+	known.Method, known.Headers, known.VersionUUID, known.Revision = "GET", []string{"Host"}, version.UUID(), 1
+	partly := known
+	partly.ID, partly.Headers = "a2", []string{"Host", "X-Key"}
+	s.catalog.Ways = ways{known, partly}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Replay").hides("Replay in Sandbox")
+	if _, err := s.catalog.Publish(t.Context(), system(), acme, version, "sandbox", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Replay in Sandbox").has(`action="/t/acme/explain?in=sandbox"`)
+	b.get("/t/acme/explain?call=a2").shows(http.StatusOK, "Fill in for Sandbox").hides("Replay in Sandbox").has("in=sandbox")
+}

@@ -20,13 +20,22 @@ func (b *tab) list(expression string) (out []string) {
 	return out
 }
 
+// part opens a part of the way of a call, and waits until it says something.
+func (b *tab) part(name, says string) {
+	b.t.Helper()
+	b.pressOn(name, `[...document.querySelectorAll('#way [role=tab]')].find(t => t.innerText.startsWith(`+js(name)+`))`)
+	b.until(name+" says "+says, `document.querySelector('#way [role=tabpanel]:not([hidden])').innerText.includes(`+js(says)+`)`)
+}
+
 // The steps that a node tells of have the numbers and the names of the columns in
 // the chain of the version's page, which is one link away.
 func TestStepsOfACallAreTheColumnsOfItsChain(t *testing.T) {
 	w := inTown(t)
 	slug := "way-numbers"
 	id := w.version(t, w.museum.document, map[string]any{"name": "Museum of ways", "slug": slug, "label": "v1", "upstream": w.museum.upstream})
-	policy := func(kind string, config map[string]any) map[string]any { return map[string]any{"kind": kind, "config": config} }
+	policy := func(kind string, config map[string]any) map[string]any {
+		return map[string]any{"kind": kind, "config": config}
+	}
 	off := policy("rate_limit", map[string]any{"requests": 1, "period_ms": 1000, "by": "api"})
 	off["off"] = true
 	w.do(t, "PATCH", "/versions/"+id+"/draft", map[string]any{
@@ -132,8 +141,7 @@ func TestTheWayOfACallStandsBesideTheList(t *testing.T) {
 
 	// Request, answer and calls like it are parts of it.
 	for _, one := range []struct{ tab, says string }{{"Request", "call=…"}, {"Answer", "Content-Type: …"}, {"Similar", "2 calls between"}} {
-		o.pressOn(one.tab, `[...document.querySelectorAll('#way [role=tab]')].find(t => t.innerText.startsWith(`+js(one.tab)+`))`)
-		o.until(one.tab+" is shown", `document.querySelector('#way [role=tabpanel]:not([hidden])').innerText.includes(`+js(one.says)+`)`)
+		o.part(one.tab, one.says)
 		o.accessible()
 	}
 	o.hides("call=2")
