@@ -122,9 +122,11 @@ func (s *segment) advance() {
 	}
 }
 
-// clear makes a segment's memory that of a new one. The file is renamed in
-// between, so that no moment has old records under a new name.
+// clear makes a segment's memory that of a new one; the magic goes first, so
+// that what a kill leaves of it is known to be nobody's. The file is renamed
+// before it is signed again, so that no moment has old records under a new name.
 func (s *segment) clear() {
+	(*atomic.Uint64)(unsafe.Pointer(&s.mem[inMagic])).Store(0)
 	clear(s.mem[:headerBytes])
 	clear(s.mem[headerBytes : headerBytes+int(s.taken())*recordBytes])
 }

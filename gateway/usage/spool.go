@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -162,7 +163,7 @@ func (s *Spool) takeUp() error {
 		name := filepath.Base(path)
 		seg, folds, err := reopen(s.options.Dir, name, s.options.Environment)
 		if errors.Is(err, errUnusable) {
-			if !blank(path) {
+			if !unsigned(path) {
 				s.gone.Add(1)
 				s.options.Log.Warn("a file of usage cannot be read and is dropped; at least one call is not counted", "file", name, "error", err)
 			}
@@ -205,10 +206,17 @@ func modified(path string) string {
 	return info.ModTime().UTC().Format("20060102150405.000000000")
 }
 
-// blank reports whether a file holds nothing: it was being made.
-func blank(path string) bool {
-	raw, err := os.ReadFile(path)
-	return err == nil && len(strings.Trim(string(raw), "\x00")) == 0
+// unsigned reports whether a file was being made, or made ready again: whatever
+// its records hold, a call that is in it counts elsewhere, or not at all.
+func unsigned(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	var head [len(magic)]byte
+	_, err = io.ReadFull(file, head[:])
+	return head == [len(magic)]byte{} && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // Take gives a call its slot. What it is given is copied.
@@ -364,11 +372,11 @@ func (s *Spool) fresh() *segment {
 		return nil
 	}
 	s.failed = false
-	return s.blank(name, mem)
+	return s.segment(name, mem)
 }
 
-// blank returns the segment of empty memory.
-func (s *Spool) blank(name string, mem []byte) *segment {
+// segment returns that of empty memory.
+func (s *Spool) segment(name string, mem []byte) *segment {
 	places := uint32((len(mem) - headerBytes) / recordBytes)
 	return &segment{name: name, mem: mem, number: s.number, spool: s.id, places: places, slots: make([]atomic.Uint32, places)}
 }
@@ -403,7 +411,7 @@ func (s *Spool) again(seg *segment) *segment {
 	if err := os.Rename(filepath.Join(s.options.Dir, seg.name), filepath.Join(s.options.Dir, name)); err != nil {
 		return nil
 	}
-	return s.blank(name, seg.mem)
+	return s.segment(name, seg.mem)
 }
 
 // ID names this run of the spool.
