@@ -114,8 +114,12 @@ func (c *fullCall) end() {
 	f.mu.Lock()
 	delete(f.live, c)
 	f.mu.Unlock()
-	if c.conn.http2 != nil && c.served && c.r.Context().Err() == nil { // a call that was reset earns nothing
-		c.conn.http2.answered()
+	if h := c.conn.http2; h != nil {
+		if c.r.Context().Err() != nil { // a call that was reset earns nothing
+			h.cutOff()
+		} else if c.served {
+			h.answered()
+		}
 	}
 	c.served, c.whole = false, false
 	c.mu.Lock()

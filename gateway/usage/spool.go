@@ -49,7 +49,7 @@ type Spool struct {
 	lock    *os.File // nil where a full disk has no room for one
 
 	lanes  []lane
-	spares chan *segment
+	spares stack         // segments ready for calls
 	wake   chan struct{} // a spare was taken; capacity 1
 	gone   atomic.Uint64 // calls given up before, and records that could not be read
 
@@ -57,7 +57,7 @@ type Spool struct {
 	moved map[Slot]Slot // where slots were moved to
 
 	mu     sync.Mutex // guards what follows; calls do not take it
-	all    []*segment // oldest first, spares among them
+	all    []*segment // as they were made, spares among them
 	kept   *segment   // to add up into when there is no room for another
 	number uint64     // of the newest
 	folded uint64     // calls that were added up
@@ -106,7 +106,7 @@ func Open(o Options) (*Spool, error) {
 	limit := max(int(o.Bytes/o.SegmentBytes), 4)
 	s := &Spool{
 		options: o, limit: limit, lanes: make([]lane, lanes),
-		spares: make(chan *segment, max(lanes+moreSpares, limit/keptShare)), wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
+		spares: stack{most: max(lanes+moreSpares, limit/keptShare)}, wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
 	}
 	_, _ = rand.Read(s.id[:]) // never returns an error
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -259,13 +259,12 @@ func (s *Spool) rotate(l *lane, full *segment) bool {
 		return true
 	}
 	s.nudge()
-	select {
-	case fresh := <-s.spares:
-		l.current.Store(fresh)
-		return true
-	default:
+	fresh := s.spares.pop()
+	if fresh == nil {
 		return false
 	}
+	l.current.Store(fresh)
+	return true
 }
 
 func (s *Spool) nudge() {
@@ -333,7 +332,7 @@ func (s *Spool) refill() {
 	if s.kept == nil {
 		s.kept = s.fresh()
 	}
-	for len(s.spares) < len(s.lanes)+moreSpares && s.kept != nil {
+	for s.spares.len() < len(s.lanes)+moreSpares && s.kept != nil {
 		if len(s.all)+1 >= s.limit {
 			if !s.fold() {
 				return
@@ -351,12 +350,11 @@ func (s *Spool) refill() {
 	}
 }
 
-// spare makes a segment ready for calls. mu is held, which keeps the channel
-// from filling up meanwhile.
+// spare makes a segment ready for calls. mu is held.
 func (s *Spool) spare(seg *segment) {
 	seg.sign(s.options.Environment, nil)
 	s.all = append(s.all, seg)
-	s.spares <- seg
+	s.spares.push(seg)
 }
 
 // fresh makes a segment, nil where the disk has no room. mu is held.
@@ -387,7 +385,7 @@ func (s *Spool) drop(seg *segment) {
 	s.all = slices.DeleteFunc(s.all, func(other *segment) bool { return other == seg })
 	seg.finished = true
 	whole := int64(len(seg.mem)) == s.options.SegmentBytes
-	if whole && seg.slots != nil && (s.kept == nil || len(s.spares) < cap(s.spares)) {
+	if whole && seg.slots != nil && (s.kept == nil || s.spares.len() < s.spares.most) {
 		if again := s.again(seg); again != nil {
 			if s.kept == nil {
 				s.kept = again
