@@ -182,6 +182,7 @@ func (n *Node) endExplain(ex *policy.Exchange, status int, err error) {
 	if grant, sub := ex.Caller.Grant, ex.Caller.Subscription; grant != nil && (sub != nil || grant.Tenant.String() == x.Token.Tenant) {
 		out.Application = grant.Name
 		if sub != nil {
+			out.SubscriptionUUID = sub.ID.String()
 			if terms := sub.Terms.Load(); terms != nil {
 				out.Plan = terms.Name
 			}

@@ -60,6 +60,16 @@ func (s ChainStep) Runs() bool { return !s.Policy.Off && !s.Replaced }
 // leaves its policies out; operation is one of the draft's, "" is any that asks
 // for a credential and has no policies of its own.
 func (c *Catalog) Chain(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environmentSlug, operation string) ([]ChainStep, error) {
+	return c.chainOf(ctx, actor, tenant, version, 0, environmentSlug, operation)
+}
+
+// RevisionChain is Chain of one of the version's revisions, by its number.
+func (c *Catalog) RevisionChain(ctx context.Context, actor apim.Actor, tenant, version apim.ID, revision int, environmentSlug, operation string) ([]ChainStep, error) {
+	return c.chainOf(ctx, actor, tenant, version, revision, environmentSlug, operation)
+}
+
+// chainOf is of a revision, or with 0 of the draft.
+func (c *Catalog) chainOf(ctx context.Context, actor apim.Actor, tenant, version apim.ID, revision int, environmentSlug, operation string) ([]ChainStep, error) {
 	if err := c.Authz.Somewhere(ctx, actor, tenant, apim.Read, apim.ObjectAPI); err != nil {
 		return nil, err
 	}
@@ -71,6 +81,13 @@ func (c *Catalog) Chain(ctx context.Context, actor apim.Actor, tenant, version a
 		}
 		if err := c.allowVersion(ctx, tx.Tenant(tenant), actor, apim.Read, v.API); err != nil {
 			return err
+		}
+		if revision > 0 {
+			r, err := tx.Tenant(tenant).Revision(ctx, v.ID, revision)
+			if err != nil {
+				return err
+			}
+			v.Runtime = r.Runtime
 		}
 		var settings *apim.EnvironmentSettings
 		if environmentSlug != "" {

@@ -102,6 +102,21 @@ limit rate_limit version 1 policies[1]`},
 			}
 		})
 	}
+	// A revision keeps the chain that it was published with.
+	p.publish(v)
+	v = p.draft(v, manager.DraftChange{Policies: &[]apim.Policy{}, Limits: &[]apim.RateLimit{}})
+	kinds := func(steps []manager.ChainStep) (out []string) {
+		for _, s := range steps {
+			out = append(out, s.Policy.Kind)
+		}
+		return out
+	}
+	if draft, first := kinds(must[[]manager.ChainStep](t)(p.catalog.Chain(ctx, p.provider, p.shop.ID, v.ID, "", ""))),
+		kinds(must[[]manager.ChainStep](t)(p.catalog.RevisionChain(ctx, p.provider, p.shop.ID, v.ID, 1, "", ""))); len(draft) != 4 || len(first) != 7 {
+		t.Errorf("the draft has %v, want 4; its first revision %v, want 7", draft, first)
+	}
+	refused(t, last(p.catalog.RevisionChain(ctx, p.provider, p.shop.ID, v.ID, 9, "", "")), apim.NotFound)
+
 	_, err := p.catalog.Chain(ctx, p.provider, p.shop.ID, v.ID, "production", "nothing")
 	refused(t, err, apim.NotFound)
 	_, err = p.catalog.Chain(ctx, p.provider, p.shop.ID, v.ID, "moon", "")

@@ -31,6 +31,7 @@ type Explained struct {
 type Remedy struct {
 	Code string // what it is about: the refusal's code
 	Text string // one sentence
+	API  string // the version that it is about, where that is not the one that was called: "demo/orders v1"
 }
 
 // MintExplainToken makes a token, good for five minutes, that shows the ways of
@@ -185,7 +186,7 @@ func remedies(x entry.Explanation) []Remedy {
 	if x.Code == "" {
 		return nil
 	}
-	one := func(text string) []Remedy { return []Remedy{{x.Code, text}} }
+	one := func(text string) []Remedy { return []Remedy{{Code: x.Code, Text: text}} }
 	app := x.Application
 	if app == "" {
 		app = "the application"
@@ -253,13 +254,13 @@ func nearest(x entry.Explanation) []Remedy {
 		}
 		switch {
 		case c.Route == "":
-			out = append(out, Remedy{x.Code, "The address of " + c.API + ": " + c.Detail})
+			out = append(out, Remedy{x.Code, "The address of " + c.API + ": " + c.Detail, c.API})
 		case x.Code == "no_route" || c.Reason == "method":
-			out = append(out, Remedy{x.Code, c.Route + ": " + c.Detail})
+			out = append(out, Remedy{x.Code, c.Route + ": " + c.Detail, c.API})
 		}
 	}
 	if len(out) == 0 {
-		out = []Remedy{{x.Code, "A published version that is mounted at this address in " + x.Environment}}
+		out = []Remedy{{Code: x.Code, Text: "A published version that is mounted at this address in " + x.Environment}}
 	}
 	return out
 }

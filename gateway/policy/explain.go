@@ -286,7 +286,7 @@ func (r *LimitReports) explain(by string, one *limit) string {
 		}
 		text += ": " + strconv.FormatInt(rep.remaining, 10) + " left"
 		if !rep.admitted {
-			text += "; the next call is let through in " + roundUp(time.Duration(rep.retry)).String()
+			text += "; the next call is let through in " + roundUp(time.Duration(rep.retry)).String() + ", as this node counts, which counts alone"
 		}
 	}
 	return text

@@ -119,6 +119,9 @@ type Explanation struct {
 	Operation   string `json:"operation,omitempty"`
 	Application string `json:"application,omitempty"` // the caller's name, where the token may know it
 	Plan        string `json:"plan,omitempty"`
+	// SubscriptionUUID is the one that the call was counted for, or that was not
+	// enough for it.
+	SubscriptionUUID string `json:"subscription_uuid,omitempty"`
 
 	Status      int              `json:"status"`
 	Code        string           `json:"code,omitempty"`   // of a refusal

@@ -57,13 +57,13 @@ func TestExplainShowsTheWayOfACall(t *testing.T) {
 	other.ID, other.Path = "o1", "/somebody/else"
 	s.catalog.Ways = ways{s.limited(acme), other}
 
-	list := b.get("/t/acme/explain").shows(http.StatusOK, "Try a call and explain it", "429", "/acme/orders/v1/orders", "Limits of the plan", "No call is open").hides("/somebody/else")
+	list := b.get("/t/acme/explain").shows(http.StatusOK, "Try a call and explain it", "429", "/acme/orders/v1/orders", "Limits of the plan", "1 call of the last 30 minutes").hides("/somebody/else")
 	list.has(`hx-trigger="load delay:1s"`, `Checkout &lt;b&gt;`)
 	b.get("/t/acme/explain?call=a1").shows(http.StatusOK,
-		"Stopped at 2 · Limits of the plan", "Too many calls. Call again in 1 s.", "Policy chain of acme/orders v1 r3", "0 – 97 µs",
-		"1 · API key", "58 µs", "3 · Rate limit", "not reached", "Upstream", "not called", "429, 212 bytes", "14 µs",
+		"Stopped at Limits of the plan", "Too many calls. Call again in 1 s.", "Policy chain of acme/orders v1 r3", "0 – 97 µs",
+		"API key", "58 µs", "Rate limit", "not reached", "Upstream", "not called", "429, 212 bytes", "14 µs",
 		"What would have let it through", "Waiting, or a higher limit: 100 calls in 1s: 0 left", "GET /orders", "this is the method GET", "gw-1", "#12", "req-7")
-	b.get("/t/acme/explain?call=o1").shows(http.StatusOK, "No call is open").hides("/somebody/else")
+	b.get("/t/acme/explain?call=o1").shows(http.StatusOK, "This call is not kept any more").hides("/somebody/else")
 
 	b.post("/t/acme/explain", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusConflict, "has no gateway node yet that could explain a call")
 	b.post("/t/acme/explain", "do", "call", "version", "orders/v1", "method", "GET", "path", "/x", "headers", "no colon").shows(http.StatusUnprocessableEntity).fieldError("headers")
@@ -89,8 +89,8 @@ func TestExplainShowsTheStepsOfTheAnswer(t *testing.T) {
 	refused.Steps = []entry.ExplainedStep{{Step: "json_body", Stage: "shape", Outcome: entry.ExplainRefused, Code: refused.Code}}
 	s.catalog.Ways = ways{x, refused}
 	b.get("/t/acme/explain?call=a2").shows(http.StatusOK, "A body of a media type that is taken here: The body is not JSON.").has(`href="/t/acme/policies/json_body"`)
-	text := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "4 · Compression", "Sets Content-Encoding", "7.0 µs", "5 · CORS, answer", "Sets Vary", "4.0 µs").text()
-	if upstream, compress := strings.Index(text, "Upstream not called"), strings.Index(text, "4 · Compression"); upstream < 0 || upstream > compress {
+	text := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Compression", "Sets Content-Encoding", "7.0 µs", "CORS, answer", "Sets Vary", "4.0 µs").text()
+	if upstream, compress := strings.Index(text, "Upstream not called"), strings.Index(text, "Compression"); upstream < 0 || upstream > compress {
 		t.Errorf("the upstream stands at %d and what comes after it at %d: %s", upstream, compress, text)
 	}
 }
@@ -114,10 +114,10 @@ func TestAnExplainedCallIsLinkedComparedAndMadeAgain(t *testing.T) {
 		call("a3", "GET", "list_orders", "/acme/orders/v1/three", 200), call("a4", "POST", "add_order", "/acme/orders/v1/four", 429), keyed, away,
 	}
 	// Somebody else finds the call by its link, whichever environment they work in.
-	open := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Copy link", "/t/acme/explain?call=a1&in=production", "1 similar call", "Replay")
+	open := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Copy link", "/t/acme/explain?call=a1&in=production", "Similar 1", "Replay").has("call=a2")
 	open.hides("Fill in and call again")
 	// Calls like it are those of the same route and status.
-	b.get("/t/acme/explain?call=a1&like=a1").shows(http.StatusOK, "Calls like GET list_orders answered 429", "Show all").has("call=a2").hides("/three", "/four", "/orders/7")
+	b.get("/t/acme/explain?call=a1&like=a1").shows(http.StatusOK, "Like GET list_orders answered 429", "2 of 5 calls").has("call=a2").hides("/three", "/four", "/orders/7")
 	// What is not known of a call, and what changes something, a person fills in.
 	b.get("/t/acme/explain?call=b1").shows(http.StatusOK, "Fill in and call again").hides("Replay")
 	b.get("/t/acme/explain?call=a4").shows(http.StatusOK, "Fill in and call again").hides("Replay")

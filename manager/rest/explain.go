@@ -43,6 +43,9 @@ type explanation struct {
 	Operation   string  `json:"operation,omitempty"`
 	Application string  `json:"application,omitempty"`
 	Plan        string  `json:"plan,omitempty"`
+	// Subscription is the one that the call was counted for, or that was not
+	// enough for it.
+	Subscription apim.ID `json:"subscription,omitempty"`
 
 	Status        int              `json:"status"`
 	Code          string           `json:"code,omitempty"`
@@ -99,6 +102,9 @@ func explanationOf(x manager.Explained) explanation {
 	}
 	if x.VersionUUID != "" {
 		out.Version = apim.ID(apim.PrefixVersion + "_" + x.VersionUUID)
+	}
+	if x.SubscriptionUUID != "" {
+		out.Subscription = apim.ID(apim.PrefixSubscription + "_" + x.SubscriptionUUID)
 	}
 	return out
 }

@@ -244,7 +244,9 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/explain?version=parcels/v1&refused", prepare: func(b *tab) {
 			b.fill("Headers", "X-API-Key: mistyped")
 			b.follow("Call and explain")
-			b.sees("Stopped at 2 · API key", "What would have let it through", "not reached", "credential_invalid")
+			b.sees("Stopped at step 2, API key", "What would have let it through", "not reached")
+			b.part("Answer", "credential_invalid")
+			b.part("Explain", "not reached")
 			if text := b.run(`document.querySelector('#way').innerText`); strings.Contains(text, "mistyped ") {
 				b.t.Error("the way shows a header's value")
 			}
@@ -252,9 +254,9 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		{path: "/t/demo/explain?version=parcels/v1&passed", prepare: func(b *tab) {
 			b.fill("Headers", "X-API-Key: "+w.portico.Key)
 			b.follow("Call and explain")
-			b.sees("Let through; the upstream answered 200", "over a", "The answer")
+			b.sees("Let through; the upstream answered 200", "over a", "Answer")
 		}},
-		{path: "/t/demo/explain?wrong", prepare: func(b *tab) {
+		{path: "/t/demo/explain?version=parcels/v1&wrong", prepare: func(b *tab) {
 			b.fill("Path", "/another/tenant/v1")
 			b.follow("Call and explain")
 			b.sees("Lies below none of this version's mounts")

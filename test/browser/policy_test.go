@@ -160,7 +160,8 @@ func TestOperationsPolicyIsChosenAndTried(t *testing.T) {
 	o.visit(page + "?operation=getMuseumHours&policy=o0")
 	o.follow("Try a call and see its way")
 	o.follow("Call and explain")
-	o.sees("Stopped at", "Rate limit", "rate_limited")
+	o.sees("Stopped at step", "Rate limit")
+	o.part("Answer", "rate_limited")
 	o.quiet()
 }
 

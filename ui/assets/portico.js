@@ -8,14 +8,19 @@
 
   // ── dialogs: data-auto opens on arrival, data-open by id, data-close closes ──
   const show = d => {
+    if (d?.open && d.matches('.drawer')) enter(d);
     if (!d || d.open) return;
     d.opener = document.activeElement;
     d.dataset.auto === 'show' || d.classList.contains('drawer') ? d.show() : d.showModal();
     (d.querySelector('[autofocus]') ?? d.querySelector('input:not([type=hidden]),select,textarea'))?.focus();
   };
+  // A drawer comes open. The address that it leaves is the list's; its row gets the focus.
+  const enter = d => d.contains(document.activeElement) || $('.dlg-nav [href]', d)?.focus({ preventScroll: true });
   const close = d => {
+    const list = d.matches('.drawer') && $('.dlg-nav [data-close]', d), row = d.dataset.rowId && document.getElementById(d.dataset.rowId);
     d.close();
-    d.opener?.isConnected && d.opener.focus();
+    if (list) history.replaceState(history.state, '', list.href);
+    (row || (d.opener?.isConnected ? d.opener : null))?.focus();
     if (d.closest('#dialogs')) d.remove();
   };
   const arrive = node => {
@@ -114,7 +119,7 @@
     box.style.right = 'auto';
     box.style.top = `${at.bottom + h > innerHeight ? Math.max(8, at.top - h) : at.bottom}px`;
   };
-  document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) place(e.target); }, true);
+  document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) { place(e.target); $('.menu-form select', e.target)?.focus(); } }, true);
   document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
 
   // ── columns of a colonnade are dragged to another's place ──
@@ -213,7 +218,7 @@
       return;
     }
     const menu = e.target.closest?.('details[data-menu][open]');
-    if (menu && /^Arrow(Up|Down)$/.test(e.key)) {
+    if (menu && !typing(e.target) && /^Arrow(Up|Down)$/.test(e.key)) {
       const all = $$('.menu :is(a,button)', menu), at = all.indexOf(document.activeElement);
       e.preventDefault();
       all[(at + (e.key === 'ArrowDown' ? 1 : all.length - 1)) % all.length]?.focus();
