@@ -83,7 +83,7 @@ func TestImportIntoAnAPIThatIsThere(t *testing.T) {
 	}
 	b.post(strings.Split(a.path, "?")[0]+"/check", "api", id[1], "label", "v2").shows(http.StatusOK, "Adds a draft v2 to Orders", "/acme/orders/v2")
 	b.post(a.path, "api", id[1], "label", "v1", "server", "https://orders.internal.example/v1", "access", "document").
-		shows(http.StatusOK, "unpublished changes", "Publish r2", "r1 in production")
+		shows(http.StatusOK, "1 unpublished change", "Publish r2", "r1 in production")
 }
 
 func TestPublishPressedTwiceIsOneRevision(t *testing.T) {

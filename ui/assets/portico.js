@@ -24,6 +24,7 @@
     if (node.matches?.('.toast')) expire(node);
     $$('.toast', node).forEach(expire);
     $$('.range', node).forEach(fill);
+    $$('.cols', node).forEach(l => stop($('[aria-selected=true]', l) ?? $('.col', l)));
     reach();
   };
   // What scrolls sideways must be reachable by keyboard; what does not needs no stop.
@@ -117,6 +118,21 @@
   document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) place(e.target); }, true);
   document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
 
+  // ── columns of a colonnade are one stop for the tab key; arrows go on from there ──
+  const stop = col => $$('.col', col.closest('.cols')).forEach(c => { c.tabIndex = c === col ? 0 : -1; });
+  const along = e => {
+    const list = e.target.closest?.('.cols');
+    if (!list || e.metaKey || e.ctrlKey || e.altKey) return;
+    const all = $$('.col', list), at = all.indexOf(e.target);
+    const next = { Home: 0, End: all.length - 1, ArrowLeft: Math.max(0, at - 1), ArrowRight: Math.min(all.length - 1, at + 1) }[e.key];
+    if (e.key === ' ') { e.preventDefault(); e.target.click(); }
+    if (next === undefined) return;
+    e.preventDefault();
+    stop(all[next]);
+    all[next].focus();
+    all[next].scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  };
+
   // ── columns of a colonnade are dragged to another's place ──
   let dragged = null;
   const landing = e => {
@@ -200,6 +216,8 @@
     const key = shortcut(e), tabs = e.target.closest?.('[role=tablist]');
     if (e.target.matches?.('[data-palette]')) { palette(e); if (e.defaultPrevented) return; }
     if (key === 'mod+k' && $('#palette')) { e.preventDefault(); show($('#palette')); return; }
+    along(e);
+    if (e.defaultPrevented) return;
     if (tabs && /^(Arrow(Left|Right)|Home|End)$/.test(e.key)) {
       const all = $$('[role=tab]', tabs), at = all.indexOf(e.target);
       e.preventDefault();
