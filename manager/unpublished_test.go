@@ -32,7 +32,7 @@ func testDraftSaysWhatIsUnpublished(t *testing.T, place postgres.Place) {
 		Public: map[string]bool{"list_orders": true}, Off: map[string]bool{"create_order": true},
 		Limits:        &[]apim.RateLimit{{Requests: 5, Period: time.Second, By: "address"}},
 		Policies:      &[]apim.Policy{{Kind: "cors", Config: json.RawMessage(`{"origins":["https://a.example"]}`)}},
-		RoutePolicies: map[string][]apim.Policy{"list_orders": {{Kind: "cache", Config: json.RawMessage(`{"ttl_ms":5000}`)}}},
+		RoutePolicies: map[string][]apim.Policy{"list_orders": {{Kind: "cache", Config: json.RawMessage(`{"default_ttl_ms":5000}`)}}},
 	})
 	got := map[string]string{}
 	for _, c := range changes() {
