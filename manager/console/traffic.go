@@ -221,6 +221,9 @@ func bandCharts(names []string, sides []apim.SplitSide) []ui.ChartView {
 }
 
 func durationText(d time.Duration) string {
+	if d > 0 && d < 50*time.Microsecond {
+		return "< 0.1 ms"
+	}
 	if d < 10*time.Millisecond {
 		return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + " ms"
 	}
@@ -383,6 +386,10 @@ func (h *Console) moveTraffic(v *visit) error {
 	to := back(f)
 	if to == rootPath {
 		to = v.links.version(d.API.Slug, d.Version.Label, "traffic")
+	}
+	if part == "share" || part == "steps" {
+		v.c.Redirect(http.StatusSeeOther, withChange(to, change)) // of that page a script takes the panel alone
+		return nil
 	}
 	return v.redirect(withChange(to, change))
 }

@@ -57,7 +57,7 @@ func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 	counts := b.get(at+"/counts").shows(http.StatusOK, "1,000", "1.00 %", "200", "10.00 %", "As counted by 1 node")
 	counts.has(`class="num badc">10.00 %`, `class="num okc">16 ms`, `class="num badc">261 ms`)
 	counts.has(`class="num ">61 ms`, `class="num ">129 ms`) // what it is beside has no colour
-	counts.shows(http.StatusOK, "How long calls to r1 took", "90 %")
+	counts.shows(http.StatusOK, "How long the calls took", "90 %")
 	counts.has(`aria-label="r1: half of its calls took at most 61 ms, 99 of 100 at most 129 ms"`)
 	b.post(at+"/mirror", "urls", "https://mirror.internal.example", "share", "5", "body", "64", "concurrency", "8", "all", "on").shows(http.StatusOK, "5 % of the calls are mirrored")
 	b.post(at+"/end").shows(http.StatusOK, "The split is over", "All calls go to what is live")

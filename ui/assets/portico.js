@@ -256,6 +256,8 @@
     const b = e.detail.requestConfig?.triggeringEvent?.submitter ?? e.detail.elt;
     if (b.matches?.('.btn')) { b.setAttribute('aria-busy', 'true'); e.detail.xhr.busy = b; }
   });
+  // htmx copies attributes between elements of one id, and the policy of the page allows no style.
+  document.addEventListener('htmx:beforeSwap', e => $$('.range[style]', e.detail.target).forEach(r => r.removeAttribute('style')));
   document.addEventListener('htmx:afterRequest', e => e.detail.xhr?.busy?.removeAttribute('aria-busy'));
   document.addEventListener('htmx:load', e => arrive(e.detail.elt));
   document.addEventListener('htmx:oobAfterSwap', e => arrive(e.detail.target));
