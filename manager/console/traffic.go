@@ -159,9 +159,10 @@ func sideOf(name string, s apim.SplitSide, than *apim.SplitSide) sideView {
 const fewCalls = 20
 
 // quicker colours a time beside another's, where they differ by more than a
-// twentieth.
+// twentieth and it can be read.
 func quicker(took, than time.Duration) string {
 	switch apart := than / 20; {
+	case durationText(took) == durationText(than):
 	case took < than-apart:
 		return "okc"
 	case took > than+apart:

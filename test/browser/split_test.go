@@ -156,8 +156,10 @@ func TestVersionPageShowsItsTraffic(t *testing.T) {
 	if folder := shotsFolder(); folder != "" {
 		for name, width := range map[string]int64{"wide": 1440, "narrow": 390} {
 			for _, theme := range []string{"light", "dark"} {
-				o.sized(width, map[string]int64{"wide": 1500, "narrow": 4200}[name])
 				o.theme(theme)
+				o.visit(page)
+				o.sized(width, map[string]int64{"wide": 1500, "narrow": 2600}[name])
+				o.until("it is at the top", `scrollY === 0`)
 				o.shot(folder, "version-"+name+"-"+theme)
 			}
 		}
