@@ -279,7 +279,7 @@ func TestRoutesShowHowMuchTheyAreCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := b.get(page).shows(http.StatusOK, "req/s", "≤ 25 ms").hides("no calls in ten minutes")
-	if n := strings.Count(a.body, "≤ 25 ms"); n != 1 {
+	if n := strings.Count(a.body, ">≤ 25 ms<"); n != 1 {
 		t.Errorf("got %d routes with a time, want the one that was called", n)
 	}
 

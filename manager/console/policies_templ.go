@@ -1511,12 +1511,12 @@ func environmentColonnade(p environmentPoliciesPage) ui.ColonnadeView {
 }
 
 // pillarOf is a step as a column.
-// timeText is a step's stage, and how long it takes where that is known.
+// timeText is how long a step takes, where that is known, or its stage.
 func timeText(s stepView) string {
 	if s.Took == "" {
 		return s.Note
 	}
-	return s.Stage + " · " + s.Took
+	return s.Took
 }
 
 func pillarOf(s stepView) ui.Pillar {

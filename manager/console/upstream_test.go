@@ -89,7 +89,7 @@ func TestTargetsAreCheckedNow(t *testing.T) {
 		t.Errorf("got %d checks, want one", n)
 	}
 	// One alone: what was found of others before is not said again.
-	a = b.post(page+"/targets/check", "target", "https://two.internal.example").shows(http.StatusOK, "status 503, after 0.8 ms").hides("well, in")
+	b.post(page+"/targets/check", "target", "https://two.internal.example").shows(http.StatusOK, "status 503, after 0.8 ms").hides("well, in")
 	if n, target := s.nodes.checked(), s.nodes.target(); n != 2 || target != "https://two.internal.example" {
 		t.Errorf("got %d checks, the last of %q", n, target)
 	}

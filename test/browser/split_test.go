@@ -137,7 +137,7 @@ func TestVersionPageShowsItsTraffic(t *testing.T) {
 		}
 	}
 	o.sees("req/s", "Upstream path", "/openapi.yaml", "gateway's share", "the median of 1 explained call", "Check all now", "How long the calls took", "As counted by 1 node")
-	o.until("a step says what it costs", `/admit · [\d.]+ µs/.test(document.querySelector('#policy .cols').innerText)`)
+	o.until("a step says what it costs", `/[\d.]+ µs/.test(document.querySelector('#policy .cols').innerText)`)
 	o.until("a target shows how its times go", `document.querySelector('#targets .spark path')`)
 	o.arrives("what the node found of one target", func() { o.script(`document.querySelector('#targets form button[aria-label^="Check http"]').click()`) })
 	o.until("one target alone is told of", `document.querySelector('#targets').innerText.match(/can be connected to/g)?.length === 1`)
