@@ -44,7 +44,7 @@ func (n *Node) looked(ctx context.Context, l entry.Look) {
 	waiting, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	out := entry.Targets{Node: n.config.Node, Environment: n.config.Environment, Look: l.ID}
-	out.Upstreams, out.More = n.upstreams.Look(waiting, l.Version, l.Check, n.config.Now)
+	out.Upstreams, out.More = n.upstreams.Look(waiting, l, n.config.Now)
 	if err := n.config.Carrier.Looked(ctx, out); err != nil {
 		n.config.Log.Debug("how targets are was not told", "error", err)
 	}

@@ -43,6 +43,9 @@ func TestANodeSaysHowLongEachTargetTakes(t *testing.T) {
 			if one.Calls < 1 || one.Calls > 5 || one.MedianUS <= 0 || one.MedianUS > 5_000_000 || one.Why != "" || one.Checked != nil {
 				t.Errorf("got %+v, want the median of a few calls", one)
 			}
+			if len(one.Recent) != one.Calls || one.Recent[0][0] < one.Recent[len(one.Recent)-1][0] || one.Recent[0][0] > 60 || one.Recent[0][1] <= 0 {
+				t.Errorf("got %v, want these calls, the oldest first", one.Recent)
+			}
 		}
 		if s.targets[0].calls.Load() != 10 {
 			t.Errorf("the target got %d calls, want those of callers alone", s.targets[0].calls.Load())
@@ -82,6 +85,19 @@ func TestTargetsAreAskedAtOnceWhenToldTo(t *testing.T) {
 	said = s.looks(t, entry.Look{ID: "c", Version: s.api.Version})
 	if c := said.Upstreams[0].Targets[0].Checked; c == nil || c.At == 0 {
 		t.Errorf("got %+v, want what was found last", c)
+	}
+}
+
+func TestOneTargetAloneIsAskedWhenItIsNamed(t *testing.T) {
+	s := startSpread(t, 2, entry.Traffic{Health: entry.HealthCheck{Kind: "http", Path: "/demo", IntervalMS: 3_600_000, TimeoutMS: 5000, Healthy: 1, Unhealthy: 1}})
+	wait(t, "the first checks", func() bool { return s.targets[0].calls.Load() == 1 && s.targets[1].calls.Load() == 1 })
+	said := s.looks(t, entry.Look{ID: "a", Version: s.api.Version, Check: true, Target: s.targets[1].URL})
+	if first, second := s.targets[0].calls.Load(), s.targets[1].calls.Load(); first != 1 || second != 2 || len(said.Upstreams[0].Targets) != 2 {
+		t.Errorf("got %d and %d checks, want the second target alone asked again, and both told of", first, second)
+	}
+	s.looks(t, entry.Look{ID: "b", Version: s.api.Version, Check: true, Target: "http://nobody.example"})
+	if first, second := s.targets[0].calls.Load(), s.targets[1].calls.Load(); first != 1 || second != 2 {
+		t.Errorf("got %d and %d checks, want none for a target that is not there", first, second)
 	}
 }
 

@@ -112,6 +112,9 @@ type VersionDetail struct {
 	Subscribers int
 	Products    []apim.Product
 	Siblings    []VersionSummary // all versions of the API
+	// Changes are what the draft has and its newest revision has not; none before
+	// the first.
+	Changes []Unpublished
 }
 
 // DraftChange changes a version's draft. Nil fields stay.

@@ -71,7 +71,7 @@ type UpstreamHealths interface {
 	Upstreams(ctx context.Context, environment, version string) ([]apim.NodeUpstreams, error)
 	// Targets asks the nodes how a version's targets are, and waits for those that
 	// can be reached until ctx ends. With check they ask the targets first.
-	Targets(ctx context.Context, environment, version string, check bool) ([]apim.NodeTargets, error)
+	Targets(ctx context.Context, environment string, look entry.Look) ([]apim.NodeTargets, error)
 }
 
 // Explanations tells the ways of calls that gateway nodes were asked for lately.

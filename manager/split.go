@@ -126,7 +126,20 @@ func reportOf(s entry.Status, version apim.ID) (entry.SplitReport, bool) {
 }
 
 func side(b entry.BranchCounts) apim.SplitSide {
-	return apim.SplitSide{Calls: b.Calls(), Failed: b.Classes[5], P50: b.Quantile(0.5), P99: b.Quantile(0.99)}
+	return apim.SplitSide{Calls: b.Calls(), Failed: b.Classes[5], P50: b.Quantile(0.5), P99: b.Quantile(0.99), Bands: bands(b.Times)}
+}
+
+// bands adds up buckets, four to a power of two after the first, to the powers.
+func bands(times []uint64) []apim.SplitBand {
+	var out []apim.SplitBand
+	for i, n := range times {
+		at := (i + 3) / 4
+		for len(out) <= at {
+			out = append(out, apim.SplitBand{Below: entry.LatencyBound(4 * len(out))})
+		}
+		out[at].Calls += n
+	}
+	return out
 }
 
 // splitOf returns a version's split, an empty one for none.

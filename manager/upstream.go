@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/manager/store"
 )
 
@@ -29,24 +30,31 @@ const (
 // Targets asks the nodes of an environment, the first when it is "", how long
 // the targets of a version take, and what was last found of them.
 func (c *Catalog) Targets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeTargets, error) {
-	return c.targets(ctx, actor, tenant, version, environment, apim.Read, targetsFor)
+	return c.targets(ctx, actor, tenant, version, environment, apim.Read, targetsFor, entry.Look{})
 }
 
-// CheckTargets is Targets after each node has asked each target at once: by the
-// upstream's health check, or, where there is none, whether it can be connected
-// to. Who may publish the API may have it asked.
-func (c *Catalog) CheckTargets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeTargets, error) {
-	return c.targets(ctx, actor, tenant, version, environment, apim.Publish, checksFor)
+// CheckTargets is Targets after each node has asked each target at once, or the
+// one with this URL or address where it is not "": by the upstream's health check,
+// or, where there is none, whether it can be connected to. Who may publish the API
+// may have it asked.
+func (c *Catalog) CheckTargets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment, target string) ([]apim.NodeTargets, error) {
+	var check apim.Check
+	check.Length("target", target, 2000)
+	if err := check.Err(); err != nil {
+		return nil, err
+	}
+	return c.targets(ctx, actor, tenant, version, environment, apim.Publish, checksFor, entry.Look{Check: true, Target: target})
 }
 
-func (c *Catalog) targets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string, need apim.Verb, wait time.Duration) ([]apim.NodeTargets, error) {
+func (c *Catalog) targets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string, need apim.Verb, wait time.Duration, look entry.Look) ([]apim.NodeTargets, error) {
 	at, version, err := c.whereLive(ctx, actor, tenant, version, environment, need)
 	if err != nil || c.Health == nil {
 		return nil, err
 	}
+	look.Version = version.UUID()
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return c.Health.Targets(waiting, at, version.UUID(), need == apim.Publish)
+	return c.Health.Targets(waiting, at, look)
 }
 
 // whereLive checks that the actor may do what is needed to a version, and

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/manager/store"
 )
 
@@ -105,6 +106,68 @@ func (c *Catalog) Usage(ctx context.Context, actor apim.Actor, tenant apim.ID, f
 		return err
 	})
 	return out, err
+}
+
+// paceOf is over how many minutes it is said how much a version is called.
+const paceOf = 10 * time.Minute
+
+// Pace is how much a version is called in an environment, as far as its nodes'
+// usage has been counted.
+type Pace struct {
+	Calls
+	Of         time.Duration    // the time in which
+	Operations map[string]Calls // by operation; those that were not called are left out
+}
+
+// Calls are what was called in some time.
+type Calls struct {
+	Number    int64
+	PerSecond float64
+	// Within is how long 99 of 100 took at most: the end of the range of durations
+	// that the last of them is in. Zero: longer than what is told apart.
+	Within time.Duration
+}
+
+// Pace returns how much a version was called in the last ten minutes, and how
+// long that took.
+func (c *Catalog) Pace(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) (Pace, error) {
+	at, id, err := c.whereLive(ctx, actor, tenant, version, environment, apim.Read)
+	if err != nil {
+		return Pace{}, err
+	}
+	now := c.now()
+	from := now.Add(-paceOf).Truncate(time.Minute)
+	out := Pace{Of: now.Sub(from), Operations: map[string]Calls{}}
+	var lines []apim.Usage
+	err = c.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		lines, err = tx.Tenant(tenant).OperationUsage(ctx, apim.UsageFilter{Environment: at, Version: id, From: from})
+		return err
+	})
+	all := apim.Usage{Took: make([]int64, apim.UsageBuckets)}
+	for _, l := range lines {
+		out.Operations[l.Operation] = callsOf(l, out.Of)
+		all.Calls += l.Calls
+		for i, n := range l.Took {
+			all.Took[i] += n
+		}
+	}
+	out.Calls = callsOf(all, out.Of)
+	return out, err
+}
+
+func callsOf(u apim.Usage, of time.Duration) Calls {
+	out := Calls{Number: u.Calls, PerSecond: float64(u.Calls) / of.Seconds()}
+	timed, below := int64(0), int64(0)
+	for _, n := range u.Took {
+		timed += n
+	}
+	for i, bound := range entry.UsageBounds() {
+		if below += u.Took[i]; timed > 0 && below*100 >= timed*99 {
+			out.Within = time.Duration(bound) * time.Microsecond
+			break
+		}
+	}
+	return out
 }
 
 // Usage lists what the tenant's applications have called, by the minute, newest

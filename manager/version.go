@@ -79,8 +79,17 @@ func versionDetail(ctx context.Context, tx *store.Tx, v apim.Version) (VersionDe
 	if out.Products, err = t.ProductsWith(ctx, []apim.ID{v.ID}); err != nil {
 		return out, err
 	}
-	out.Subscribers, err = subscribers(ctx, t, out.Products)
-	return out, err
+	if out.Subscribers, err = subscribers(ctx, t, out.Products); err != nil {
+		return out, err
+	}
+	if v.Unpublished && v.Revision > 0 {
+		rev, err := t.Revision(ctx, v.ID, v.Revision)
+		if err != nil {
+			return out, err
+		}
+		out.Changes = unpublished(rev, v)
+	}
+	return out, nil
 }
 
 // subscribers counts the live subscriptions to products.

@@ -12,13 +12,14 @@ import (
 )
 
 // Look says how the targets of a version are; more is how many others there
-// are. With ask each is asked at once, by its health check, or whether it can be
-// connected to where there is none. Then it waits for what is found, and says of
-// those who have not answered when ctx ends that they did not.
-func (s *Set) Look(ctx context.Context, version string, ask bool, wall func() time.Time) (list []entry.UpstreamTargets, more int) {
+// are. Told to check, it has each asked at once, or the one that is named: by its
+// health check, or whether it can be connected to where there is none. Then it
+// waits for what is found, and says of those who have not answered when ctx ends
+// that they did not.
+func (s *Set) Look(ctx context.Context, l entry.Look, wall func() time.Time) (list []entry.UpstreamTargets, more int) {
 	s.mu.Lock()
 	var upstreams []*Upstream
-	for _, u := range s.byVersion[version] {
+	for _, u := range s.byVersion[l.Version] {
 		upstreams = append(upstreams, u)
 	}
 	s.mu.Unlock()
@@ -33,7 +34,7 @@ func (s *Set) Look(ctx context.Context, version string, ask bool, wall func() ti
 		states := make([]entry.TargetState, len(told))
 		for i, e := range told {
 			asking.Go(func() {
-				found, connected := u.checked(ctx, e, ask)
+				found, connected := u.checked(ctx, e, l.Check && (l.Target == "" || l.Target == e.target || l.Target == e.foundAt))
 				states[i] = u.state(e) // after it, which may have changed it
 				if !found.At.IsZero() {
 					at := wall().Add(-time.Since(found.At)).UnixMilli()
@@ -83,8 +84,12 @@ func (u *Upstream) checked(ctx context.Context, e *endpoint, ask bool) (f health
 func (u *Upstream) state(e *endpoint) entry.TargetState {
 	now := u.set.now.Load()
 	median, calls := e.balance.Latency(now)
-	return entry.TargetState{
+	out := entry.TargetState{
 		URL: e.target, Address: e.foundAt, Why: e.balance.Unfit(now),
-		MedianUS: median.Microseconds(), Calls: calls,
+		MedianUS: median.Microseconds(), Calls: len(calls),
 	}
+	for _, c := range calls {
+		out.Recent = append(out.Recent, entry.TargetCall{int64(c.Ago / time.Second), c.Took.Microseconds()})
+	}
+	return out
 }

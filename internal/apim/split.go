@@ -246,6 +246,17 @@ type SplitSide struct {
 	Failed uint64 // answered with 5xx
 	P50    time.Duration
 	P99    time.Duration
+	// Bands count the calls by how long they took, the quickest first. Each band
+	// ends at twice the time of the one before; those at the end are left out where
+	// nothing is in them.
+	Bands []SplitBand
+}
+
+// SplitBand is how many calls took less than Below, and not less than the band
+// before it says.
+type SplitBand struct {
+	Below time.Duration
+	Calls uint64
 }
 
 // FailedShare returns the share of calls that failed, 0 to 1.

@@ -145,8 +145,13 @@ type TargetState struct {
 	Why          string        // it gets no calls; "" when it does
 	Median       time.Duration // until an answer begins, of Calls
 	Calls        int           // some of those of the last five minutes
+	Recent       []TargetCall  // these, the oldest first
 	Check        TargetCheck   // the last one; its time is zero where there was none
 }
+
+// TargetCall is a call on a target that was timed: how long ago, and how long its
+// answer took to begin.
+type TargetCall struct{ Ago, Took time.Duration }
 
 // TargetCheck is what asking a target found.
 type TargetCheck struct {

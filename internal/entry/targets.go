@@ -7,6 +7,9 @@ type Look struct {
 	// Check has each target asked at once, by the upstream's health check, or
 	// whether it can be connected to where there is none.
 	Check bool `json:"check,omitempty"`
+	// Target is the one that a check is for, by its URL or by the address where it
+	// was found; "" is all.
+	Target string `json:"target,omitempty"`
 }
 
 // Targets is what a node says of a version's targets when it is told to look.
@@ -39,10 +42,16 @@ type TargetState struct {
 	// Calls, which are some of those of the last five minutes. 0: there are none.
 	MedianUS int64 `json:"median_us,omitempty"`
 	Calls    int   `json:"calls,omitempty"`
+	// Recent are these calls, the oldest first.
+	Recent []TargetCall `json:"recent,omitempty"`
 	// Checked is what the last health check found, or the one that was asked for;
 	// nil: there was none.
 	Checked *TargetCheck `json:"checked,omitempty"`
 }
+
+// TargetCall is a call on a target that was timed: how many seconds ago it was,
+// and how many microseconds its answer took to begin.
+type TargetCall [2]int64
 
 // TargetCheck is what asking a target found.
 type TargetCheck struct {

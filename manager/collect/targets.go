@@ -11,11 +11,11 @@ import (
 	"portico/internal/entry"
 )
 
-// Targets asks the nodes of an environment how the targets of a version, which
-// is a uuid, are; with check each node asks the targets first. It waits for the
+// Targets asks the nodes of an environment to look, and how targets are. It gives
+// the look its id. It waits for the
 // nodes that can be reached, until ctx ends; of those that have not answered by
 // then Answered is false.
-func (c *Collector) Targets(ctx context.Context, environment, version string, check bool) ([]apim.NodeTargets, error) {
+func (c *Collector) Targets(ctx context.Context, environment string, look entry.Look) ([]apim.NodeTargets, error) {
 	enrolled, err := c.enrolled(ctx, environment)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (c *Collector) Targets(ctx context.Context, environment, version string, ch
 		}
 		out = append(out, said)
 	}
-	look := entry.Look{ID: newLookID(), Version: version, Check: check}
+	look.ID = newLookID()
 	answers := make(chan entry.Targets, len(place))
 	if len(place) > 0 {
 		f.looks[look.ID] = answers
@@ -102,6 +102,9 @@ func upstreamTargets(t entry.Targets) []apim.UpstreamTargets {
 		one := apim.UpstreamTargets{Name: u.Upstream}
 		for _, s := range u.Targets {
 			state := apim.TargetState{URL: s.URL, Address: s.Address, Why: s.Why, Median: time.Duration(s.MedianUS) * time.Microsecond, Calls: s.Calls}
+			for _, r := range s.Recent {
+				state.Recent = append(state.Recent, apim.TargetCall{Ago: time.Duration(r[0]) * time.Second, Took: time.Duration(r[1]) * time.Microsecond})
+			}
 			if s.Checked != nil {
 				state.Check = apim.TargetCheck{
 					At: time.UnixMilli(s.Checked.At).UTC(), Took: time.Duration(s.Checked.TookUS) * time.Microsecond,

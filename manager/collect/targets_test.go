@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestNodesAreAskedHowTargetsAre(t *testing.T) {
 	s.looksAs(0, func(l entry.Look) []entry.UpstreamTargets {
 		asked <- l
 		return []entry.UpstreamTargets{{Upstream: "main", Targets: []entry.TargetState{{
-			URL: "http://a", Address: "10.0.0.1:80", Why: "check: status 503", MedianUS: 41_000, Calls: 7,
+			URL: "http://a", Address: "10.0.0.1:80", Why: "check: status 503", MedianUS: 41_000, Calls: 7, Recent: []entry.TargetCall{{60, 39_000}, {2, 41_000}},
 			Checked: &entry.TargetCheck{At: 1000, TookUS: 2500, Why: "check: status 503", Connected: true},
 		}, {URL: "http://b"}}}}
 	})
@@ -47,20 +48,19 @@ func TestNodesAreAskedHowTargetsAre(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var err error
-		if got, err = s.c.Targets(ctx, env, version, true); err != nil {
+		if got, err = s.c.Targets(ctx, env, entry.Look{Version: version, Check: true, Target: "http://a"}); err != nil {
 			t.Fatal(err)
 		}
 		return got[0].Answered
 	})
-	if l := <-asked; l.Version != version || !l.Check || l.ID == "" {
+	if l := <-asked; l.Version != version || !l.Check || l.Target != "http://a" || l.ID == "" {
 		t.Errorf("the node was told %+v", l)
 	}
 	want := apim.TargetState{
-		URL: "http://a", Address: "10.0.0.1:80", Why: "check: status 503", Median: 41 * time.Millisecond, Calls: 7,
+		URL: "http://a", Address: "10.0.0.1:80", Why: "check: status 503", Median: 41 * time.Millisecond, Calls: 7, Recent: []apim.TargetCall{{Ago: time.Minute, Took: 39 * time.Millisecond}, {Ago: 2 * time.Second, Took: 41 * time.Millisecond}},
 		Check: apim.TargetCheck{At: time.UnixMilli(1000).UTC(), Took: 2500 * time.Microsecond, Why: "check: status 503", Connected: true},
 	}
-	if len(got) != 3 || !got[0].Reachable || len(got[0].Upstreams) != 1 || got[0].Upstreams[0].Name != "main" || got[0].Upstreams[0].Targets[0] != want ||
-		got[0].Upstreams[0].Targets[1] != (apim.TargetState{URL: "http://b"}) {
+	if len(got) != 3 || !got[0].Reachable || len(got[0].Upstreams) != 1 || got[0].Upstreams[0].Name != "main" || !reflect.DeepEqual(got[0].Upstreams[0].Targets, []apim.TargetState{want, {URL: "http://b"}}) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	// One that can be reached and says nothing is waited for, one that is away is not.
@@ -71,7 +71,7 @@ func TestNodesAreAskedHowTargetsAre(t *testing.T) {
 	waitFor(t, "both to answer", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		got, err := s.c.Targets(ctx, env, version, false)
+		got, err := s.c.Targets(ctx, env, entry.Look{Version: version})
 		return err == nil && got[0].Answered && got[1].Answered && ctx.Err() == nil
 	})
 }

@@ -1,12 +1,15 @@
 package console_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"portico/internal/apim"
 	"portico/manager"
 )
 
@@ -83,7 +86,7 @@ func TestImportIntoAnAPIThatIsThere(t *testing.T) {
 	}
 	b.post(strings.Split(a.path, "?")[0]+"/check", "api", id[1], "label", "v2").shows(http.StatusOK, "Adds a draft v2 to Orders", "/acme/orders/v2")
 	b.post(a.path, "api", id[1], "label", "v1", "server", "https://orders.internal.example/v1", "access", "document").
-		shows(http.StatusOK, "unpublished changes", "Publish r2", "r1 in production")
+		shows(http.StatusOK, "1 unpublished change", "Publish r2", "r1 in production")
 }
 
 func TestPublishPressedTwiceIsOneRevision(t *testing.T) {
@@ -242,4 +245,58 @@ func TestOversizedFormsAreRefused(t *testing.T) {
 		shows(http.StatusRequestEntityTooLarge, "too large for a form; upload it as a file")
 	b.upload("/t/acme/import", "big.json", strings.Repeat(" ", 66<<20), "from", "upload").
 		shows(http.StatusRequestEntityTooLarge, "larger than").fieldError("file")
+}
+
+func TestUnpublishedChangesAreReviewed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	const page = "/t/acme/apis/orders/v1"
+	b.get(page).shows(http.StatusOK, "r1 in production").hides("unpublished change", "Review")
+	b.get(page+"/review").shows(http.StatusOK, "The draft is the same as r1")
+	b.post(page+"/upstream", "urls", "https://next.internal.example").shows(http.StatusOK, "1 unpublished change", "Review")
+	b.post(page+"/policies/limit", "requests", "5", "period", "second", "by", "address").shows(http.StatusOK, "2 unpublished changes")
+	b.get(page+"/review").shows(http.StatusOK, "What Publish r2 changes", "beside r1", "Upstream main", "https://orders.internal.example/v1 → https://next.internal.example", "Rate limit")
+}
+
+func TestRoutesShowHowMuchTheyAreCalled(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const page = "/t/acme/apis/orders/v1"
+	b.get(page).shows(http.StatusOK, "no calls in ten minutes", "Req / s")
+	detail, err := s.catalog.Version(t.Context(), system(), acme, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := detail.Version.Runtime.Routes[0]
+	took := make([]int64, apim.UsageBuckets)
+	took[4] = 1200
+	if _, err := s.catalog.Store.CountUsage(t.Context(), apim.UsagePiece{Environment: "production", Node: "n", Spool: "s", Segment: 1, To: 1, Lines: []apim.Usage{
+		{Minute: s.clock.Now().Add(-2 * time.Minute).Truncate(time.Minute), Version: version, Operation: first.Operation, Status: 200, Calls: 1200, Took: took},
+	}}, s.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	a := b.get(page).shows(http.StatusOK, "req/s", "≤ 25 ms").hides("no calls in ten minutes")
+	if n := strings.Count(a.body, ">≤ 25 ms<"); n != 1 {
+		t.Errorf("got %d routes with a time, want the one that was called", n)
+	}
+
+	for _, step := range []struct {
+		own   []apim.Policy
+		shown []string
+	}{
+		{[]apim.Policy{{Kind: "path", Config: json.RawMessage(`{"prefix":"/orders","replacement":"/list"}`)}}, []string{"Upstream path", "/v1/list"}},
+		{
+			[]apim.Policy{{Kind: "path", Config: json.RawMessage(`{"template":"/whole"}`)}, {Kind: "scopes", Config: json.RawMessage(`{"all":["orders:read"],"any":["a","b"]}`)}},
+			[]string{"Scope", "orders:read, a or b", "/v1/whole"},
+		},
+		{[]apim.Policy{{Kind: "key", Config: json.RawMessage(`{"header":"X-Other"}`)}}, []string{"Overrides 2"}},
+	} {
+		if _, err := s.catalog.UpdateDraft(t.Context(), system(), acme, version, manager.DraftChange{RoutePolicies: map[string][]apim.Policy{first.Operation: step.own}}); err != nil {
+			t.Fatal(err)
+		}
+		b.get(page).shows(http.StatusOK, step.shown...)
+	}
 }

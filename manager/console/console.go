@@ -91,6 +91,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 	get("/apis/:api/:version/definition", h.versionDefinition)
 	get("/apis/:api/:version/progress", h.versionProgress)
 	get("/apis/:api/:version/document", h.download)
+	get("/apis/:api/:version/review", h.review)
 	get("/apis/:api/:version/traffic", h.traffic)
 	get("/apis/:api/:version/traffic/counts", h.trafficCounts)
 	post("/apis/:api/:version/traffic/:verb", h.moveTraffic)

@@ -137,3 +137,38 @@ func TestExplainedTimesAreRead(t *testing.T) {
 	s.catalog.Ways = ways{x}
 	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "This call reached nothing of yours", "not yours")
 }
+
+// The columns of a chain say what the same steps took in calls that were
+// explained, where it is told which is which.
+func TestColumnsShowWhatStepsTake(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const page = "/t/acme/apis/orders/v1"
+	b.get(page).shows(http.StatusOK, "a request passes left to right").hides("gateway's share", "µs")
+	call := func(id string, key, upstream int64) entry.Explanation {
+		x := s.limited(acme.UUID())
+		x.ID, x.Revision, x.VersionUUID = id, 1, version.UUID()
+		detail, err := s.catalog.Version(t.Context(), system(), acme, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.APIUUID = detail.API.ID.UUID()
+		x.Steps = []entry.ExplainedStep{
+			{Step: "route", Outcome: entry.ExplainPassed, TookNS: 6_000},
+			{Step: "key", Stage: "identify", Outcome: entry.ExplainPassed, AtNS: 6_000, TookNS: key},
+			{Step: "grant", Stage: "authorize", Outcome: entry.ExplainSkipped},
+			{Step: "upstream", Outcome: entry.ExplainPassed, AtNS: upstream, TookNS: 90_000},
+			{Step: "key", Stage: "answer", Outcome: entry.ExplainPassed, TookNS: 777_000}, // its word about the answer is another step
+		}
+		return x
+	}
+	earlier := call("old", 999_000, 999_000)
+	earlier.Revision = 7 // not what is live
+	twice := call("twice", 500_000, 40_000)
+	twice.Steps = append(twice.Steps, entry.ExplainedStep{Step: "key", Stage: "identify", Outcome: entry.ExplainPassed, TookNS: 1})
+	s.catalog.Ways = ways{call("a", 58_000, 30_000), call("b", 61_000, 41_000), call("c", 90_000, 44_000), earlier, twice}
+	a := b.get(page).shows(http.StatusOK, "gateway's share 41 µs, the median of 4 explained calls", "61 µs", "authorize").hides("999 µs", "500 µs", "777 µs")
+	a.has(`role="listbox" aria-orientation="horizontal"`, `role="option"`, `aria-selected="false"`)
+}

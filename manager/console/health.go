@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -18,17 +19,18 @@ type health struct {
 	live    bool // a revision is live there, so that nodes have an opinion
 	nodes   []apim.NodeUpstreams
 	targets []apim.NodeTargets
-	checked bool // the nodes have asked the targets for this page
+	checked bool   // the nodes have asked the targets for this page
+	only    string // this one alone; "" for all
 }
 
 // upstreamViews shows the draft's upstreams beside what nodes say; with check
-// they ask the targets first.
-func (h *Console) upstreamViews(v *visit, d manager.VersionDetail, check bool) (out []upstreamView, err error) {
+// they ask the targets first, or the one that is named.
+func (h *Console) upstreamViews(v *visit, d manager.VersionDetail, check bool, only string) (out []upstreamView, err error) {
 	used := map[string]int{}
 	for _, r := range d.Version.Runtime.Routes {
 		used[r.Upstream]++
 	}
-	seen, err := h.healthOf(v, d, check)
+	seen, err := h.healthOf(v, d, check, only)
 	if err != nil {
 		return nil, err
 	}
@@ -38,13 +40,18 @@ func (h *Console) upstreamViews(v *visit, d manager.VersionDetail, check bool) (
 	return out, nil
 }
 
-// checkTargets has the nodes ask the targets at once, and shows what each found.
+// checkTargets has the nodes ask the targets at once, or the one that the form
+// names, and shows what each found.
 func (h *Console) checkTargets(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
 	d, err := h.versionOf(v)
 	if err != nil {
 		return err
 	}
-	found, err := h.upstreamViews(v, d, true)
+	found, err := h.upstreamViews(v, d, true, f.text("target"))
 	if err != nil {
 		return err
 	}
@@ -58,18 +65,17 @@ func (h *Console) checkTargets(v *visit) error {
 
 // healthOf asks what nodes say. A page does without where nobody can be asked;
 // a check does not.
-func (h *Console) healthOf(v *visit, d manager.VersionDetail, check bool) (health, error) {
-	out := health{checked: check}
+func (h *Console) healthOf(v *visit, d manager.VersionDetail, check bool, only string) (health, error) {
+	out := health{checked: check, only: only}
 	for _, dep := range d.Deployments {
 		out.live = out.live || dep.Environment == v.environment.Slug
 	}
-	ask := h.Catalog.Targets
-	if check {
-		ask = h.Catalog.CheckTargets
-	}
 	var err error
-	if out.live || check {
-		out.targets, err = ask(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+	switch {
+	case check:
+		out.targets, err = h.Catalog.CheckTargets(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug, only)
+	case out.live:
+		out.targets, err = h.Catalog.Targets(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
 	}
 	if check && err != nil || !out.live {
 		return out, err
@@ -88,7 +94,7 @@ func (h *Console) healthOf(v *visit, d manager.VersionDetail, check bool) (healt
 
 // view shows an upstream of the draft beside what nodes say of the live one.
 func (s health) view(v *visit, u apim.Upstream, used int) upstreamView {
-	out := upstreamView{Name: u.Name, Spread: spreadText(u.Traffic), Times: timesText(u), Used: used}
+	out := upstreamView{Name: u.Name, Algorithm: algorithmText(u.Traffic), Spread: spreadText(u.Traffic), Times: timesText(u), Used: used}
 	bad := map[string]*said{} // by URL
 	wrong := &said{}
 	found := map[string]bool{}
@@ -118,15 +124,14 @@ func (s health) view(v *visit, u apim.Upstream, used int) upstreamView {
 	}
 	out.Wrong = wrong.lines(len(s.nodes))
 	out.Silent = s.silent()
-	states := s.states(u.Name)
+	states, looks := s.states(u.Name), u.Traffic.Discovery.Kind != ""
 	for at, list := range states {
 		if list[0].Address != "" {
 			found[at] = true
 		}
 	}
-	looks := u.Traffic.Discovery.Kind != ""
 	for i, url := range u.URLs {
-		t := targetView{URL: url}
+		t := targetView{URL: url, Check: !looks}
 		if i < len(u.Weights) {
 			t.Note = "weight " + strconv.Itoa(u.Weights[i])
 		}
@@ -139,7 +144,7 @@ func (s health) view(v *visit, u apim.Upstream, used int) upstreamView {
 		out.Targets = append(out.Targets, t.joined())
 	}
 	for _, address := range slices.Sorted(maps.Keys(found)) {
-		t := targetView{URL: address, Note: "found"}
+		t := targetView{URL: address, Note: "found", Check: true}
 		s.judge(&t, bad[address])
 		s.measure(&t, states[address])
 		out.Targets = append(out.Targets, t.joined())
@@ -204,12 +209,14 @@ func (s health) silent() string {
 // measure says how long a target takes, and, after a check, what each node found.
 func (s health) measure(t *targetView, states []nodeState) {
 	least, most := time.Duration(0), time.Duration(0)
+	var recent []apim.TargetCall
 	for _, one := range states {
+		recent = append(recent, one.Recent...)
 		if one.Calls > 0 && (least == 0 || one.Median < least) {
 			least = one.Median
 		}
 		most = max(most, one.Median)
-		if c := one.Check; s.checked && !c.At.IsZero() {
+		if c := one.Check; s.checked && (s.only == "" || s.only == t.URL) && !c.At.IsZero() {
 			t.Found = append(t.Found, foundView{Node: one.node, Text: foundText(c), Bad: c.Why != ""})
 			if c.Why != "" && t.Tone == "ok" {
 				t.Tone = "warn" // it gets calls still
@@ -221,7 +228,33 @@ func (s health) measure(t *targetView, states []nodeState) {
 		if to := durationText(most); to != t.Took {
 			t.Took += " to " + to
 		}
+	} else if len(states) > 0 {
+		t.Took = "no traffic"
 	}
+	t.Trend = trend(recent)
+}
+
+// trendPoints is how many points a target's trend has at most, and trendLeast how
+// many calls make one.
+const (
+	trendPoints = 32
+	trendLeast  = 3
+)
+
+// trend is how long calls took, the oldest first: of several nodes, each point is
+// the median of as many calls as there are to one. Too few calls are none.
+func trend(calls []apim.TargetCall) []float64 {
+	if len(calls) < trendLeast {
+		return nil
+	}
+	calls = slices.Clone(calls)
+	slices.SortStableFunc(calls, func(a, b apim.TargetCall) int { return cmp.Compare(b.Ago, a.Ago) })
+	var out []float64
+	for some := range slices.Chunk(calls, (len(calls)+trendPoints-1)/trendPoints) {
+		slices.SortFunc(some, func(a, b apim.TargetCall) int { return cmp.Compare(a.Took, b.Took) })
+		out = append(out, float64(some[len(some)/2].Took))
+	}
+	return out
 }
 
 func foundText(c apim.TargetCheck) string {
@@ -294,17 +327,35 @@ func discoveryText(d apim.Discovery) string {
 	return "DNS"
 }
 
-// spreadText says how calls are spread, and what is on beside.
-func spreadText(t apim.Traffic) string {
-	parts := []string{"round robin"}
+// algorithmText says how calls are spread.
+func algorithmText(t apim.Traffic) string {
 	switch t.Balance.Algorithm {
 	case "least_requests":
-		parts[0] = "least requests"
+		return "least requests"
 	case "ewma":
-		parts[0] = "fastest first"
+		return "fastest first"
 	case "hash":
-		parts[0] = "by " + strings.Replace(t.Balance.HashBy, ":", " ", 1)
+		return "by " + strings.Replace(t.Balance.HashBy, ":", " ", 1)
 	}
+	return "round robin"
+}
+
+// algorithm is how all upstreams spread calls, "" where they differ.
+func (p routesPage) algorithm() string {
+	if len(p.Upstreams) == 0 {
+		return ""
+	}
+	for _, u := range p.Upstreams {
+		if u.Algorithm != p.Upstreams[0].Algorithm {
+			return ""
+		}
+	}
+	return p.Upstreams[0].Algorithm
+}
+
+// spreadText says what is on beside the algorithm, "" for nothing.
+func spreadText(t apim.Traffic) string {
+	var parts []string
 	switch t.Health.Kind {
 	case "http":
 		parts = append(parts, "checked by HTTP")

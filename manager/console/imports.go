@@ -399,7 +399,7 @@ func (h *Console) previewPage(v *visit, imp apim.Import, f form) (previewPage, e
 			p.Open++
 		}
 		if len(p.Routes) < routesPreviewed {
-			p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, "", "", nil})
+			p.Routes = append(p.Routes, routeView{Operation: r.Operation, Method: r.Method, Path: r.Path, Summary: r.Summary, Upstream: r.Upstream, Public: r.Public, Off: r.Off, Deprecated: r.Deprecated})
 		}
 	}
 	for _, s := range imp.Security {

@@ -404,13 +404,6 @@ func operationChoices(routes []apim.Route, operation string) []choice {
 	return out
 }
 
-func ownPolicies(r apim.Route) (out []ownPolicy) {
-	for _, p := range r.Policies {
-		out = append(out, ownPolicy{policyTitle(p), p.Off})
-	}
-	return out
-}
-
 func policyTitle(p apim.Policy) string {
 	about, _ := describe.Of(entry.PolicyKind(p.Kind))
 	return cmp.Or(about.Title, p.Kind)

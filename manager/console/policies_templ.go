@@ -1511,9 +1511,17 @@ func environmentColonnade(p environmentPoliciesPage) ui.ColonnadeView {
 }
 
 // pillarOf is a step as a column.
+// timeText is how long a step takes, where that is known, or its stage.
+func timeText(s stepView) string {
+	if s.Took == "" {
+		return s.Note
+	}
+	return s.Took
+}
+
 func pillarOf(s stepView) ui.Pillar {
 	return ui.Pillar{
-		Label: s.Title, Text: s.Text, Time: s.Note, Href: s.Href, Selected: s.Current, Off: s.Off || s.Replaced, Inherited: s.Inherited,
+		Label: s.Title, Text: s.Text, Time: timeText(s), Href: s.Href, Selected: s.Current, Off: s.Off || s.Replaced, Inherited: s.Inherited,
 		Move: s.Move, Place: s.Key, Among: s.Among,
 	}
 }

@@ -203,7 +203,7 @@ func TestPolicyIsAddedCorrectedMovedSwitchedAndRemoved(t *testing.T) {
 		t.Fatal("a policy that is wrong was kept")
 	}
 	b.post(add, set(empty, "config.requests", "5", "config.period_ms", "1,000", "config.by", "api")...).
-		shows(http.StatusOK, "is added. Nothing is live until you publish.", "unpublished changes", "requests 5, period 1,000 ms, api", "Save in the draft")
+		shows(http.StatusOK, "is added. Nothing is live until you publish.", "1 unpublished change", "requests 5, period 1,000 ms, api", "Save in the draft")
 	second := b.get(ordersPage + "?policy=new&kind=rate_limit&example=0").filledIn(ordersPage + "/policies/new")
 	a := b.post(add, second...).shows(http.StatusOK, "requests 60", "Earlier", "Switch off", "Remove").hides("Later")
 

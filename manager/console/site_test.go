@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
@@ -67,6 +68,7 @@ type nodes struct {
 	looks  []apim.UpstreamTargets
 	silent map[string]bool // by name: does not answer
 	checks int
+	asked  string // target of the last check
 }
 
 func (n *nodes) Applied(_ context.Context, c apim.Change) (apim.Applied, error) {
@@ -119,11 +121,12 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 }
 
 // Targets says what looks makes each node say.
-func (n *nodes) Targets(_ context.Context, _, _ string, check bool) ([]apim.NodeTargets, error) {
+func (n *nodes) Targets(_ context.Context, _ string, look entry.Look) ([]apim.NodeTargets, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if check {
+	if look.Check {
 		n.checks++
+		n.asked = look.Target
 	}
 	var out []apim.NodeTargets
 	for _, name := range n.names {
@@ -152,6 +155,13 @@ func (n *nodes) silence(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.silent = map[string]bool{name: true}
+}
+
+// target is what the last check was of.
+func (n *nodes) target() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asked
 }
 
 func (n *nodes) checked() int {

@@ -11,6 +11,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/ui"
 )
 
 // splitView is the panel of a split: the share, and how both sides do.
@@ -31,18 +32,24 @@ type splitView struct {
 	TakeNote    string // what that needs beyond publishing, "" for nothing
 	Form        form
 	Counts      string // loads the comparison again
+	Auto        bool   // the rule for steps is on
+	Page        string // where it is shown, and where one comes back to
+	Settings    string // where a candidate is set; "" on that page itself
+	Offer       bool   // the draft can be made the candidate
+	Publish     string // where nothing is live
+	PublishTo   string
+	Charts      []ui.ChartView // how long the calls of each side took
 }
 
 type sideView struct {
 	Name, Calls, Failed, P50, P99 string
-	Tone                          string // of what failed
+	Tone, P50Tone, P99Tone        string // "okc" or "badc", beside the other side
 }
 
 // trafficPage is the tab Traffic.
 type trafficPage struct {
 	versionHead
 	Split    splitView
-	Offer    bool // the draft can be made the candidate
 	Lock     string
 	Form     form // of the candidate, the rules and the steps
 	Mirror   form
@@ -69,11 +76,10 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 	}
 	p := trafficPage{
 		versionHead: h.head(v, d, "traffic"), Lock: lockText(s.Lock), Split: v.splitOf(d, s), Ended: s.Split.Empty(),
-		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Mirrored: sideOf("Mirror", s.Mirrored, s.LiveSide),
+		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Mirrored: sideOf("Mirror", s.Mirrored, nil),
 	}
 	p.Live = h.liveFromQuery(v, "The change", "in force")
-	p.Split.CanMove = p.CanMove
-	p.Offer = p.CanMove && p.Draft && s.Live > 0
+	p.Split.Page, p.Split.Settings = p.Split.Settings, ""
 	p.Purge = v.links.version(d.API.Slug, d.Version.Label, "purge")
 	if p.Caches, err = h.Catalog.Caches(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug); err != nil {
 		return err
@@ -101,7 +107,10 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 	out := splitView{
 		At: at, Environment: s.Environment, Share: percentText(s.Split.Share), Rest: percentText(1000 - s.Split.Share),
 		Back: percentText(s.Split.Before), Outcome: sentence(s.Split.Outcome), Nodes: s.Nodes, Counts: at + "/counts",
+		CanMove: v.mayMove(d), Auto: s.Split.Steps.On, Page: v.links.version(d.API.Slug, d.Version.Label), Settings: at,
+		Publish: v.links.version(d.API.Slug, d.Version.Label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
 	}
+	out.Offer = out.CanMove && s.Live > 0 && (d.Version.Unpublished || d.Version.Revision == 0)
 	if s.Live > 0 {
 		out.Live = revision(s.Live)
 	}
@@ -123,30 +132,103 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 	if out.CanTake {
 		name = out.Candidate
 	}
-	out.Sides = []sideView{sideOf(out.Live, s.LiveSide, s.LiveSide), sideOf(name, s.CandidateSide, s.LiveSide)}
+	out.Sides = []sideView{sideOf(out.Live, s.LiveSide, nil), sideOf(name, s.CandidateSide, &s.LiveSide)}
+	out.Charts = bandCharts([]string{out.Live, name}, []apim.SplitSide{s.LiveSide, s.CandidateSide})
 	return out
 }
 
 // sideOf writes what was counted of one side; than is the side that it is
-// compared with.
-func sideOf(name string, s, than apim.SplitSide) sideView {
+// compared with, nil for none.
+func sideOf(name string, s apim.SplitSide, than *apim.SplitSide) sideView {
 	out := sideView{Name: name, Calls: number(s.Calls), Failed: "—", P50: "—", P99: "—"}
 	if s.Calls == 0 {
 		return out
 	}
 	out.Failed = strconv.FormatFloat(100*s.FailedShare(), 'f', 2, 64) + " %"
 	out.P50, out.P99 = durationText(s.P50), durationText(s.P99)
-	switch {
-	case s == than || than.Calls == 0:
-	case s.FailedShare() > than.FailedShare():
+	if than == nil || than.Calls == 0 {
+		return out
+	}
+	out.Tone = "okc"
+	if s.FailedShare() > than.FailedShare() {
 		out.Tone = "badc"
-	default:
-		out.Tone = "okc"
+	}
+	if min(s.Calls, than.Calls) >= fewCalls {
+		out.P50Tone, out.P99Tone = quicker(s.P50, than.P50), quicker(s.P99, than.P99)
+	}
+	return out
+}
+
+// fewCalls are too few for their times to be compared.
+const fewCalls = 20
+
+// quicker colours a time beside another's, where they differ by more than a
+// twentieth and it can be read.
+func quicker(took, than time.Duration) string {
+	switch apart := than / 20; {
+	case durationText(took) == durationText(than):
+	case took < than-apart:
+		return "okc"
+	case took > than+apart:
+		return "badc"
+	}
+	return ""
+}
+
+// bandCharts shows how long the calls of several sides took, as shares of each
+// side's own, in the same bands and to the same height.
+func bandCharts(names []string, sides []apim.SplitSide) []ui.ChartView {
+	first, end, highest := -1, 0, 0.0
+	shares := make([][]float64, len(sides))
+	for i, s := range sides {
+		total := uint64(0)
+		for _, b := range s.Bands {
+			total += b.Calls
+		}
+		for at, b := range s.Bands {
+			share := 0.0
+			if b.Calls > 0 {
+				share = float64(b.Calls) / float64(total)
+				if first < 0 || at < first {
+					first = at
+				}
+				end = max(end, at+1)
+			}
+			shares[i] = append(shares[i], share)
+			highest = max(highest, share)
+		}
+	}
+	if first < 0 {
+		return nil
+	}
+	longest := sides[0].Bands
+	if len(sides[1].Bands) > len(longest) {
+		longest = sides[1].Bands
+	}
+	from := "0 ms"
+	if first > 0 {
+		from = durationText(longest[first-1].Below)
+	}
+	out := make([]ui.ChartView, len(sides))
+	for i, s := range sides {
+		points := make([]float64, end-first)
+		copy(points, shares[i][min(first, len(shares[i])):min(end, len(shares[i]))])
+		out[i] = ui.ChartView{
+			Label: names[i] + ": no call was timed", Size: ui.Small, Max: highest,
+			Y: []string{strconv.Itoa(int(100*highest+0.5)) + " %", "0"}, X: []string{from, durationText(longest[end-1].Below)},
+			Series: []ui.Series{{Name: names[i], Color: i, Points: points}},
+		}
+		if s.P99 > 0 {
+			out[i].Label = names[i] + ": half of its calls took at most " + durationText(s.P50) + ", 99 of 100 at most " + durationText(s.P99)
+		}
 	}
 	return out
 }
 
 func durationText(d time.Duration) string {
+	if d > 0 && d < 50*time.Microsecond {
+		return "< 0.1 ms"
+	}
 	if d < 10*time.Millisecond {
 		return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + " ms"
 	}
@@ -268,6 +350,14 @@ func (s splitView) follow() templ.Attributes {
 	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "every 3s", "hx-swap": "outerHTML"}
 }
 
+// moves makes a form of the panel send itself when something of it has changed,
+// and the panel alone load itself again.
+func (s splitView) moves(verb, trigger string) templ.Attributes {
+	return templ.Attributes{
+		"hx-post": s.At + "/" + verb, "hx-trigger": trigger, "hx-target": "#split", "hx-select": "#split", "hx-swap": "outerHTML", "hx-select-oob": "#toasts",
+	}
+}
+
 // moveTraffic does what a form of the tab asks.
 func (h *Console) moveTraffic(v *visit) error {
 	f, err := v.form()
@@ -298,7 +388,15 @@ func (h *Console) moveTraffic(v *visit) error {
 		return h.trafficTab(v, v.status(f), d, f, part)
 	}
 	v.flash(toneOK, done)
-	return v.redirect(withChange(v.links.version(d.API.Slug, d.Version.Label, "traffic"), change))
+	to := back(f)
+	if to == rootPath {
+		to = v.links.version(d.API.Slug, d.Version.Label, "traffic")
+	}
+	if part == "share" || part == "steps" {
+		v.c.Redirect(http.StatusSeeOther, withChange(to, change)) // of that page a script takes the panel alone
+		return nil
+	}
+	return v.redirect(withChange(to, change))
 }
 
 // trafficChange returns what a form of the tab asks, and what is said when it
@@ -312,6 +410,9 @@ func (h *Console) trafficChange(v *visit, d manager.VersionDetail, f *form, part
 	case "share":
 		share := f.percent("share")
 		return set(manager.SplitChange{Share: &share}), percentText(share) + " % of the calls go to the candidate."
+	case "steps":
+		on := f.checked("steps")
+		return func() (apim.Change, error) { return h.setSteps(v, d, on) }, map[bool]string{true: "The share moves by itself.", false: "The share stays as it is."}[on]
 	case "switch":
 		to := f.value("to")
 		return func() (apim.Change, error) { return h.Catalog.SwitchSplit(ctx, actor, tenant, id, env, to) }, "Switched. Press Back to undo it."
@@ -342,6 +443,20 @@ func (h *Console) trafficChange(v *visit, d manager.VersionDetail, f *form, part
 		return func() (apim.Change, error) { return h.Catalog.EndSplit(ctx, actor, tenant, id, env) }, "The split is over. All calls go to what is live."
 	}
 	return nil, ""
+}
+
+// setSteps switches the rule for steps on or off.
+func (h *Console) setSteps(v *visit, d manager.VersionDetail, on bool) (apim.Change, error) {
+	now, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+	if err != nil {
+		return apim.Change{}, err
+	}
+	steps := now.Split.Steps
+	if steps == (apim.SplitSteps{}) {
+		steps = apim.DefaultSplitSteps()
+	}
+	steps.On = on
+	return h.Catalog.SetSplit(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug, manager.SplitChange{Steps: &steps, Lock: now.Lock})
 }
 
 // splitChange reads the form of the candidate, the rules and the steps.

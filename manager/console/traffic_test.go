@@ -22,7 +22,7 @@ func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 	version, _ := s.offer(acme)
 	const at = "/t/acme/apis/orders/v1/traffic"
 	b.get(at).shows(http.StatusOK, "Traffic split", "All calls go to what is live", "Mirror").hides("Try the draft", "All to the candidate")
-	b.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Routes").hides("Traffic split")
+	b.get("/t/acme/apis/orders/v1").shows(http.StatusOK, "Routes", "Traffic split", "All calls go to what is live", "Set a candidate…").hides("Auto-step", "Try the draft")
 
 	settings := []string{
 		"revision", "", "urls", "https://next.internal.example", "sticky", "cookie", "rules", "candidate: header X-Beta = yes\nlive: cookie old",
@@ -39,6 +39,11 @@ func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 	if got := detail.Split; got.Share != 125 || got.Sticky != "cookie" || len(got.Rules) != 2 || !got.Steps.On || got.Steps.Until != 500 || got.Steps.Slack != 5 {
 		t.Errorf("got %+v", got)
 	}
+	steps := b.post(at+"/steps", "back", "/t/acme/apis/orders/v1").shows(http.StatusOK, "The share stays as it is", "Routes", "Auto-step").hides("Goes to")
+	if !strings.HasPrefix(steps.path, "/t/acme/apis/orders/v1?") {
+		t.Errorf("got to %s, want back", steps.path)
+	}
+	b.post(at+"/steps", "steps", "on").shows(http.StatusOK, "The share moves by itself", "Goes to 22.5 % at")
 	for _, to := range []string{"candidate", "live", "back"} {
 		b.post(at+"/switch", "to", to).shows(http.StatusOK, "Switched")
 	}
@@ -46,11 +51,14 @@ func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 		t.Errorf("got %+v after candidate, live and back", detail.Split)
 	}
 	s.catalog.Counts = &counted{[]entry.Status{{Node: "a", Splits: []entry.SplitReport{{
-		Version: version.UUID(), Run: detail.Split.Run, Live: &entry.BranchCounts{Classes: [6]uint64{0, 0, 990, 0, 0, 10}, Times: make([]uint64, 5)},
-		Candidate: &entry.BranchCounts{Classes: [6]uint64{0, 0, 180, 0, 0, 20}},
+		Version: version.UUID(), Run: detail.Split.Run, Live: &entry.BranchCounts{Classes: [6]uint64{0, 0, 990, 0, 0, 10}, Times: times(40, 900, 44, 100)},
+		Candidate: &entry.BranchCounts{Classes: [6]uint64{0, 0, 180, 0, 0, 20}, Times: times(32, 100, 48, 100)},
 	}}}}}
 	counts := b.get(at+"/counts").shows(http.StatusOK, "1,000", "1.00 %", "200", "10.00 %", "As counted by 1 node")
-	counts.has(`class="num badc"`)
+	counts.has(`class="num badc">10.00 %`, `class="num okc">16 ms`, `class="num badc">261 ms`)
+	counts.has(`class="num ">61 ms`, `class="num ">129 ms`) // what it is beside has no colour
+	counts.shows(http.StatusOK, "How long the calls took", "90 %")
+	counts.has(`aria-label="r1: half of its calls took at most 61 ms, 99 of 100 at most 129 ms"`)
 	b.post(at+"/mirror", "urls", "https://mirror.internal.example", "share", "5", "body", "64", "concurrency", "8", "all", "on").shows(http.StatusOK, "5 % of the calls are mirrored")
 	b.post(at+"/end").shows(http.StatusOK, "The split is over", "All calls go to what is live")
 
@@ -64,6 +72,15 @@ func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 	b.post(at+"/share", "share", "lots").shows(http.StatusUnprocessableEntity)
 	b.post(at+"/mirror", "urls", "x", "share", "5", "body", "64", "concurrency", "8").shows(http.StatusUnprocessableEntity)
 	b.post(at + "/nonsense").shows(http.StatusNotFound)
+}
+
+// times are so many calls in buckets of times, given as bucket and calls.
+func times(pairs ...int) []uint64 {
+	out := make([]uint64, entry.LatencyBuckets)
+	for i := 0; i < len(pairs); i += 2 {
+		out[pairs[i]] = uint64(pairs[i+1])
+	}
+	return out
 }
 
 func TestDraftIsTriedBeforeItIsLive(t *testing.T) {

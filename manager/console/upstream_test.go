@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,9 +70,9 @@ func TestTargetsAreCheckedNow(t *testing.T) {
 	s.offer(s.tenantID("acme"))
 	page := "/t/acme/apis/orders/v1"
 	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "gets calls on")
-	b.get(page).shows(http.StatusOK, "Check now", "Every node asks").hides("41 ms", "well, in")
+	b.get(page).shows(http.StatusOK, "round robin", "Check all now", "Every node asks").hides("41 ms", "well, in")
 	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{
-		{URL: "https://one.internal.example", Median: 41 * time.Millisecond, Calls: 9, Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: 2300 * time.Microsecond}},
+		{URL: "https://one.internal.example", Median: 41 * time.Millisecond, Calls: 9, Recent: timed(39, 44, 41), Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: 2300 * time.Microsecond}},
 		{URL: "https://two.internal.example", Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: 800 * time.Microsecond, Why: "check: status 503"}},
 	}}, apim.UpstreamTargets{Name: "other", Targets: []apim.TargetState{{URL: "https://one.internal.example", Median: time.Minute, Calls: 1}}})
 	b.get(page).shows(http.StatusOK, "41 ms").hides("well, in", "status 503", "60")
@@ -87,11 +88,45 @@ func TestTargetsAreCheckedNow(t *testing.T) {
 	if n := s.nodes.checked(); n != 1 {
 		t.Errorf("got %d checks, want one", n)
 	}
+	// One alone: what was found of others before is not said again.
+	b.post(page+"/targets/check", "target", "https://two.internal.example").shows(http.StatusOK, "status 503, after 0.8 ms").hides("well, in")
+	if n, target := s.nodes.checked(), s.nodes.target(); n != 2 || target != "https://two.internal.example" {
+		t.Errorf("got %d checks, the last of %q", n, target)
+	}
+	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 2, Unfit: 1, Worst: []apim.TargetHealth{{URL: "https://two.internal.example", Why: "check: status 503"}}})
+	b.get(page).shows(http.StatusOK, "Check now").has(`name="target" value="https://two.internal.example"`)
 	s.nodes.silence(s.nodes.names[0])
 	b.post(page+"/targets/check").shows(http.StatusOK, s.nodes.names[0]+" did not answer in time")
 	stranger, _, _ := s.consumer("halden")
 	stranger.post(page + "/targets/check").shows(http.StatusNotFound).hides("well, in")
-	if n := s.nodes.checked(); n != 2 {
+	if n := s.nodes.checked(); n != 3 {
 		t.Errorf("got %d checks, want none for a stranger", n)
 	}
+}
+
+// timed are calls that took so many milliseconds, one each ten seconds.
+func timed(ms ...int) (out []apim.TargetCall) {
+	for i, n := range ms {
+		out = append(out, apim.TargetCall{Ago: time.Duration(len(ms)-i) * 10 * time.Second, Took: time.Duration(n) * time.Millisecond})
+	}
+	return out
+}
+
+func TestTargetsShowHowTheirTimesGo(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	urls := []string{"https://one.internal.example", "https://two.internal.example"}
+	b.post(page+"/upstream", "urls", strings.Join(urls, "\n"), "balance.algorithm", "least_requests").shows(http.StatusOK, "least requests")
+	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{
+		{URL: urls[0], Median: 20 * time.Millisecond, Calls: 3, Recent: timed(10, 20, 40)},
+		{URL: urls[1]},
+	}})
+	a := b.get(page).shows(http.StatusOK, "20 ms", "no traffic")
+	if n := strings.Count(a.body, `class="spark`); n != 1 {
+		t.Errorf("got %d trends, want that of the target with calls", n)
+	}
+	// Three nodes say the same: nine points, the oldest first, the highest last.
+	a.has(`d="M0 76.19L12.5 76.19L25 76.19L37.5 52.38L50 52.38L62.5 52.38L75 4.76L87.5 4.76L100 4.76"`)
 }

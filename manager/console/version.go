@@ -28,7 +28,10 @@ type versionHead struct {
 	CanWrite  bool
 	CanMove   bool // may publish, deprecate, retire
 	Draft     bool // there are changes that are not published
-	Served    bool // a revision is live somewhere
+	Changes   int  // how many
+	Review    string
+	Pace      manager.Pace // where it is live; zero where nobody knows
+	Served    bool         // a revision is live somewhere
 	Publish   string
 	PublishTo string // "Publish r8"
 	Deprecate string
@@ -78,6 +81,7 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		Live:      h.liveFromQuery(v, label+" "+askedRevision(v, d.Version.Revision), "live"),
 		Load:      v.load(d),
 	}
+	out.Changes, out.Review = len(d.Changes), l.version(api, label, "review")
 	if out.Served {
 		out.Explain = with(l.explain(), "version", api+"/"+label)
 	}
@@ -96,6 +100,16 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 	if d.Owner != "" {
 		out.Note = d.Owner + " · " + out.Note
 	}
+	for _, dep := range d.Deployments {
+		if dep.Environment != v.environment.Slug {
+			continue
+		}
+		if pace, err := h.Catalog.Pace(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, dep.Environment); err == nil { // a page does without
+			out.Pace = pace
+			out.Note += " · " + paceText(pace.Calls)
+		}
+		out.Note += " · " + day(dep.At)
+	}
 	for _, s := range d.Siblings {
 		out.Siblings = append(out.Siblings, siblingLink{s.Label, l.version(api, s.Label), s.State, s.Label == label})
 	}
@@ -108,6 +122,39 @@ func (h *Console) head(v *visit, d manager.VersionDetail, tab string) versionHea
 		{"History", l.version(api, label, "history"), d.Version.Revision, tab == "history"},
 	}
 	return out
+}
+
+// paceText writes how many calls there are: "61.2 req/s".
+func paceText(c manager.Calls) string {
+	if c.Number == 0 {
+		return "no calls in ten minutes"
+	}
+	return perSecond(c) + " req/s"
+}
+
+// perSecond writes how many calls a second there are, "—" for none.
+func perSecond(c manager.Calls) string {
+	switch {
+	case c.Number == 0:
+		return "—"
+	case c.PerSecond < 0.05:
+		return "< 0.1"
+	case c.PerSecond < 100:
+		return strconv.FormatFloat(c.PerSecond, 'f', 1, 64)
+	}
+	return number(int64(c.PerSecond + 0.5))
+}
+
+// withinText writes how long 99 of 100 calls took, as far as that is told apart:
+// "≤ 100 ms"; "—" for none.
+func withinText(c manager.Calls) string {
+	switch {
+	case c.Number == 0:
+		return "—"
+	case c.Within == 0:
+		return "> 5 s"
+	}
+	return "≤ " + took(c.Within.Milliseconds())
 }
 
 func liveNote(d manager.VersionDetail) string {
@@ -196,6 +243,9 @@ type routesPage struct {
 	Total     int
 	Shown     string // "1–100 of 1,104"
 	Routes    []routeView
+	Rewrites  bool   // a route that is shown has another path at its upstream
+	Scoped    bool   // one asks for scopes
+	Share     string // the gateway's, of calls that were explained
 	Earlier   string
 	Later     string
 	Save      string
@@ -213,6 +263,9 @@ type routesPage struct {
 // stepView is a column of the colonnade.
 type stepView struct {
 	Key       string // "size", "key", "grant", "plan", "limit", or a policyRef
+	Kind      string // of the policy, or what stands for one
+	Stage     string
+	Took      string // the median of calls that were explained; "" where none is known
 	Title     string
 	Text      string
 	Note      string
@@ -232,22 +285,29 @@ type routeView struct {
 	Yields                                     string // to which routes some of its calls go
 	Policies                                   string // where its own are set
 	Own                                        []ownPolicy
+	Target                                     string // its path at the upstream, or what answers there
+	Scope                                      string // that a caller's token must have
+	PerSecond, Within                          string
 }
 
 // ownPolicy is a policy of an operation in the list of routes.
 type ownPolicy struct {
 	Title string
 	Off   bool
+	// Overrides names the column that does not run there: "Overrides 2".
+	Overrides string
 }
 
 type upstreamView struct {
 	Name    string
 	Targets []targetView
-	Spread  string // how calls are spread: "least requests · checked by HTTP"
-	Times   string
-	Wrong   []string // what is amiss with all of it
-	Silent  string   // nodes that were asked and have not answered
-	Used    int      // routes
+	// Algorithm is how calls are spread, and Spread what is on beside: "checked by
+	// HTTP".
+	Algorithm, Spread string
+	Times             string
+	Wrong             []string // what is amiss with all of it
+	Silent            string   // nodes that were asked and have not answered
+	Used              int      // routes
 }
 
 // targetView is an address with what the nodes say of it.
@@ -256,7 +316,9 @@ type targetView struct {
 	Tone  string // of its dot: "ok", "bad", "" where nobody has said
 	State string
 	Note  string
-	Took  string // until answers begin: "41 ms", "41 ms to 88 ms"; "" where nobody knows
+	Took  string    // until answers begin: "41 ms", "41 ms to 88 ms", "no traffic"; "" where nobody knows
+	Trend []float64 // of it
+	Check bool      // nodes can be told to ask it
 	Found []foundView
 }
 
@@ -290,7 +352,6 @@ func (h *Console) versionRoutes(v *visit) error {
 			return err
 		}
 		p.Split = v.splitOf(d, s)
-		p.Split.CanMove = p.CanMove
 	}
 	return v.render(http.StatusOK, routesTab(p))
 }
@@ -305,7 +366,7 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (o
 		Upstream: l.version(api, label, "upstream"), Mount: l.version(api, label, "mount"),
 		Products: v.productLinks(d.Products), Call: callOf(v, d),
 	}
-	if out.Upstreams, err = h.upstreamViews(v, d, false); err != nil {
+	if out.Upstreams, err = h.upstreamViews(v, d, false, ""); err != nil {
 		return out, err
 	}
 	if out.CanMove && slices.ContainsFunc(d.Deployments, func(dep apim.Deployment) bool { return dep.Environment == v.environment.Slug }) {
@@ -317,7 +378,10 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (o
 	if err := h.chain(v, d, &out, step); err != nil {
 		return out, err
 	}
-	out.page(v, rt.Routes)
+	if err := h.stepTimes(v, d, &out); err != nil {
+		return out, err
+	}
+	out.page(v, d)
 	return out, nil
 }
 
@@ -331,7 +395,8 @@ func (h *Console) routesAgain(v *visit, d manager.VersionDetail, status int, f, 
 }
 
 // page picks the routes that the filter and the page number show.
-func (p *routesPage) page(v *visit, routes []apim.Route) {
+func (p *routesPage) page(v *visit, d manager.VersionDetail) {
+	routes := d.Version.Runtime.Routes
 	match := routes
 	if p.Filter != "" {
 		match = nil
@@ -347,7 +412,14 @@ func (p *routesPage) page(v *visit, routes []apim.Route) {
 	}
 	end := min(at+routesPerPage, len(match))
 	for _, r := range match[at:end] {
-		p.Routes = append(p.Routes, routeView{r.Operation, r.Method, r.Path, r.Summary, r.Upstream, r.Public, r.Off, r.Deprecated, "", with(p.FilterURL, "operation", r.Operation) + "#policy", ownPolicies(r)})
+		calls := p.Pace.Operations[r.Operation]
+		one := routeView{
+			Operation: r.Operation, Method: r.Method, Path: r.Path, Summary: r.Summary, Upstream: r.Upstream, Public: r.Public, Off: r.Off, Deprecated: r.Deprecated,
+			Policies: with(p.FilterURL, "operation", r.Operation) + "#policy", Own: p.ownPolicies(r),
+			Target: v.targetPath(d, r), Scope: scopesAsked(v.routePolicies(d, r)), PerSecond: perSecond(calls), Within: withinText(calls),
+		}
+		p.Rewrites, p.Scoped = p.Rewrites || one.Target != r.Path, p.Scoped || one.Scope != ""
+		p.Routes = append(p.Routes, one)
 	}
 	yields(p.Routes, routes)
 	if len(match) > 0 {

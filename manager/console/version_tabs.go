@@ -3,8 +3,11 @@ package console
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
+	"portico/internal/entry/describe"
 	"portico/manager"
 )
 
@@ -65,6 +68,37 @@ func versionRowOf(v *visit, api string, s manager.VersionSummary) versionRow {
 		row.Live += revision(dep.Revision) + " in " + dep.Environment
 	}
 	return row
+}
+
+// reviewPage is what a publish would change.
+type reviewPage struct {
+	versionHead
+	Newest string // "r7"
+	Rows   []manager.Unpublished
+}
+
+func (h *Console) review(v *visit) error {
+	d, err := h.versionOf(v)
+	if err != nil {
+		return err
+	}
+	p := reviewPage{versionHead: h.head(v, d, ""), Newest: revision(d.Version.Revision)}
+	for _, c := range d.Changes {
+		p.Rows = append(p.Rows, manager.Unpublished{Of: title(c.Of), Text: policyWords(c.Text)})
+	}
+	return v.render(http.StatusOK, reviewTab(p))
+}
+
+// policyWords names the kinds of policies in a text as the pages do.
+func policyWords(text string) string {
+	parts := strings.Split(text, "; ")
+	for i, part := range parts {
+		kind, what, _ := strings.Cut(part, " ")
+		if about, known := describe.Of(entry.PolicyKind(kind)); known {
+			parts[i] = about.Title + " " + what
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // definitionPage is the tab Definition.

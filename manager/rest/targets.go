@@ -73,7 +73,7 @@ func checkTargets(r *request) error {
 	if err := r.optionalBody(&struct{}{}); err != nil {
 		return err
 	}
-	nodes, err := r.Catalog.CheckTargets(r.ctx, r.actor, r.tenant.ID, id, r.c.Param("environment"))
+	nodes, err := r.Catalog.CheckTargets(r.ctx, r.actor, r.tenant.ID, id, r.c.Param("environment"), "")
 	return r.targets(nodes, err)
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"portico/internal/apim"
+	"portico/internal/entry"
 	"portico/internal/secret"
 	"portico/internal/web"
 	"portico/manager"
@@ -317,9 +318,9 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 
 // Targets is manager.UpstreamHealths'. The first node knows one target, and the
 // second does not answer.
-func (n *nodes) Targets(_ context.Context, _, _ string, check bool) ([]apim.NodeTargets, error) {
+func (n *nodes) Targets(_ context.Context, _ string, look entry.Look) ([]apim.NodeTargets, error) {
 	one := apim.TargetState{URL: "https://two.example", Why: "check: status 503", Median: 41 * time.Millisecond, Calls: 7}
-	if check {
+	if look.Check {
 		one.Check = apim.TargetCheck{At: time.Unix(1_700_000_100, 0).UTC(), Took: 2 * time.Millisecond, Why: "check: status 503"}
 	}
 	return []apim.NodeTargets{

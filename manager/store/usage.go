@@ -249,6 +249,25 @@ func (t Tenant) OfferedUsage(ctx context.Context, reach apim.Reach, f apim.Usage
 	return usageList(db, f, page)
 }
 
+// OperationUsage adds up what was called of a version by its operations, in order
+// of their names. Of a filter it takes all but the API. What tells calls of an
+// operation apart is left empty.
+func (t Tenant) OperationUsage(ctx context.Context, f apim.UsageFilter) ([]apim.Usage, error) {
+	sums := []string{"operation"}
+	for _, column := range counted() {
+		sums = append(sums, "CAST(SUM("+column+") AS BIGINT) AS "+column) // PostgreSQL adds up to a numeric
+	}
+	var rows []usageMinuteRow
+	if err := narrowed(t.own(ctx), f).Model(&usageMinuteRow{}).Select(sums).Group("operation").Order("operation").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("add up usage: %w", away(err))
+	}
+	return sliceOf(rows, func(r usageMinuteRow) apim.Usage {
+		u := r.domain()
+		u.Minute = time.Time{}
+		return u
+	}), nil
+}
+
 // UsedUsage returns a page of what the tenant's applications have called, as far
 // as a reach goes, newest minute first.
 func (t Tenant) UsedUsage(ctx context.Context, reach apim.Reach, f apim.UsageFilter, page apim.Page) (apim.List[apim.Usage], error) {

@@ -171,3 +171,45 @@ func testUsageIsOfItsProviderAndItsConsumer(t *testing.T, place postgres.Place) 
 		}
 	}
 }
+
+func TestUsageIsAddedUpByOperation(t *testing.T) { postgres.Both(t, testUsageIsAddedUpByOperation) }
+
+func testUsageIsAddedUpByOperation(t *testing.T, place postgres.Place) {
+	s := open(t, place)
+	environment(t, s, "production")
+	a, b := populate(t, s, "a"), populate(t, s, "b")
+	p := piece(a, "x", 0, 26, 200) // of three minutes
+	p.Lines[0].Operation, p.Lines[1].Operation, p.Lines[2].Status = "get", "get", 500
+	count(t, s, p, true)
+	count(t, s, piece(b, "y", 0, 5, 200), true)
+	minute := start.Truncate(time.Minute)
+	f := apim.UsageFilter{Environment: "production", Version: a.version.ID, From: minute}
+	sums := func(f apim.UsageFilter) map[string]apim.Usage {
+		t.Helper()
+		list, err := s.Tenant(a.tenant.ID).OperationUsage(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]apim.Usage{}
+		for _, u := range list {
+			out[u.Operation] = u
+		}
+		return out
+	}
+	got := sums(f)
+	if one := got["get"]; one.Calls != 2 || one.TookUS != 8 || fmt.Sprint(one.Took) != "[1 1 0 0 0 0 0 0 0 0 0 0 0]" {
+		t.Errorf("got %+v", one)
+	}
+	if one := got["list"]; one.Calls != 24 || one.Took[2] != 2 || !one.Minute.IsZero() || one.Status != 0 {
+		t.Errorf("got %+v, want calls of all minutes and statuses together", one)
+	}
+	f.From = minute.Add(2 * time.Minute)
+	if got = sums(f); got["list"].Calls != 8 || got["get"].Calls != 0 {
+		t.Errorf("got %+v, want the third minute alone", got)
+	}
+	for name, other := range map[string]apim.UsageFilter{"another environment": {Environment: "sandbox", Version: a.version.ID}, "another's version": {Environment: "production", Version: b.version.ID}} {
+		if got = sums(other); len(got) != 0 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}

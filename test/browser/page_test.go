@@ -62,6 +62,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			b.follow("Switch off")
 			b.sees("Switch on")
 		}},
+		{path: "/t/demo/apis/museum/2024-06/review"},
 		{path: "/t/demo/apis/museum/2024-06?operation=getMuseumHours&policy=v0"},
 		{path: "/t/demo/apis/museum/2024-06/policies/v0/remove"},
 		{path: "/t/demo/policies"},

@@ -92,7 +92,7 @@ func setPolicies(t *testing.T, scripted bool) {
 	o.fill("Requests", "1")
 	o.choose("By", "api")
 	o.follow("Add to the draft")
-	o.sees("is added. Nothing is live until you publish.", "unpublished changes", "requests 1, period 60,000 ms, api")
+	o.sees("is added. Nothing is live until you publish.", "1 unpublished change", "requests 1, period 60,000 ms, api")
 	if got := answers(t, hours) + answers(t, hours); got != 400 {
 		t.Errorf("what is not published is in force: two answers add up to %d", got)
 	}

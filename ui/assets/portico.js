@@ -29,6 +29,7 @@
     if (node.matches?.('.toast')) expire(node);
     $$('.toast', node).forEach(expire);
     $$('.range', node).forEach(fill);
+    $$('.cols', node).forEach(l => stop($('[aria-selected=true]', l) ?? $('.col', l)));
     reach();
   };
   // What scrolls sideways must be reachable by keyboard; what does not needs no stop.
@@ -122,6 +123,21 @@
   document.addEventListener('toggle', e => { if (e.target.open && e.target.matches?.('details[data-menu]')) { place(e.target); $('.menu-form select', e.target)?.focus(); } }, true);
   document.addEventListener('scroll', () => $$('.tw details[data-menu][open]').forEach(place), { capture: true, passive: true });
 
+  // ── columns of a colonnade are one stop for the tab key; arrows go on from there ──
+  const stop = col => $$('.col', col.closest('.cols')).forEach(c => { c.tabIndex = c === col ? 0 : -1; });
+  const along = e => {
+    const list = e.target.closest?.('.cols');
+    if (!list || e.metaKey || e.ctrlKey || e.altKey) return;
+    const all = $$('.col', list), at = all.indexOf(e.target);
+    const next = { Home: 0, End: all.length - 1, ArrowLeft: Math.max(0, at - 1), ArrowRight: Math.min(all.length - 1, at + 1) }[e.key];
+    if (e.key === ' ') { e.preventDefault(); e.target.click(); }
+    if (next === undefined) return;
+    e.preventDefault();
+    stop(all[next]);
+    all[next].focus();
+    all[next].scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  };
+
   // ── columns of a colonnade are dragged to another's place ──
   let dragged = null;
   const landing = e => {
@@ -205,6 +221,8 @@
     const key = shortcut(e), tabs = e.target.closest?.('[role=tablist]');
     if (e.target.matches?.('[data-palette]')) { palette(e); if (e.defaultPrevented) return; }
     if (key === 'mod+k' && $('#palette')) { e.preventDefault(); show($('#palette')); return; }
+    along(e);
+    if (e.defaultPrevented) return;
     if (tabs && /^(Arrow(Left|Right)|Home|End)$/.test(e.key)) {
       const all = $$('[role=tab]', tabs), at = all.indexOf(e.target);
       e.preventDefault();
@@ -243,6 +261,8 @@
     const b = e.detail.requestConfig?.triggeringEvent?.submitter ?? e.detail.elt;
     if (b.matches?.('.btn')) { b.setAttribute('aria-busy', 'true'); e.detail.xhr.busy = b; }
   });
+  // htmx copies attributes between elements of one id, and the policy of the page allows no style.
+  document.addEventListener('htmx:beforeSwap', e => $$('.range[style]', e.detail.target).forEach(r => r.removeAttribute('style')));
   document.addEventListener('htmx:afterRequest', e => e.detail.xhr?.busy?.removeAttribute('aria-busy'));
   document.addEventListener('htmx:load', e => arrive(e.detail.elt));
   document.addEventListener('htmx:oobAfterSwap', e => arrive(e.detail.target));

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -35,19 +36,24 @@ func (e *Endpoint) Took(now int64, took time.Duration) {
 	e.latency.kept[slot].Store(uint64(now/int64(time.Second))<<32 | micros)
 }
 
-// Latency returns the median of the calls that were timed in the last five
-// minutes, and how many those are; 0 for none.
-func (e *Endpoint) Latency(now int64) (median time.Duration, calls int) {
-	var took []time.Duration
+// Timed is a call that was timed: how long ago, to the second, and how long it took.
+type Timed struct{ Ago, Took time.Duration }
+
+// Latency returns the calls that were timed in the last five minutes, the oldest
+// first, and their median; 0 for none.
+func (e *Endpoint) Latency(now int64) (median time.Duration, calls []Timed) {
 	for i := range e.latency.kept {
 		v := e.latency.kept[i].Load()
-		if micros := v & (1<<32 - 1); micros > 0 && now-int64(v>>32)*int64(time.Second) <= sampleFor {
-			took = append(took, time.Duration(micros)*time.Microsecond)
+		ago := now - int64(v>>32)*int64(time.Second)
+		if micros := v & (1<<32 - 1); micros > 0 && ago <= sampleFor {
+			calls = append(calls, Timed{time.Duration(max(ago, 0)).Truncate(time.Second), time.Duration(micros) * time.Microsecond})
 		}
 	}
-	if len(took) == 0 {
-		return 0, 0
+	if len(calls) == 0 {
+		return 0, nil
 	}
-	slices.Sort(took)
-	return took[len(took)/2], len(took)
+	slices.SortFunc(calls, func(a, b Timed) int { return cmp.Compare(a.Took, b.Took) })
+	median = calls[len(calls)/2].Took
+	slices.SortStableFunc(calls, func(a, b Timed) int { return cmp.Compare(b.Ago, a.Ago) })
+	return median, calls
 }
