@@ -8,9 +8,9 @@ import (
 	"portico/manager"
 )
 
-// passed is what a step of the chain is known by in an explained call: how many
+// stepPlace is what a step of the chain is known by in an explained call: how many
 // of its kind came before it, in its stage.
-type passed struct {
+type stepPlace struct {
 	kind, stage string
 	before      int
 }
@@ -31,7 +31,7 @@ func (h *Console) stepTimes(v *visit, d manager.VersionDetail, p *routesPage) er
 	if err != nil {
 		return err
 	}
-	times := map[passed][]int64{}
+	times := map[stepPlace][]int64{}
 	var shares []int64
 	columns := columnsOf(p.Steps)
 	for _, x := range all {
@@ -45,19 +45,19 @@ func (h *Console) stepTimes(v *visit, d manager.VersionDetail, p *routesPage) er
 		shares = append(shares, share)
 		own := ownKinds(d.Version.Runtime, x.Operation)
 		for at, took := range stepsOf(x.Steps) {
-			if columns[passed{at.kind, at.stage, -1}] == took.of && (p.Operation != "" || !own[at.kind]) && took.ran {
+			if columns[stepPlace{at.kind, at.stage, -1}] == took.of && (p.Operation != "" || !own[at.kind]) && took.ran {
 				times[at] = append(times[at], took.ns)
 			}
 		}
 	}
-	seen := map[passed]int{}
+	seen := map[stepPlace]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if s.Off || s.Replaced {
 			continue
 		}
-		kind := passed{s.Kind, s.Stage, 0}
-		if found := times[passed{s.Kind, s.Stage, seen[kind]}]; len(found) > 0 {
+		kind := stepPlace{s.Kind, s.Stage, 0}
+		if found := times[stepPlace{s.Kind, s.Stage, seen[kind]}]; len(found) > 0 {
 			s.Took = nanos(median(found))
 		}
 		seen[kind]++
@@ -74,11 +74,11 @@ func median(all []int64) int64 {
 }
 
 // columnsOf counts the columns of each kind and stage that run; before is -1.
-func columnsOf(steps []stepView) map[passed]int {
-	out := map[passed]int{}
+func columnsOf(steps []stepView) map[stepPlace]int {
+	out := map[stepPlace]int{}
 	for _, s := range steps {
 		if !s.Off && !s.Replaced {
-			out[passed{s.Kind, s.Stage, -1}]++
+			out[stepPlace{s.Kind, s.Stage, -1}]++
 		}
 	}
 	return out
@@ -91,15 +91,15 @@ type tookOf struct {
 	of  int
 }
 
-func stepsOf(steps []entry.ExplainedStep) map[passed]tookOf {
-	count := map[passed]int{}
+func stepsOf(steps []entry.ExplainedStep) map[stepPlace]tookOf {
+	count := map[stepPlace]int{}
 	for _, s := range steps {
-		count[passed{s.Step, s.Stage, -1}]++
+		count[stepPlace{s.Step, s.Stage, -1}]++
 	}
-	out, seen := map[passed]tookOf{}, map[passed]int{}
+	out, seen := map[stepPlace]tookOf{}, map[stepPlace]int{}
 	for _, s := range steps {
-		kind := passed{s.Step, s.Stage, -1}
-		out[passed{s.Step, s.Stage, seen[kind]}] = tookOf{s.TookNS, s.Outcome != entry.ExplainSkipped, count[kind]}
+		kind := stepPlace{s.Step, s.Stage, -1}
+		out[stepPlace{s.Step, s.Stage, seen[kind]}] = tookOf{s.TookNS, s.Outcome != entry.ExplainSkipped, count[kind]}
 		seen[kind]++
 	}
 	return out
