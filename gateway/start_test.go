@@ -140,6 +140,14 @@ func inEachLane(t *testing.T, test func(*testing.T, change)) {
 	t.Run("HTTP2", func(t *testing.T) { test(t, func(c *gateway.Config) { c.Build = byHTTP2 }) })
 }
 
+// inEachLaneAtOnce is the same for tests that wait more than they work.
+func inEachLaneAtOnce(t *testing.T, test func(*testing.T, change)) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		t.Parallel()
+		test(t, lane)
+	})
+}
+
 // inHTTP1 is the same for tests that write HTTP/1.1 themselves.
 func inHTTP1(t *testing.T, test func(*testing.T, change)) {
 	t.Run("fast lane", func(t *testing.T) { test(t, func(*gateway.Config) {}) })
