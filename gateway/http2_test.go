@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,7 @@ import (
 	"portico/internal/entry"
 )
 
-// framer is a client by h2c that may do what no client should.
+// framer is a client by HTTP/2 that may do what no client should.
 type framer struct {
 	*http2.Framer
 	conn net.Conn
@@ -36,6 +37,9 @@ func (r *running) framer(t *testing.T) *framer {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if strings.HasPrefix(r.url, "https:") {
+		conn = tls.Client(conn, &tls.Config{RootCAs: r.client.TLSClientConfig.RootCAs, ServerName: "127.0.0.1", NextProtos: []string{"h2"}})
+	}
 	f := &framer{Framer: http2.NewFramer(conn, conn), conn: conn}
 	f.enc = hpack.NewEncoder(&f.text)
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)

@@ -36,6 +36,7 @@ type running struct {
 	upstream *fake.Upstream
 	stop     func() error
 	client   *http.Transport // by the protocol of the lane under test
+	http2    bool            // which is HTTP/2
 }
 
 // start runs a node until the test ends.
@@ -112,7 +113,7 @@ func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listene
 			t.Error(err)
 		}
 	})
-	return &running{Node: node, url: url, address: listener.Addr().String(), carrier: carrier, stop: stop, client: client}
+	return &running{Node: node, url: url, address: listener.Addr().String(), carrier: carrier, stop: stop, client: client, http2: config.Build == byH2C || config.Build == byHTTP2}
 }
 
 // startDemo runs a node that serves one API from a fake upstream, to a caller
