@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -62,19 +63,23 @@ func TestRefusingUpstreamIs502(t *testing.T) {
 }
 
 func TestBlackHoleIs504WithinConnectTimeout(t *testing.T) {
-	inEachLane(t, func(t *testing.T, lane change) {
-		r := startDemo(t, lane, func(c *gateway.Config) {
-			c.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
+	for name, dial := range map[string]func(context.Context) error{
+		"by the call's clock":   func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"by the socket's clock": func(context.Context) error { return &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEachLaneAtOnce(t, func(t *testing.T, lane change) {
+				r := startDemo(t, lane, func(c *gateway.Config) {
+					c.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return nil, dial(ctx) }
+				})
+				begin := time.Now()
+				got := r.call(t, "GET", "/demo/orders/v1/open", "")
+				if got.code() != "upstream_timeout" || got.status != 504 || time.Since(begin) > 5*time.Second {
+					t.Errorf("got %d %s after %v", got.status, got.body, time.Since(begin))
+				}
+			})
 		})
-		begin := time.Now()
-		got := r.call(t, "GET", "/demo/orders/v1/open", "")
-		if got.code() != "upstream_timeout" || time.Since(begin) > 5*time.Second {
-			t.Errorf("got %d %s after %v", got.status, got.body, time.Since(begin))
-		}
-	})
+	}
 }
 
 func TestAnswerThatBreaksOffIsNotWhole(t *testing.T) {
