@@ -157,6 +157,8 @@ func (r *running) load(t *testing.T, workers int, client *http.Client, until fun
 	var failed []string
 	var group sync.WaitGroup
 	done := make(chan struct{})
+	end := sync.OnceFunc(func() { close(done) })
+	t.Cleanup(end)
 	for range workers {
 		group.Go(func() {
 			for !until() {
@@ -188,7 +190,7 @@ func (r *running) load(t *testing.T, workers int, client *http.Client, until fun
 		})
 	}
 	return func() (int64, []string) {
-		close(done)
+		end()
 		group.Wait()
 		return calls.Load(), failed
 	}
@@ -245,7 +247,11 @@ func (r *running) fresh(t *testing.T) (fresh bool) {
 
 func TestDrainFailsNoCall(t *testing.T) {
 	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
-		r := startDemo(t, lane, func(c *gateway.Config) { c.DrainNotice = 1500 * time.Millisecond })
+		const notice = 3 * time.Second
+		r := startDemo(t, lane, func(c *gateway.Config) { c.DrainNotice = notice })
+		api := demoAPI(r.upstream.URL)
+		api.Upstreams[0].IdleTimeoutMS = 60_000
+		r.putAPI(t, 2, api)
 		// Clients behave as behind a load balancer: they leave when it has not been
 		// ready for a while.
 		var leave atomic.Bool
@@ -254,13 +260,14 @@ func TestDrainFailsNoCall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer slow.Body.Close()
 		wait(t, "some calls", func() bool { return r.upstream.Calls() > 50 })
-		drained := make(chan error, 1)
+		drained, began := make(chan error, 1), time.Now()
 		go func() { drained <- r.stop() }()
 		wait(t, "not ready", func() bool { code, body := r.ready(); return code == 503 && body.Reason == "draining" })
 		before := r.upstream.Calls()
 		wait(t, "calls to move on to other connections", func() bool { return r.fresh(t) && r.fresh(t) })
-		wait(t, "some more calls", func() bool { return r.upstream.Calls() > before+20 })
+		wait(t, "more calls", func() bool { return r.upstream.Calls() > before+20 || time.Since(began) > notice/2 })
 		leave.Store(true)
 		if calls, failed := stop(); len(failed) > 0 {
 			t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
@@ -272,13 +279,14 @@ func TestDrainFailsNoCall(t *testing.T) {
 			}
 			return err != nil
 		})
-		for range 3 { // the stream that was under way goes on to its end
-			r.upstream.Release()
-		}
+		go func() { // the stream that was under way goes on to its end
+			for range 3 {
+				r.upstream.Release()
+			}
+		}()
 		if text, err := io.ReadAll(slow.Body); err != nil || len(text) != 27 {
 			t.Errorf("the stream under way: got %q %v", text, err)
 		}
-		slow.Body.Close()
 		if err := <-drained; err != nil {
 			t.Error(err)
 		}
