@@ -36,6 +36,7 @@ func (r *running) framer(t *testing.T) *framer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conn = r.secured(conn, "h2")
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if strings.HasPrefix(r.url, "https:") {
@@ -48,6 +49,15 @@ func (r *running) framer(t *testing.T) *framer {
 	f.WriteSettings()
 	f.WriteWindowUpdate(0, 1<<30)
 	return f
+}
+
+// secured is a connection over TLS where the node is called so, and the same where
+// it is not.
+func (r *running) secured(conn net.Conn, protocol string) net.Conn {
+	if !strings.HasPrefix(r.url, "https:") {
+		return conn
+	}
+	return tls.Client(conn, &tls.Config{RootCAs: r.client.TLSClientConfig.RootCAs, ServerName: "127.0.0.1", NextProtos: []string{protocol}})
 }
 
 // head encodes pairs of names and values.
@@ -188,6 +198,120 @@ func TestStreamsResetAtOnceEndTheConnection(t *testing.T) {
 	}
 	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
 		t.Errorf("after it: got %d", got.status)
+	}
+}
+
+// TestCallsThatTheServerHasToResetEndTheConnection makes net/http reset each
+// stream, by the frames that RFC 9113 forbids, as soon as its call is under way.
+func TestCallsThatTheServerHasToResetEndTheConnection(t *testing.T) {
+	const most = maxResets + maxStreams + 250 // those that time gives back on a slow machine
+	r := startDemo(t)
+	post := []string{":method", "POST", ":scheme", "http", ":authority", "x", ":path", do + "slow", "content-length", "9"}
+	for _, c := range []struct {
+		name  string
+		pairs []string
+		wrong func(f *framer, id uint32)
+	}{
+		{"window grows by nothing", request(do + "slow"), func(f *framer, id uint32) { f.WriteRawFrame(http2.FrameWindowUpdate, 0, id, make([]byte, 4)) }},
+		{"window overflows", request(do + "slow"), func(f *framer, id uint32) { f.WriteWindowUpdate(id, 1<<31-1) }},
+		{"data behind the end", request(do + "slow"), func(f *framer, id uint32) { f.WriteData(id, true, []byte("x")) }},
+		{"head behind the end", request(do + "slow"), func(f *framer, id uint32) { f.get(id, "x", "y") }},
+		{"stream depends on itself", request(do + "slow"), func(f *framer, id uint32) { f.WritePriority(id, http2.PriorityParam{StreamDep: id}) }},
+		{"longer than it said", post, func(f *framer, id uint32) { f.WriteData(id, false, make([]byte, 10)) }},
+		{"trailers that do not end", post, func(f *framer, id uint32) {
+			f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: f.head("x", "y"), EndHeaders: true})
+		}},
+		{"trailers with a path", post, func(f *framer, id uint32) { f.get(id, ":path", "/") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := r.framer(t)
+			f.AllowIllegalWrites = true
+			for n := 0; ; n++ {
+				if n == most {
+					t.Fatalf("%d streams were reset, and the connection goes on", n)
+				}
+				id := uint32(2*n + 1)
+				f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: f.head(c.pairs...), EndStream: c.pairs[1] == "GET", EndHeaders: true})
+				c.wrong(f, id)
+				if reset, err := f.resetOf(id); err != nil || !reset {
+					if n < maxResets {
+						t.Fatalf("stream %d: reset %v, %v", id, reset, err)
+					}
+					return
+				}
+			}
+		})
+	}
+	if got := r.call(t, "GET", "/demo/orders/v1/open", ""); got.status != 200 {
+		t.Errorf("after it: got %d", got.status)
+	}
+}
+
+// TestStreamsBeyondTheLimitAreRefused opens as many as the node says, and one
+// more; then one whose place is free again.
+func TestStreamsBeyondTheLimitAreRefused(t *testing.T) {
+	for _, protocol := range []string{byH2C, byHTTP2} {
+		t.Run(protocol, func(t *testing.T) {
+			r := startDemo(t, func(c *gateway.Config) { c.Build = protocol })
+			api := demoAPI(r.upstream.URL)
+			api.Upstreams[0].HeaderTimeoutMS = 15_000
+			r.carrier.Put(item(t, 2, api), entry.Mark(entry.HeadKey, at(2)))
+			wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
+			f := r.framer(t)
+			frame, err := f.ReadFrame()
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings, ok := frame.(*http2.SettingsFrame)
+			if !ok {
+				t.Fatalf("got %v first, want settings", frame)
+			}
+			if n, _ := settings.Value(http2.SettingMaxConcurrentStreams); n != maxStreams {
+				t.Fatalf("got %d streams offered, want %d", n, maxStreams)
+			}
+			f.WriteSettingsAck()
+			for n := range uint32(maxStreams) {
+				f.get(2*n+1, request(do+"slow")...)
+			}
+			wait(t, "all of them to arrive", func() bool { return r.upstream.Calls() == maxStreams })
+			beyond := uint32(2*maxStreams + 1)
+			f.get(beyond, request(do+"slow")...)
+			if reset, err := f.resetOf(beyond); err != nil || !reset {
+				t.Fatalf("one more: got reset %v, %v", reset, err)
+			}
+			f.WriteRSTStream(1, http2.ErrCodeCancel)
+			f.get(beyond+2, request("/demo/orders/v1/open")...)
+			if status, body := f.answer(t, beyond+2); status != "200" {
+				t.Errorf("in a place that is free again: got %q %s", status, body)
+			}
+			if n := r.upstream.Calls(); n != maxStreams+1 {
+				t.Errorf("%d calls arrived, want %d", n, maxStreams+1)
+			}
+		})
+	}
+}
+
+// What a connection by HTTP/2 may do.
+const (
+	maxStreams = 250
+	maxResets  = 500
+)
+
+// resetOf reads until a stream is reset, or the connection says goodbye.
+func (f *framer) resetOf(id uint32) (bool, error) {
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return false, err
+		}
+		switch frame := frame.(type) {
+		case *http2.GoAwayFrame:
+			return false, nil
+		case *http2.RSTStreamFrame:
+			if frame.StreamID == id {
+				return true, nil
+			}
+		}
 	}
 }
 

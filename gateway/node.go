@@ -186,7 +186,7 @@ func New(config Config) (*Node, error) {
 	if config.ShedAfter > 0 {
 		n.shed = shed.New(config.ShedAfter, nil)
 	}
-	n.splits = split.NewSet(split.Options{Now: config.Now})
+	n.splits = split.NewSet(split.Options{Now: config.Now, Log: config.Log})
 	n.lane = lane.New(n, config.Times, config.Log)
 	n.lane.FullOnly = config.FullLane
 	if err := n.openCopy(); err != nil {

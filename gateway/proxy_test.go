@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -73,40 +74,76 @@ func openRequest(headers ...string) string {
 	return "GET " + openPath + " HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n" + strings.Join(append(headers, "\r\n"), "\r\n")
 }
 
+// forwardedByHTTP2 makes a call on a connection that is to speak HTTP/2, and returns what
+// the upstream was told of where it comes from.
+func forwardedByHTTP2(t *testing.T, c net.Conn) string {
+	t.Helper()
+	client := &http.Transport{Protocols: new(http.Protocols), DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}
+	client.Protocols.SetUnencryptedHTTP2(true) // to it every connection is plain
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a.example.com"+openPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var e fake.Echo
+	if err := json.NewDecoder(res.Body).Decode(&e); err != nil || res.ProtoMajor != 2 {
+		t.Fatalf("got %s %d, %v", res.Proto, res.StatusCode, err)
+	}
+	return strings.Join(e.Header["X-Forwarded-For"], ", ")
+}
+
+// signature begins every introduction of version 2.
+const signature = "\r\n\r\n\x00\r\nQUIT\n"
+
+// TestProxiesSayForWhomTheyConnect introduces connections that go on by each
+// protocol: the upstream is told of whom the proxy has named.
 func TestProxiesSayForWhomTheyConnect(t *testing.T) {
+	introductions := []struct{ name, text, want string }{
+		{"version 1", introduction, "203.0.113.9"},
+		{"version 1, IPv6", "PROXY TCP6 2001:db8::9 ::1 12345 80\r\n", "2001:db8::9"},
+		{"version 2", signature + "\x21\x11\x00\x0c\xcb\x00\x71\x09\x7f\x00\x00\x01\x30\x39\x00\x50", "203.0.113.9"},
+		{"version 2, IPv6, and more", signature + "\x21\x21\x00\x29\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x09" + strings.Repeat("\x00", 15) + "\x01\x30\x39\x00\x50\x04\x00\x02ab", "2001:db8::9"},
+		{"version 2, the proxy itself", signature + "\x20\x00\x00\x00", "127.0.0.1"},
+	}
 	for _, full := range []bool{false, true} {
 		t.Run(fmt.Sprintf("full lane alone %v", full), func(t *testing.T) {
 			plain, secure, s := behind(t, true, []string{"127.0.0.0/8"}, nil, full)
-			dial := func(address string) net.Conn {
-				c, err := new(net.Dialer).DialContext(context.Background(), "tcp", address)
+			dial := func(address, introduced string) net.Conn {
+				c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.WriteString(c, introduced); err != nil {
 					t.Fatal(err)
 				}
 				return c
 			}
-			if got := forwarded(t, sendRaw(t, dial(plain), introduction+openRequest())); got != "203.0.113.9" {
-				t.Errorf("plain: the upstream was told %q", got)
-			}
-			for _, protocol := range []string{"http/1.1", "h2"} {
-				c := dial(secure)
-				if _, err := io.WriteString(c, introduction); err != nil {
-					t.Fatal(err)
-				}
+			over := func(c net.Conn, protocol string) net.Conn {
 				config := s.config("a.example.com")
 				config.NextProtos = []string{protocol}
-				over := tls.Client(c, config)
-				if err := over.Handshake(); err != nil {
-					t.Fatalf("%s: %v", protocol, err)
+				return tls.Client(c, config)
+			}
+			for _, i := range introductions {
+				told := map[string]string{
+					"HTTP/1.1":          forwarded(t, sendRaw(t, dial(plain, i.text), openRequest())),
+					"HTTP/1.1 over TLS": forwarded(t, sendRaw(t, over(dial(secure, i.text), "http/1.1"), openRequest())),
+					"HTTP/2 over TLS":   forwardedByHTTP2(t, over(dial(secure, i.text), "h2")),
 				}
-				if protocol == "h2" {
-					over.Close()
-					continue
+				if !full { // the fast lane tells h2c
+					told["h2c"] = forwardedByHTTP2(t, dial(plain, i.text))
 				}
-				if got := forwarded(t, sendRaw(t, over, openRequest())); got != "203.0.113.9" {
-					t.Errorf("TLS: the upstream was told %q", got)
+				for protocol, got := range told {
+					if got != i.want {
+						t.Errorf("%s, %s: the upstream was told %q, want %q", i.name, protocol, got, i.want)
+					}
 				}
 			}
-			if got := sendRaw(t, dial(plain), openRequest()); got != "" {
+			if got := sendRaw(t, dial(plain, ""), openRequest()); got != "" {
 				t.Errorf("without an introduction: got %q, want nothing", got)
 			}
 		})
@@ -128,7 +165,7 @@ func TestProxiesThatNeedNotSayAnything(t *testing.T) {
 
 func TestTheProxyProtocolOfStrangersIsABadRequest(t *testing.T) {
 	plain, _, _ := behind(t, true, []string{"192.0.2.0/24"}, nil, false)
-	for name, text := range map[string]string{"v1": introduction, "v2": "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x09\x7f\x00\x00\x01\x30\x39\x00\x50"} {
+	for name, text := range map[string]string{"v1": introduction, "v2": signature + "\x21\x11\x00\x0c\xcb\x00\x71\x09\x7f\x00\x00\x01\x30\x39\x00\x50"} {
 		c, err := net.Dial("tcp", plain)
 		if err != nil {
 			t.Fatal(err)

@@ -225,6 +225,9 @@ func (n *Node) finish(ex *policy.Exchange) {
 // Done implements lane.Handler.
 func (n *Node) Done(ex *policy.Exchange, err error) {
 	ex.Release()
+	if failed := ex.Body.Err(); failed != nil {
+		n.tellThrown(ex, failed)
+	}
 	status := ex.Answer.Status
 	if err != nil && status == 0 {
 		status = policy.StatusGone
@@ -244,6 +247,13 @@ func (n *Node) Done(ex *policy.Exchange, err error) {
 	}
 	if ex.Trace.Sampled && n.config.Spans != nil {
 		n.endTrace(ex, status, err)
+	}
+}
+
+// tellThrown logs a panic of what read a call's body.
+func (n *Node) tellThrown(ex *policy.Exchange, err error) {
+	if thrown := (*policy.Thrown)(nil); errors.As(err, &thrown) {
+		n.config.Log.Error("a call panicked", "panic", thrown.Value, "stack", string(thrown.Stack), "request", ex.RequestID)
 	}
 }
 

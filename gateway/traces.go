@@ -65,7 +65,7 @@ func (n *Node) endTrace(ex *policy.Exchange, status int, err error) {
 		Broken: err != nil, RequestBytes: ex.Received(), AnswerBytes: ex.Answer.Length,
 	}
 	if s := ex.Scope; s != nil {
-		c.API, c.Operation, c.Route = s.Name, s.Operation, s.Path
+		c.API, c.Revision, c.Operation, c.Route = s.Name, s.Revision, s.Operation, s.Path
 	}
 	if ex.Caller.Subscription != nil {
 		c.Application = ex.Caller.Grant.Name

@@ -125,7 +125,7 @@ func TestSpansArriveAtTheCollector(t *testing.T) {
 		t.Errorf("got %+v and %+v; the upstream was told %s", server, client, told)
 	}
 	for name, want := range map[string]string{
-		"http.route": "/orders/{id}", "portico.api": "demo/orders v1", "portico.operation": "show", "portico.application": "App", "http.response.status_code": "int_value:200",
+		"http.route": "/orders/{id}", "portico.api": "demo/orders v1", "portico.operation": "show", "portico.revision": "int_value:1", "portico.application": "App", "http.response.status_code": "int_value:200",
 	} {
 		if got := server.Attributes[name]; got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)

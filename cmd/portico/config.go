@@ -13,6 +13,8 @@ import (
 
 	"portico/gateway/proxyproto"
 	"portico/gateway/trace/export"
+	"portico/internal/apim"
+	"portico/internal/entry/check"
 	"portico/internal/secret"
 	"portico/internal/telemetry"
 )
@@ -99,11 +101,12 @@ type GatewaySettings struct {
 	UsageSpoolMB   int           `name:"usage-spool-mb" env:"PORTICO_USAGE_SPOOL_MB" default:"1024" help:"How much of the disk usage may take that the manager does not have yet, in MiB. A full spool adds up what waits, and then counts what it gives up."`
 	UsageAddresses string        `env:"PORTICO_USAGE_ADDRESSES" enum:"keep,drop" default:"keep" help:"Whether usage holds the address that a call came from: keep or drop."`
 
-	KubernetesURL       string `name:"kubernetes-url" env:"PORTICO_KUBERNETES_URL" placeholder:"URL" help:"Kubernetes API server that upstreams' targets may be looked for at; in-cluster is the one that this process runs in."`
-	KubernetesTokenFile string `env:"PORTICO_KUBERNETES_TOKEN_FILE" help:"File with the token for it, read anew each time. Default in-cluster: the service account's."`
-	KubernetesCAFile    string `name:"kubernetes-ca-file" env:"PORTICO_KUBERNETES_CA_FILE" help:"PEM file with the certificates that it is trusted by. Default: the system's; in-cluster, the service account's."`
-	ConsulURL           string `name:"consul-url" env:"PORTICO_CONSUL_URL" placeholder:"URL" help:"Consul agent that upstreams' targets may be looked for at."`
-	ConsulTokenFile     string `env:"PORTICO_CONSUL_TOKEN_FILE" help:"File with the token for it, read anew each time."`
+	KubernetesURL        string   `name:"kubernetes-url" env:"PORTICO_KUBERNETES_URL" placeholder:"URL" help:"Kubernetes API server that upstreams' targets may be looked for at; in-cluster is the one that this process runs in."`
+	KubernetesTokenFile  string   `env:"PORTICO_KUBERNETES_TOKEN_FILE" help:"File with the token for it, read anew each time. Default in-cluster: the service account's."`
+	KubernetesCAFile     string   `name:"kubernetes-ca-file" env:"PORTICO_KUBERNETES_CA_FILE" help:"PEM file with the certificates that it is trusted by. Default: the system's; in-cluster, the service account's."`
+	KubernetesNamespaces []string `name:"kubernetes-namespaces" env:"PORTICO_KUBERNETES_NAMESPACES" placeholder:"TENANT=NAMESPACE" help:"Namespaces that targets may be looked for in: TENANT=NAMESPACE for the APIs of one tenant, by its slug, or NAMESPACE for those of all. Default: none."`
+	ConsulURL            string   `name:"consul-url" env:"PORTICO_CONSUL_URL" placeholder:"URL" help:"Consul agent that upstreams' targets may be looked for at."`
+	ConsulTokenFile      string   `env:"PORTICO_CONSUL_TOKEN_FILE" help:"File with the token for it, read anew each time."`
 }
 
 func (c GatewaySettings) check(w *wrongs) {
@@ -118,6 +121,14 @@ func (c GatewaySettings) check(w *wrongs) {
 	}
 	if c.KubernetesURL != "" && c.KubernetesURL != inCluster {
 		w.url("kubernetes-url", c.KubernetesURL)
+	}
+	for _, text := range c.KubernetesNamespaces {
+		if n := namespaceOf(text); !check.Namespace(n.Name) || strings.Contains(text, "=") && apim.CheckSlug(n.Tenant) != nil {
+			w.add("kubernetes-namespaces", "%q is not tenant=namespace or a namespace, such as shop=shop-production", text)
+		}
+	}
+	if len(c.KubernetesNamespaces) > 0 && c.KubernetesURL == "" {
+		w.add("kubernetes-namespaces", "is set, and kubernetes-url is not")
 	}
 	if c.ConsulURL != "" {
 		w.url("consul-url", c.ConsulURL)

@@ -47,6 +47,12 @@ func (c GatewaySettings) sources(log *slog.Logger) (upstream.Sources, error) {
 		if err != nil {
 			return out, err
 		}
+		if len(c.KubernetesNamespaces) == 0 {
+			log.Warn("targets are looked for in no namespace of Kubernetes: kubernetes-namespaces names none")
+		}
+		for _, text := range c.KubernetesNamespaces {
+			out.Namespaces = append(out.Namespaces, namespaceOf(text))
+		}
 		out.Kubernetes = &discover.Origin{URL: strings.TrimRight(address, "/"), Client: client, Token: discover.TokenFile(token), TokenHeader: "Authorization"}
 	}
 	if c.ConsulURL != "" {
@@ -57,6 +63,15 @@ func (c GatewaySettings) sources(log *slog.Logger) (upstream.Sources, error) {
 		out.Consul = &discover.Origin{URL: strings.TrimRight(c.ConsulURL, "/"), Client: client, Token: discover.TokenFile(c.ConsulTokenFile), TokenHeader: "X-Consul-Token"}
 	}
 	return out, nil
+}
+
+// namespaceOf reads "tenant=namespace", or "namespace" for every tenant.
+func namespaceOf(text string) upstream.Namespace {
+	tenant, name, of := strings.Cut(text, "=")
+	if !of {
+		return upstream.Namespace{Name: text}
+	}
+	return upstream.Namespace{Name: name, Tenant: tenant}
 }
 
 // originClient trusts the certificates of a file, or the system's. It follows

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,10 +26,13 @@ type full struct {
 	pool    policy.Pool // not the fast lane's: net/http reads what these hold when they are given back
 	calls   sync.Pool   // of *fullCall
 	buffers sync.Pool
+	rooms   sync.Pool // of *[gatherRoom]byte
+	workers workers   // serve what comes by HTTP/2, and send it
 	server  *http.Server
 	refusal string
 	in      *handed
 	open    atomic.Int64 // connections
+	leaving atomic.Int64 // connections that are closed when what waits in them was sent
 
 	mu   sync.Mutex
 	live map[*fullCall]struct{} // calls under way; guarded by mu
@@ -52,6 +54,7 @@ func newFull(l *Lanes) *full {
 	rand.Read(secret[:]) // never fails: crypto/rand
 	f := &full{lanes: l, refusal: "/" + hex.EncodeToString(secret[:]), in: newHanded(), live: map[*fullCall]struct{}{}}
 	f.buffers.New = func() any { return new([buffer]byte) }
+	f.rooms.New = func() any { return new([gatherRoom]byte) }
 	f.calls.New = func() any { return newFullCall(f) }
 	f.server = &http.Server{
 		Handler:           f,
@@ -80,7 +83,6 @@ func newFull(l *Lanes) *full {
 			MaxEncoderHeaderTableSize:     maxHeaderTable,
 			SendPingTimeout:               pingAfter,
 			PingTimeout:                   pingTimeout,
-			WriteByteTimeout:              l.times.Write,
 		},
 	}
 	// TLS has ended before net/http sees a connection: to it, all are plain.
@@ -113,7 +115,7 @@ func (f *full) take(c net.Conn, ahead []byte) {
 	}
 	out := &fullConn{tls: state, peer: peer}
 	if protocol == "h2" || strings.HasPrefix(string(ahead), http1.Preface) {
-		out.http2 = newHTTP2Conn(c, f.lanes)
+		out.http2 = newHTTP2Conn(&gathered{Conn: c, full: f}, f.lanes)
 		out.Conn = out.http2
 	} else {
 		out.http1 = http1.NewConn(c, f.refusal, http1.Times{Head: f.lanes.times.Head, Body: f.lanes.times.Body})
@@ -134,50 +136,27 @@ type fullConn struct {
 // drain waits for the answers under way and closes what is idle.
 func (f *full) drain(ctx context.Context) error { return f.server.Shutdown(ctx) }
 
-func (f *full) close() error { return f.server.Close() }
+func (f *full) close() error {
+	f.workers.close()
+	return f.server.Close()
+}
 
 type connKey struct{}
 
 // ServeHTTP implements http.Handler for the lane's own server.
 func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*fullConn)
-	ex := f.pool.Take()
 	c := f.begin(w, r, conn)
-	defer c.end()
-	whole := false
-	defer func() {
-		if whole {
-			f.pool.Give(ex)
-		} else { // one call must not take the others down
-			f.lanes.log.Error("a call panicked", "panic", recover(), "stack", string(debug.Stack()))
-			f.lanes.giveUp(ex, c.interrupt)
-			panic(http.ErrAbortHandler)
-		}
-	}()
-	// net/http writes headers after this function has returned, and its client
-	// beside it: what they hold must not be the next request's.
-	ex.OwnScratch(512)
-	if refused := c.fill(ex); refused != nil {
-		ex.Method, ex.Peer, ex.Secure, ex.TLS = http.MethodGet, conn.peer, conn.tls != nil, conn.tls
-		f.lanes.handler.Refuse(ex, &policy.Denied{Status: refused.Status, Code: codeOf(refused.Status), Detail: refused.Detail, Close: true})
-	} else if err := f.lanes.handler.Serve(r.Context(), ex); err != nil {
-		c.stop(ex)
-		whole = true
-		f.lanes.handler.Done(ex, err)
-		panic(http.ErrAbortHandler) // net/http's way to close the connection
-	}
-	var err error
-	if ex.Answer.Tunnel != nil {
-		err = c.tunnel(ex)
+	if conn.http2 == nil {
+		c.serve()
 	} else {
-		err = c.write(ex)
+		f.workers.do(c)
+		<-c.done
 	}
-	c.served = err == nil
-	c.stop(ex)
-	whole = true
-	f.lanes.handler.Done(ex, err)
-	if err != nil {
-		panic(http.ErrAbortHandler)
+	whole := c.whole
+	c.end()
+	if !whole {
+		panic(http.ErrAbortHandler) // net/http's way to close the connection, or to reset the stream
 	}
 }
 

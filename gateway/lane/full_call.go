@@ -2,6 +2,7 @@ package lane
 
 import (
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,9 @@ import (
 // fullCall is one call under way on the full lane. The lane keeps it for the
 // next one.
 type fullCall struct {
-	served bool // the answer went out whole
+	served bool          // the answer went out whole
+	whole  bool          // and nothing else went wrong
+	done   chan struct{} // has something when a worker is through
 	full   *full
 	conn   *fullConn
 	w      http.ResponseWriter
@@ -32,7 +35,7 @@ type fullCall struct {
 }
 
 func newFullCall(f *full) *fullCall {
-	c := &fullCall{full: f, body: new(policy.Body)}
+	c := &fullCall{full: f, body: new(policy.Body), done: make(chan struct{}, 1)}
 	c.interim = c.writeInterim
 	c.interrupt = func() { c.expireRead() }
 	return c
@@ -48,6 +51,51 @@ func (f *full) begin(w http.ResponseWriter, r *http.Request, conn *fullConn) *fu
 	f.live[c] = struct{}{}
 	f.mu.Unlock()
 	return c
+}
+
+// work implements job: it serves, and says so.
+func (c *fullCall) work() {
+	c.serve()
+	c.done <- struct{}{}
+}
+
+// serve has the call answered. Afterwards, whole says whether its connection may
+// go on.
+func (c *fullCall) serve() {
+	f := c.full
+	ex := f.pool.Take()
+	finished := false
+	defer func() {
+		if finished {
+			f.pool.Give(ex)
+		} else { // one call must not take the others down
+			f.lanes.log.Error("a call panicked", "panic", recover(), "stack", string(debug.Stack()))
+			f.lanes.giveUp(ex, c.interrupt)
+		}
+	}()
+	// net/http writes headers after this function has returned, and its client
+	// beside it: what they hold must not be the next request's.
+	ex.OwnScratch(512)
+	var err error
+	if refused := c.fill(ex); refused != nil {
+		ex.Method, ex.Peer, ex.Secure, ex.TLS = http.MethodGet, c.conn.peer, c.conn.tls != nil, c.conn.tls
+		f.lanes.handler.Refuse(ex, &policy.Denied{Status: refused.Status, Code: codeOf(refused.Status), Detail: refused.Detail, Close: true})
+	} else if err = f.lanes.handler.Serve(c.r.Context(), ex); err != nil {
+		c.stop(ex)
+		finished = true
+		f.lanes.handler.Done(ex, err)
+		return
+	}
+	if ex.Answer.Tunnel != nil {
+		err = c.tunnel(ex)
+	} else {
+		err = c.write(ex)
+	}
+	c.served = err == nil
+	c.stop(ex)
+	finished = true
+	f.lanes.handler.Done(ex, err)
+	c.whole = err == nil
 }
 
 // stop ends all reading of the request's body.
@@ -66,10 +114,14 @@ func (c *fullCall) end() {
 	f.mu.Lock()
 	delete(f.live, c)
 	f.mu.Unlock()
-	if c.conn.http2 != nil && c.served && c.r.Context().Err() == nil { // a call that was reset earns nothing
-		c.conn.http2.answered()
+	if h := c.conn.http2; h != nil {
+		if c.r.Context().Err() != nil { // a call that was reset earns nothing
+			h.cutOff()
+		} else if c.served {
+			h.answered()
+		}
 	}
-	c.served = false
+	c.served, c.whole = false, false
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()

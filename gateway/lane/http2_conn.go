@@ -11,8 +11,9 @@ import (
 // http2Conn watches the frames of a client by HTTP/2 on their way to net/http,
 // which bounds how many streams are open, how long a head is and how much it
 // keeps waiting to be sent, but not how much work a client causes for nothing:
-// streams that are reset as soon as they are opened (CVE-2023-44487), heads in
-// endless pieces, frames that say nothing.
+// streams that are reset as soon as they are opened (CVE-2023-44487), or that
+// net/http has to reset for a frame that breaks the rules (CVE-2025-8671), heads
+// in endless pieces, frames that say nothing.
 type http2Conn struct {
 	net.Conn
 	lanes *Lanes
@@ -26,6 +27,9 @@ type http2Conn struct {
 
 	resets, idle budget
 	answers      atomic.Int64 // that were given and not yet credited
+	cut          atomic.Int64 // calls whose stream was closed under them, whoever reset it
+	taken        int64        // resets that the client has sent
+	paid         int64        // resets that were taken to account
 	over         bool         // the client has gone too far
 }
 
@@ -72,6 +76,9 @@ func newHTTP2Conn(c net.Conn, lanes *Lanes) *http2Conn {
 
 // answered notes that a stream was served to its end.
 func (c *http2Conn) answered() { c.answers.Add(1) }
+
+// cutOff notes that a stream was reset while its call was under way.
+func (c *http2Conn) cutOff() { c.cut.Add(1) }
 
 // errFlood is what reading fails with when a client has gone too far.
 var errFlood = errors.New("client causes work for nothing")
@@ -161,9 +168,10 @@ func (c *http2Conn) frame(kind, flags byte) bool {
 			_ = c.Conn.SetReadDeadline(time.Time{})
 		}
 		c.pieces = 0
+		return c.pay(c.cut.Load()) // before another call begins
 	case frameReset:
-		c.resets.earn(int(c.answers.Swap(0)))
-		return c.resets.spend(c.lanes.now.Load())
+		c.taken++
+		return c.pay(c.taken)
 	case frameData:
 		if c.left == 0 && flags&flagEnd == 0 {
 			return c.idle.spend(c.lanes.now.Load())
@@ -171,6 +179,19 @@ func (c *http2Conn) frame(kind, flags byte) bool {
 	case frameWindow: // as many as a large answer has pieces
 	default:
 		return c.idle.spend(c.lanes.now.Load())
+	}
+	return true
+}
+
+// pay takes resets to account, up to so many since the connection began. Those
+// of the client are seen as they come and again in the calls that they cut off:
+// both counts pay for the same.
+func (c *http2Conn) pay(resets int64) bool {
+	for ; c.paid < resets; c.paid++ {
+		c.resets.earn(int(c.answers.Swap(0)))
+		if !c.resets.spend(c.lanes.now.Load()) {
+			return false
+		}
 	}
 	return true
 }

@@ -164,7 +164,7 @@ func (l *Lanes) Drain(ctx context.Context) error {
 	l.KeepConnections(false)
 	l.refuse()
 	err := l.full.drain(ctx)
-	for err == nil && l.closeIdle()+l.tunnels.count() > 0 {
+	for err == nil && l.closeIdle()+l.tunnels.count()+int(l.full.leaving.Load()) > 0 {
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()

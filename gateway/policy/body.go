@@ -3,7 +3,9 @@ package policy
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -93,7 +95,8 @@ func (b *Body) Ended() bool { return b == nil || b.ended.Load() }
 // to be asked for it waits no more.
 func (b *Body) Begun() bool { return b.Ended() || b.Count() > 0 }
 
-// Err returns why reading failed: a *Denied or a *Broken, nil if it did not.
+// Err returns why reading failed: a *Denied, a *Broken or a *Thrown, nil if it
+// did not.
 func (b *Body) Err() error {
 	if b == nil {
 		return nil
@@ -127,9 +130,35 @@ func (b *Body) Read(p []byte) (int, error) {
 		b.rest = b.rest[n:]
 		return n, nil
 	}
-	n, err := b.source.Read(p)
+	n, err := b.from(p)
 	return b.took(n, err)
 }
+
+// from reads the source. A panic beside the exchange is a failure of the body.
+func (b *Body) from(p []byte) (n int, err error) {
+	if !b.shared {
+		return b.source.Read(p) // a lane catches it
+	}
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			n, err = 0, &Thrown{thrown, debug.Stack()}
+		}
+	}()
+	return b.source.Read(p)
+}
+
+// Thrown is a panic in a goroutine beside a call's own, where no lane catches
+// it and it would take the node down. Who starts one makes it this error.
+type Thrown struct {
+	Value any
+	Stack []byte
+}
+
+// Error implements error.
+func (t *Thrown) Error() string { return fmt.Sprintf("it panicked: %v", t.Value) }
+
+// Fail makes reading fail, unless it has failed already.
+func (b *Body) Fail(err error) { b.failed.CompareAndSwap(nil, &failure{err}) }
 
 // Mover is a source of bodies that can pass them on unseen. Move is Read into
 // an empty pipe; where that cannot be, it returns ErrUnmovable and has done
@@ -180,7 +209,7 @@ func (b *Body) took(n int, err error) (int, error) {
 		b.ended.Store(true)
 		return n, err
 	default:
-		if denied := (*Denied)(nil); !errors.As(err, &denied) {
+		if denied, thrown := (*Denied)(nil), (*Thrown)(nil); !errors.As(err, &denied) && !errors.As(err, &thrown) {
 			err = &Broken{err}
 		}
 	}

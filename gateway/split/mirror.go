@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -115,16 +116,29 @@ func (m *mirror) send(twin *policy.Exchange) {
 	defer m.busy.Add(-1)
 	ctx, cancel := context.WithTimeout(m.set.ctx, mirrorTime)
 	defer cancel()
-	start := m.set.now()
+	start, status := m.set.now(), 0
+	defer func() {
+		if thrown := recover(); thrown != nil { // no lane is above: it must not take the node down
+			m.set.log.Error("a copy of a call panicked", "panic", thrown, "stack", string(debug.Stack()), "request", twin.RequestID)
+			if status == 0 {
+				m.counts.add(twin.Shard, http.StatusInternalServerError, m.set.now().Sub(start))
+			}
+		}
+	}()
+	defer func() {
+		if twin.Answer.Body != nil {
+			_ = twin.Answer.Body.Close()
+		}
+	}()
 	err := m.to.Call(ctx, twin)
-	status, took := statusOf(twin, err), m.set.now().Sub(start)
+	took := m.set.now().Sub(start)
+	status = statusOf(twin, err)
 	if status == policy.StatusGone { // no caller is here: it is the mirror that was too slow
 		status = http.StatusGatewayTimeout
 	}
 	m.counts.add(twin.Shard, status, took)
 	if twin.Answer.Body != nil {
 		_, _ = io.CopyN(io.Discard, twin.Answer.Body, mirrorAnswer)
-		_ = twin.Answer.Body.Close()
 	}
 }
 

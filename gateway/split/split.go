@@ -17,6 +17,7 @@ package split
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ import (
 // way. Make one with NewSet; it is safe for concurrent use.
 type Set struct {
 	now     func() time.Time
+	log     *slog.Logger
 	random  func() uint64
 	ctx     context.Context // ends what is copied
 	cancel  context.CancelFunc
@@ -51,6 +53,7 @@ type kept struct {
 type Options struct {
 	Now    func() time.Time // nil: time.Now
 	Random func() uint64    // safe for concurrent use; nil: the runtime's
+	Log    *slog.Logger     // nil: nothing is logged
 }
 
 // NewSet returns a set that counts nothing yet.
@@ -61,7 +64,10 @@ func NewSet(o Options) *Set {
 	if o.Random == nil {
 		o.Random = rand.Uint64
 	}
-	s := &Set{now: o.Now, random: o.Random, byVersion: map[string]*kept{}}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Set{now: o.Now, log: o.Log, random: o.Random, byVersion: map[string]*kept{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

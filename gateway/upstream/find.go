@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"sync"
 
 	"portico/gateway/upstream/discover"
@@ -17,7 +19,15 @@ import (
 type Sources struct {
 	Resolver   *discover.Resolver
 	Kubernetes *discover.Origin
+	Namespaces []Namespace // of Kubernetes, in which targets may be looked for
 	Consul     *discover.Origin
+}
+
+// Namespace is one that a tenant's APIs may name. The node asks with the
+// operator's rights, so what is not listed is nobody's.
+type Namespace struct {
+	Name   string
+	Tenant string // its slug; "" is every tenant
 }
 
 var (
@@ -26,8 +36,9 @@ var (
 	errNoConsul     = errors.New("this node is not told where the Consul agent is: set --consul-url")
 )
 
-// source returns what finds the instances behind a target's URL.
-func (s Sources) source(d entry.Discovery, target string) (discover.Source, error) {
+// source returns what finds the instances behind a target's URL, for an API of
+// a tenant.
+func (s Sources) source(tenant string, d entry.Discovery, target string) (discover.Source, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, err
@@ -37,7 +48,11 @@ func (s Sources) source(d entry.Discovery, target string) (discover.Source, erro
 		if s.Kubernetes == nil {
 			return nil, errNoKubernetes
 		}
-		return &discover.Kubernetes{Origin: s.Kubernetes, Namespace: cmp.Or(d.Namespace, "default"), Service: d.Service, Port: d.Port}, nil
+		namespace := cmp.Or(d.Namespace, "default")
+		if !slices.ContainsFunc(s.Namespaces, func(n Namespace) bool { return n.Name == namespace && (n.Tenant == "" || n.Tenant == tenant) }) {
+			return nil, fmt.Errorf("this node may not look for targets of %s in the Kubernetes namespace %s: an operator allows it by --kubernetes-namespaces", tenant, namespace)
+		}
+		return &discover.Kubernetes{Origin: s.Kubernetes, Namespace: namespace, Service: d.Service, Port: d.Port}, nil
 	case "consul":
 		if s.Consul == nil {
 			return nil, errNoConsul
@@ -75,7 +90,7 @@ func (u *Upstream) find(before *Upstream) {
 	}
 	u.take(u.found(), before)
 	for i, t := range u.config.Targets {
-		source, err := u.set.sources.source(u.config.Traffic.Discovery, t.URL)
+		source, err := u.set.sources.source(u.offeredBy, u.config.Traffic.Discovery, t.URL)
 		if err != nil {
 			u.tell(i, nil, err)
 			continue

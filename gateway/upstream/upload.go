@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,12 @@ func (u *upload) begin() {
 func (u *upload) run() {
 	buf := u.set.buffers.Get().(*[uploadBuffer]byte)
 	defer u.set.buffers.Put(buf)
+	defer func() {
+		if thrown := recover(); thrown != nil { // no lane is above: the call fails of it
+			u.body.Fail(&policy.Thrown{Value: thrown, Stack: debug.Stack()})
+			u.conn.abort(u.state, abandoned)
+		}
+	}()
 	err := u.copy(buf[:])
 	if u.body.Err() != nil {
 		u.conn.abort(u.state, abandoned)

@@ -95,7 +95,7 @@ func (s *Set) Upstreams(api entry.API) map[string]*Upstream {
 		if have := old[config.Name]; have != nil && have.same(config, place) {
 			next[config.Name] = have
 		} else {
-			next[config.Name] = s.make(api.Tenant, config, place, have)
+			next[config.Name] = s.make(api, config, place, have)
 		}
 	}
 	s.byVersion[api.Version] = next
@@ -185,6 +185,7 @@ func (s *Set) close(c *conn) {
 // Upstream is one backend. It is safe for concurrent use.
 type Upstream struct {
 	tenant    string
+	offeredBy string // the tenant's slug
 	config    entry.Upstream
 	inPlaceOf string // the name of the upstream that calls are meant for
 	set       *Set
@@ -202,10 +203,10 @@ type Upstream struct {
 	over      bool                     // another took its place, or none; guarded by mu
 }
 
-// make returns an upstream. Endpoints that the one before it has already, which
+// make returns an upstream of an API. Endpoints that the one before it has already, which
 // may be nil, keep their connections and what is known of them.
-func (s *Set) make(tenant string, config entry.Upstream, inPlaceOf string, before *Upstream) *Upstream {
-	u := &Upstream{tenant: tenant, config: config, inPlaceOf: inPlaceOf, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
+func (s *Set) make(api entry.API, config entry.Upstream, inPlaceOf string, before *Upstream) *Upstream {
+	u := &Upstream{tenant: api.Tenant, offeredBy: api.TenantSlug(), config: config, inPlaceOf: inPlaceOf, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
 	u.tls, _ = TLSConfig(config) // who passes a configuration has asked; nil refuses to connect
 	u.rules = rulesOf(config.TLS)
 	if before != nil && !reflect.DeepEqual(before.config.TLS, config.TLS) {

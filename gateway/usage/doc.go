@@ -19,6 +19,13 @@
 // what it promises: nothing is synced. The package does not know what a call is
 // charged for, and it decides nothing.
 //
+// # Why segments are used again
+//
+// A page of a new file costs several microseconds when it is first written to,
+// one that was written before a fraction of that. So a segment that is given up
+// becomes the next spare, and an eighth of the spool's room stays mapped as such:
+// 128 MiB of the default, which count as resident once they were used.
+//
 // # Why an operation stands in a record as text
 //
 // A number for each route would make a record 60 bytes shorter, and need a table

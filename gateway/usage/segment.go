@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -59,6 +60,41 @@ type segment struct {
 	blocked   uint32        // the place that ended stood at when it was looked last
 	blockAt   time.Time     // since when
 	finished  bool          // it is given up: the memory is somebody else's
+}
+
+// stack is of segments that wait to be used. The one that was made ready last is
+// the next, for its memory is warm. The zero value is empty.
+type stack struct {
+	most int // to be kept; push does not look at it
+
+	mu  sync.Mutex // held for a moment, once in thousands of calls
+	all []*segment
+}
+
+func (s *stack) push(seg *segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, seg)
+}
+
+// pop returns nil when there is none.
+func (s *stack) pop() *segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.all) - 1
+	if last < 0 {
+		return nil
+	}
+	seg := s.all[last]
+	s.all[last] = nil
+	s.all = s.all[:last]
+	return seg
+}
+
+func (s *stack) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
 }
 
 // The states of a slot, which live in ordinary memory: a segment is unmapped
@@ -122,9 +158,11 @@ func (s *segment) advance() {
 	}
 }
 
-// clear makes a segment's memory that of a new one. The file is renamed in
-// between, so that no moment has old records under a new name.
+// clear makes a segment's memory that of a new one; the magic goes first, so
+// that what a kill leaves of it is known to be nobody's. The file is renamed
+// before it is signed again, so that no moment has old records under a new name.
 func (s *segment) clear() {
+	(*atomic.Uint64)(unsafe.Pointer(&s.mem[inMagic])).Store(0)
 	clear(s.mem[:headerBytes])
 	clear(s.mem[headerBytes : headerBytes+int(s.taken())*recordBytes])
 }

@@ -115,7 +115,7 @@ type shipper struct {
 	sending sync.WaitGroup
 	onWay   int
 	tmp     *scratch
-	spare   [][]byte   // of pieces that were sent
+	pieces  [][]byte   // the memory of those that were sent
 	looking []*segment // pass's own copy of all
 	since   time.Time  // of the connection
 	ending  bool
@@ -220,8 +220,8 @@ func (k *shipper) cut(seg *segment) {
 func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
 	seg.sentAt, seg.patience = now, min(max(2*seg.patience, sendEvery), againMost)
 	var piece []byte
-	if last := len(k.spare) - 1; last >= 0 {
-		piece, k.spare = k.spare[last], k.spare[:last]
+	if last := len(k.pieces) - 1; last >= 0 {
+		piece, k.pieces = k.pieces[last], k.pieces[:last]
 	}
 	piece = seg.appendPiece(piece[:0], seg.from(), seg.to(), k.tmp)
 	k.onWay++
@@ -350,7 +350,7 @@ func (k *shipper) outcome(one sending) {
 		k.options.Log.Debug("usage not sent", "segment", one.segment.name, "error", one.err)
 		one.segment.patience = sendEvery
 	}
-	k.spare = append(k.spare, one.piece)
+	k.pieces = append(k.pieces, one.piece)
 	k.onWay--
 }
 
@@ -410,14 +410,14 @@ func (k *shipper) move(from Slot) bool {
 	k.moved[from] = to
 	k.moves.Unlock()
 	to.segment.slots[to.place].Store(slotTaken)
-	if !from.segment.slots[from.place].CompareAndSwap(slotTaken, slotMoved) { // it ended just now
+	if !old.state().CompareAndSwap(taken, moved) || !from.segment.slots[from.place].CompareAndSwap(slotTaken, slotMoved) { // it ended just now
+		old.state().CompareAndSwap(moved, taken) // until it says that it is done
 		k.moves.Lock()
 		delete(k.moved, from)
 		k.moves.Unlock()
 		to.segment.slots[to.place].Store(slotMoved)
 		return true
 	}
-	old.state().Store(moved)
 	fresh.state().CompareAndSwap(free, taken) // else it has ended already
 	return true
 }

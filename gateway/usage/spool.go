@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ type Spool struct {
 	lock    *os.File // nil where a full disk has no room for one
 
 	lanes  []lane
-	spares chan *segment
+	spares stack         // segments ready for calls
 	wake   chan struct{} // a spare was taken; capacity 1
 	gone   atomic.Uint64 // calls given up before, and records that could not be read
 
@@ -56,7 +57,7 @@ type Spool struct {
 	moved map[Slot]Slot // where slots were moved to
 
 	mu     sync.Mutex // guards what follows; calls do not take it
-	all    []*segment // oldest first, spares among them
+	all    []*segment // as they were made, spares among them
 	kept   *segment   // to add up into when there is no room for another
 	number uint64     // of the newest
 	folded uint64     // calls that were added up
@@ -105,7 +106,7 @@ func Open(o Options) (*Spool, error) {
 	limit := max(int(o.Bytes/o.SegmentBytes), 4)
 	s := &Spool{
 		options: o, limit: limit, lanes: make([]lane, lanes),
-		spares: make(chan *segment, max(lanes+moreSpares, limit/keptShare)), wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
+		spares: stack{most: max(lanes+moreSpares, limit/keptShare)}, wake: make(chan struct{}, 1), moved: map[Slot]Slot{},
 	}
 	_, _ = rand.Read(s.id[:]) // never returns an error
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -162,7 +163,7 @@ func (s *Spool) takeUp() error {
 		name := filepath.Base(path)
 		seg, folds, err := reopen(s.options.Dir, name, s.options.Environment)
 		if errors.Is(err, errUnusable) {
-			if !blank(path) {
+			if !unsigned(path) {
 				s.gone.Add(1)
 				s.options.Log.Warn("a file of usage cannot be read and is dropped; at least one call is not counted", "file", name, "error", err)
 			}
@@ -205,10 +206,17 @@ func modified(path string) string {
 	return info.ModTime().UTC().Format("20060102150405.000000000")
 }
 
-// blank reports whether a file holds nothing: it was being made.
-func blank(path string) bool {
-	raw, err := os.ReadFile(path)
-	return err == nil && len(strings.Trim(string(raw), "\x00")) == 0
+// unsigned reports whether a file was being made, or made ready again: whatever
+// its records hold, a call that is in it counts elsewhere, or not at all.
+func unsigned(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	var head [len(magic)]byte
+	_, err = io.ReadFull(file, head[:])
+	return head == [len(magic)]byte{} && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // Take gives a call its slot. What it is given is copied.
@@ -251,13 +259,12 @@ func (s *Spool) rotate(l *lane, full *segment) bool {
 		return true
 	}
 	s.nudge()
-	select {
-	case fresh := <-s.spares:
-		l.current.Store(fresh)
-		return true
-	default:
+	fresh := s.spares.pop()
+	if fresh == nil {
 		return false
 	}
+	l.current.Store(fresh)
+	return true
 }
 
 func (s *Spool) nudge() {
@@ -325,7 +332,7 @@ func (s *Spool) refill() {
 	if s.kept == nil {
 		s.kept = s.fresh()
 	}
-	for len(s.spares) < len(s.lanes)+moreSpares && s.kept != nil {
+	for s.spares.len() < len(s.lanes)+moreSpares && s.kept != nil {
 		if len(s.all)+1 >= s.limit {
 			if !s.fold() {
 				return
@@ -343,12 +350,11 @@ func (s *Spool) refill() {
 	}
 }
 
-// spare makes a segment ready for calls. mu is held, which keeps the channel
-// from filling up meanwhile.
+// spare makes a segment ready for calls. mu is held.
 func (s *Spool) spare(seg *segment) {
 	seg.sign(s.options.Environment, nil)
 	s.all = append(s.all, seg)
-	s.spares <- seg
+	s.spares.push(seg)
 }
 
 // fresh makes a segment, nil where the disk has no room. mu is held.
@@ -364,11 +370,11 @@ func (s *Spool) fresh() *segment {
 		return nil
 	}
 	s.failed = false
-	return s.blank(name, mem)
+	return s.segment(name, mem)
 }
 
-// blank returns the segment of empty memory.
-func (s *Spool) blank(name string, mem []byte) *segment {
+// segment returns that of empty memory.
+func (s *Spool) segment(name string, mem []byte) *segment {
 	places := uint32((len(mem) - headerBytes) / recordBytes)
 	return &segment{name: name, mem: mem, number: s.number, spool: s.id, places: places, slots: make([]atomic.Uint32, places)}
 }
@@ -379,7 +385,7 @@ func (s *Spool) drop(seg *segment) {
 	s.all = slices.DeleteFunc(s.all, func(other *segment) bool { return other == seg })
 	seg.finished = true
 	whole := int64(len(seg.mem)) == s.options.SegmentBytes
-	if whole && seg.slots != nil && (s.kept == nil || len(s.spares) < cap(s.spares)) {
+	if whole && seg.slots != nil && (s.kept == nil || s.spares.len() < s.spares.most) {
 		if again := s.again(seg); again != nil {
 			if s.kept == nil {
 				s.kept = again
@@ -403,7 +409,7 @@ func (s *Spool) again(seg *segment) *segment {
 	if err := os.Rename(filepath.Join(s.options.Dir, seg.name), filepath.Join(s.options.Dir, name)); err != nil {
 		return nil
 	}
-	return s.blank(name, seg.mem)
+	return s.segment(name, seg.mem)
 }
 
 // ID names this run of the spool.

@@ -10,7 +10,7 @@ type API struct {
 	Version  string `json:"version"`  // uuid of the version, as in the key
 	API      string `json:"api"`      // uuid of the API it belongs to
 	Tenant   string `json:"tenant"`   // uuid of the tenant that offers it
-	Name     string `json:"name"`     // "demo/orders v1", for logs and errors
+	Name     string `json:"name"`     // "demo/orders v1", for logs and errors; it begins with the tenant's slug
 	Revision int    `json:"revision"` // r7 is 7
 
 	Mounts    []Mount    `json:"mounts"`
@@ -32,6 +32,12 @@ type API struct {
 
 	Split  *Split  `json:"split,omitempty"`  // nil: every call goes to its route's upstream
 	Mirror *Mirror `json:"mirror,omitempty"` // nil: no call is copied
+}
+
+// TenantSlug is how operators write the tenant that offers the API.
+func (a API) TenantSlug() string {
+	slug, _, _ := strings.Cut(a.Name, "/")
+	return slug
 }
 
 // Mount is where an API is found. An empty Host is any host that no other

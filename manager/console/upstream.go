@@ -86,7 +86,7 @@ func trafficGroups() []trafficGroup {
 		{Title: "Discovery", Text: "Finds the targets; the address above then says only scheme, name and path.", Inputs: []trafficInput{
 			{Name: "discovery.kind", Label: "Find by", Options: []choice{{"", "The addresses above"}, {"dns", "DNS"}, {"srv", "DNS, SRV records"}, {"kubernetes", "Kubernetes"}, {"consul", "Consul"}}, text: func(t *t) *string { return &t.Discovery.Kind }},
 			{Name: "discovery.service", Label: "Service", Placeholder: "orders", Hint: "Of SRV its whole name: _http._tcp.orders.example", text: func(t *t) *string { return &t.Discovery.Service }},
-			{Name: "discovery.namespace", Label: "Kubernetes namespace", Placeholder: "default", text: func(t *t) *string { return &t.Discovery.Namespace }},
+			{Name: "discovery.namespace", Label: "Kubernetes namespace", Placeholder: "default", Hint: "One that the gateway's operators allow you.", text: func(t *t) *string { return &t.Discovery.Namespace }},
 			{Name: "discovery.port", Label: "Kubernetes port", Placeholder: "the first", text: func(t *t) *string { return &t.Discovery.Port }},
 			{Name: "discovery.tag", Label: "Consul tag", Placeholder: "any", text: func(t *t) *string { return &t.Discovery.Tag }},
 			{Name: "discovery.datacenter", Label: "Consul data centre", Placeholder: "the agent's", text: func(t *t) *string { return &t.Discovery.Datacenter }},

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,13 +160,18 @@ func (p *problems) retry(at string, r entry.Retry) {
 	}
 }
 
+var namespace = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Namespace reports whether a namespace of Kubernetes can be called so.
+func Namespace(name string) bool { return namespace.MatchString(name) }
+
 func (p *problems) discovery(at string, u entry.Upstream) {
 	d := u.Traffic.Discovery
 	only := func(field, value string, kinds ...string) {
 		if value != "" && !slices.Contains(kinds, d.Kind) {
 			p.add(at+"."+field, "is of %s alone", strings.Join(kinds, " and "))
 		}
-		if len(value) > 253 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/?#%\`, r) }) {
+		if len(value) > 253 || value == "." || value == ".." || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/?#%\`, r) }) {
 			p.add(at+"."+field, "%q is not a name", value)
 		}
 	}
@@ -182,7 +188,13 @@ func (p *problems) discovery(at string, u entry.Upstream) {
 		p.add(at+".kind", "want dns, srv, kubernetes or consul, got %q", d.Kind)
 	}
 	only("service", d.Service, "srv", "kubernetes", "consul")
-	only("namespace", d.Namespace, "kubernetes")
+	switch {
+	case d.Namespace == "":
+	case d.Kind != "kubernetes":
+		p.add(at+".namespace", "is of kubernetes alone")
+	case !Namespace(d.Namespace):
+		p.add(at+".namespace", "want a namespace's name, lower-case letters, digits and hyphens, got %q", d.Namespace)
+	}
 	only("port", d.Port, "kubernetes")
 	only("tag", d.Tag, "consul")
 	only("datacenter", d.Datacenter, "consul")

@@ -39,6 +39,9 @@ func TestTrafficIsCheckedByField(t *testing.T) {
 		"find":            {`{"discovery":{"kind":"zookeeper"}}`, `discovery.kind: want dns`},
 		"find what":       {`{"discovery":{"kind":"consul"}}`, `discovery.service: is empty`},
 		"find path":       {`{"discovery":{"kind":"consul","service":"../kv"}}`, `discovery.service: "../kv" is not a name`},
+		"find all":        {`{"discovery":{"kind":"kubernetes","service":"orders","namespace":".."}}`, `discovery.namespace: want a namespace's name`},
+		"find up":         {`{"discovery":{"kind":"consul","service":".."}}`, `discovery.service: ".." is not a name`},
+		"find in":         {`{"discovery":{"kind":"dns","namespace":"shop"}}`, `discovery.namespace: is of kubernetes`},
 		"find tag":        {`{"discovery":{"kind":"dns","tag":"x"}}`, `discovery.tag: is of consul`},
 	} {
 		t.Run(name, func(t *testing.T) {

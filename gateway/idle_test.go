@@ -1,0 +1,68 @@
+package gateway_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"testing"
+	"time"
+
+	"portico/gateway"
+)
+
+// TestConnectionsThatIdleHoldNoBuffers compares connections that wait for their
+// next request with the same ones in the middle of a head.
+func TestConnectionsThatIdleHoldNoBuffers(t *testing.T) {
+	const (
+		n       = 200
+		buffers = 20 << 10 // less than what a connection has while it is served
+	)
+	for name, build := range map[string]string{"plain": "test", "TLS": byHTTP2} {
+		t.Run(name, func(t *testing.T) {
+			r := startDemo(t, func(c *gateway.Config) { c.Build, c.Times.Head = build, time.Minute })
+			empty := heap()
+			conns := make([]net.Conn, n)
+			send := func(text string, answered bool) {
+				for _, c := range conns {
+					if _, err := io.WriteString(c, text); err != nil {
+						t.Fatal(err)
+					}
+					if !answered {
+						continue
+					}
+					res, err := http.ReadResponse(bufio.NewReader(c), nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusNotFound {
+						t.Fatalf("got %d, %v", res.StatusCode, err)
+					}
+				}
+			}
+			for i := range conns {
+				conns[i] = r.dial(t)
+				conns[i].SetDeadline(time.Now().Add(time.Minute))
+				conns[i] = r.secured(conns[i], "http/1.1")
+			}
+			const half = "GET /nowhere HTTP/1.1\r\n"
+			send(half+"Host: x\r\n\r\n", true)
+			wait(t, "idle connections to hold less than buffers", func() bool { return heap() < empty+n*buffers })
+			idle := heap()
+			send(half, false)
+			wait(t, "those with half a head to hold buffers", func() bool { return heap() > idle+n*buffers })
+			send("Host: x\r\n\r\n", true)
+			wait(t, "them to be given back", func() bool { return heap() < idle+n*buffers/4 })
+		})
+	}
+}
+
+// heap returns how many bytes are in use, without what pools hold.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
