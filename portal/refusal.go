@@ -399,7 +399,7 @@ func gatewayRefusals() []refusal {
 		},
 		{
 			Code: "overloaded", Status: 503, Title: "The gateway is overloaded", Group: groupGateway,
-			Happened: "This gateway node has more calls than it can carry and answers a part of them at once, so that the others are answered in time.",
+			Happened: "This gateway node has more calls than it can carry and answers a part of them at once, so that the others are answered in time. Or it has as many connections open as it may.",
 			Means:    "The request was not forwarded. Which calls are refused is chance.",
 			Do:       []string{"Try again after the seconds that `Retry-After` says, with a growing pause."},
 			Retry:    "Yes, after `Retry-After`.",

@@ -133,8 +133,21 @@ type fullConn struct {
 	peer  netip.Addr
 }
 
-// drain waits for the answers under way and closes what is idle.
-func (f *full) drain(ctx context.Context) error { return f.server.Shutdown(ctx) }
+// drain waits for the answers under way and closes what is idle. net/http tells
+// only those clients by HTTP/2 to leave that it knows when it is asked: it is asked
+// again, for those that had connected and had said nothing until then.
+func (f *full) drain(ctx context.Context) error {
+	for {
+		while, cancel := context.WithTimeout(ctx, drainAsk)
+		err := f.server.Shutdown(while)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+const drainAsk = 500 * time.Millisecond
 
 func (f *full) close() error {
 	f.workers.close()

@@ -208,6 +208,8 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	switch {
 	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
 		return balance.Abandoned
+	case c.conn == nil && exhausted(err):
+		return balance.Untried
 	case c.conn == nil:
 		return balance.Unreachable
 	case why == timedOut:
@@ -231,9 +233,9 @@ func (c *call) mayRepeat(o balance.Outcome, attempt int, now int64) bool {
 func (c *call) move(now int64) bool {
 	group := c.upstream.group
 	tried := append(c.tried, c.at)
-	next, err := group.Pick(now, c.key(), tried)
+	next, err := group.PickAgain(now, c.key(), tried)
 	if err != nil && c.upstream.retries.same {
-		next, err = group.Pick(now, c.key(), nil)
+		next, err = group.PickAgain(now, c.key(), nil)
 	}
 	if err != nil {
 		return false
@@ -582,6 +584,11 @@ func (c *call) told(ctx context.Context, err error) error {
 		return &policy.Denied{
 			Status: http.StatusGatewayTimeout, Code: "upstream_timeout",
 			Detail: "The service behind this API did not answer in time. Call again later.", Cause: err,
+		}
+	case c.conn == nil && exhausted(err):
+		return &policy.Denied{
+			Status: http.StatusServiceUnavailable, Code: "overloaded", RetryAfter: time.Second,
+			Detail: "This gateway node has as many connections open as it may. Call again in a moment.", Cause: err,
 		}
 	case errors.As(err, &invalid):
 		return &policy.Denied{

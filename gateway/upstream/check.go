@@ -68,7 +68,13 @@ func (u *Upstream) watch() {
 
 // asTarget is the endpoint as checks ask it.
 func (e *endpoint) asTarget() health.Target {
-	return health.Target{Tenant: e.key.tenant, Address: e.key.address, Host: e.host, TLS: e.tls}
+	t := health.Target{Tenant: e.key.tenant, Address: e.key.address, Host: e.host, TLS: e.tls}
+	if e.far != nil {
+		t.Protocols.SetHTTP1(e.key.protocol == protocolAuto)
+		t.Protocols.SetHTTP2(e.tls != nil)
+		t.Protocols.SetUnencryptedHTTP2(e.key.protocol == protocolH2C)
+	}
+	return t
 }
 
 // end stops all checks and searches for good. It does not wait for them.

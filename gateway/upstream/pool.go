@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"portico/gateway/upstream/health"
 )
 
 // pool is what is connected to one address by one set of rules: idle connections
@@ -174,6 +176,13 @@ func undialled(ctx context.Context, err error) *dialError {
 
 func (e *dialError) Error() string { return "connect: " + e.cause.Error() }
 func (e *dialError) Unwrap() error { return e.cause }
+
+// exhausted reports whether an error is one of connecting that is this node's
+// own fault.
+func exhausted(err error) bool {
+	dial := (*dialError)(nil)
+	return errors.As(err, &dial) && health.Exhausted(dial.cause)
+}
 
 // shut gives up all idle connections, and those in use when their calls end.
 func (p *pool) shut() {

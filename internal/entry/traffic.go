@@ -58,12 +58,14 @@ type Breaker struct {
 	Probes       int `json:"probes,omitempty"`       // calls that must do well before it closes: 3
 }
 
-// Concurrency bounds how much an upstream is called at once, by each node.
+// Concurrency bounds how much an upstream is called at once, by each node. A call
+// has a connection to itself by HTTP/1.1, and a stream of one by HTTP/2: to bound
+// the calls is to bound the connections in use.
 type Concurrency struct {
-	MaxRequests    int `json:"max_requests,omitempty"`    // 0: no bound
+	MaxRequests    int `json:"max_requests,omitempty"`    // of the whole upstream; 0: no bound
 	Queue          int `json:"queue,omitempty"`           // that wait for their turn beyond them
 	QueueMS        int `json:"queue_ms,omitempty"`        // for so long: 1,000
-	MaxConnections int `json:"max_connections,omitempty"` // in use to one target; 0: no bound
+	MaxConnections int `json:"max_connections,omitempty"` // in use to one target, or streams; 0: no bound
 }
 
 // Retry is what happens to calls that fail: only those are sent again of which

@@ -77,7 +77,7 @@ func trafficGroups() []trafficGroup {
 			{Name: "breaker.open_ms", Label: "Open for, ms", Placeholder: "5000", count: func(t *t) *int { return &t.Breaker.OpenMS }},
 			{Name: "breaker.probes", Label: "Calls that try", Placeholder: "3", count: func(t *t) *int { return &t.Breaker.Probes }},
 		}},
-		{Title: "Limits", Text: "Of each gateway node.", Inputs: []trafficInput{
+		{Title: "Limits", Text: "Of each gateway node. By HTTP/1.1 a call has a connection to itself, by HTTP/2 a stream of one.", Inputs: []trafficInput{
 			{Name: "concurrency.max_requests", Label: "Calls at once", Placeholder: "no limit", count: func(t *t) *int { return &t.Concurrency.MaxRequests }},
 			{Name: "concurrency.max_connections", Label: "Connections to a target", Placeholder: "no limit", count: func(t *t) *int { return &t.Concurrency.MaxConnections }},
 			{Name: "concurrency.queue", Label: "Calls that wait", Placeholder: "0", count: func(t *t) *int { return &t.Concurrency.Queue }},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type Consul struct {
 	down     bool
 	asked    int
 	blocking int
+	query    url.Values
 }
 
 // NewConsul starts one that serves a service, to who asks for what passes.
@@ -67,6 +69,13 @@ func (c *Consul) Asked() (all, blocking int) {
 	return c.asked, c.blocking
 }
 
+// Query returns what it was asked last.
+func (c *Consul) Query() url.Values {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.query
+}
+
 func (c *Consul) to(change func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,6 +96,7 @@ func (c *Consul) serve(w http.ResponseWriter, r *http.Request) {
 	defer limit.Stop()
 	c.mu.Lock()
 	c.asked++
+	c.query = q
 	if since > 0 {
 		c.blocking++
 	}

@@ -21,6 +21,7 @@ type DNS struct {
 	asked   map[string]int
 	silent  bool
 	broken  bool
+	kinds   map[dnsmessage.Type]bool // of questions: false, they are not answered; true, with a failure
 }
 
 // NewDNS starts one, and stops it when the test ends.
@@ -79,6 +80,14 @@ func (d *DNS) Silence(silent bool) { d.mu.Lock(); d.silent = silent; d.mu.Unlock
 
 // Break makes the server say that it failed, or answer again.
 func (d *DNS) Break(broken bool) { d.mu.Lock(); d.broken = broken; d.mu.Unlock() }
+
+// Unsaid makes the server leave questions of one kind without an answer, or with
+// one that says that it failed.
+func (d *DNS) Unsaid(kind dnsmessage.Type, failed bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kinds = map[dnsmessage.Type]bool{kind: failed}
+}
 
 // Asked returns how often a name was asked for, over "udp" or "tcp".
 func (d *DNS) Asked(network, name string) int {
@@ -146,13 +155,14 @@ func (d *DNS) answer(network string, query []byte) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked[network+" "+q.Name.String()]++
-	if d.silent {
+	failed, unsaid := d.kinds[q.Type]
+	if d.silent || unsaid && !failed {
 		return nil
 	}
 	out := dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}, Questions: m.Questions}
 	list, known := d.records[strings.ToLower(q.Name.String())]
 	switch {
-	case d.broken:
+	case d.broken, failed:
 		out.RCode = dnsmessage.RCodeServerFailure
 	case !known:
 		out.RCode = dnsmessage.RCodeNameError

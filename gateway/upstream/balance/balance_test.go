@@ -349,6 +349,59 @@ func TestConnectionLimitOfAnEndpointHolds(t *testing.T) {
 	}
 }
 
+// TestHashedPoolThatIsFullCostsWhatOthersCost compares with round robin, which
+// asks each endpoint once.
+func TestHashedPoolThatIsFullCostsWhatOthersCost(t *testing.T) {
+	const n = 1000
+	full := func(a balance.Algorithm) *pool {
+		p := newPool(balance.Settings{Algorithm: a, MaxConnections: 1}, ones(n)...)
+		for i := range n {
+			if _, err := p.Pick(0, keyed(i), nil); err != nil {
+				t.Fatalf("call %d of %d: %v", i, n, err)
+			}
+		}
+		return p
+	}
+	hashed, plain := full(balance.Hash), full(balance.RoundRobin)
+	took := func(p *pool) time.Duration {
+		began := time.Now()
+		for i := range 100 {
+			if _, err := p.Pick(0, keyed(i), nil); !errors.Is(err, balance.ErrFull) {
+				t.Fatalf("all are full: %v", err)
+			}
+		}
+		return time.Since(began)
+	}
+	least := func(p *pool) time.Duration { // of some, since others use the machine too
+		best := took(p)
+		for range 9 {
+			best = min(best, took(p))
+		}
+		return best
+	}
+	if h, r := least(hashed), least(plain); h > 10*r {
+		t.Errorf("100 calls by hash over %d that are full cost %v, by round robin %v", n, h, r)
+	}
+	// Whichever is free, or well, is found by every key.
+	hashed.End(hashed.list[7])
+	for i := range 50 {
+		e, err := hashed.Pick(0, keyed(i), nil)
+		if err != nil || e != hashed.list[7] {
+			t.Fatalf("key %d: got %v, %v, want the only one that is free", i, e, err)
+		}
+		hashed.End(e)
+	}
+	sick := newPool(balance.Settings{Algorithm: balance.Hash}, ones(n)...)
+	for _, e := range sick.list[1:] {
+		sick.SetHealth(e, 0, "refused")
+	}
+	for i := range 50 {
+		if e, err := sick.Pick(0, keyed(i), nil); err != nil || e != sick.list[0] {
+			t.Fatalf("key %d: got %v, %v, want the only one that is well", i, e, err)
+		}
+	}
+}
+
 func TestRetriesKeepToTheirBudget(t *testing.T) {
 	p := newPool(balance.Settings{BudgetPercent: 20, BudgetMin: 1}, 1, 1)
 	p.spread(t, second, 1000, nil)

@@ -19,6 +19,7 @@ const (
 	Broken                     // the connection broke before an answer, or what came was none
 	Late                       // there was no answer in time
 	Abandoned                  // the caller left; this says nothing of the endpoint
+	Untried                    // this node could connect nowhere; neither does this
 )
 
 func (o Outcome) fails(any5xx bool) bool {
@@ -40,6 +41,8 @@ func (o Outcome) String() string {
 		return "broke off without an answer"
 	case Late:
 		return "did not answer in time"
+	case Untried:
+		return "was not called: this node has no descriptor left to connect with"
 	}
 	return "abandoned by the caller"
 }

@@ -33,7 +33,7 @@ type Settings struct {
 	MaxRequests    int           // of the group at once; 0: no limit
 	Queue          int           // how many more wait for their turn
 	QueueWait      time.Duration // and for how long
-	MaxConnections int           // of one endpoint in use at once; 0: no limit
+	MaxConnections int           // calls on one endpoint at once; 0: no limit
 
 	BudgetPercent int  // of calls that may be tried again
 	BudgetMin     int  // retries a second that are always allowed
@@ -70,7 +70,8 @@ type Group struct {
 	random    func() uint64
 
 	picks   atomic.Uint64
-	under   atomic.Int64 // calls under way; kept only for a bound
+	again   atomic.Uint64 // of picks: for calls that were picked for before
+	under   atomic.Int64  // calls under way; kept only for a bound
 	picture atomic.Pointer[picture]
 	breaker *breaker // nil for none
 	gate    *gate    // nil for none
@@ -159,6 +160,16 @@ func (g *Group) Leave() {
 // 0 is none. A call on it has begun then, which must End. Its errors are
 // ErrNone and ErrFull.
 func (g *Group) Pick(now int64, key uint64, tried []*Endpoint) (*Endpoint, error) {
+	return g.pick(now, key, tried, false)
+}
+
+// PickAgain is Pick for a call that was picked for before: the budget of retries is
+// a part of the calls, not of the tries.
+func (g *Group) PickAgain(now int64, key uint64, tried []*Endpoint) (*Endpoint, error) {
+	return g.pick(now, key, tried, true)
+}
+
+func (g *Group) pick(now int64, key uint64, tried []*Endpoint, again bool) (*Endpoint, error) {
 	p := g.picture.Load()
 	n := len(p.list)
 	if n == 0 {
@@ -166,6 +177,9 @@ func (g *Group) Pick(now int64, key uint64, tried []*Endpoint) (*Endpoint, error
 	}
 	turn := uint64(0)
 	if n > 1 || g.settings.CountAll {
+		if again {
+			g.again.Add(1)
+		}
 		turn = g.picks.Add(1) - 1
 	}
 	if p.ring != nil && n > 1 {
@@ -207,8 +221,11 @@ func (g *Group) begin(e *Endpoint) bool {
 	if !g.counts {
 		return true
 	}
-	under := e.under.Add(1)
-	if most := g.settings.MaxConnections; most > 0 && under > int64(most) {
+	most := int64(g.settings.MaxConnections)
+	if most > 0 && e.under.Load() >= most { // read first: a full one is asked by many
+		return false
+	}
+	if under := e.under.Add(1); most > 0 && under > most {
 		e.under.Add(-1)
 		return false
 	}
@@ -231,7 +248,7 @@ func (g *Group) End(e *Endpoint) {
 
 // Done tells how a call on an endpoint went, and how long it took where Timed.
 func (g *Group) Done(e *Endpoint, now int64, outcome Outcome, took time.Duration) {
-	if outcome == Abandoned {
+	if outcome >= Abandoned {
 		return
 	}
 	failed := outcome.fails(g.settings.Ejection.Any5xx)
@@ -254,7 +271,7 @@ func (g *Group) Done(e *Endpoint, now int64, outcome Outcome, took time.Duration
 
 // MayRetry takes one retry out of the budget, if there is one left.
 func (g *Group) MayRetry(now int64) bool {
-	return g.budget.take(now, g.picks.Load(), g.settings.BudgetPercent, g.settings.BudgetMin)
+	return g.budget.take(now, int64(g.picks.Load()-g.again.Load()), g.settings.BudgetPercent, g.settings.BudgetMin)
 }
 
 func (g *Group) eject(e *Endpoint, now int64, outcome Outcome) {

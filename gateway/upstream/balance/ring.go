@@ -59,7 +59,12 @@ func (r *ring) first(key uint64) int {
 	return low
 }
 
-// pickByKey walks on from the key's point to one whose endpoint may be used.
+// walked is how many points a key's walk takes at most. Where half the endpoints
+// may not be used one walk in 2^walked gets there.
+const walked = 128
+
+// pickByKey walks on from the key's point to one whose endpoint may be used. Where
+// few may, it goes through the endpoints instead, each once.
 func (g *Group) pickByKey(p *picture, key uint64, tried []*Endpoint) (*Endpoint, error) {
 	most := int64(0)
 	if g.settings.BoundPercent > 0 {
@@ -69,8 +74,7 @@ func (g *Group) pickByKey(p *picture, key uint64, tried []*Endpoint) (*Endpoint,
 	points := p.ring.points
 	at := p.ring.first(key)
 	var last *Endpoint // most walks are a step long, and neighbours are often the same
-	full := false
-	for range points {
+	for range min(walked, len(points)) {
 		e := points[at].endpoint
 		if at++; at == len(points) {
 			at = 0
@@ -79,7 +83,18 @@ func (g *Group) pickByKey(p *picture, key uint64, tried []*Endpoint) (*Endpoint,
 			continue
 		}
 		last = e
-		if p.fit != nil && !p.fit[e] || among(tried, e) {
+		if p.fit != nil && !p.fit[e] || among(tried, e) || most > 0 && e.under.Load() >= most || !g.begin(e) {
+			continue
+		}
+		return e, nil
+	}
+	full, n := false, len(p.list)
+	for i := int(key % uint64(n)); n > 0; n-- {
+		e := p.list[i]
+		if i++; i == len(p.list) {
+			i = 0
+		}
+		if among(tried, e) {
 			continue
 		}
 		if most > 0 && e.under.Load() >= most || !g.begin(e) {

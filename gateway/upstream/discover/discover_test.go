@@ -99,6 +99,35 @@ func TestNameIsFollowedAsLongAsItsAnswersHold(t *testing.T) {
 	h.knows(t, "10.0.0.4:8080×1", "")
 }
 
+func TestOneFamilyOfAddressesIsEnough(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   dnsmessage.Type // that is not told
+		failed bool
+		want   string
+	}{
+		"IPv6 fails":            {dnsmessage.TypeAAAA, true, "10.0.0.1:80×1"},
+		"IPv6 is not answered":  {dnsmessage.TypeAAAA, false, "10.0.0.1:80×1"},
+		"IPv4 fails":            {dnsmessage.TypeA, true, "[fd00::1]:80×1"},
+		"services are not told": {dnsmessage.TypeSRV, true, "10.0.0.1:80×1 [fd00::1]:80×1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := fake.NewDNS(t)
+			d.Unsaid(c.kind, c.failed)
+			d.Set("orders.example.", 300, fake.A(10, 0, 0, 1), &dnsmessage.AAAAResource{AAAA: [16]byte{0xfd, 15: 1}})
+			d.Set("_http._tcp.orders.example.", 300, fake.SRV(1, 1, 80, "orders.example."))
+			d.Set("six.example.", 300, &dnsmessage.AAAAResource{AAAA: [16]byte{0xfd, 15: 2}})
+			listen(t, &discover.DNS{Resolver: resolver(d.Address), Host: "orders.example", Port: "80"}).knows(t, c.want, "")
+			if c.kind == dnsmessage.TypeAAAA && c.failed { // nothing at all: it says why
+				listen(t, &discover.DNS{Resolver: resolver(d.Address), Host: "six.example", Port: "80"}).knows(t, "", "ServerFailure")
+			}
+			if c.kind != dnsmessage.TypeSRV && c.failed {
+				listen(t, &discover.SRV{Resolver: resolver(d.Address), Service: "_http._tcp.orders.example"}).knows(t, c.want, "")
+			}
+		})
+	}
+}
+
 func TestAnswersTooLongForUDPComeByTCP(t *testing.T) {
 	d := fake.NewDNS(t)
 	var many []dnsmessage.ResourceBody

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -75,10 +76,15 @@ func (s *SRV) look(ctx context.Context) ([]Found, time.Duration, error) {
 	return out, ttl, nil
 }
 
-// addresses returns all of a name's, of both families.
+// askAgain is how long what is found holds where one family of addresses could
+// not be asked for.
+const askAgain = 10 * time.Second
+
+// addresses returns all of a name's, of both families. Where only one can be
+// asked for, as with servers that know nothing of IPv6, it is those of that.
 func addresses(ctx context.Context, r *Resolver, host, port string, weight int) ([]Found, time.Duration, error) {
 	var out []Found
-	ttl, missing := longestTTL, error(nil)
+	ttl, missing, failed := longestTTL, error(nil), error(nil)
 	for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
 		list, holds, err := r.lookup(ctx, strings.ToLower(host), kind)
 		if errors.Is(err, errNoName) {
@@ -86,7 +92,8 @@ func addresses(ctx context.Context, r *Resolver, host, port string, weight int) 
 			continue
 		}
 		if err != nil {
-			return nil, 0, err
+			failed, ttl = err, min(ttl, askAgain)
+			continue
 		}
 		ttl = min(ttl, holds)
 		for _, one := range list {
@@ -99,7 +106,7 @@ func addresses(ctx context.Context, r *Resolver, host, port string, weight int) 
 		}
 	}
 	if len(out) == 0 {
-		return nil, 0, missing
+		return nil, 0, cmp.Or(failed, missing)
 	}
 	return out, ttl, nil
 }

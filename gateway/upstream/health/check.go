@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -44,6 +45,9 @@ type Target struct {
 	Address string      // host and port to connect to
 	Host    string      // as the request names it
 	TLS     *tls.Config // nil for plain
+	// Protocols are those by which it is called; with none it is HTTP/1.1. A check
+	// by gRPC is always made by HTTP/2.
+	Protocols http.Protocols
 }
 
 // maxBody is how much of an answer is looked at.
@@ -51,17 +55,26 @@ const maxBody = 64 << 10
 
 // Ask asks once, and returns "" when the target is well, else why not.
 func (c *Check) Ask(ctx context.Context, dial Dial, t Target) string {
-	var err error
+	return c.why(ctx, c.ask(ctx, dial, t))
+}
+
+func (c *Check) ask(ctx context.Context, dial Dial, t Target) error {
 	switch c.Kind {
 	case HTTP:
-		err = c.askHTTP(ctx, dial, t)
+		return c.askHTTP(ctx, dial, t)
 	case GRPC:
-		err = c.askGRPC(ctx, dial, t)
-	default:
-		err = c.connect(ctx, dial, t)
+		return c.askGRPC(ctx, dial, t)
 	}
+	return c.connect(ctx, dial, t)
+}
+
+// why says to people what came of asking.
+func (c *Check) why(ctx context.Context, err error) string {
 	if err == nil {
 		return ""
+	}
+	if Exhausted(err) {
+		return "check: this node has no descriptor left to connect with"
 	}
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Sprintf("check: no answer within %s", c.Timeout)
@@ -94,18 +107,68 @@ func (c *Check) connect(ctx context.Context, dial Dial, t Target) error {
 	return secure.HandshakeContext(ctx)
 }
 
-// transport is for one request: a check that finds a kept connection well has
-// found out nothing about new ones.
-func transport(dial Dial, t Target, http2 bool) *http.Transport {
+// exchange makes one request over a connection of its own: a check that finds a
+// kept connection well has found out nothing about new ones. Whoever gets the
+// answer calls hangUp when it is read.
+func (t Target) exchange(req *http.Request, dial Dial, by http.Protocols) (res *http.Response, hangUp func(), err error) {
+	var opened closing
 	tr := &http.Transport{
-		DisableKeepAlives: !http2, TLSClientConfig: t.TLS.Clone(), MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, t.Address) },
+		DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true, Protocols: &by,
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: maxBody, MaxReceiveBufferPerConnection: maxBody},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			conn, err := dial(ctx, network, t.Address)
+			if err != nil {
+				return nil, err
+			}
+			return opened.add(conn), nil
+		},
 	}
-	tr.Protocols = new(http.Protocols)
-	tr.Protocols.SetHTTP1(!http2)
-	tr.Protocols.SetHTTP2(http2 && t.TLS != nil)
-	tr.Protocols.SetUnencryptedHTTP2(http2 && t.TLS == nil)
-	return tr
+	if t.TLS != nil {
+		tr.TLSClientConfig = t.TLS.Clone()
+		tr.TLSClientConfig.NextProtos = nil // what calls ask for; by says what this one does
+	}
+	res, err = tr.RoundTrip(req)
+	if err != nil {
+		opened.close()
+		return nil, nil, err
+	}
+	return res, func() { res.Body.Close(); opened.close() }, nil
+}
+
+// protocols returns those by which a target is asked over HTTP.
+func (t Target) protocols() http.Protocols {
+	by := t.Protocols
+	if by == (http.Protocols{}) {
+		by.SetHTTP1(true)
+	}
+	return by
+}
+
+// closing are connections that end together: net/http keeps one by HTTP/2 whose
+// request was given up, and dials also when nobody waits any more.
+type closing struct {
+	mu   sync.Mutex
+	over bool       // guarded by mu
+	list []net.Conn // guarded by mu
+}
+
+func (c *closing) add(conn net.Conn) net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		_ = conn.Close() // nobody uses it
+	}
+	c.list = append(c.list, conn)
+	return conn
+}
+
+func (c *closing) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	for _, conn := range c.list {
+		_ = conn.Close() // nobody is left to tell
+	}
 }
 
 func (t Target) url(path string) string {
@@ -121,13 +184,11 @@ func (c *Check) askHTTP(ctx context.Context, dial Dial, t Target) error {
 		return err
 	}
 	req.Header.Set("User-Agent", "Portico-Health")
-	tr := transport(dial, t, false)
-	defer tr.CloseIdleConnections()
-	res, err := tr.RoundTrip(req)
+	res, hangUp, err := t.exchange(req, dial, t.protocols()) //nolint:bodyclose // hangUp closes it
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer hangUp()
 	if !c.expects(res.StatusCode) {
 		return fmt.Errorf("status %d", res.StatusCode)
 	}
@@ -168,13 +229,14 @@ func (c *Check) askGRPC(ctx context.Context, dial Dial, t Target) error {
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("Te", "trailers")
 	req.Header.Set("User-Agent", "Portico-Health")
-	tr := transport(dial, t, true)
-	defer tr.CloseIdleConnections()
-	res, err := tr.RoundTrip(req)
+	var by http.Protocols
+	by.SetHTTP2(t.TLS != nil)
+	by.SetUnencryptedHTTP2(t.TLS == nil)
+	res, hangUp, err := t.exchange(req, dial, by) //nolint:bodyclose // hangUp closes it
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer hangUp()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", res.StatusCode)
 	}

@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,6 +134,68 @@ func TestGRPCHealthIsUnderstood(t *testing.T) {
 	expect(t, health.Check{Kind: health.GRPC, Timeout: 5 * time.Second}, at(plain), "status 404")
 }
 
+func TestChecksAreMadeByTheProtocolOfCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		by     func(*http.Protocols)
+		secure bool
+		want   string
+	}{
+		"nothing said":  {func(*http.Protocols) {}, true, "HTTP/1.1"},
+		"HTTP/1.1":      {func(p *http.Protocols) { p.SetHTTP1(true) }, true, "HTTP/1.1"},
+		"HTTP/2":        {func(p *http.Protocols) { p.SetHTTP2(true) }, true, "HTTP/2.0"},
+		"whatever goes": {func(p *http.Protocols) { p.SetHTTP1(true); p.SetHTTP2(true) }, true, "HTTP/2.0"},
+		"h2c":           {func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }, false, "HTTP/2.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, c.secure, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
+			target := at(s)
+			c.by(&target.Protocols)
+			if c.secure { // as calls have it, whatever they are made by
+				target.TLS.NextProtos = []string{"h2", "http/1.1"}
+			}
+			expect(t, health.Check{Kind: health.HTTP, Method: "GET", Path: "/", Statuses: ok, Body: c.want, Timeout: 5 * time.Second}, target, "")
+		})
+	}
+}
+
+func TestChecksThatWaitInVainLeaveNoConnection(t *testing.T) {
+	var opened, closed atomic.Int64
+	s := serve(t, false, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	counted := func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		opened.Add(1)
+		return &told{Conn: conn, closed: func() { closed.Add(1) }}, nil
+	}
+	target := at(s)
+	target.Protocols.SetUnencryptedHTTP2(true)
+	for _, kind := range []health.Kind{health.HTTP, health.GRPC} {
+		check := health.Check{Kind: kind, Method: "GET", Path: "/", Statuses: ok, Timeout: 50 * time.Millisecond}
+		ctx, cancel := context.WithTimeout(t.Context(), check.Timeout)
+		if why := check.Ask(ctx, counted, target); !strings.Contains(why, "no answer within") {
+			t.Errorf("got %q", why)
+		}
+		cancel()
+	}
+	if closed.Load() != 2 || opened.Load() != 2 {
+		t.Errorf("%d connections were opened and %d closed, want 2", opened.Load(), closed.Load())
+	}
+}
+
+// told is a connection that tells when it is closed for the first time.
+type told struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *told) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
+
 // grpcHealth answers as a gRPC server does.
 func grpcHealth(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
@@ -162,6 +226,46 @@ func grpcHealth(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = w.Write(frame)
 	w.Header().Set("Grpc-Status", "0")
+}
+
+func TestWantOfDescriptorsIsThisNodesOwn(t *testing.T) {
+	named := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Name: "orders.test", Err: "dial udp 127.0.0.1:53: socket: too many open files"}}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, true},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.ENFILE)}, true},
+		{named, true},
+		{&net.DNSError{Name: "orders.test", Err: "no such host", IsNotFound: true}, false},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, false},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, false}, // no IPv6 here
+		{context.DeadlineExceeded, false},
+		{nil, false},
+	} {
+		if got := health.Exhausted(c.err); got != c.want {
+			t.Errorf("%v: got %t", c.err, got)
+		}
+	}
+	// It is told to whoever asks, and counts for nothing.
+	var short atomic.Bool
+	scheduler := health.New(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if short.Load() {
+			return nil, named
+		}
+		return dial(ctx, network, address)
+	})
+	run(t, scheduler)
+	reports := make(chan string, 10)
+	check := health.Check{Kind: health.TCP, Interval: time.Hour, Timeout: time.Second, Healthy: 1, Unhealthy: 1}
+	watch := scheduler.Watch(at(serve(t, false, nil)), check, func(why string) { reports <- why })
+	if why := within(t, 5*time.Second, "the first check", reports); why != "" {
+		t.Fatalf("at first: %q", why)
+	}
+	short.Store(true)
+	if f, ok := watch.Ask(t.Context()); !ok || !strings.Contains(f.Why, "this node has no descriptor left") || len(reports) > 0 {
+		t.Errorf("got %+v and %d reports", f, len(reports))
+	}
 }
 
 func TestThresholdsDecideWhatIsReported(t *testing.T) {

@@ -217,10 +217,11 @@ func (s *Scheduler) ask(ctx context.Context, w *Watch) {
 		return
 	}
 	began := time.Now()
-	why := w.check.Ask(limit, s.dial, w.target)
+	err := w.check.ask(limit, s.dial, w.target)
 	if ctx.Err() != nil {
 		return
 	}
+	why := w.check.why(limit, err)
 	took := time.Since(began)
 	found := Finding{At: began.Add(took), Took: took, Why: why}
 	s.mu.Lock()
@@ -229,7 +230,7 @@ func (s *Scheduler) ask(ctx context.Context, w *Watch) {
 	if stopped {
 		return
 	}
-	if w.heard(why == "") {
+	if !Exhausted(err) && w.heard(why == "") {
 		w.report(why)
 	}
 	s.mu.Lock()
