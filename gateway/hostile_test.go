@@ -276,7 +276,12 @@ func TestAnswerBeforeADrainIsNotLost(t *testing.T) {
 		r := onUpstream(t, up.URL, lane)
 		send, last := r.sender(t)
 		send()
-		<-asked
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			got, err := last()
+			t.Fatalf("the upstream got no call: %q %v", got, err)
+		}
 		over := make(chan error, 1)
 		go func() { over <- r.stop() }()
 		time.Sleep(50 * time.Millisecond)

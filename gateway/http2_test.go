@@ -39,9 +39,6 @@ func (r *running) framer(t *testing.T) *framer {
 	conn = r.secured(conn, "h2")
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	if strings.HasPrefix(r.url, "https:") {
-		conn = tls.Client(conn, &tls.Config{RootCAs: r.client.TLSClientConfig.RootCAs, ServerName: "127.0.0.1", NextProtos: []string{"h2"}})
-	}
 	f := &framer{Framer: http2.NewFramer(conn, conn), conn: conn}
 	f.enc = hpack.NewEncoder(&f.text)
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
