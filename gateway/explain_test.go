@@ -13,6 +13,7 @@ import (
 	"portico/gateway"
 	"portico/internal/entry"
 	"portico/internal/secret"
+	"portico/test/fake"
 )
 
 // explaining is a node that takes explain tokens.
@@ -98,8 +99,10 @@ func line(x entry.Explanation) string {
 	return strings.Join(parts, ", ")
 }
 
-func TestTheWayOfACallIsExplained(t *testing.T) {
-	r := startExplaining(t)
+func TestTheWayOfACallIsExplained(t *testing.T) { inEachLane(t, wayCase) }
+
+func wayCase(t *testing.T, lane change) {
+	r := startExplaining(t, lane)
 	const base = "/demo/orders/v1"
 	key := "X-API-Key: " + goodKey
 	sequence := uint64(2)
@@ -201,25 +204,39 @@ func TestTheWayOfACallIsExplained(t *testing.T) {
 }
 
 func TestTheUpstreamCallIsExplained(t *testing.T) {
-	r := startExplaining(t)
-	for i, want := range []bool{false, true} {
-		_, way := r.explain(t, token(), "GET", "/demo/orders/v1/open", "")
-		if len(way.Tries) != 1 {
-			t.Fatalf("got %+v", way.Tries)
+	up := newBoth(t, fake.NewUpstream(t).ServeHTTP)
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startExplaining(t, lane)
+		for sequence, protocol := range []string{"", "h2c", "http2", "auto"} {
+			api := demoAPI("")
+			up.calledBy(protocol)(&api)
+			url := api.Upstreams[0].Targets[0].URL
+			r.put(t, uint64(3+sequence), item(t, uint64(3+sequence), api))
+			for i, want := range []bool{false, true} {
+				_, way := r.explain(t, token(), "GET", "/demo/orders/v1/open", "")
+				if len(way.Tries) != 1 {
+					t.Fatalf("%q: got %+v", protocol, way.Tries)
+				}
+				try := way.Tries[0]
+				if !strings.HasSuffix(url, "://"+try.Target) || try.Reused != want || try.Outcome != "answered" || try.Status != 200 || try.TookNS <= 0 || way.UpstreamNS < try.TookNS {
+					t.Errorf("%q, call %d: got %+v of %d ns, reused wanted %v", protocol, i, try, way.UpstreamNS, want)
+				}
+				if last := way.Steps[len(way.Steps)-1]; !strings.Contains(last.Detail, try.Target+" answered 200") {
+					t.Errorf("%q: got %+v", protocol, last)
+				}
+			}
+			_, way := r.explain(t, token(), "GET", "/demo/orders/v1/files/reset", "")
+			if n := len(way.Tries); n == 0 || way.Tries[n-1].Outcome == "answered" || way.Tries[n-1].Status != 0 || way.Code != "upstream_unreachable" {
+				t.Errorf("%q: got %+v, code %s", protocol, way.Tries, way.Code)
+			}
 		}
-		try := way.Tries[0]
-		if "http://"+try.Target != r.upstream.URL || try.Reused != want || try.Outcome != "answered" || try.Status != 200 || try.TookNS <= 0 || way.UpstreamNS < try.TookNS {
-			t.Errorf("call %d: got %+v of %d ns, reused wanted %v", i, try, way.UpstreamNS, want)
-		}
-	}
-	_, way := r.explain(t, token(), "GET", "/demo/orders/v1/files/reset", "")
-	if n := len(way.Tries); n == 0 || way.Tries[n-1].Outcome == "answered" || way.Tries[n-1].Status != 0 || way.Code != "upstream_unreachable" {
-		t.Errorf("got %+v, code %s", way.Tries, way.Code)
-	}
+	})
 }
 
-func TestAnExplainTokenIsTakenOnlyWhereItFits(t *testing.T) {
-	r := startExplaining(t)
+func TestAnExplainTokenIsTakenOnlyWhereItFits(t *testing.T) { inEachLane(t, explainTokenCase) }
+
+func explainTokenCase(t *testing.T, lane change) {
+	r := startExplaining(t, lane)
 	signed := r.sign(t, token())
 	other := func(change func(*entry.ExplainToken)) string {
 		tok := token()
@@ -265,8 +282,10 @@ func TestAnExplainTokenIsTakenOnlyWhereItFits(t *testing.T) {
 	}
 }
 
-func TestATokenShowsNothingOfOtherTenants(t *testing.T) {
-	r := startExplaining(t)
+func TestATokenShowsNothingOfOtherTenants(t *testing.T) { inEachLane(t, otherTenantsCase) }
+
+func otherTenantsCase(t *testing.T, lane change) {
+	r := startExplaining(t, lane)
 	theirs := demoAPI(r.upstream.URL)
 	theirs.Version, theirs.API, theirs.Tenant, theirs.Name = uuid(500), uuid(501), uuid(502), "secretive/payroll v1"
 	theirs.Mounts = []entry.Mount{{BasePath: "/secretive/payroll/v1"}}
@@ -302,8 +321,10 @@ func TestATokenShowsNothingOfOtherTenants(t *testing.T) {
 	}
 }
 
-func TestAnExplanationHoldsNoSecrets(t *testing.T) {
-	r := startExplaining(t)
+func TestAnExplanationHoldsNoSecrets(t *testing.T) { inEachLane(t, noSecretsCase) }
+
+func noSecretsCase(t *testing.T, lane change) {
+	r := startExplaining(t, lane)
 	const canary = "c4n4ry-7hQ2"
 	_, way := r.explain(t, token(), "GET", "/demo/orders/v1/orders?token="+canary+"&api_key="+goodKey, "",
 		"X-API-Key: "+goodKey, "Authorization: Basic "+canary, "Cookie: session="+canary)
@@ -377,8 +398,10 @@ func BenchmarkRefusedExplainToken(b *testing.B) {
 
 // What policies make of the answer is told in the order in which it passes them,
 // with names of headers and no values.
-func TestStepsOfTheAnswerAreExplained(t *testing.T) {
-	r := startExplaining(t)
+func TestStepsOfTheAnswerAreExplained(t *testing.T) { inEachLane(t, answerStepsCase) }
+
+func answerStepsCase(t *testing.T, lane change) {
+	r := startExplaining(t, lane)
 	api := demoAPI(r.upstream.URL)
 	for _, p := range []entry.PolicyConfig{
 		&entry.CORSPolicy{Origins: []string{"https://shop.example.com"}},

@@ -263,17 +263,15 @@ func TestUpstreamsByHTTP2AnswerLikeOthers(t *testing.T) {
 			fmt.Fprintf(w, "%s %s %s %s %s", r.Proto, r.Method, r.Host, r.RequestURI, body)
 		}
 	}
-	secure := httptest.NewUnstartedServer(http.HandlerFunc(handler))
-	secure.EnableHTTP2 = true
-	secure.StartTLS()
-	defer secure.Close()
-	url := serveH2C(t, handler)
-	for _, protocol := range []string{"http1", "h2c"} {
-		t.Run(protocol, func(t *testing.T) {
+	up := newBoth(t, handler)
+	for protocol, proto := range map[string]string{"": "HTTP/1.1", "h2c": "HTTP/2.0", "http2": "HTTP/2.0", "auto": "HTTP/2.0"} {
+		t.Run("by "+protocol, func(t *testing.T) {
 			inEachLane(t, func(t *testing.T, lane change) {
-				r := onProtocol(t, url, protocol, lane)
-				proto := map[string]string{"http1": "HTTP/1.1", "h2c": "HTTP/2.0"}[protocol]
-				host := strings.TrimPrefix(url, "http://")
+				t.Parallel()
+				r := governed(t, lane, up.calledBy(protocol))
+				api := demoAPI("")
+				up.calledBy(protocol)(&api)
+				_, host, _ := strings.Cut(api.Upstreams[0].Targets[0].URL, "://")
 				for _, target := range []string{"/files/a%20b/c?x=%20y", "/files//double", "/files/"} {
 					if got := r.call(t, "GET", "/demo/orders/v1"+target, ""); got.body != proto+" GET "+host+" "+target+" " {
 						t.Errorf("got %d %q", got.status, got.body)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"portico/gateway"
 	"portico/internal/entry"
 	"portico/test/fake"
@@ -174,22 +176,31 @@ func TestBytesThatNobodyAskedForAnswerNobody(t *testing.T) {
 	}
 }
 
-// TestInterimAnswersSayNoLength holds RFC 9110 section 8.6.
-func TestInterimAnswersSayNoLength(t *testing.T) {
-	inHTTP1(t, func(t *testing.T, lane change) {
-		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
-			if _, ok := fake.ReadRequest(in); ok {
-				io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-			}
-		})
-		r := onUpstream(t, up.URL, lane)
-		conn := r.dial(t)
-		fmt.Fprintf(conn, "GET %sx HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", do)
-		text, err := io.ReadAll(conn)
-		if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n") {
-			t.Errorf("got %q %v", text, err)
+// TestInterimAnswersAreForTheirOwnConnection holds RFC 9110 sections 7.6.1 and 8.6:
+// neither a length goes on, nor what concerns the upstream's connection alone.
+func TestInterimAnswersAreForTheirOwnConnection(t *testing.T) {
+	old := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
+		if _, ok := fake.ReadRequest(in); ok {
+			io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\nConnection: x-own\r\nX-Own: 1\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
 	})
+	far := serveFrames(t, func(f *frames, id uint32) {
+		f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: f.head(":status", "103", "content-length", "7", "connection", "x-own", "x-own", "1", "link", "</a>"), EndHeaders: true})
+		f.answers(id, "ok", ":status", "200")
+	})
+	for protocol, url := range map[string]string{"http1": old.URL, "h2c": far.URL} {
+		t.Run(protocol, func(t *testing.T) {
+			inHTTP1(t, func(t *testing.T, lane change) {
+				r := governed(t, lane, calledBy(protocol, url))
+				conn := r.dial(t)
+				fmt.Fprintf(conn, "GET %sx HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", do)
+				text, err := io.ReadAll(conn)
+				if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n") {
+					t.Errorf("got %q %v", text, err)
+				}
+			})
+		})
+	}
 }
 
 // TestFloodOfConnectionOptionsIsRefused sends a header that names thousands of
@@ -234,29 +245,32 @@ func TestTrailersForOneConnectionGoNoFurther(t *testing.T) {
 // TestSlowBodyIsNotHeldAgainstTheUpstream lets clients take longer to send a
 // body than all tries may take together.
 func TestSlowBodyIsNotHeldAgainstTheUpstream(t *testing.T) {
+	up := newBoth(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		time.Sleep(150 * time.Millisecond)
+		io.WriteString(w, "ok")
+	})
 	inHTTP1(t, func(t *testing.T, lane change) {
-		for name, length := range map[string]int{"whole": 100, "streamed": 20_000} {
-			t.Run(name, func(t *testing.T) {
-				up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
-					if _, ok := fake.ReadRequest(in); ok {
-						time.Sleep(150 * time.Millisecond)
-						io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		t.Parallel()
+		var group sync.WaitGroup
+		defer group.Wait()
+		for _, protocol := range []string{"", "h2c", "auto"} {
+			r := governed(t, lane, func(api *entry.API) {
+				up.calledBy(protocol)(api)
+				api.Upstreams[0].Traffic = entry.Traffic{TotalTimeoutMS: 400}
+			})
+			for name, length := range map[string]int{"whole": 100, "streamed": 20_000} {
+				conn := r.dial(t)
+				group.Go(func() {
+					fmt.Fprintf(conn, "POST %secho HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", do, length)
+					io.WriteString(conn, strings.Repeat("a", length-1))
+					time.Sleep(600 * time.Millisecond)
+					io.WriteString(conn, "a")
+					if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 200 ") {
+						t.Errorf("%s by %q: got %.200q %v", name, protocol, text, err)
 					}
 				})
-				r := onUpstream(t, up.URL, lane)
-				api := demoAPI(up.URL)
-				api.Upstreams[0].Traffic = entry.Traffic{TotalTimeoutMS: 400}
-				r.carrier.Put(item(t, 3, api), entry.Mark(entry.HeadKey, at(3)))
-				wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 3 })
-				conn := r.dial(t)
-				fmt.Fprintf(conn, "POST %secho HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", do, length)
-				io.WriteString(conn, strings.Repeat("a", length-1))
-				time.Sleep(600 * time.Millisecond)
-				io.WriteString(conn, "a")
-				if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 200 ") {
-					t.Errorf("got %.200q %v", text, err)
-				}
-			})
+			}
 		}
 	})
 }

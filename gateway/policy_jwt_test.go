@@ -18,7 +18,7 @@ import (
 func fetching(lane change) change {
 	return func(c *gateway.Config) {
 		lane(c)
-		c.Fetch = &http.Client{}
+		c.Fetch = &http.Client{Transport: http.DefaultTransport}
 	}
 }
 

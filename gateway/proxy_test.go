@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -159,6 +160,41 @@ func TestProxiesThatNeedNotSayAnything(t *testing.T) {
 		}
 		if got := forwarded(t, sendRaw(t, c, text)); got != want {
 			t.Errorf("the upstream was told %q, want %q", got, want)
+		}
+	}
+}
+
+// TestAProxyMayHesitate has one that says nothing for so long that the node has looked
+// whether it is still there (make race finds who reads what another writes), and then
+// speaks, for a client or for itself.
+func TestAProxyMayHesitate(t *testing.T) {
+	plain, _, _ := behind(t, false, []string{"127.0.0.0/8"}, nil, false)
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	speaks, silent, asks := dial(), dial(), dial()
+	defer asks.Close()
+	answers := bufio.NewReader(asks)
+	date := func() string { // by one connection: another would make the node's goroutines wait for one another
+		if _, err := io.WriteString(asks, "GET "+openPath+" HTTP/1.1\r\nHost: a.example.com\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		return res.Header.Get("Date")
+	}
+	before := date()
+	wait(t, "the node's look at its connections, which tells the time too", func() bool { return date() != before })
+	for want, got := range map[string]string{"203.0.113.9": sendRaw(t, speaks, introduction+openRequest()), "127.0.0.1": sendRaw(t, silent, openRequest())} {
+		if told := forwarded(t, got); told != want {
+			t.Errorf("the upstream was told %q, want %q", told, want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 
 // startTracing runs a node whose environment traces, with an exporter to a
 // collector.
-func startTracing(t *testing.T, perMillion int, trusted ...string) (*running, *fake.Collector, *export.Exporter) {
+func startTracing(t *testing.T, lane change, perMillion int, trusted ...string) (*running, *fake.Collector, *export.Exporter) {
 	t.Helper()
 	collector := fake.NewCollector(t)
 	spans, err := export.New(collector.URL, "node-1", "production", "test", slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -43,7 +43,7 @@ func startTracing(t *testing.T, perMillion int, trusted ...string) (*running, *f
 			t.Error(err)
 		}
 	})
-	r := startDemo(t, func(c *gateway.Config) { c.Spans = spans })
+	r := startDemo(t, lane, func(c *gateway.Config) { c.Spans = spans })
 	env := environment()
 	env.Tracing, env.TracePerMillion, env.TrustedProxies = true, perMillion, trusted
 	r.carrier.Put(item(t, 2, env), entry.Mark(entry.HeadKey, at(2)))
@@ -60,7 +60,9 @@ func parentOf(t *testing.T, e fake.Echo) (trace, span, flags string) {
 	return parts[1], parts[2], parts[3]
 }
 
-func TestTraceContextGoesOn(t *testing.T) {
+func TestTraceContextGoesOn(t *testing.T) { inEachLane(t, traceContextCase) }
+
+func traceContextCase(t *testing.T, lane change) {
 	for _, c := range []struct {
 		name       string
 		perMillion int
@@ -81,14 +83,13 @@ func TestTraceContextGoesOn(t *testing.T) {
 		{"two", 0, false, []string{foreign + "0", foreign + "0", "tracestate: a=1"}, false, "00", ""},
 		{"a state that is invalid", 0, false, []string{foreign + "0", "tracestate: A=1"}, true, "00", ""},
 		{"a state without a parent", 0, false, []string{"tracestate: a=1"}, false, "00", ""},
-		{"taken away by Connection", 0, false, []string{foreign + "0", "Connection: traceparent"}, true, "00", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			trusted := []string{}
 			if c.trusted {
 				trusted = append(trusted, "127.0.0.0/8", "::1/128")
 			}
-			r, _, _ := startTracing(t, c.perMillion, trusted...)
+			r, _, _ := startTracing(t, lane, c.perMillion, trusted...)
 			echo := r.call(t, "GET", "/demo/orders/v1/open", "", c.headers...).echo(t)
 			id, span, flags := parentOf(t, echo)
 			if (id == foreignTrace) != c.same || span == foreignParent || flags != c.flags || len(id) != 32 || len(span) != 16 {
@@ -101,62 +102,106 @@ func TestTraceContextGoesOn(t *testing.T) {
 	}
 }
 
+// TestTraceContextIsNotTakenAwayByConnection sends what HTTP/2 has no words for.
+func TestTraceContextIsNotTakenAwayByConnection(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		r, _, _ := startTracing(t, lane, 0)
+		echo := r.call(t, "GET", "/demo/orders/v1/open", "", foreign+"0", "Connection: traceparent").echo(t)
+		if id, span, flags := parentOf(t, echo); id != foreignTrace || span == foreignParent || flags != "00" {
+			t.Errorf("the upstream saw %v", echo.Header["Traceparent"])
+		}
+	})
+}
+
 func TestTraceContextIsPassedOnUntouchedWhereNobodyTraces(t *testing.T) {
-	r := startDemo(t)
-	echo := r.call(t, "GET", "/demo/orders/v1/open", "", "traceparent: anything", "tracestate: AT ALL").echo(t)
-	if echo.Header["Traceparent"][0] != "anything" || echo.Header["Tracestate"][0] != "AT ALL" {
-		t.Errorf("the upstream saw %v", echo.Header)
-	}
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		echo := r.call(t, "GET", "/demo/orders/v1/open", "", "traceparent: anything", "tracestate: AT ALL").echo(t)
+		if echo.Header["Traceparent"][0] != "anything" || echo.Header["Tracestate"][0] != "AT ALL" {
+			t.Errorf("the upstream saw %v", echo.Header)
+		}
+	})
+}
+
+// inEachProtocol makes calls in each lane, to an upstream by each protocol. calls
+// returns what looks at the spans, which come later.
+func inEachProtocol(t *testing.T, calls func(t *testing.T, r *running, collector *fake.Collector) (look func())) {
+	t.Helper()
+	up := newBoth(t, fake.NewUpstream(t).ServeHTTP)
+	inEachLane(t, func(t *testing.T, lane change) {
+		t.Parallel()
+		var looks []func()
+		for _, protocol := range []string{"", "h2c", "http2", "auto"} {
+			r, collector, _ := startTracing(t, lane, 1_000_000)
+			api := demoAPI("")
+			up.calledBy(protocol)(&api)
+			r.serve(t, 3, item(t, 3, api))
+			looks = append(looks, calls(t, r, collector))
+		}
+		for _, look := range looks {
+			look()
+		}
+	})
 }
 
 func TestSpansArriveAtTheCollector(t *testing.T) {
-	r, collector, _ := startTracing(t, 1_000_000)
 	const canary = "c4n4ry"
-	echo := r.call(t, "GET", "/demo/orders/v1/orders/"+canary+"?q="+canary, "", foreign+"0", "X-API-Key: "+goodKey, "X-Other: "+canary).echo(t)
-	_, told, _ := parentOf(t, echo)
-	r.call(t, "GET", "/demo/orders/v1/orders", "")
-	wait(t, "the spans", func() bool { return len(collector.Spans()) == 3 })
-	by := map[string]fake.Span{}
-	for _, s := range collector.Spans() {
-		by[s.Kind+" "+s.Attributes["error.type"]] = s
-	}
-	server, client, refused := by["SPAN_KIND_SERVER "], by["SPAN_KIND_CLIENT "], by["SPAN_KIND_SERVER credential_missing"]
-	if server.Trace != foreignTrace || server.Parent != foreignParent || client.Trace != foreignTrace || client.Parent != server.ID || client.ID != told {
-		t.Errorf("got %+v and %+v; the upstream was told %s", server, client, told)
-	}
-	for name, want := range map[string]string{
-		"http.route": "/orders/{id}", "portico.api": "demo/orders v1", "portico.operation": "show", "portico.revision": "int_value:1", "portico.application": "App", "http.response.status_code": "int_value:200",
-	} {
-		if got := server.Attributes[name]; got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
+	inEachProtocol(t, func(t *testing.T, r *running, collector *fake.Collector) func() {
+		echo := r.call(t, "GET", "/demo/orders/v1/orders/"+canary+"?q="+canary, "", foreign+"0", "X-API-Key: "+goodKey, "X-Other: "+canary).echo(t)
+		_, told, _ := parentOf(t, echo)
+		r.call(t, "GET", "/demo/orders/v1/orders", "")
+		return func() {
+			wait(t, "the spans", func() bool { return len(collector.Spans()) == 3 })
+			by := map[string]fake.Span{}
+			for _, s := range collector.Spans() {
+				by[s.Kind+" "+s.Attributes["error.type"]] = s
+			}
+			server, client, refused := by["SPAN_KIND_SERVER "], by["SPAN_KIND_CLIENT "], by["SPAN_KIND_SERVER credential_missing"]
+			if server.Trace != foreignTrace || server.Parent != foreignParent || client.Trace != foreignTrace || client.Parent != server.ID || client.ID != told {
+				t.Errorf("got %+v and %+v; the upstream was told %s", server, client, told)
+			}
+			for name, want := range map[string]string{
+				"http.route": "/orders/{id}", "portico.api": "demo/orders v1", "portico.operation": "show", "portico.revision": "int_value:1", "portico.application": "App", "http.response.status_code": "int_value:200",
+			} {
+				if got := server.Attributes[name]; got != want {
+					t.Errorf("%s: got %q, want %q", name, got, want)
+				}
+			}
+			if server.Name != "GET /orders/{id}" || server.Took <= 0 || client.Took <= 0 || client.Took > server.Took || server.Resource["service.name"] != "portico-gateway" {
+				t.Errorf("got %+v and %+v", server, client)
+			}
+			if refused.Trace == foreignTrace || refused.Parent != "" || refused.Attributes["http.response.status_code"] != "int_value:401" {
+				t.Errorf("got %+v", refused)
+			}
+			if raw := collector.Raw(); bytes.Contains(raw, []byte(canary)) || bytes.Contains(raw, []byte(goodKey)) {
+				t.Error("spans hold what the caller sent")
+			}
 		}
-	}
-	if server.Name != "GET /orders/{id}" || server.Took <= 0 || client.Took <= 0 || client.Took > server.Took || server.Resource["service.name"] != "portico-gateway" {
-		t.Errorf("got %+v and %+v", server, client)
-	}
-	if refused.Trace == foreignTrace || refused.Parent != "" || refused.Attributes["http.response.status_code"] != "int_value:401" {
-		t.Errorf("got %+v", refused)
-	}
-	if raw := collector.Raw(); bytes.Contains(raw, []byte(canary)) || bytes.Contains(raw, []byte(goodKey)) {
-		t.Error("spans hold what the caller sent")
-	}
+	})
 }
 
 func TestEveryCallToAnUpstreamHasASpan(t *testing.T) {
-	r, collector, _ := startTracing(t, 1_000_000)
-	if got := r.call(t, "GET", "/demo/orders/v1/files/reset", ""); got.status != http.StatusBadGateway {
-		t.Fatalf("got %d", got.status)
-	}
-	wait(t, "the spans", func() bool { return len(collector.Spans()) >= 2 })
-	for _, s := range collector.Spans() {
-		if !s.Failed {
-			t.Errorf("got %+v, want it failed", s)
+	inEachProtocol(t, func(t *testing.T, r *running, collector *fake.Collector) func() {
+		if got := r.call(t, "GET", "/demo/orders/v1/files/reset", ""); got.status != http.StatusBadGateway {
+			t.Fatalf("got %d", got.status)
 		}
-	}
+		return func() {
+			wait(t, "the spans", func() bool { return len(collector.Spans()) >= 2 })
+			kinds := map[string]int{}
+			for _, s := range collector.Spans() {
+				if kinds[s.Kind]++; !s.Failed {
+					t.Errorf("got %+v, want it failed", s)
+				}
+			}
+			if kinds["SPAN_KIND_CLIENT"] == 0 {
+				t.Errorf("got %v", kinds)
+			}
+		}
+	})
 }
 
 func TestACollectorThatIsSlowOrDeadCostsCallsNothing(t *testing.T) {
-	r, collector, spans := startTracing(t, 1_000_000)
+	r, collector, spans := startTracing(t, noLane, 1_000_000)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(spans)
 	count := func(outcome string) float64 {

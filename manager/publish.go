@@ -128,7 +128,11 @@ func (c *Catalog) deploy(ctx context.Context, u *unit, v apim.Version, rev apim.
 	if err != nil {
 		return out, err
 	}
-	if err := u.allowSecrets(ctx, v, branched, env.Slug); err != nil {
+	instead := "ask them to publish it, or publish without"
+	if action == "version.roll_back" { // what was live before is not kept, only what is
+		instead = fmt.Sprintf("ask them to make r%d live, or choose a revision that does without", rev.Number)
+	}
+	if err := u.allowSecrets(ctx, v, branched, env.Slug, instead); err != nil {
 		return out, err
 	}
 	if err := c.knownKinds(env.Slug, allPolicies(rev.Runtime)...); err != nil {

@@ -18,11 +18,12 @@ const CodeSecretUse = "secret_use"
 // where it refers to a secret that nothing in force of its API refers to there,
 // unless the actor may set values. Who publishes an API chooses whom its secrets
 // are sent to: so the first use of one by an API is for those who may set it,
-// and from then on it is trusted to those who publish that API.
+// and from then on it is trusted to those who publish that API, for as long as the
+// API refers to it. instead is what somebody can do who may not.
 //
 // It is asked before anything is compiled: what is wrong with a secret is not
 // for everybody to hear either.
-func (u *unit) allowSecrets(ctx context.Context, v apim.Version, rt apim.Runtime, environment string) error {
+func (u *unit) allowSecrets(ctx context.Context, v apim.Version, rt apim.Runtime, environment, instead string) error {
 	if len(references(rt)) == 0 {
 		return nil
 	}
@@ -42,8 +43,8 @@ func (u *unit) allowSecrets(ctx context.Context, v apim.Version, rt apim.Runtime
 	if len(asked) > 1 {
 		is, them = "are secrets", "them"
 	}
-	return apim.Errorf(apim.Forbidden, "%s %s of %s, and nothing in force of %s refers to %s there: the first use is published by who may set values, which needs the role %s on the whole organisation; ask them, or publish without %s",
-		which, is, environment, api.Name, them, authz.Could(apim.Publish, apim.ObjectAPI), them).WithCode(CodeSecretUse)
+	return apim.Errorf(apim.Forbidden, "%s %s of %s, and nothing in force of %s refers to %s there: the first use is for who may set values, which needs the role %s on the whole organisation; %s",
+		which, is, environment, api.Name, them, authz.Could(apim.Publish, apim.ObjectAPI), instead).WithCode(CodeSecretUse)
 }
 
 // firstUses returns the secrets of an environment that a runtime refers to and
@@ -75,6 +76,23 @@ func (u *unit) firstUses(ctx context.Context, api apim.API, rt apim.Runtime, env
 	}
 	slices.Sort(asked)
 	return slices.Compact(asked), nil
+}
+
+// firstUsesOf is firstUses of a revision, 0 for none.
+func (u *unit) firstUsesOf(ctx context.Context, v apim.Version, revision int, environment string) ([]string, error) {
+	if revision == 0 {
+		return nil, nil
+	}
+	t := u.Tenant(v.Tenant)
+	rev, err := t.Revision(ctx, v.ID, revision)
+	if err != nil || len(references(rev.Runtime)) == 0 {
+		return nil, err
+	}
+	api, err := t.API(ctx, string(v.API))
+	if err != nil {
+		return nil, err
+	}
+	return u.firstUses(ctx, api, rev.Runtime, environment)
 }
 
 // FirstUse is a secret that a draft refers to and that nothing in force of its API

@@ -111,7 +111,7 @@ func testFirstUseOfASecretIsPublishedByWhoMaySetIt(t *testing.T, place postgres.
 	t.Run("both named", func(t *testing.T) {
 		l := newTill(t, place)
 		l.header("${stage} ${other_key} " + key + " ${other_key}")
-		wantUse(t, l.publish(l.own, "production"), "${other_key}, ${payments_key} are secrets")
+		wantUse(t, l.publish(l.own, "production"), "${other_key}, ${payments_key} are secrets", "ask them to publish it, or publish without")
 		want := []manager.FirstUse{{Environment: "production", Name: "other_key"}, {Environment: "production", Name: "payments_key"}, {Environment: "sandbox", Name: "other_key"}, {Environment: "sandbox", Name: "payments_key"}}
 		got := must[[]manager.FirstUse](t)(l.catalog.FirstUses(t.Context(), l.own, l.shop.ID, l.version))
 		slices.SortFunc(got, func(a, b manager.FirstUse) int { return strings.Compare(a.Environment+a.Name, b.Environment+b.Name) })
@@ -175,11 +175,11 @@ func testNoOtherWayPutsTheFirstUseOfASecretIntoForce(t *testing.T, place postgre
 		t.Fatal(err)
 	}
 	_, err := l.catalog.RollBack(ctx, l.own, shop, l.version, "production", 2)
-	wantUse(t, err, key)
+	wantUse(t, err, key, "ask them to make r2 live, or choose a revision that does without")
 	_, err = l.catalog.RollBack(ctx, l.own, shop, l.version, "sandbox", 2) // a promotion
 	wantUse(t, err, key, "sandbox")
 	_, err = l.catalog.SetSplit(ctx, l.own, shop, l.version, "production", manager.SplitChange{Candidate: &apim.SplitCandidate{Revision: 2}})
-	wantUse(t, err, key)
+	wantUse(t, err, key, "ask them to share the calls, or do without")
 	l.header(key + " again")
 	_, err = l.catalog.OfferCandidate(ctx, l.own, shop, l.version, "production", "", 10)
 	wantUse(t, err, key)
@@ -196,10 +196,17 @@ func testNoOtherWayPutsTheFirstUseOfASecretIntoForce(t *testing.T, place postgre
 	if _, err := l.catalog.TakeCandidate(ctx, l.own, shop, l.version, "production"); err != nil {
 		t.Errorf("the candidate: %v", err)
 	}
-	// But a candidate's upstreams alone are in force, not its policies.
+	if d := must[manager.SplitDetail](t)(l.catalog.Split(ctx, l.own, shop, l.version, "production")); len(d.FirstUses) != 0 {
+		t.Errorf("without a candidate the split tells the first use of %v", d.FirstUses)
+	}
+	// But a candidate's upstreams alone are in force, not its policies: what taking it
+	// will need is told beforehand.
 	l.change(manager.DraftChange{Policies: &[]apim.Policy{asking(`"${other_key}"`)}})
 	if _, err := l.catalog.OfferCandidate(ctx, l.own, shop, l.version, "production", "", 10); err != nil {
 		t.Errorf("a candidate whose policies are not in force: %v", err)
+	}
+	if d := must[manager.SplitDetail](t)(l.catalog.Split(ctx, l.own, shop, l.version, "production")); !slices.Equal(d.FirstUses, []string{"other_key"}) {
+		t.Errorf("taking the candidate is the first use of %v, says the split, want other_key", d.FirstUses)
 	}
 	_, err = l.catalog.TakeCandidate(ctx, l.own, shop, l.version, "production")
 	wantUse(t, err, "${other_key} is a secret")

@@ -27,6 +27,10 @@ type SplitDetail struct {
 	Split       apim.Split // Empty: there is none
 	Lock        int64      // 0 when there is none
 
+	// FirstUses are the secrets whose first use there it is to make the candidate's
+	// revision live, policies included: who takes it needs the right to set values.
+	FirstUses []string
+
 	// LiveSide and CandidateSide are what the nodes have counted since the
 	// candidate came, or since they started.
 	LiveSide      apim.SplitSide
@@ -71,8 +75,12 @@ func (c *Catalog) Split(ctx context.Context, actor apim.Actor, tenant, version a
 		if out.Live, err = liveRevision(ctx, t, v.ID, env.Slug); err != nil {
 			return err
 		}
-		out.Split, err = splitOf(ctx, t, v.ID, env.Slug)
+		if out.Split, err = splitOf(ctx, t, v.ID, env.Slug); err != nil {
+			return err
+		}
 		out.Lock = out.Split.Lock
+		u := &unit{Tx: tx, core: &c.Core, actor: actor}
+		out.FirstUses, err = u.firstUsesOf(ctx, v, out.Split.Candidate.Revision, env.Slug)
 		return err
 	})
 	if err != nil {
@@ -358,7 +366,7 @@ func (u *unit) saveSplit(ctx context.Context, v apim.Version, live int, s apim.S
 	if err != nil {
 		return change, err
 	}
-	if err := u.allowSecrets(ctx, v, branched, s.Environment); err != nil {
+	if err := u.allowSecrets(ctx, v, branched, s.Environment, "ask them to share the calls, or do without"); err != nil {
 		return change, err
 	}
 	switch {

@@ -184,6 +184,8 @@ func testRotatedKeyWorksOnForItsGrace(t *testing.T, place postgres.Place) {
 	}
 	_, err := m.access.RotateKey(ctx, m.consumer, m.client.ID, first.ID, time.Hour)
 	refused(t, err, apim.Conflict) // two secrets
+	_, _, err = m.access.EndSecret(ctx, m.consumer, m.client.ID, first.ID, c.Secrets[1].ID)
+	refused(t, err, apim.Conflict) // the newest: the old one ends by itself
 	ended := changedKey(t)(m.access.EndSecret(ctx, m.consumer, m.client.ID, first.ID, c.Secrets[0].ID))
 	if len(ended.Secrets) != 1 || m.granted("production", first, 0).Credential != "" || m.granted("production", ended, 0).Credential == "" {
 		t.Errorf("ended: got %+v", ended)

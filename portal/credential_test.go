@@ -71,6 +71,18 @@ func TestCredentialsOfEveryKindAreMadeInThePortal(t *testing.T) {
 	b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "i", "certificate", "nothing").wants(t, http.StatusUnprocessableEntity, "neither PEM nor a SHA-256")
 	b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "j", "certificate", secondPEM, "signature", proof, "grace", "24").
 		wants(t, http.StatusOK, "Terminal has its next certificate.", "SHA-256 "+first[:16], "SHA-256 "+second[:16], "End now")
+	keyPEM := "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----"
+	for name, p := range map[string]page{
+		"a new one's":           b.post(app+"/keys", "nonce", "m", "kind", "certificate", "certificate", keyPEM, "signature", proof),
+		"in place of the proof": b.post(app+"/keys", "nonce", "n", "kind", "certificate", "certificate", secondPEM, "signature", keyPEM),
+		"left over":             b.post(app+"/keys", "nonce", "o", "kind", "magic", "certificate", keyPEM),
+		"very long":             b.post(app+"/keys", "nonce", "p", "kind", "certificate", "certificate", keyPEM+strings.Repeat("\n", 100<<10)),
+		"the next one's":        b.post(pages[apim.CredentialCertificate]+"/rotate", "nonce", "q", "certificate", keyPEM, "signature", keyPEM),
+	} {
+		if p.status != http.StatusUnprocessableEntity || strings.Contains(p.body, "canary") {
+			t.Errorf("%s: a private key is sent back, with %d: %s", name, p.status, p.text())
+		}
+	}
 	b.post(pages[apim.CredentialJWT]+"/revoke").wants(t, http.StatusOK, "Tokens is revoked.")
 }
 

@@ -151,7 +151,7 @@ func (p *portal) newKeyForm(c *gin.Context, r *reader) error {
 	if err != nil {
 		return err
 	}
-	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{})
+	return p.showNewKey(c, r, http.StatusOK, a, newKeyView{Days: usualEnd(a)})
 }
 
 // nextKeyName proposes a name that the application has not given to a key yet.
@@ -183,13 +183,8 @@ func (p *portal) showNewKey(c *gin.Context, r *reader, status int, a manager.App
 		}
 		v.Kinds = append(v.Kinds, choice{string(k), kindName(k), string(k) == v.Kind})
 	}
-	limit, bounded := shortest(a.KeyLimits)
-	if bounded && v.Days == "" {
-		v.Days = latestEnd
-	}
-	if v.Lives = lives(limit, v.Days, p.Now()); bounded {
-		v.Bound = bound(limit, limit.Latest(p.Now()))
-	}
+	v.Certificate, v.Signature = withoutKey(v.Certificate), withoutKey(v.Signature)
+	v.bounded(a.KeyLimits, all, p.Now())
 	slug := a.Application.Slug
 	v.frame = r.frame("New credential for "+a.Application.Name, atApplications)
 	v.Action, v.Back, v.Application = keysLink(slug), applicationLink(slug), a.Application.Name
@@ -224,14 +219,73 @@ func signCommand(application apim.ID) string {
 // latestEnd is the choice of a key that lives as long as its plans allow.
 const latestEnd = "latest"
 
-// shortest returns the shortest of an application's bounds on its keys.
-func shortest(limits []manager.KeyLimit) (limit manager.KeyLimit, bounded bool) {
-	for _, l := range limits {
-		if !bounded || l.Life < limit.Life {
-			limit, bounded = l, true
+// usualEnd is how long an application's new key lives where nobody chose: for ever,
+// or as long as its plans allow.
+func usualEnd(a manager.ApplicationDetail) string {
+	if len(a.KeyLimits) > 0 {
+		return latestEnd
+	}
+	return ""
+}
+
+// bounded fills in how long a new key may live, and why no longer. Each
+// environment has its own bound: where there are several, the form offers what
+// one of them may allow, and says which.
+func (v *newKeyView) bounded(limits []manager.KeyLimit, all []apim.Environment, now time.Time) {
+	switch {
+	case len(limits) == 0:
+		v.Lives = lives(manager.KeyLimit{}, v.Days, now)
+		return
+	case len(all) == 1:
+		if v.Days == "" {
+			v.Days = latestEnd
+		}
+		v.Lives, v.Bound = lives(limits[0], v.Days, now), bound(limits[0], limits[0].Latest(now))
+		return
+	}
+	v.Lives = append(lives(manager.KeyLimit{}, v.Days, now), choice{latestEnd, "As long as the environment allows", v.Days == latestEnd})
+	var texts []string
+	for _, e := range all {
+		if limit, is := limitIn(limits, e.Slug); is {
+			texts = append(texts, "In "+e.Name+" at the latest on "+day(limit.Latest(now))+": "+limit.Text()+".")
 		}
 	}
-	return limit, bounded
+	v.Bound = strings.Join(texts, " ")
+}
+
+// limitIn returns the bound on keys of an environment, and whether there is one.
+func limitIn(limits []manager.KeyLimit, environment string) (limit manager.KeyLimit, is bool) {
+	for _, l := range limits {
+		if l.Environment == environment {
+			return l, true
+		}
+	}
+	return limit, false
+}
+
+// latest is when a new key of an application has to end in an environment, "" for
+// the first of all; zero: never.
+func (p *portal) latest(ctx context.Context, r *reader, a manager.ApplicationDetail, environment string) (time.Time, error) {
+	if environment == "" {
+		all, err := p.Fleet.Environments(ctx, r.Actor)
+		if err != nil || len(all) == 0 {
+			return time.Time{}, err
+		}
+		environment = all[0].Slug
+	}
+	if limit, is := limitIn(a.KeyLimits, environment); is {
+		return limit.Latest(p.Now()), nil
+	}
+	return time.Time{}, nil
+}
+
+// withoutKey is what was pasted into a form, as the form may show it again: of a
+// private key nothing is sent back.
+func withoutKey(pasted string) string {
+	if strings.Contains(pasted, "PRIVATE KEY") {
+		return ""
+	}
+	return pasted
 }
 
 // lives returns how long a key may live within a limit, with the chosen one.
@@ -273,9 +327,13 @@ func (p *portal) createKey(c *gin.Context, r *reader) error {
 	if days, err := strconv.Atoi(v.Days); err == nil && days > 0 && days <= 3650 {
 		in.ExpiresAt = p.Now().AddDate(0, 0, days)
 	}
-	_, asked := c.GetPostForm("days")
-	if limit, bounded := shortest(a.KeyLimits); bounded && (v.Days == latestEnd || !asked) {
-		in.ExpiresAt = limit.Latest(p.Now())
+	if _, asked := c.GetPostForm("days"); !asked {
+		v.Days = usualEnd(a)
+	}
+	if v.Days == latestEnd {
+		if in.ExpiresAt, err = p.latest(c.Request.Context(), r, a, in.Environment); err != nil {
+			return err
+		}
 	}
 	location, again, err := p.once.Do(string(r.Actor.Person), v.Nonce, func() (string, error) {
 		minted, err := p.Access.CreateKey(c.Request.Context(), r.Actor, r.Tenant.ID, a.Application.ID, in)

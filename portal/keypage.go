@@ -95,6 +95,7 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 	if !p.Access.Makes(k.Kind) {
 		v.Renewal, v.Elsewhere = "elsewhere", p.atManager(r, "rotate", string(k.ID))
 	}
+	v.Certificate, v.Signature = withoutKey(v.Certificate), withoutKey(v.Signature)
 	v.Back, v.Nonce, v.Graces = applicationLink(slug), newNonce(), graces()
 	v.Covers = covers(a, k.Environment, v.Environment)
 	if !k.RevokedAt.IsZero() {
@@ -103,7 +104,7 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 	}
 	v.Rotate, v.Restrict, v.Revoke = keyActionLink(slug, k.ID, "rotate"), keyLink(slug, k.ID), revokeLink(slug, k.ID)
 	live := 0
-	for _, s := range k.Secrets {
+	for i, s := range k.Secrets { // the newest last
 		line := secretLine{Masked: mask(k, s), Made: shortDay(s.CreatedAt), Used: "never", Ends: "does not end", Tone: "ok"}
 		if !s.LastUsedAt.IsZero() {
 			line.Used = ago(s.LastUsedAt, now) + " from " + s.LastUsedAddress
@@ -117,16 +118,16 @@ func (p *portal) showKey(c *gin.Context, r *reader, status int, a manager.Applic
 		default:
 			live++
 		}
-		if len(k.Secrets) > 1 && !s.ExpiresAt.IsZero() && !s.Expired(now) {
+		if i < len(k.Secrets)-1 && !s.Expired(now) {
 			line.End = endSecretLink(slug, k.ID, s.ID)
 		}
 		v.Secrets = append(v.Secrets, line)
 	}
 	v.Rotating, v.Command = live > 1, signCommand(a.Application.ID)
 	v.Lives = lives(manager.KeyLimit{}, "", now)
-	for _, limit := range a.KeyLimits {
-		if limit.Environment == k.Environment {
-			v.Lives = lives(limit, latestEnd, now)
+	if limit, is := limitIn(a.KeyLimits, k.Environment); is {
+		v.Lives, v.Bound = lives(limit, latestEnd, now), bound(limit, limit.Latest(now))
+		if v.Renewal == "rotate" {
 			v.Bound = "The new secret ends on " + day(limit.Latest(now)) + ": " + limit.Text() + "."
 		}
 	}

@@ -1,13 +1,16 @@
 package portal_test
 
 import (
+	"crypto/x509"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"portico/internal/apim"
 	"portico/manager"
+	"portico/test/fake"
 )
 
 // closing deprecates a plan and gives it the date at which it closes.
@@ -62,6 +65,116 @@ func TestNewKeyEndsAtTheLatestWhenItsPlanSays(t *testing.T) {
 	actor, tenant := b.actor("Ines Aguilar")
 	detail := must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
 	b.get(app+"/keys/"+string(detail.Credentials[0].ID)).wants(t, http.StatusOK, "The new secret ends on 22 January 2027")
+
+	// What is registered has no new secret.
+	ca, key := fake.NewAuthority(t, "Clients"), fake.NewKey(t)
+	chain, proof := ca.IssueWith(t, key, func(*x509.Certificate) {}).Chain, fake.Signature(t, key, manager.ProofText(detail.Application.ID))
+	for kind, fields := range map[string][]string{
+		"jwt":         {"issuer", "https://issuer.example/", "subject", "till", "token", fake.Proof("https://issuer.example/", "till")},
+		"certificate": {"certificate", chain, "signature", proof},
+	} {
+		p := b.post(app+"/keys", append([]string{"nonce", kind, "kind", kind, "name", kind, "days", "latest"}, fields...)...)
+		p.wants(t, http.StatusOK, "is registered.", "At the latest on 22 January 2027: keys for Sandbox of Parcels live at most 60 days.")
+		p.lacks(t, "The new secret")
+	}
+}
+
+// TestWhatAKeyHasToEndByIsItsEnvironmentsWord has a plan for Production alone that
+// bounds the life of keys.
+func TestWhatAKeyHasToEndByIsItsEnvironmentsWord(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	w.pass(time.Second) // environments stand by the time they were made
+	if _, _, err := w.fleet.CreateEnvironment(t.Context(), apim.Actor{System: true}, apim.Environment{
+		Slug: "sandbox", Name: "Sandbox", Kind: apim.Sandbox, GatewayURL: "https://sandbox.example", Settings: apim.DefaultEnvironmentSettings(),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	life := 30 * 24 * time.Hour
+	if _, _, err := w.catalog.UpdatePlan(t.Context(), w.provider, o.product.Tenant, o.automatic.ID, manager.PlanInput{MaxKeyLife: &life}); err != nil {
+		t.Fatal(err)
+	}
+	b := w.consumer("Ines Aguilar")
+	b.post("/applications", "nonce", "a", "name", "Checkout")
+	actor, tenant := b.actor("Ines Aguilar")
+	application := func() manager.ApplicationDetail {
+		return must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout"))
+	}
+	if _, _, err := w.access.Request(t.Context(), actor, tenant.ID, manager.RequestAccess{Application: application().Application.ID, Plan: o.automatic.ID, Environments: []string{"production"}}); err != nil {
+		t.Fatal(err)
+	}
+	const app = "/applications/checkout"
+	form := b.get(app + "/keys/new")
+	form.wants(t, http.StatusOK, "In Production at the latest on 23 December 2026: keys for Sandbox of Parcels live at most 30 days.", "Does not expire", "365 days", "As long as the environment allows")
+	if !strings.Contains(form.body, `<option value="latest" selected`) {
+		t.Errorf("the form does not choose the latest: %s", form.body)
+	}
+	refused := b.post(app+"/keys", "nonce", "p", "environment", "production", "days", "90")
+	refused.wants(t, http.StatusUnprocessableEntity, "Is after 23 December 2026")
+	if !strings.Contains(refused.body, `<option value="90" selected`) {
+		t.Errorf("the form has lost what was chosen: %s", refused.body)
+	}
+	for n, c := range []struct {
+		fields []string
+		ends   time.Duration
+	}{
+		{[]string{"environment", "sandbox", "days", ""}, 0},
+		{[]string{"environment", "sandbox", "days", "90"}, 90 * 24 * time.Hour},
+		{[]string{"environment", "sandbox", "days", "latest"}, 0},
+		{[]string{"environment", "sandbox"}, 0},
+		{[]string{"environment", "production"}, life},
+		{[]string{"environment", "production", "days", "latest"}, life},
+		{nil, life}, // in the first environment
+	} {
+		b.post(app+"/keys", append([]string{"nonce", strconv.Itoa(n), "name", strconv.Itoa(n)}, c.fields...)...).wants(t, http.StatusOK, "Copy your new key now")
+		made := false
+		for _, k := range application().Credentials {
+			if k.Name != strconv.Itoa(n) {
+				continue
+			}
+			made = true
+			if ends := k.Secrets[0].ExpiresAt; c.ends == 0 && !ends.IsZero() || c.ends > 0 && !ends.Equal(w.clock().Add(c.ends)) {
+				t.Errorf("%v: it ends %v, want in %v", c.fields, ends, c.ends)
+			}
+		}
+		if !made {
+			t.Errorf("%v: no key was made", c.fields)
+		}
+	}
+}
+
+// TestTheOldSecretAloneCanEndNow has keys that end because their plan says so: the
+// newest secret has an end too.
+func TestTheOldSecretAloneCanEndNow(t *testing.T) {
+	w := newWorld(t)
+	o := w.publish("Parcels", parcels, apim.VisiblePublic)
+	life := 60 * 24 * time.Hour
+	if _, _, err := w.catalog.UpdatePlan(t.Context(), w.provider, o.product.Tenant, o.automatic.ID, manager.PlanInput{MaxKeyLife: &life}); err != nil {
+		t.Fatal(err)
+	}
+	b := w.consumer("Ines Aguilar")
+	app := b.subscribe(o, o.automatic, "Checkout", "")
+	b.post(app+"/keys", "nonce", "a", "name", "Shop").wants(t, http.StatusOK, "Ends in 60 days")
+	actor, tenant := b.actor("Ines Aguilar")
+	key := func() apim.Credential {
+		return must[manager.ApplicationDetail](t)(w.access.Application(t.Context(), actor, tenant.ID, "checkout")).Credentials[0]
+	}
+	page := app + "/keys/" + string(key().ID)
+	end := func(s apim.Secret) string { return page + "/secrets/" + string(s.ID) + "/end" }
+	b.post(page+"/rotate", "nonce", "b", "grace", "24").wants(t, http.StatusOK, "Two work now")
+	secrets, shown := key().Secrets, b.get(page)
+	if !strings.Contains(shown.body, end(secrets[0])) || strings.Contains(shown.body, end(secrets[1])) {
+		t.Errorf("the old secret is to end, and not the new one: %s", shown.text())
+	}
+	b.post(end(secrets[1])).wants(t, http.StatusConflict, "newest secret")
+	w.pass(25 * time.Hour)
+	b.post("/sign-in", "email", "ines.aguilar@halden.example", "password", password).wants(t, http.StatusOK)
+	b.get(page).lacks(t, "End now")
+	b.post(end(secrets[1])).wants(t, http.StatusConflict, "newest secret")
+	if left := key().Secrets; len(left) != 2 || left[1].ID != secrets[1].ID || left[1].Expired(w.clock()) {
+		t.Errorf("the key is left with %+v", left)
+	}
+	b.post(end(secrets[0])).wants(t, http.StatusOK, "has ended")
 }
 
 // Where a version is live in a sandbox too, trying it out begins there.

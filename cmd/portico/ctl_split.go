@@ -35,10 +35,11 @@ type splitAnswer struct {
 		Revision int
 		URLs     []string
 	}
-	PerMille int `json:"per_mille"`
-	Sticky   string
-	Rules    []splitRuleAnswer
-	Steps    struct {
+	FirstUses []string `json:"first_uses"`
+	PerMille  int      `json:"per_mille"`
+	Sticky    string
+	Rules     []splitRuleAnswer
+	Steps     struct {
 		On            bool  `json:"on"`
 		ByPerMille    int   `json:"by_per_mille"`
 		EveryMS       int64 `json:"every_ms"`
@@ -136,7 +137,15 @@ func (c ctlSplitOf) change(ctx context.Context, io *ctlIO, wait ctlWait, method,
 	if now.Candidate == nil {
 		return s.done(answer, "All calls to %s %s go to r%d in %s.", v.API.Slug, v.Label, now.LiveRevision, now.Environment)
 	}
-	return s.done(answer, "%s of the calls to %s %s go to %s in %s.", percentOf(now.PerMille), v.API.Slug, v.Label, now.candidate(), now.Environment)
+	return s.done(answer, "%s of the calls to %s %s go to %s in %s.%s", percentOf(now.PerMille), v.API.Slug, v.Label, now.candidate(), now.Environment, now.toTake())
+}
+
+// toTake says what taking the candidate needs beyond publishing, "" for nothing.
+func (a splitAnswer) toTake() string {
+	if len(a.FirstUses) == 0 {
+		return ""
+	}
+	return " Making it live is the first use of the secret ${" + strings.Join(a.FirstUses, "}, ${") + "}, and needs who may set values."
 }
 
 type ctlSplitShow struct{ ctlSplitOf }
@@ -153,7 +162,7 @@ func (c *ctlSplitShow) Run(ctx context.Context, io *ctlIO) error {
 	if now.Candidate == nil {
 		s.say("%s %s in %s: all calls go to r%d.", v.API.Slug, v.Label, now.Environment, now.LiveRevision)
 	} else {
-		s.say("%s %s in %s: %s to %s, the rest to r%d.", v.API.Slug, v.Label, now.Environment, percentOf(now.PerMille), now.candidate(), now.LiveRevision)
+		s.say("%s %s in %s: %s to %s, the rest to r%d.%s", v.API.Slug, v.Label, now.Environment, percentOf(now.PerMille), now.candidate(), now.LiveRevision, now.toTake())
 	}
 	if now.Sticky != "" {
 		s.say("A caller stays on its side, by %s.", now.Sticky)

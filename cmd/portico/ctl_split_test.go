@@ -31,6 +31,18 @@ func TestSplitByCommand(t *testing.T) {
 	if out := tm.ok("split", "end", "orders"); !strings.Contains(out, "All calls to orders v1 go to r1") {
 		t.Errorf("got %s", out)
 	}
+	tm.in = "canary\n"
+	tm.ok("values", "set", "other_key", "--secret")
+	tm.ok("policies", "add", "introspection", `{"url":"https://id.example.com/introspect","issuer":"https://id.example.com/","client_id":"gateway","client_secret":"${other_key}","in":"header","name":"X-Token"}`, "orders")
+	const first = "Making it live is the first use of the secret ${other_key}, and needs who may set values."
+	for _, args := range [][]string{{"split", "offer", "orders", "--share", "5"}, {"split", "show", "orders"}} {
+		if out := tm.ok(args...); !strings.Contains(out, first) {
+			t.Errorf("%v: got %s, want %q in it", args, out, first)
+		}
+	}
+	if out := tm.ok("split", "take", "orders"); strings.Contains(out, "first use") {
+		t.Errorf("got %s", out)
+	}
 	for _, args := range [][]string{
 		{"split", "set", "orders"},
 		{"split", "set", "orders", "--share", "101"},

@@ -62,17 +62,13 @@ func (s *Store) fetch(ctx context.Context, r policy.TokenRequest) (text string, 
 
 // repeating lets a request be made again whose kept connection has just ended:
 // asking for a token twice does no harm.
-type repeating struct{ next http.RoundTripper } // nil: the usual one
+type repeating struct{ next http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (t repeating) RoundTrip(r *http.Request) (*http.Response, error) {
-	next := t.next
-	if next == nil {
-		next = http.DefaultTransport
-	}
 	r = r.Clone(r.Context())
 	r.Header["Idempotency-Key"] = nil // it is not sent, and says so
-	return next.RoundTrip(r)
+	return t.next.RoundTrip(r)
 }
 
 // told is an error without what was sent, or answered.

@@ -118,7 +118,12 @@ func (s *source) Renew(ctx context.Context, refused string, wait bool) bool {
 		s.Ask()
 		return false
 	}
-	if s.wait(ctx, t.pause()) != nil {
+	paused := (*supply.Paused)(nil)
+	switch err := s.wait(ctx, t.pause()); {
+	case errors.As(err, &paused), errors.Is(err, supply.ErrBarred), errors.Is(err, supply.ErrRecent):
+		s.anew.Store(false) // no request follows: the next one is of its own accord
+		return false
+	case err != nil:
 		return false
 	}
 	t = s.kept.Load()
@@ -136,6 +141,9 @@ func (s *source) Get(ctx context.Context, began time.Time) error {
 	anew := s.anew.Load()
 	text, life, err := s.store.fetch(ctx, s.request)
 	if err != nil {
+		if s.GoodFor() == 0 {
+			s.used.Store(false) // the token that was used is over: the next try is a call's
+		}
 		return err
 	}
 	row := 0

@@ -40,7 +40,7 @@ const (
 
 // Options say what a Store is made of. All must be set.
 type Options struct {
-	Client *http.Client // guarded; nil: nothing can be got
+	Client *http.Client // guarded; nil, or without a transport of its own: nothing can be got
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -57,14 +57,16 @@ type hash = [sha256.Size]byte
 
 // NewStore returns an empty store.
 func NewStore(options Options) *Store {
-	if options.Client != nil {
+	if options.Client != nil && options.Client.Transport != nil {
 		client := *options.Client // which carries a secret nowhere else
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		client.Transport = repeating{client.Transport}
 		options.Client = &client
+	} else {
+		options.Client = nil // the usual transport is guarded by nobody
 	}
 	return &Store{options, supply.NewStore[hash, source](supply.Options[*source]{
-		Now: options.Now, Most: maxSources, AtATime: requestsAtATime, OfTenant: requestsOfTenant,
+		Now: options.Now, Log: options.Log, Most: maxSources, AtATime: requestsAtATime, OfTenant: requestsOfTenant,
 		Told: func(s *source, err error, pause time.Duration) {
 			if err != nil {
 				options.Log.Warn("token for an upstream not got", "url", supply.Shown(s.request.URL), "again_in", pause, "error", err)

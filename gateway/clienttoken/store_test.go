@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,8 +65,13 @@ type running struct {
 
 func start(t *testing.T) *running {
 	t.Helper()
+	return startWith(t, &http.Client{Transport: http.DefaultTransport})
+}
+
+func startWith(t *testing.T, client *http.Client) *running {
+	t.Helper()
 	r := &running{clock: &clock{}, log: &journal{}, issuer: fake.NewTokens(t)}
-	r.Store = clienttoken.NewStore(clienttoken.Options{Client: &http.Client{}, Now: r.clock.now, Log: slog.New(slog.NewTextHandler(r.log, nil))})
+	r.Store = clienttoken.NewStore(clienttoken.Options{Client: client, Now: r.clock.now, Log: slog.New(slog.NewTextHandler(r.log, nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -128,6 +134,15 @@ func TestAClientSaysWhoItIs(t *testing.T) {
 	want(t, r.Source(tenant(1), request), "a")
 	if in || seen.Get("client_id") != fake.TokenClient || seen.Get("client_secret") != fake.TokenSecret || seen.Get("scope") != "read write" {
 		t.Errorf("in the body: got %v, header %v", seen, in)
+	}
+}
+
+func TestNoTokenIsGotThroughATransportThatNobodyGuards(t *testing.T) {
+	for name, client := range map[string]*http.Client{"no client": nil, "the usual transport": {}} {
+		r := startWith(t, client)
+		if got, after, err := r.Source(tenant(1), r.request()).Token(t.Context()); got != "" || err == nil || after <= 0 || r.issuer.Asked() != 0 {
+			t.Errorf("%s: got %q, %v after %v, asked %d times", name, got, err, after, r.issuer.Asked())
+		}
 	}
 }
 
@@ -228,6 +243,43 @@ func TestCallsGoOnWhileTheIssuerIsAway(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), fake.TokenSecret) {
 		t.Errorf("the log says the secret: %s", r.log)
+	}
+}
+
+// TestAnIssuerThatRefusesIsNotAskedWithoutCalls has a client that is no client any
+// more, and an upstream that nobody calls.
+func TestAnIssuerThatRefusesIsNotAskedWithoutCalls(t *testing.T) {
+	r := start(t)
+	r.issuer.Give(100)
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "token-1")
+	other := fake.NewTokens(t)
+	round := func(n byte) { // another's first token: who is due is looked for, and asked, by then
+		request := r.request()
+		request.URL = other.URL
+		want(t, r.Source(tenant(n), request), "token-"+strconv.Itoa(int(n)-1))
+	}
+	r.issuer.Say(401, "application/json", `{"error": "invalid_client"}`)
+	r.clock.move(85 * time.Second)
+	want(t, s, "token-1")
+	eventually(t, "asked while the token is good", func() bool { return r.issuer.Asked() == 2 && strings.Contains(r.log.String(), "invalid_client") })
+	r.clock.move(20 * time.Second)
+	eventually(t, "asked once more", func() bool { return r.issuer.Asked() == 3 })
+	eventually(t, "and refused", func() bool { return strings.Count(r.log.String(), "invalid_client") == 2 })
+	for n := range byte(5) {
+		r.clock.move(2 * time.Minute)
+		round(2 + n)
+	}
+	if asked := r.issuer.Asked(); asked != 3 {
+		t.Errorf("asked %d times, %d of them though nobody calls", asked, asked-3)
+	}
+	if _, _, err := s.Token(t.Context()); err == nil || r.issuer.Asked() != 4 {
+		t.Errorf("a call: got %v, asked %d times", err, r.issuer.Asked())
+	}
+	r.issuer.Give(100)
+	r.clock.move(2 * time.Minute)
+	if _, _, err := s.Token(t.Context()); err != nil {
+		t.Errorf("when it is a client again: %v", err)
 	}
 }
 
@@ -395,6 +447,42 @@ func TestAnUpstreamThatRefusesAllTokensHasFewGot(t *testing.T) {
 			now, _, _ := s.Token(t.Context())
 			return now != token
 		})
+	}
+}
+
+// TestATokenRefusedWhileTheIssuerIsAwayIsNotTheFirstOfMany has a token refused for
+// which nothing can be done at once: the next, got since it was due, is not one that
+// was got because of that.
+func TestATokenRefusedWhileTheIssuerIsAwayIsNotTheFirstOfMany(t *testing.T) {
+	t.Parallel() // with those that wait for seconds to pass
+	r := start(t)
+	r.issuer.Give(1000)
+	s := r.Source(tenant(1), r.request())
+	want(t, s, "token-1")
+	r.issuer.Say(503, "text/plain", "away")
+	r.clock.move(850 * time.Second)
+	want(t, s, "token-1")
+	for failures := 1; failures <= 4; failures++ { // until the pause is longer than that before a refused token is got anew
+		eventually(t, "asked in vain", func() bool { return strings.Count(r.log.String(), "not got") == failures })
+		if failures < 4 {
+			r.clock.move(time.Second << (failures - 1))
+		}
+	}
+	r.clock.move(6 * time.Second)
+	asked := r.issuer.Asked()
+	if s.Renew(t.Context(), "token-1", true) || r.issuer.Asked() != asked {
+		t.Fatal("an issuer that fails is not left alone")
+	}
+	r.issuer.Give(1000)
+	r.clock.move(time.Minute)
+	var next string
+	eventually(t, "the next", func() bool {
+		next, _, _ = s.Token(t.Context())
+		return next != "token-1"
+	})
+	r.clock.move(6 * time.Second)
+	if !s.Renew(t.Context(), next, true) {
+		t.Error("the first that is refused after that is taken for the second in a row")
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,8 +42,8 @@ const (
 	maxIssuers = 100
 	maxOpen    = 512
 	maxAsking  = 4096
-	// keptGood and keptRefused are how many tokens of a tenant are kept, each in at
-	// most 16 KiB.
+	// keptGood and keptRefused are how many tokens of a tenant are kept, four of them
+	// in 16 KiB (token.Table).
 	keptGood, keptRefused = 4096, 1024
 	// warnEvery is how often the log says that an issuer cannot be asked.
 	warnEvery = 10 * time.Second
@@ -138,6 +139,8 @@ var (
 	errBarred  = errors.New("the API's provider has too many places to ask about tokens")
 	errWaiting = errors.New("too many questions wait for an answer")
 	errOpen    = errors.New("too many questions are open")
+	// errPanicked is told to those who wait for a question that panicked.
+	errPanicked = errors.New("the question panicked")
 )
 
 // asks is what calls share an answer by: the token, and the policy that judges it.
@@ -168,6 +171,7 @@ func (i *issuer) Tables() (good, refused *token.Table) { return i.known.good, i.
 // Ask implements policy.Issuer.
 func (i *issuer) Ask(ctx context.Context, about policy.AskedToken, judge func(answer []byte) (*token.Verified, error)) (*token.Verified, error) {
 	if !i.enters() {
+		i.warn(errBarred)
 		return nil, errBarred
 	}
 	at := asks{about.Hash, about.Policy}
@@ -176,6 +180,7 @@ func (i *issuer) Ask(ctx context.Context, about policy.AskedToken, judge func(an
 	if q == nil {
 		if !i.enter(about.Known) {
 			i.mu.Unlock()
+			i.warn(errWaiting)
 			return nil, errWaiting
 		}
 		q = &asked{done: make(chan struct{})}
@@ -199,7 +204,8 @@ func (i *issuer) enters() bool {
 		return true
 	}
 	now, last := i.store.now().UnixNano(), i.tried.Load()
-	if last != 0 && now-last < int64(entersEvery) || !i.tried.CompareAndSwap(last, now) || !i.store.issuers.In(i.tenant, i.key) {
+	if last != 0 && now >= last && now-last < int64(entersEvery) || // a clock that was set back bars nobody
+		!i.tried.CompareAndSwap(last, now) || !i.store.issuers.In(i.tenant, i.key) {
 		return false
 	}
 	i.in.Store(true)
@@ -220,21 +226,27 @@ func (i *issuer) enter(known bool) bool {
 
 // ask gets one answer and tells it to all who wait.
 func (i *issuer) ask(ctx context.Context, q *asked, about policy.AskedToken, judge func(answer []byte) (*token.Verified, error)) {
+	q.err = errPanicked
+	defer func() {
+		if thrown := recover(); thrown != nil { // what an issuer writes is hostile: it must not take the node down
+			i.store.log.Error("a question about a token panicked", "url", supply.Shown(i.question.URL), "panic", thrown, "stack", string(debug.Stack()))
+		}
+		i.known.gate.leave(about.Known)
+		i.gate.leave(about.Known)
+		i.mu.Lock()
+		delete(i.asking, asks{about.Hash, about.Policy})
+		i.mu.Unlock()
+		close(q.done)
+		if refusal := (*token.Refusal)(nil); q.err != nil && !errors.As(q.err, &refusal) {
+			i.warn(q.err)
+		}
+	}()
 	answer, err := i.get(ctx, about)
+	known := (*token.Verified)(nil)
 	if err == nil {
-		q.known, err = judge(answer)
+		known, err = judge(answer)
 	}
-	q.err = err
-	refusal := (*token.Refusal)(nil)
-	i.known.gate.leave(about.Known)
-	i.gate.leave(about.Known)
-	i.mu.Lock()
-	delete(i.asking, asks{about.Hash, about.Policy})
-	i.mu.Unlock()
-	close(q.done)
-	if err != nil && !errors.As(err, &refusal) {
-		i.warn(err)
-	}
+	q.known, q.err = known, err
 }
 
 // get waits for its turn and asks.
@@ -295,7 +307,7 @@ func (i *issuer) request(ctx context.Context, text string) (*http.Request, error
 func (i *issuer) warn(err error) {
 	now := i.store.now()
 	i.mu.Lock()
-	if now.Sub(i.warned) < warnEvery {
+	if since := now.Sub(i.warned); since >= 0 && since < warnEvery {
 		i.skipped++
 		i.mu.Unlock()
 		return

@@ -233,6 +233,96 @@ func TestStrangersKeepNobodyWaitingWhoIsKnown(t *testing.T) {
 	}
 }
 
+// TestAQuestionThatPanicsIsOver has an answer on which its judge panics: whoever waits
+// is told, places are free again, and the node goes on.
+func TestAQuestionThatPanicsIsOver(t *testing.T) {
+	i := fake.NewIntrospection(t)
+	i.Tell(t, "a", nil)
+	var log lockedLog
+	q := question(i)
+	q.Concurrency = 1
+	issuer := storeOf(&http.Client{}, &log).Issuer(policy.ID{1}, q)
+	for n := range 40 { // more than may wait
+		known, err := issuer.Ask(context.Background(), about("a", n%2 == 0), func([]byte) (*token.Verified, error) { panic("hostile") })
+		if known != nil || err == nil {
+			t.Fatalf("question %d: got %v, %v", n, known, err)
+		}
+	}
+	if err := asks(issuer, "a"); err != nil {
+		t.Errorf("the next question: %v", err)
+	}
+	if text := log.String(); !strings.Contains(text, "panic=hostile") || !strings.Contains(text, "store_test.go") {
+		t.Errorf("the log says %s", text)
+	}
+}
+
+// TestTheLogSaysThatQuestionsAreTooMany has a flood of strangers' tokens, and a
+// tenant with too many places to ask: the log says so, and not for each.
+func TestTheLogSaysThatQuestionsAreTooMany(t *testing.T) {
+	i, c := fake.NewIntrospection(t), &clock{}
+	gone := make(chan struct{})
+	t.Cleanup(func() { close(gone) })
+	i.Answers(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-gone:
+		case <-r.Context().Done():
+		}
+	})
+	var log lockedLog
+	s := introspect.NewStore(introspect.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	q := question(i)
+	q.Concurrency, q.TimeoutMS = 1, 30_000
+	issuer := s.Issuer(policy.ID{1}, q)
+	for n := range 200 {
+		_ = leaves(issuer, strconv.Itoa(n), false)
+	}
+	const flood = "too many questions wait for an answer"
+	if n := strings.Count(log.String(), flood); n != 1 {
+		t.Errorf("the log says %d times that there are too many questions", n)
+	}
+	c.move(-time.Hour) // also when the clock was set back
+	_ = leaves(issuer, "201", false)
+	if n := strings.Count(log.String(), flood); n != 2 || !strings.Contains(log.String(), "others=191") {
+		t.Errorf("the log says %d times that there are too many questions: %s", n, log.String())
+	}
+
+	var held []policy.Issuer
+	for n := range 101 {
+		held = append(held, s.Issuer(policy.ID{2}, askedAt(i, n)))
+	}
+	for range 50 {
+		if err := asks(held[100], "a"); err == nil {
+			t.Fatal("one place too many is asked")
+		}
+	}
+	if n := strings.Count(log.String(), "has too many places to ask"); n != 1 {
+		t.Errorf("the log says %d times that there are too many places: %s", n, log.String())
+	}
+	runtime.KeepAlive(held)
+}
+
+// TestAClockThatWasSetBackBarsNoIssuer has a place come free while the node's clock
+// goes back a day.
+func TestAClockThatWasSetBackBarsNoIssuer(t *testing.T) {
+	i, c := fake.NewIntrospection(t), &clock{}
+	s := introspect.NewStore(introspect.Options{Client: &http.Client{}, Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	var others []policy.Issuer
+	for n := range 100 {
+		others = append(others, s.Issuer(policy.ID{1}, askedAt(i, n)))
+	}
+	one := s.Issuer(policy.ID{1}, askedAt(i, 100))
+	if err := asks(one, "a"); err == nil {
+		t.Fatal("one place too many is asked")
+	}
+	runtime.KeepAlive(others)
+	c.move(-24 * time.Hour)
+	eventually(t, "the place of one that no policy holds any more", func() bool {
+		runtime.GC()
+		c.move(2 * time.Second)
+		return asks(one, "b") == nil
+	})
+}
+
 // held counts requests that are under way, and answers when it is let go.
 type held struct {
 	open, most atomic.Int64

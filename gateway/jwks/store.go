@@ -10,6 +10,7 @@ package jwks
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -60,7 +61,7 @@ type Store struct {
 // NewStore returns an empty store.
 func NewStore(options Options) *Store {
 	return &Store{options, supply.NewStore[string, set](supply.Options[*set]{
-		Now: options.Now, Most: maxSets, AtATime: fetchesAtATime, OfTenant: fetchesOfTenant, Urgent: true,
+		Now: options.Now, Log: options.Log, Most: maxSets, AtATime: fetchesAtATime, OfTenant: fetchesOfTenant, Urgent: true,
 		Told: func(s *set, err error, pause time.Duration) {
 			if err != nil {
 				options.Log.Warn("keys of an issuer not fetched", "url", supply.Shown(s.url), "again_in", pause, "error", err)
@@ -137,7 +138,7 @@ type set struct {
 	keys   atomic.Pointer[keyset.Set] // nil: never fetched
 	goodAt atomic.Int64               // when that was last so, seconds since 1970
 	next   atomic.Int64               // when it is to be fetched again, nanoseconds since 1970; 0: at once
-	raw    string                     // what keys was read from; of Get alone, of which there is one at a time
+	read   [sha256.Size]byte          // SHA-256 of what keys was read from; of Get alone, of which there is one at a time
 }
 
 // Keys implements policy.KeySet.
@@ -157,13 +158,13 @@ func (s *set) Get(ctx context.Context, _ time.Time) error {
 	if err != nil {
 		return supply.Plain(err)
 	}
-	if s.raw != string(data) || s.keys.Load() == nil {
+	if sum := sha256.Sum256(data); s.read != sum || s.keys.Load() == nil {
 		parsed, err := keyset.Parse(data)
 		none := errors.Is(err, keyset.ErrNone)
 		if err != nil && !none {
 			return err
 		}
-		s.raw = string(data)
+		s.read = sum
 		s.keys.Store(parsed)
 		if none {
 			s.store.options.Log.Warn("an issuer publishes no key that can be used: those that it had are withdrawn", "url", supply.Shown(s.url))

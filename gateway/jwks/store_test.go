@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -305,6 +306,37 @@ func TestATenantHasSoManyPlacesOfKeysAndNoMore(t *testing.T) {
 		runtime.GC()
 		return has(beyond, "ES256-1")
 	})
+}
+
+// TestASetTakesTheMemoryOfItsKeysAlone has issuers that write as much as is read:
+// spaces, and names of keys.
+func TestASetTakesTheMemoryOfItsKeysAlone(t *testing.T) {
+	const sets = 24
+	c, i := &clock{}, fake.NewIssuer(t, "ES256")
+	one := strings.TrimSuffix(strings.TrimPrefix(i.Set(), `{"keys":[`), "]}")
+	long := strings.ReplaceAll(one, `"ES256-1"`, `"`+strings.Repeat("a", 200<<10)+`"`)
+	answer := `{"keys":[` + one + "," + long + strings.Repeat(" ", 250<<10) + "]}"
+	i.Answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })
+	store := running(t, c)
+	used := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := used()
+	var held []policy.KeySet
+	for n := range sets {
+		held = append(held, store.Keys(policy.ID{1}, i.URL+"?"+strconv.Itoa(n)))
+	}
+	wait(t, "all keys", func() bool {
+		return !slices.ContainsFunc(held, func(s policy.KeySet) bool { return !has(s, "ES256-1") })
+	})
+	if after := used(); after > before && (after-before)/sets > 64<<10 {
+		t.Errorf("each of %d sets with one key that can be used takes %d KiB", sets, (after-before)/sets>>10)
+	}
+	runtime.KeepAlive(held)
 }
 
 func TestAddressesThatMayNotBeCalledAreNot(t *testing.T) {

@@ -31,7 +31,7 @@ type conn struct {
 	net.Conn
 	lanes   *Lanes
 	raw     syscall.RawConn      // of the socket; nil where there is none
-	direct  bool                 // what is read are the socket's own bytes: no TLS
+	direct  bool                 // what is read are the socket's own bytes: no TLS; the sweeper does not read it
 	patient *patient             // beneath TLS; nil where raw is, and without TLS
 	tls     *tls.ConnectionState // nil in plain
 	// introduced is nil unless a proxy may say, before anything else, whom it
@@ -42,6 +42,7 @@ type conn struct {
 
 	readBy  atomic.Int64 // when a read must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write
+	watched bool         // the sweeper looks whether the client is there; never changes
 	checked int64        // readBy when the sweeper looked whether the client is there; guarded by lanes.mu
 	phase   atomic.Uint32
 
@@ -121,7 +122,7 @@ func newConn(l *Lanes, nc net.Conn) *conn {
 	c.introduced, _ = socket.(introduced)
 	if tcp, ok := socket.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			c.raw, c.direct, c.patient = raw, direct, beneath
+			c.raw, c.direct, c.patient, c.watched = raw, direct, beneath, direct || beneath != nil
 		}
 	}
 	c.step, c.push = c.callback, c.write

@@ -264,7 +264,7 @@ func (l *Lanes) expire() {
 	for c := range l.conns {
 		// The poller tells only once of a request and the end behind it, when
 		// they come together. So each wait is looked at once.
-		if by := c.readBy.Load(); by > 0 && (now > by || c.callable() && by != c.checked && socket.Ended(c.raw)) {
+		if by := c.readBy.Load(); by > 0 && (now > by || c.watched && by != c.checked && socket.Ended(c.raw)) {
 			_ = c.SetReadDeadline(past) // its goroutine sees it
 		} else {
 			c.checked = by

@@ -17,8 +17,14 @@ import (
 // asking is a route whose callers' tokens their issuer is asked about.
 func asking(t testing.TB, i *fake.Introspection, cacheMS int64) *policy.Chain {
 	t.Helper()
+	return askingThrough(t, i, cacheMS, func(all policy.Issuers) policy.Issuers { return all })
+}
+
+// askingThrough is asking, with something before the issuers.
+func askingThrough(t testing.TB, i *fake.Introspection, cacheMS int64, before func(policy.Issuers) policy.Issuers) *policy.Chain {
+	t.Helper()
 	tools := registered(&fake.Issuer{Name: i.Name})
-	tools.Issuers = introspect.NewStore(introspect.Options{Client: &http.Client{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	tools.Issuers = before(introspect.NewStore(introspect.Options{Client: &http.Client{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}))
 	return routeOf(tools, entry.Policy{Config: &entry.IntrospectionPolicy{
 		URL: i.URL, Issuer: i.Name, ClientID: "gateway", ClientSecret: entry.Secret{Opened: fake.IntrospectionSecret}, Audiences: []string{"orders"}, CacheMS: cacheMS,
 	}})

@@ -17,7 +17,7 @@ import (
 // BenchmarkUpstreamOAuth is a call whose token is at hand.
 func BenchmarkUpstreamOAuth(b *testing.B) {
 	i := fake.NewTokens(b)
-	store := clienttoken.NewStore(clienttoken.Options{Client: &http.Client{}, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	store := clienttoken.NewStore(clienttoken.Options{Client: &http.Client{Transport: http.DefaultTransport}, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -175,6 +175,7 @@ func (s *introspectionStep) judge(hash [32]byte, answer []byte, now time.Time) (
 	if errors.As(err, &known.Refused) {
 		known.Until = now.Add(min(refusedFor, s.cache)).Unix()
 		s.refusal.Keep(known)
+		s.tokens.Forget(&hash, &s.id) // it is a stranger's from now on
 	}
 	if err != nil {
 		return nil, err

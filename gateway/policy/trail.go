@@ -28,6 +28,14 @@ func (t *Trail) Begin(target string, reused bool) {
 	t.Count++
 }
 
+// Over records whether the connection of the try that began last was open
+// already, where that is known only then.
+func (t *Trail) Over(open bool) {
+	if i := t.Count - 1; i >= 0 && i < len(t.List) {
+		t.List[i].Reused = open
+	}
+}
+
 // End records how the try that began last went.
 func (t *Trail) End(outcome string, status int) {
 	if i := t.Count - 1; i >= 0 && i < len(t.List) {

@@ -15,6 +15,9 @@ type Replays struct {
 	places int // of each shard
 	share  int // of each, for one credential
 	owners *share.Places
+
+	sweeping sync.Mutex // guards what follows
+	swept    int64      // when all shards were, seconds since 1970
 }
 
 const (
@@ -58,8 +61,40 @@ const (
 // a time. Times are seconds since 1970.
 func (r *Replays) Take(owner, credential [16]byte, keyID, nonce string, now, until int64) Outcome {
 	sum := sha256.Sum256([]byte(keyID + "\n" + nonce))
-	at := spot(sum[:spotBytes])
-	s := &r.shards[sum[spotBytes]%shards]
+	s, at, k := &r.shards[sum[spotBytes]%shards], spot(sum[:spotBytes]), kept{until, owner, credential}
+	out, elsewhere := s.take(r, at, k, now)
+	if elsewhere {
+		r.sweep(now)
+		out, _ = s.take(r, at, k, now)
+	}
+	return out
+}
+
+// sweep forgets what is over in all shards: what an owner holds is counted over
+// them all, and most of it may have been over for long. Whoever comes meanwhile
+// waits for that.
+func (r *Replays) sweep(now int64) {
+	r.sweeping.Lock()
+	defer r.sweeping.Unlock()
+	if !due(r.swept, now) {
+		return
+	}
+	r.swept = now
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		s.sweep(r, now)
+		s.mu.Unlock()
+	}
+}
+
+// due reports whether it is time to look again for what can be forgotten. A clock
+// that was set back does not stop it.
+func due(swept, now int64) bool { return now < swept || now-swept >= sweptEvery }
+
+// take is Take in a shard. elsewhere: it was refused for what its owner holds, which
+// lies in others too.
+func (s *shard) take(r *Replays, at spot, k kept, now int64) (out Outcome, elsewhere bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
@@ -68,30 +103,33 @@ func (r *Replays) Take(owner, credential [16]byte, keyID, nonce string, now, unt
 	old, known := s.seen[at]
 	switch {
 	case known && now <= old.until:
-		return Replayed
+		return Replayed, false
 	case known:
 		s.forget(r, at, old)
 	}
-	if !s.place(r, owner, credential) {
-		s.sweep(r, now)
-		if !s.place(r, owner, credential) {
-			return Full
+	if !s.fits(r, k) {
+		if s.sweep(r, now); !s.fits(r, k) {
+			return Full, false
 		}
 	}
-	s.seen[at] = kept{until, owner, credential}
-	s.held[credential]++
-	return Fresh
+	if !r.owners.Take(string(k.owner[:])) {
+		if s.sweep(r, now); !r.owners.Take(string(k.owner[:])) {
+			return Full, true
+		}
+	}
+	s.seen[at] = k
+	s.held[k.credential]++
+	return Fresh, false
 }
 
-// place takes a place for one more of a credential, and reports whether there was
-// one.
-func (s *shard) place(r *Replays, owner, credential [16]byte) bool {
-	return len(s.seen) < r.places && s.held[credential] < r.share && r.owners.Take(string(owner[:]))
+// fits reports whether the shard has a place for one more of a credential.
+func (s *shard) fits(r *Replays, k kept) bool {
+	return len(s.seen) < r.places && s.held[k.credential] < r.share
 }
 
 // sweep forgets what is over.
 func (s *shard) sweep(r *Replays, now int64) {
-	if now >= s.swept && now-s.swept < sweptEvery { // a clock that was set back does not stop it
+	if !due(s.swept, now) {
 		return
 	}
 	s.swept = now

@@ -227,6 +227,37 @@ func TestNoncesOfOneOwnerLeaveRoomForOthers(t *testing.T) {
 	}
 }
 
+// TestNoncesThatAreOverKeepNobodyOut has an owner come back whose own are long over,
+// after others have taken what it left.
+func TestNoncesThatAreOverKeepNobodyOut(t *testing.T) {
+	const places = 64 * 16
+	r := signature.NewReplays(places)
+	first, second := [16]byte{1}, [16]byte{2}
+	takes := func(owner [16]byte, name string, many int, now int64) (taken int) {
+		for i := range many {
+			if r.Take(owner, [16]byte{owner[0], byte(i), byte(i >> 8)}, name, fmt.Sprint(i), now, now+10) == signature.Fresh {
+				taken++
+			}
+		}
+		return taken
+	}
+	takes(first, "a", 4*places, 100)
+	takes(second, "b", places/16, 101)
+	if got := takes(first, "c", 1, 105); got != 0 {
+		t.Fatal("the owner holds less than it may")
+	}
+	if got := takes(first, "d", 64, 1000); got != 64 {
+		t.Errorf("of an owner's first 64 nonces after a pause %d were taken", got)
+	}
+	if got := takes(second, "e", places/8, 1000); got < places/16 {
+		t.Errorf("of another owner's nonces after a pause %d were taken", got)
+	}
+	takes(first, "f", 4*places, 2000)
+	if got := takes(first, "g", 64, 50); got == 64 {
+		t.Error("what is not over was forgotten")
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(rfcInput, rfcValue)
 	f.Add(input+`;nonce="n";alg="hmac-sha256"`, value)

@@ -2,6 +2,9 @@ package supply
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -29,10 +32,11 @@ type source[T any] interface {
 // Options say what a Store is made of.
 type Options[P Source] struct {
 	Now      func() time.Time
-	Most     int  // things of a tenant that are in
-	AtATime  int  // requests, of all tenants
-	OfTenant int  // requests of one, which gets no second while half of all are taken
-	Urgent   bool // who wants a thing breaks its pause after a failure
+	Log      *slog.Logger // of panics; Told hears of all else
+	Most     int          // things of a tenant that are in
+	AtATime  int          // requests, of all tenants
+	OfTenant int          // requests of one, which gets no second while half of all are taken
+	Urgent   bool         // who wants a thing breaks its pause after a failure
 	// Told hears how each request ended, nil for well, but not of those that the end
 	// of Run has ended.
 	Told func(thing P, err error, pause time.Duration)
@@ -107,12 +111,27 @@ func (s *Store[K, T, P]) Run(ctx context.Context) error {
 
 func (s *Store[K, T, P]) get(ctx context.Context, one P) {
 	t := one.turn()
-	err := one.Get(ctx, t.start())
+	err := s.attempt(ctx, one, t.start())
 	pause := t.end(err)
 	if ctx.Err() == nil && s.options.Told != nil {
 		s.options.Told(one, err, pause)
 	}
 }
+
+// attempt is one's Get. What comes from elsewhere is hostile: where reading it
+// panics, that has failed, and the node goes on.
+func (s *Store[K, T, P]) attempt(ctx context.Context, one P, began time.Time) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			s.options.Log.Error("reading what was got from elsewhere panicked", "panic", thrown, "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	return one.Get(ctx, began)
+}
+
+// errPanicked is why there is nothing where Get panicked.
+var errPanicked = errors.New("reading what was got panicked")
 
 func nudge(wake chan struct{}) {
 	select {

@@ -3,7 +3,9 @@ package supply_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,7 +66,7 @@ func serve(t *testing.T, options supply.Options[*number], test func(*testing.T, 
 }
 
 func usual() supply.Options[*number] {
-	return supply.Options[*number]{Most: 10, AtATime: 8, OfTenant: 2}
+	return supply.Options[*number]{Log: slog.New(slog.DiscardHandler), Most: 10, AtATime: 8, OfTenant: 2}
 }
 
 func (n *number) wait(every time.Duration) error {
@@ -199,6 +201,37 @@ func TestFailuresAreFollowedByLongerAndLongerPauses(t *testing.T) {
 	}
 }
 
+// TestWhatPanicsHasFailed has an answer on which its reader panics: the node goes on,
+// and all that waits.
+func TestWhatPanicsHasFailed(t *testing.T) {
+	var log strings.Builder
+	var told []error
+	options := usual()
+	options.Log = slog.New(slog.NewTextHandler(&log, nil))
+	options.Told = func(_ *number, err error, _ time.Duration) { told = append(told, err) }
+	serve(t, options, func(t *testing.T, s *store) {
+		n := thing(t, s, 1, 1, func(_ context.Context, tries int64) error {
+			if tries == 1 {
+				panic("hostile")
+			}
+			return nil
+		})
+		if err := n.wait(0); err != nil {
+			t.Error(err)
+		}
+		if pause, why := n.Failed(); pause <= 0 || why == nil || n.got.Load() != 0 {
+			t.Errorf("after a panic: got %v, %v, %d", pause, why, n.got.Load())
+		}
+		time.Sleep(3 * time.Second)
+		if got := n.got.Load(); got != 2 {
+			t.Errorf("after its pause: got %d", got)
+		}
+	})
+	if len(told) != 2 || told[0] == nil || told[1] != nil || !strings.Contains(log.String(), "panic=hostile") || !strings.Contains(log.String(), "supply_test") {
+		t.Errorf("told %v, and the log says %s", told, log.String())
+	}
+}
+
 func TestWhatIsUrgentBreaksThePause(t *testing.T) {
 	options := usual()
 	options.Urgent = true
@@ -271,7 +304,7 @@ func TestSlowThingsOfOneTenantHoldUpNoOthers(t *testing.T) {
 // TestWhatIsOutComesInOnceThereIsRoom is what a publish of many APIs does: the new
 // ones are made while the garbage collector has not been at the old ones.
 func TestWhatIsOutComesInOnceThereIsRoom(t *testing.T) {
-	s := supply.NewStore[int, number](supply.Options[*number]{Now: time.Now, Most: 10, AtATime: 8, OfTenant: 2})
+	s := supply.NewStore[int, number](supply.Options[*number]{Now: time.Now, Log: slog.New(slog.DiscardHandler), Most: 10, AtATime: 8, OfTenant: 2})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.Run(ctx) })

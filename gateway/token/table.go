@@ -32,8 +32,7 @@ type Verified struct {
 // Table keeps tokens that were verified, so that they need not be again. Its
 // number of places is fixed when it is made, four of them share the memory that a
 // large token takes, and what takes more is not kept: it is bounded whatever
-// issuers write. Reading takes no lock and
-// allocates nothing.
+// issuers write. Reading takes no lock and allocates nothing.
 type Table struct {
 	mask uint64
 	sets [][ways]atomic.Pointer[Verified]
@@ -129,6 +128,19 @@ func (t *Table) Keep(v *Verified) {
 			} else {
 				set[i].CompareAndSwap(old, nil)
 			}
+		}
+	}
+}
+
+// Forget takes what is known of a token under a policy away.
+func (t *Table) Forget(hash *[32]byte, policy *[16]byte) {
+	if t == nil {
+		return
+	}
+	set := t.set(hash, policy)
+	for i := range set {
+		if v := set[i].Load(); v != nil && v.Hash == *hash && v.Policy == *policy {
+			set[i].CompareAndSwap(v, nil)
 		}
 	}
 }

@@ -167,8 +167,24 @@ func TestTableKeepsWhatItHasRoomFor(t *testing.T) {
 			t.Errorf("%d of half a set's memory are kept, and the last: %v", known, table.Find(&last.Hash, &last.Policy) != nil)
 		}
 	}
+	table = token.NewTable(1)
+	kept := verified(1, 100)
+	for n := range uint64(4) {
+		table.Keep(verified(n, 100))
+	}
+	table.Forget(&other.Hash, &other.Policy) // of another policy
+	if table.Find(&kept.Hash, &kept.Policy) == nil {
+		t.Error("a token is forgotten that another policy does not take")
+	}
+	table.Forget(&kept.Hash, &kept.Policy)
+	for n := range uint64(4) {
+		if v := verified(n, 0); (table.Find(&v.Hash, &v.Policy) != nil) != (n != 1) {
+			t.Errorf("one of four is forgotten: %d is known: %v", n, n == 1)
+		}
+	}
 	none := (*token.Table)(nil)
 	none.Keep(large)
+	none.Forget(&large.Hash, &large.Policy)
 	if none.Find(&large.Hash, &large.Policy) != nil {
 		t.Error("no table knows a token")
 	}

@@ -285,6 +285,10 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 		return false, errNoUpgrade()
 	}
 	if home.far != nil && home.far.speaks.Load() {
+		if c.ex.Trail != nil {
+			c.head.Status = 0
+			c.ex.Trail.Begin(home.host, false) // tryFar knows better once it has a connection
+		}
 		return true, c.tryFar(ctx, home)
 	}
 	if reuse {
@@ -431,13 +435,19 @@ func (c *call) interim() error {
 	if c.ex.Interim == nil {
 		return nil
 	}
-	var kept []policy.Field
+	var head policy.Header
 	for _, f := range c.head.Fields {
-		if !policy.Hop(f.Name) && !policy.FoldEqual(f.Name, "Content-Length") {
-			kept = append(kept, policy.Field(f))
-		}
+		head.Add(f.Name, f.Value)
 	}
-	if err := c.ex.Interim(c.head.Status, kept); err != nil {
+	return passInterim(c.ex.Interim, c.head.Status, &head)
+}
+
+// passInterim passes an answer before the answer on, without what concerned only
+// the connection that it came by, and without a length (RFC 9110 section 8.6).
+func passInterim(pass func(int, []policy.Field) error, status int, head *policy.Header) error {
+	policy.StripHop(head)
+	head.Del("Content-Length")
+	if err := pass(status, head.Fields()); err != nil {
 		return &policy.Broken{Cause: err}
 	}
 	return nil

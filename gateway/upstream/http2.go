@@ -36,6 +36,7 @@ const (
 	farIdle     = 60 * time.Second
 	farWindow   = 1 << 20
 	farWindows  = 2 << 20
+	spareFor    = int64(3 * time.Second) // how long a connection waits for its first call
 )
 
 // far is how a pool is called by HTTP/2: few connections with many calls on
@@ -47,8 +48,10 @@ type far struct {
 	transport *http.Transport
 	speaks    atomic.Bool // HTTP/2; false until ALPN has said so, where that decides
 
-	mu    sync.Mutex
-	spare net.Conn // was dialled to find out what the other side speaks; guarded by mu
+	mu      sync.Mutex
+	spare   *tls.Conn // was dialled to find out what the other side speaks; guarded by mu
+	spareAt int64     // since when it is there; guarded by mu
+	over    bool      // none is kept any more; guarded by mu
 }
 
 // newFar returns how p is called by a protocol, nil for HTTP/1.1 alone.
@@ -90,21 +93,39 @@ var (
 	errSpeaksHTTP1 = errors.New("the endpoint does not speak HTTP/2")
 )
 
-// negotiated looks at what a connection that was dialled for HTTP/1.1 is for.
-// One by HTTP/2 is kept for the first call that way.
+// negotiated looks at what a connection that was dialled for HTTP/1.1 is for. The
+// first one by HTTP/2 is kept for the call that opened it; others would be for
+// nobody, since one carries all calls.
 func (f *far) negotiated(c *tls.Conn) error {
 	if c.ConnectionState().NegotiatedProtocol != "h2" {
 		return nil
 	}
 	f.mu.Lock()
-	old := f.spare
-	f.spare = c
-	f.mu.Unlock()
-	if old != nil {
-		_ = old.Close() // nobody uses it
+	needed := !f.speaks.Load() && !f.over && f.spare == nil
+	if needed {
+		f.spare, f.spareAt = c, f.home.set.now.Load()
 	}
 	f.speaks.Store(true)
+	f.mu.Unlock()
+	if !needed {
+		_ = c.Close() // nobody uses it
+	}
 	return errSpeaksHTTP2
+}
+
+// sweep closes a connection whose call has gone before it took it.
+func (f *far) sweep(now int64) {
+	f.mu.Lock()
+	spare := f.spare
+	if spare != nil && now-f.spareAt > spareFor {
+		f.spare = nil
+	} else {
+		spare = nil
+	}
+	f.mu.Unlock()
+	if spare != nil {
+		_ = spare.Close() // nobody uses it
+	}
 }
 
 // dial opens a connection by HTTP/2.
@@ -142,7 +163,7 @@ type connectKey struct{}
 func (f *far) shut() {
 	f.mu.Lock()
 	spare := f.spare
-	f.spare = nil
+	f.spare, f.over = nil, true
 	f.mu.Unlock()
 	if spare != nil {
 		_ = spare.Close() // nobody uses it
@@ -181,20 +202,19 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	c.out = c.appendHead(c.out[:0], home)
 	head := string(c.out) // net/http holds on to it
 	c.conn.head.Store(true)
-	switch {
-	case c.whole:
-		by := c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime())
-		if c.times.until > 0 {
-			by = min(by, c.times.until)
-		}
-		c.conn.readBy.Store(by)
-	case c.answerBy > 0: // its caller's time passes also while it sends
-		c.conn.readBy.Store(c.answerBy)
-	default:
-		c.conn.readBy.Store(uploading)
+	by := c.times.headBy(c.upstream.set.now.Load()) + int64(c.connectTime())
+	if c.times.until > 0 {
+		by = min(by, c.times.until)
 	}
-	res, err := f.transport.RoundTrip(c.farRequest(ctx, home, head)) //nolint:bodyclose // finish or drop closes it
+	if !c.whole && c.ex.Expects {
+		by += int64(continueAfter) // the time in which it may ask for the body is not its time to answer
+	}
+	c.conn.readBy.Store(by)
+	res, err := f.transport.RoundTrip(c.farRequest(ctx, home, head, by)) //nolint:bodyclose // finish or drop closes it
 	c.hints.end()
+	if c.ex.Trail != nil {
+		c.ex.Trail.Over(c.hints.reused.Load())
+	}
 	if err != nil {
 		if errors.As(err, new(*dialError)) {
 			c.drop() // there was no connection
@@ -203,6 +223,7 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	}
 	c.conn.head.Store(false)
 	c.conn.readBy.Store(0)
+	c.conn.writeBy.Store(0)
 	c.res = res
 	h := &c.head
 	h.Status, h.Length, h.Said, h.Close = res.StatusCode, res.ContentLength, res.ContentLength, false
@@ -215,20 +236,25 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 			h.Fields = append(h.Fields, http1.Field{Name: name, Value: v})
 		}
 	}
-	if res.StatusCode < 200 || res.StatusCode > 599 {
+	if len(h.Fields) > http1.MaxAnswerFields {
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer has more than 1000 header fields."}
+	}
+	if res.StatusCode < 200 || res.StatusCode > 599 || res.Status[3] != ' ' { // net/http takes signs and zeros before it
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
 	}
 	return nil
 }
 
-// farRequest is the request whose head was written as one of HTTP/1.1.
-func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *http.Request {
+// farRequest is the request whose head was written as one of HTTP/1.1. by is when
+// it must be under way.
+func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by int64) *http.Request {
 	conn, state, now := c.conn, c.state, &c.upstream.set.now
 	times, whole := c.times, c.whole
-	hints := &farHints{pass: c.ex.Interim}
+	hints := &farHints{pass: c.ex.Interim, gone: func() { conn.abort(state, abandoned) }}
 	c.hints = hints
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(got httptrace.GotConnInfo) {
+			hints.reused.Store(got.Reused)
 			if whole {
 				conn.readBy.Store(times.headBy(now.Load()))
 			}
@@ -268,7 +294,7 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *htt
 	default:
 		c.ex.Body.Share()
 		req.ContentLength = c.ex.BodyLength
-		up := &farUpload{body: c.ex.Body, conn: conn, state: state, now: now, times: times}
+		up := &farUpload{body: c.ex.Body, conn: conn, state: state, now: now, times: times, by: by, answerBy: c.answerBy}
 		if names := c.ex.Body.Trailer.Fields(); len(names) > 0 {
 			req.Trailer = make(http.Header, len(names))
 			for _, f := range names {
@@ -281,37 +307,88 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string) *htt
 	return req.WithContext(ctx)
 }
 
-// farHints passes answers before the answer on, as long as the call lasts.
+// farHints is what is heard of a call before its answer, as long as it lasts. It is
+// passed on beside the connection, which carries other calls too: a caller who is
+// slow to read must not hold up theirs.
 type farHints struct {
-	mu    sync.Mutex
-	pass  func(int, []policy.Field) error // nil for nobody; guarded by mu
-	count int
+	reused atomic.Bool // its connection was open already
+	gone   func()      // is told once the caller takes no more
+
+	passing sync.WaitGroup
+	mu      sync.Mutex
+	pass    func(int, []policy.Field) error // takes answers before the answer; nil for nobody; guarded by mu
+	over    bool                            // no more are taken; guarded by mu
+	count   int                             // of those; guarded by mu
+	waiting []farHint                       // to be passed on; guarded by mu
+	held    int                             // bytes of fields in waiting; guarded by mu
+	busy    bool                            // somebody passes them on; guarded by mu
+}
+
+// farHint is one answer before the answer.
+type farHint struct {
+	status int
+	head   policy.Header
+	bytes  int
 }
 
 func (h *farHints) got(status int, header textproto.MIMEHeader) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.count++; h.count > maxInterim {
 		return &http1.Error{Status: http.StatusBadGateway, Detail: "There is no end of interim answers."}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if status == http.StatusContinue || h.pass == nil {
+	if status == http.StatusSwitchingProtocols { // RFC 9113 section 8.6
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "The answer's status is not one that was asked for."}
+	}
+	if status == http.StatusContinue || h.pass == nil || h.over {
 		return nil
 	}
-	var kept []policy.Field
+	hint := farHint{status: status}
 	for name, values := range header {
 		for _, v := range values {
-			if !policy.Hop(name) {
-				kept = append(kept, policy.Field{Name: name, Value: v})
-			}
+			hint.head.Add(name, v)
+			hint.bytes += len(name) + len(v)
 		}
 	}
-	return h.pass(status, kept)
+	if h.held += hint.bytes; h.held > http1.MaxAnswerHeadBytes {
+		return &http1.Error{Status: http.StatusBadGateway, Detail: "More than 256 KiB of interim answers wait for the caller."}
+	}
+	h.waiting = append(h.waiting, hint)
+	if !h.busy {
+		h.busy = true
+		h.passing.Go(h.passOn)
+	}
+	return nil
 }
 
+// passOn passes on what waits.
+func (h *farHints) passOn() {
+	for {
+		h.mu.Lock()
+		if len(h.waiting) == 0 {
+			h.busy = false
+			h.mu.Unlock()
+			return
+		}
+		hint, pass := h.waiting[0], h.pass
+		h.waiting = h.waiting[1:]
+		h.held -= hint.bytes
+		h.mu.Unlock()
+		if err := passInterim(pass, hint.status, &hint.head); err != nil {
+			h.gone()
+			h.mu.Lock()
+			h.pass, h.waiting = nil, nil
+			h.mu.Unlock()
+		}
+	}
+}
+
+// end returns when all that was heard was passed on. Nothing is after it.
 func (h *farHints) end() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.pass = nil
+	h.over = true
+	h.mu.Unlock()
+	h.passing.Wait()
 }
 
 // closeFar gives the answer up. Closing its body would wait for the request's,
@@ -339,17 +416,30 @@ func farURL(f *far, target string) *url.URL {
 // farUpload sends a request's body. It holds nothing of the call, which may end
 // before it.
 type farUpload struct {
-	body    *policy.Body
-	trailer http.Header // what it is to hold at the end; nil for none
-	conn    *conn
-	state   uint64
-	now     *atomic.Int64
-	times   Timeouts
+	body     *policy.Body
+	trailer  http.Header // what it is to hold at the end; nil for none
+	conn     *conn
+	state    uint64
+	now      *atomic.Int64
+	times    Timeouts
+	by       int64 // when the request was to be under way, which it is with the first Read
+	answerBy int64 // the call's
+	begun    bool
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. Between two calls of it what it gave is on its way to
+// the upstream, which must take it in time as long as it does not answer.
 func (u *farUpload) Read(p []byte) (int, error) {
-	n, err := u.body.Read(p)
+	settle(&u.conn.writeBy)
+	meanwhile := int64(uploading)
+	if u.answerBy > 0 { // its caller's time passes also while it sends
+		meanwhile = u.answerBy
+	}
+	if !u.begun {
+		u.begun, u.times = true, u.times.afterBody(u.now.Load())
+		u.wait(u.by, meanwhile)
+	}
+	n, err := u.body.Read(p[:min(len(p), uploadBuffer)]) // as by HTTP/1.1: it need not be quick for more
 	switch {
 	case errors.Is(err, io.EOF):
 		for _, f := range u.body.Trailer.Fields() {
@@ -358,11 +448,27 @@ func (u *farUpload) Read(p []byte) (int, error) {
 				u.trailer[name] = append(u.trailer[name], strings.Clone(f.Value))
 			}
 		}
-		u.conn.readBy.CompareAndSwap(uploading, u.times.headBy(u.now.Load()))
+		by := u.times.headBy(u.now.Load())
+		if u.answerBy > 0 {
+			by = min(by, u.answerBy)
+		}
+		u.wait(meanwhile, by)
 	case err != nil && u.body.Err() != nil:
 		u.conn.abort(u.state, abandoned)
+	case n > 0:
+		u.conn.writeBy.Store(u.now.Load() + int64(u.times.Header))
+		if !u.conn.head.Load() { // the answer's head came meanwhile: now the answer is waited for
+			u.conn.writeBy.Store(0)
+		}
 	}
 	return n, err
+}
+
+// wait replaces what the wait for the answer's head is bounded by.
+func (u *farUpload) wait(from, to int64) {
+	if u.conn.head.Load() {
+		u.conn.readBy.CompareAndSwap(from, to)
+	}
 }
 
 // Close implements io.Closer: whoever owns the body ends it.
@@ -370,7 +476,7 @@ func (u *farUpload) Close() error { return nil }
 
 // farError tells an answer that is none from an upstream that gave none.
 func farError(err error) error {
-	if errors.As(err, new(*http1.Error)) {
+	if errors.As(err, new(*http1.Error)) || errors.As(err, new(*policy.Broken)) {
 		return err
 	}
 	text := err.Error()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,5 +79,45 @@ func TestTLSDecidesByWhichProtocolAnUpstreamIsCalled(t *testing.T) {
 				t.Errorf("connected %d times for three calls", dialled)
 			}
 		})
+	}
+}
+
+// TestConnectionThatNobodyTakesIsClosed has a call go away once it has found out
+// what the upstream speaks, and another whose upstream is gone by then.
+func TestConnectionThatNobodyTakesIsClosed(t *testing.T) {
+	var opened, closed atomic.Int32
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.EnableHTTP2 = true
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			opened.Add(1)
+		case http.StateClosed:
+			closed.Add(1)
+		}
+	}
+	s.StartTLS()
+	defer s.Close()
+	set := NewSet(new(net.Dialer).DialContext, Timeouts{Connect: 5 * time.Second, Header: 5 * time.Second, Idle: 5 * time.Second})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go set.Run(ctx)
+	defer set.Close()
+	u := set.Upstreams(entry.API{Version: "1", Upstreams: []entry.Upstream{{Name: "main", Protocol: "auto", Targets: []entry.Target{{URL: s.URL}}}}})["main"]
+	e := u.all()[0]
+	e.tls.RootCAs = x509.NewCertPool()
+	e.tls.RootCAs.AddCert(s.Certificate())
+	for i, before := range []func(){func() {}, func() { set.Drop("1") }} {
+		before()
+		if _, err := e.dial(ctx, 5*time.Second); !errors.Is(err, errSpeaksHTTP2) {
+			t.Fatalf("got %v", err)
+		}
+		deadline := time.Now().Add(10 * time.Second)
+		for n := int32(i + 1); opened.Load() != n || closed.Load() != n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("of %d connections %d are closed", opened.Load(), closed.Load())
+			}
+		}
+		e.far.speaks.Store(false)
 	}
 }

@@ -206,6 +206,9 @@ const looked = 16
 // sweep closes idle connections that were idle for too long, or whose other
 // side has hung up.
 func (p *pool) sweep(now int64) {
+	if p.far != nil {
+		p.far.sweep(now)
+	}
 	for at := 0; ; at += looked {
 		var unfit []*conn
 		p.mu.Lock()

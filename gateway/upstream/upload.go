@@ -35,10 +35,7 @@ const continueAfter = time.Second
 func (c *call) stream() error {
 	ex := c.ex
 	ex.Body.Share()
-	if until := c.times.until; until > 0 { // how long the client takes to send is not held against the upstream
-		c.times.Header = min(c.times.Header, max(time.Duration(until-c.upstream.set.now.Load()), time.Millisecond))
-		c.times.until = 0
-	}
+	c.times = c.times.afterBody(c.upstream.set.now.Load())
 	c.up = &upload{
 		body: ex.Body, chunked: ex.BodyLength < 0, conn: c.conn, state: c.state, set: c.upstream.set, times: c.times,
 	}

@@ -44,6 +44,16 @@ func (t Timeouts) headBy(now int64) int64 {
 	return by
 }
 
+// afterBody returns the times of an answer that is waited for once a client has
+// sent what it sends from now on: how long that takes is not held against the
+// upstream.
+func (t Timeouts) afterBody(now int64) Timeouts {
+	if t.until > 0 {
+		t.Header, t.until = min(t.Header, max(time.Duration(t.until-now), time.Millisecond)), 0
+	}
+	return t
+}
+
 // Set makes and keeps upstreams, so that those which a new revision leaves as
 // they are keep their connections. It is safe for concurrent use. Run must run
 // for its timeouts to be kept.

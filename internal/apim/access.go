@@ -61,9 +61,9 @@ type Credential struct {
 	Environment string // slug
 	Kind        CredentialKind
 	Name        string
-	Issuer      string // jwt: whose tokens
-	Subject     string // jwt: what their claim says; basic: the user name
-	Secrets     []Secret
+	Issuer      string   // jwt: whose tokens
+	Subject     string   // jwt: what their claim says; basic: the user name
+	Secrets     []Secret // the newest last
 	Addresses   []string // networks that it may be used from; none: any
 	Referrers   []string // hosts of pages that may use it, "*.example.com" too; none: any
 	CreatedAt   time.Time
@@ -128,7 +128,9 @@ func (c *Credential) Rotate(next Secret, grace time.Duration, at time.Time) erro
 	return nil
 }
 
-// EndSecret takes a secret away before its grace is over.
+// EndSecret takes a rotated credential's old secret away before its grace is
+// over. The newest does not end alone: the old one ends by itself, and the
+// credential would be left without any.
 func (c *Credential) EndSecret(id ID) (Secret, error) {
 	for i, s := range c.Secrets {
 		if s.ID != id {
@@ -136,6 +138,9 @@ func (c *Credential) EndSecret(id ID) (Secret, error) {
 		}
 		if len(c.Secrets) == 1 {
 			return s, Errorf(Conflict, "it is the key's only secret; revoke the key instead").WithCode("only_secret")
+		}
+		if i == len(c.Secrets)-1 {
+			return s, Errorf(Conflict, "it is the key's newest secret, and the old one ends by itself; revoke the key instead").WithCode("newest_secret")
 		}
 		c.Secrets = append(append([]Secret{}, c.Secrets[:i]...), c.Secrets[i+1:]...)
 		return s, nil

@@ -49,6 +49,18 @@ func TestFirstUseOfASecretIsRefusedInItsForm(t *testing.T) {
 	b.post(at+"/upstream", "urls", "https://moved.example", "headers", "X-Sent: ${other_key}").shows(http.StatusOK, "Upstream saved")
 	b.get(at+"/publish").shows(http.StatusOK, "Publish Orders v1").hides(warning)
 	b.post(at+"/publish", "environment", "production").shows(http.StatusOK)
+
+	// What taking a candidate needs is told as soon as it is one.
+	admin.post("/t/acme/values", "name", "third_key", "value", "canary", "secret", "on").shows(http.StatusOK, "${third_key} is set in")
+	ask := []apim.Policy{{Kind: "introspection", Config: json.RawMessage(`{"url":"https://id.example.com/introspect","issuer":"https://id.example.com/","client_id":"gateway","client_secret":"${third_key}","in":"header","name":"X-Token"}`)}}
+	if _, err := s.catalog.UpdateDraft(t.Context(), system(), acme, version, manager.DraftChange{Policies: &ask}); err != nil {
+		t.Fatal(err)
+	}
+	b.get(at + "/traffic").hides("is the first use of the secret")
+	const needs = "live is the first use of the secret ${third_key} by Orders in production: who may set values does it"
+	b.post(at+"/traffic/offer", "share", "5").shows(http.StatusOK, "The draft is the candidate now", needs)
+	b.post(at+"/traffic/take").shows(http.StatusForbidden, "${third_key} is a secret of production", "ask them to make r4 live, or choose a revision that does without")
+	admin.post(at+"/traffic/take").shows(http.StatusOK, "The candidate is live")
 }
 
 // The form of an environment's settings does not hold its policies.

@@ -28,6 +28,7 @@ type splitView struct {
 	Nodes       int
 	CanMove     bool
 	CanTake     bool
+	TakeNote    string // what that needs beyond publishing, "" for nothing
 	Form        form
 	Counts      string // loads the comparison again
 }
@@ -110,6 +111,9 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 	out.Candidate, out.CanTake = s.Split.Candidate.String(), s.Split.Candidate.Revision > 0
 	if !out.CanTake {
 		out.Candidate = clip(out.Candidate, 40)
+	}
+	if len(s.FirstUses) > 0 {
+		out.TakeNote = "Making " + out.Candidate + " live is the first use of the secret ${" + strings.Join(s.FirstUses, "}, ${") + "} by " + d.API.Name + " in " + s.Environment + ": who may set values does it, and so trusts the secret to everybody who publishes this API."
 	}
 	if r := s.Split.Steps; r.On {
 		out.Steps = fmt.Sprintf("Goes to %s %% at %s if at most %s %% more of its calls fail.",

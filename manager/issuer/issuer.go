@@ -44,9 +44,9 @@ type Prover struct {
 	client http.Client
 	now    func() time.Time
 
-	// Who is slow, or asks a slow issuer, waits for itself alone: a proof takes its
-	// tenant's place first, then its issuer's, and only then one of all.
-	tenants, hosts, all places
+	// Who is slow, or asks a slow issuer, waits for itself alone: a proof enters its
+	// tenant's gate first, then its issuer's, and only then that of all.
+	tenants, hosts, all gates
 }
 
 // New returns a prover that asks issuers by a client, which is guarded.
@@ -55,7 +55,7 @@ func New(client *http.Client, now func() time.Time) *Prover {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // an issuer's keys are at its own address
 	return &Prover{
 		client: own, now: now,
-		tenants: places{most: ofTenant, waiting: mostWaiting}, hosts: places{most: ofHost}, all: places{most: atATime},
+		tenants: gates{most: ofTenant, waiting: mostWaiting}, hosts: gates{most: ofHost}, all: gates{most: atATime},
 	}
 }
 
@@ -92,26 +92,26 @@ func noKeys(err error) error {
 	return wrong("issuer", "no_keys", "%s. Where an issuer publishes no keys that can be found by its name, ask the operator to register the client", err)
 }
 
-// begin waits for the places that a proof takes. leave gives them back.
+// begin waits at the gates that a proof enters.
 func (p *Prover) begin(ctx context.Context, tenant, host string) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var taken []func()
+	var entered []func()
 	leave = func() {
-		for _, give := range slices.Backward(taken) {
-			give()
+		for _, one := range slices.Backward(entered) {
+			one()
 		}
 	}
 	for _, of := range []struct {
-		places *places
-		key    string
+		gates *gates
+		key   string
 	}{{&p.tenants, tenant}, {&p.hosts, host}, {&p.all, ""}} {
-		give, ok := of.places.take(ctx, of.key)
+		one, ok := of.gates.enter(ctx, of.key)
 		if !ok {
 			leave()
 			return nil, apim.Errorf(apim.TooMany, "too many tokens are being checked; try again in a moment")
 		}
-		taken = append(taken, give)
+		entered = append(entered, one)
 	}
 	return leave, nil
 }

@@ -235,7 +235,7 @@ func TestWhoFindsAllPlacesTakenWaits(t *testing.T) {
 	brief, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer end()
 	if err := p.Prove(brief, "ten_good", i.Name, "client", i.Token(t, "ES256", nil)); apim.KindOf(err) != apim.TooMany {
-		t.Errorf("where all places are taken: got %v", err)
+		t.Errorf("where all gates are full: got %v", err)
 	}
 	waits := make(chan error)
 	go func() { waits <- p.Prove(t.Context(), "ten_good", i.Name, "client", i.Token(t, "ES256", nil)) }()

@@ -14,6 +14,7 @@ type split struct {
 	Environment    string         `json:"environment"`
 	LiveRevision   int            `json:"live_revision"` // 0: nothing is live there
 	Candidate      *candidate     `json:"candidate,omitempty"`
+	FirstUses      []string       `json:"first_uses,omitempty"`
 	PerMille       int            `json:"per_mille"`
 	BeforePerMille int            `json:"before_per_mille"`
 	Sticky         string         `json:"sticky"`
@@ -89,7 +90,7 @@ func splitOf(d manager.SplitDetail) split {
 			On: s.Steps.On, ByPerMille: s.Steps.By, EveryMS: s.Steps.Every.Milliseconds(), UntilPerMille: s.Steps.Until,
 			SlackPerMille: s.Steps.Slack, Calls: s.Steps.Calls,
 		},
-		UpdatedBy: s.UpdatedBy, UpdatedAt: s.UpdatedAt.UTC(),
+		FirstUses: d.FirstUses, UpdatedBy: s.UpdatedBy, UpdatedAt: s.UpdatedAt.UTC(),
 	}
 	if !s.Candidate.None() {
 		out.Candidate = &candidate{Revision: s.Candidate.Revision, URLs: s.Candidate.URLs}

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -74,6 +75,15 @@ func testCallsAreSplitThroughTheAPI(t *testing.T, place postgres.Place) {
 		t.Errorf("taken %v", taken)
 	}
 	s.call(s.cem, "GET", at, nil).refused(404, "not_found")
+
+	s.call(s.ada, "PUT", "/tenants/shop/environments/production/values/other_key", `{"value":"canary","secret":true}`).ok(200)
+	s.call(s.ada, "PATCH", "/tenants/shop/versions/"+s.version+"/draft", `{"policies":[{"kind":"introspection","config":{"url":"https://id.example.com/introspect","issuer":"https://id.example.com/","client_id":"gateway","client_secret":"${other_key}","in":"header","name":"X-Token"}}]}`).ok(200)
+	if offered = s.call(s.ada, "POST", at+"/offer", `{"per_mille":100}`).ok(200); fmt.Sprint(offered["first_uses"]) != "[other_key]" {
+		t.Errorf("offered %v, which does not tell the first use of a secret", offered)
+	}
+	if taken := s.call(s.ada, "POST", at+"/take", nil).ok(200); taken["first_uses"] != nil {
+		t.Errorf("taken %v", taken)
+	}
 }
 
 // runOf names the comparison that is live.

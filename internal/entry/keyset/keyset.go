@@ -25,6 +25,7 @@ const (
 	MaxKeys  = 200
 	minRSA   = 2048 // bits
 	maxRSA   = 8192
+	maxID    = 512 // bytes, with which a set of many keys stays small
 )
 
 // Algorithms returns the signature algorithms that can be taken. Those with a
@@ -109,7 +110,9 @@ func usable(parsed jwk.Key) (Key, bool) {
 		return Key{}, false
 	}
 	key := Key{}
-	key.ID, _ = parsed.KeyID()
+	if key.ID, _ = parsed.KeyID(); len(key.ID) > maxID {
+		return Key{}, false
+	}
 	var public any
 	if err := jwk.Export(parsed, &public); err != nil {
 		return Key{}, false
