@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -277,34 +278,75 @@ func TestSlowBodyIsNotHeldAgainstTheUpstream(t *testing.T) {
 // TestAnswerBeforeADrainIsNotLost goes on sending after a drain has begun: the
 // last answer must arrive rather than a reset.
 func TestAnswerBeforeADrainIsNotLost(t *testing.T) {
-	asked, answer := make(chan struct{}, 1), make(chan struct{})
-	up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
-		if _, ok := fake.ReadRequest(in); ok {
-			asked <- struct{}{}
-			<-answer
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
+		asked, answer := make(chan struct{}, 1), make(chan struct{})
+		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {
+			if _, ok := fake.ReadRequest(in); ok {
+				asked <- struct{}{}
+				<-answer
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			}
+		})
+		r := onUpstream(t, up.URL, lane)
+		send, last := r.sender(t)
+		send()
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			got, err := last()
+			t.Fatalf("the upstream got no call: %q %v", got, err)
+		}
+		over := make(chan error, 1)
+		go func() { over <- r.stop() }()
+		time.Sleep(50 * time.Millisecond)
+		close(answer)
+		time.Sleep(50 * time.Millisecond)
+		for range 5 { // it does not know yet
+			send()
+			time.Sleep(10 * time.Millisecond)
+		}
+		if got, err := last(); err != nil || got != "200 ok" {
+			t.Errorf("got %q %v", got, err)
+		}
+		if err := <-over; err != nil {
+			t.Error(err)
 		}
 	})
-	r := onUpstream(t, up.URL)
+}
+
+// sender is a client that sends a request whenever it is told to. last reads
+// its first answer, and then to the connection's end, which it closes.
+func (r *running) sender(t *testing.T) (send func(), last func() (string, error)) {
+	t.Helper()
+	if r.http2 {
+		f, id := r.framer(t), uint32(1)
+		send = func() {
+			f.get(id, request(do+"x")...)
+			id += 2
+		}
+		return send, func() (string, error) {
+			defer f.conn.Close()
+			status, body := f.answer(t, 1)
+			if !f.goodbye() {
+				return "", errors.New("the connection ended without a GOAWAY")
+			}
+			return status + " " + body, nil
+		}
+	}
 	conn := r.dial(t)
-	io.WriteString(conn, plainGet)
-	<-asked
-	over := make(chan error, 1)
-	go func() { over <- r.stop() }()
-	time.Sleep(50 * time.Millisecond)
-	close(answer)
-	time.Sleep(50 * time.Millisecond)
-	for range 5 { // it does not know yet
-		io.WriteString(conn, plainGet)
-		time.Sleep(10 * time.Millisecond)
-	}
-	text, err := io.ReadAll(conn)
-	if err != nil || !strings.HasSuffix(string(text), "\r\n\r\nok") {
-		t.Errorf("got %q %v", text, err)
-	}
-	conn.Close()
-	if err := <-over; err != nil {
-		t.Error(err)
+	return func() { io.WriteString(conn, plainGet) }, func() (string, error) {
+		defer conn.Close()
+		in := bufio.NewReader(conn)
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return "", err
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return "", err
+		}
+		more, err := io.ReadAll(in)
+		return fmt.Sprint(res.StatusCode, " ", string(body), string(more)), err
 	}
 }
 

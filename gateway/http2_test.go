@@ -27,6 +27,7 @@ type framer struct {
 	conn net.Conn
 	text bytes.Buffer
 	enc  *hpack.Encoder
+	said bool // a GOAWAY has come
 }
 
 func (r *running) framer(t *testing.T) *framer {
@@ -81,6 +82,7 @@ func (f *framer) answer(t *testing.T, id uint32) (status, body string) {
 		if err != nil {
 			t.Fatalf("stream %d: %v", id, err)
 		}
+		f.hear(frame)
 		if frame.Header().StreamID != id {
 			continue
 		}
@@ -100,16 +102,20 @@ func (f *framer) answer(t *testing.T, id uint32) (status, body string) {
 	}
 }
 
+func (f *framer) hear(frame http2.Frame) {
+	if _, ok := frame.(*http2.GoAwayFrame); ok {
+		f.said = true
+	}
+}
+
 // goodbye reads until the connection ends, and reports whether that was said.
 func (f *framer) goodbye() (said bool) {
 	for {
 		frame, err := f.ReadFrame()
 		if err != nil {
-			return said
+			return f.said
 		}
-		if _, ok := frame.(*http2.GoAwayFrame); ok {
-			said = true
-		}
+		f.hear(frame)
 	}
 }
 

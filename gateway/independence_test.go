@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"sync"
@@ -156,6 +157,8 @@ func (r *running) load(t *testing.T, workers int, client *http.Client, until fun
 	var failed []string
 	var group sync.WaitGroup
 	done := make(chan struct{})
+	end := sync.OnceFunc(func() { close(done) })
+	t.Cleanup(end)
 	for range workers {
 		group.Go(func() {
 			for !until() {
@@ -187,72 +190,109 @@ func (r *running) load(t *testing.T, workers int, client *http.Client, until fun
 		})
 	}
 	return func() (int64, []string) {
-		close(done)
+		end()
 		group.Wait()
 		return calls.Load(), failed
 	}
 }
 
-func TestPublishingUnderLoadFailsNoCall(t *testing.T) {
-	r := startDemo(t)
+// crowd is many clients of the lane under test, who keep their connections.
+func (r *running) crowd(t *testing.T) *http.Client {
+	t.Helper()
+	if r.http2 {
+		return &http.Client{Transport: r.client} // streams of one connection
+	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-	defer client.CloseIdleConnections()
-	stop := r.load(t, 8, client, func() bool { return false })
-	for sequence := uint64(2); sequence <= 300; sequence++ {
-		api := demoAPI(r.upstream.URL)
-		api.Revision = int(sequence)
-		api.Mounts = append(api.Mounts, entry.Mount{BasePath: fmt.Sprintf("/more/%d", sequence%3)})
-		r.carrier.Put(item(t, sequence, demoTerms()), item(t, sequence, api), grantItem(t, sequence, goodKey, demoGrant()), entry.Mark(entry.HeadKey, at(sequence)))
-		wait(t, "applied", func() bool { return r.Status().Applied.Sequence == sequence })
-	}
-	calls, failed := stop()
-	if len(failed) > 0 || calls < 100 {
-		t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
-	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
 }
 
-func TestDrainFailsNoCall(t *testing.T) {
-	r := startDemo(t, func(c *gateway.Config) { c.DrainNotice = 300 * time.Millisecond })
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-	defer client.CloseIdleConnections()
-	// Clients behave as behind a load balancer: they leave when it is not ready.
-	stop := r.load(t, 8, client, func() bool { code, _ := r.ready(); return code != 200 })
-	slow, err := r.get(do + "sse")
+func TestPublishingUnderLoadFailsNoCall(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		stop := r.load(t, 8, r.crowd(t), func() bool { return false })
+		for sequence := uint64(2); sequence <= 200; sequence++ {
+			api := demoAPI(r.upstream.URL)
+			api.Revision = int(sequence)
+			api.Mounts = append(api.Mounts, entry.Mount{BasePath: fmt.Sprintf("/more/%d", sequence%3)})
+			r.carrier.Put(item(t, sequence, demoTerms()), item(t, sequence, api), grantItem(t, sequence, goodKey, demoGrant()), entry.Mark(entry.HeadKey, at(sequence)))
+			wait(t, "applied", func() bool { return r.Status().Applied.Sequence == sequence })
+		}
+		wait(t, "some calls", func() bool { return r.upstream.Calls() > 100 })
+		calls, failed := stop()
+		if len(failed) > 0 || calls < 100 {
+			t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
+		}
+	})
+}
+
+// fresh makes one call and reports whether its connection was a new one.
+func (r *running) fresh(t *testing.T) (fresh bool) {
+	t.Helper()
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { fresh = !c.Reused }})
+	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/demo/orders/v1/open", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "some calls", func() bool { return r.upstream.Calls() > 50 })
-	drained := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		drained <- r.Drain(ctx)
-	}()
-	wait(t, "not ready", func() bool { code, body := r.ready(); return code == 503 && body.Reason == "draining" })
-	during := r.call(t, "GET", "/demo/orders/v1/open", "")
-	if during.status != 200 || !during.closes {
-		t.Errorf("while draining: got %d, connection closes: %v", during.status, during.closes)
+	res, err := r.client.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
 	}
-	wait(t, "the listener to close", func() bool {
-		c, err := net.Dial("tcp", r.address)
-		if err == nil {
-			c.Close()
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 {
+		t.Errorf("got %d %s %v", res.StatusCode, text, err)
+	}
+	return fresh
+}
+
+func TestDrainFailsNoCall(t *testing.T) {
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
+		const notice = 3 * time.Second
+		r := startDemo(t, lane, func(c *gateway.Config) { c.DrainNotice = notice })
+		api := demoAPI(r.upstream.URL)
+		api.Upstreams[0].IdleTimeoutMS = 60_000
+		r.putAPI(t, 2, api)
+		// Clients behave as behind a load balancer: they leave when it has not been
+		// ready for a while.
+		var leave atomic.Bool
+		stop := r.load(t, 4, r.crowd(t), leave.Load)
+		slow, err := r.get(do + "sse")
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err != nil
+		defer slow.Body.Close()
+		wait(t, "some calls", func() bool { return r.upstream.Calls() > 50 })
+		drained, began := make(chan error, 1), time.Now()
+		go func() { drained <- r.stop() }()
+		wait(t, "not ready", func() bool { code, body := r.ready(); return code == 503 && body.Reason == "draining" })
+		before := r.upstream.Calls()
+		for range 2 {
+			wait(t, "calls to move on to other connections", func() bool { return r.fresh(t) })
+		}
+		wait(t, "more calls", func() bool { return r.upstream.Calls() > before+20 || time.Since(began) > notice/2 })
+		leave.Store(true)
+		if calls, failed := stop(); len(failed) > 0 {
+			t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
+		}
+		wait(t, "the listener to close", func() bool {
+			c, err := net.Dial("tcp", r.address)
+			if err == nil {
+				c.Close()
+			}
+			return err != nil
+		})
+		go func() { // the stream that was under way goes on to its end
+			for range 3 {
+				r.upstream.Release()
+			}
+		}()
+		if text, err := io.ReadAll(slow.Body); err != nil || len(text) != 27 {
+			t.Errorf("the stream under way: got %q %v", text, err)
+		}
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
 	})
-	for range 3 { // the stream that was under way goes on to its end
-		r.upstream.Release()
-	}
-	if text, err := io.ReadAll(slow.Body); err != nil || len(text) != 27 {
-		t.Errorf("the stream under way: got %q %v", text, err)
-	}
-	slow.Body.Close()
-	if err := <-drained; err != nil {
-		t.Error(err)
-	}
-	if calls, failed := stop(); len(failed) > 0 {
-		t.Errorf("%d of %d calls failed: %.3q", len(failed), calls, failed)
-	}
 }
 
 func TestDrainGivesUpWhenItsTimeIsOver(t *testing.T) {
@@ -280,32 +320,34 @@ func TestDrainGivesUpWhenItsTimeIsOver(t *testing.T) {
 }
 
 func TestMetricsCountCalls(t *testing.T) {
-	r := startDemo(t)
-	r.call(t, "GET", "/demo/orders/v1/open", "")
-	r.call(t, "GET", "/demo/orders/v1/open", "")
-	r.call(t, "GET", "/demo/orders/v1/orders", "")
-	r.call(t, "GET", "/nowhere", "")
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(r.Collector())
-	want := map[string]float64{"demo/orders v1 2xx": 2, "demo/orders v1 4xx": 1, " 4xx": 1, "sequence": 1, "durations": 4}
-	wait(t, "the counters", func() bool {
-		families, err := registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := map[string]float64{}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				switch f.GetName() {
-				case "portico_gateway_requests_total":
-					got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = m.GetCounter().GetValue()
-				case "portico_gateway_applied_sequence":
-					got["sequence"] = m.GetGauge().GetValue()
-				case "portico_gateway_request_duration_seconds":
-					got["durations"] = float64(m.GetHistogram().GetSampleCount())
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := startDemo(t, lane)
+		r.call(t, "GET", "/demo/orders/v1/open", "")
+		r.call(t, "GET", "/demo/orders/v1/open", "")
+		r.call(t, "GET", "/demo/orders/v1/orders", "")
+		r.call(t, "GET", "/nowhere", "")
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(r.Collector())
+		want := map[string]float64{"demo/orders v1 2xx": 2, "demo/orders v1 4xx": 1, " 4xx": 1, "sequence": 1, "durations": 4}
+		wait(t, "the counters", func() bool {
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]float64{}
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					switch f.GetName() {
+					case "portico_gateway_requests_total":
+						got[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = m.GetCounter().GetValue()
+					case "portico_gateway_applied_sequence":
+						got["sequence"] = m.GetGauge().GetValue()
+					case "portico_gateway_request_duration_seconds":
+						got["durations"] = float64(m.GetHistogram().GetSampleCount())
+					}
 				}
 			}
-		}
-		return fmt.Sprint(got) == fmt.Sprint(want)
+			return fmt.Sprint(got) == fmt.Sprint(want)
+		})
 	})
 }

@@ -36,33 +36,41 @@ func scrape(t testing.TB, collector prometheus.Collector) map[string]float64 {
 }
 
 func TestMetricsTellWhatANodeDoes(t *testing.T) {
-	r := startDemo(t)
-	const body = "twelve bytes"
-	r.call(t, "POST", "/demo/orders/v1/do/upload", body)
-	r.call(t, "GET", "/demo/orders/v1/open", "")
-	r.call(t, "GET", "/demo/orders/v1/orders", "")
-	r.call(t, "GET", "/nowhere", "")
-	r.carrier.Put(item(t, 2, demoAPI("http://127.0.0.1:1")), entry.Mark(entry.HeadKey, at(2)))
-	wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
-	r.call(t, "GET", "/demo/orders/v1/open", "")
-	wait(t, "all calls to be over", func() bool { return scrape(t, r.Collector())["requests_in_flight"] == 0 })
-	got := scrape(t, r.Collector())
-	for name, want := range map[string]float64{
-		"requests_total demo/orders v1 2xx": 2, "requests_total demo/orders v1 4xx": 1, "requests_total demo/orders v1 5xx": 1, "requests_total  4xx": 1,
-		"request_duration_seconds": 5, "own_duration_seconds": 5, "upstream_duration_seconds": 3, "body_bytes_total in": float64(len(body)),
-		"refusals_total credential_missing": 1, "refusals_total no_route": 1, "refusals_total upstream_unreachable": 1,
-		"compile_duration_seconds": 2, "build_info production test": 1, "ready": 1, "apis": 1,
-		"client_connections full": 0, "explained_calls_total": 0,
-	} {
-		if got[name] != want {
-			t.Errorf("%s: got %v, want %v", name, got[name], want)
+	inEachLane(t, func(t *testing.T, lane change) {
+		config := testConfig(nil)
+		lane(&config)
+		used, unused := "fast", "full"
+		if config.FullLane || config.Build != testConfig(nil).Build {
+			used, unused = unused, used
 		}
-	}
-	for _, name := range []string{"body_bytes_total out", "client_connections fast", "upstream_connects_total connected", "upstream_connects_total failed"} {
-		if got[name] <= 0 {
-			t.Errorf("%s: got %v", name, got[name])
+		r := startDemo(t, lane)
+		const body = "twelve bytes"
+		r.call(t, "POST", "/demo/orders/v1/do/upload", body)
+		r.call(t, "GET", "/demo/orders/v1/open", "")
+		r.call(t, "GET", "/demo/orders/v1/orders", "")
+		r.call(t, "GET", "/nowhere", "")
+		r.carrier.Put(item(t, 2, demoAPI("http://127.0.0.1:1")), entry.Mark(entry.HeadKey, at(2)))
+		wait(t, "applied", func() bool { return r.Status().Applied.Sequence == 2 })
+		r.call(t, "GET", "/demo/orders/v1/open", "")
+		wait(t, "all calls to be over", func() bool { return scrape(t, r.Collector())["requests_in_flight"] == 0 })
+		got := scrape(t, r.Collector())
+		for name, want := range map[string]float64{
+			"requests_total demo/orders v1 2xx": 2, "requests_total demo/orders v1 4xx": 1, "requests_total demo/orders v1 5xx": 1, "requests_total  4xx": 1,
+			"request_duration_seconds": 5, "own_duration_seconds": 5, "upstream_duration_seconds": 3, "body_bytes_total in": float64(len(body)),
+			"refusals_total credential_missing": 1, "refusals_total no_route": 1, "refusals_total upstream_unreachable": 1,
+			"compile_duration_seconds": 2, "build_info production " + config.Build: 1, "ready": 1, "apis": 1,
+			"client_connections " + unused: 0, "explained_calls_total": 0,
+		} {
+			if got[name] != want {
+				t.Errorf("%s: got %v, want %v", name, got[name], want)
+			}
 		}
-	}
+		for _, name := range []string{"body_bytes_total out", "client_connections " + used, "upstream_connects_total connected", "upstream_connects_total failed"} {
+			if got[name] <= 0 {
+				t.Errorf("%s: got %v", name, got[name])
+			}
+		}
+	})
 }
 
 // called makes one of many live.

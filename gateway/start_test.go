@@ -36,6 +36,7 @@ type running struct {
 	upstream *fake.Upstream
 	stop     func() error
 	client   *http.Transport // by the protocol of the lane under test
+	http2    bool            // which is HTTP/2
 }
 
 // start runs a node until the test ends.
@@ -112,7 +113,7 @@ func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listene
 			t.Error(err)
 		}
 	})
-	return &running{Node: node, url: url, address: listener.Addr().String(), carrier: carrier, stop: stop, client: client}
+	return &running{Node: node, url: url, address: listener.Addr().String(), carrier: carrier, stop: stop, client: client, http2: config.Build == byH2C || config.Build == byHTTP2}
 }
 
 // startDemo runs a node that serves one API from a fake upstream, to a caller
@@ -138,6 +139,14 @@ func inEachLane(t *testing.T, test func(*testing.T, change)) {
 	inHTTP1(t, test)
 	t.Run("h2c", func(t *testing.T) { test(t, func(c *gateway.Config) { c.Build = byH2C }) })
 	t.Run("HTTP2", func(t *testing.T) { test(t, func(c *gateway.Config) { c.Build = byHTTP2 }) })
+}
+
+// inEachLaneAtOnce is the same for tests that wait more than they work.
+func inEachLaneAtOnce(t *testing.T, test func(*testing.T, change)) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		t.Parallel()
+		test(t, lane)
+	})
 }
 
 // inHTTP1 is the same for tests that write HTTP/1.1 themselves.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +19,7 @@ import (
 // Whatever came in has its record, with what was decided and who it was: calls
 // that were answered, refused, of no API, and that were no request at all.
 func TestEveryRequestIsRecordedAlikeInEachLane(t *testing.T) {
-	inHTTP1(t, func(t *testing.T, lane change) {
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
 		r.call(t, "POST", "/demo/orders/v1/orders", "twelve bytes", "X-API-Key: "+goodKey)
 		r.call(t, "GET", "/demo/orders/v1/hidden", "", "X-API-Key: "+goodKey)
@@ -29,13 +27,7 @@ func TestEveryRequestIsRecordedAlikeInEachLane(t *testing.T) {
 		r.call(t, "GET", "/demo/orders/v1/open", "")
 		r.call(t, "GET", "/demo/orders/v1/nowhere", "")
 		r.call(t, "GET", "/no/such/api", "")
-		conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\nBad Header: x\r\n\r\n")
-		_, _ = io.ReadAll(conn)
-		_ = conn.Close()
+		r.malformed(t)
 
 		none := uuid(0)
 		lines := map[string]bool{}
@@ -90,9 +82,25 @@ func TestEveryRequestIsRecordedAlikeInEachLane(t *testing.T) {
 	})
 }
 
+// malformed sends a GET that is none, by the protocol of the lane under test.
+func (r *running) malformed(t *testing.T) {
+	t.Helper()
+	if r.http2 {
+		f := r.framer(t)
+		f.get(1, request("/x", "content_length", "2")...)
+		if status, _ := f.answer(t, 1); status != "400" {
+			t.Errorf("a malformed request: got %q", status)
+		}
+		return
+	}
+	if answer, _ := r.raw(t, "GET /x HTTP/1.1\r\nHost: a\r\nBad Header: x\r\n\r\n"); answer == nil || answer.StatusCode != 400 {
+		t.Errorf("a malformed request: got %v", answer)
+	}
+}
+
 // A caller that hangs up is counted as one, once.
 func TestCallerThatHangsUpIsRecorded(t *testing.T) {
-	inHTTP1(t, func(t *testing.T, lane change) {
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -100,9 +108,8 @@ func TestCallerThatHangsUpIsRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res, err := http.DefaultClient.Do(req); !errors.Is(err, context.DeadlineExceeded) {
-			_ = res.Body.Close()
-			t.Fatalf("got %v", err)
+		if res, err := r.client.RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v %v", res, err)
 		}
 		wait(t, "its record", func() bool { return r.carrier.Ledger().ByStatus()[499] == 1 })
 	})

@@ -149,7 +149,7 @@ func (p *pool) connect(ctx context.Context, timeout time.Duration) (net.Conn, er
 	defer cancel()
 	plain, err := p.set.dial(ctx, "tcp", p.key.address)
 	if err != nil {
-		return nil, &dialError{err, ctx.Err() != nil}
+		return nil, undialled(ctx, err)
 	}
 	if p.tls == nil {
 		return plain, nil
@@ -157,7 +157,7 @@ func (p *pool) connect(ctx context.Context, timeout time.Duration) (net.Conn, er
 	secure := tls.Client(plain, p.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = plain.Close() // it carries nothing
-		return nil, &dialError{err, ctx.Err() != nil}
+		return nil, undialled(ctx, err)
 	}
 	return secure, nil
 }
@@ -165,6 +165,13 @@ func (p *pool) connect(ctx context.Context, timeout time.Duration) (net.Conn, er
 type dialError struct {
 	cause   error
 	timeout bool
+}
+
+// undialled says why a connection was not made. The time for it may be over by
+// the socket's clock before it is by the context's.
+func undialled(ctx context.Context, err error) *dialError {
+	timeout := net.Error(nil)
+	return &dialError{err, ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()}
 }
 
 func (e *dialError) Error() string { return "connect: " + e.cause.Error() }

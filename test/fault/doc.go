@@ -22,9 +22,15 @@
 //	    TestNodePastMaxStaleSaysSoOrRefusesBySetting
 //	P4  a bad entry harms only itself
 //	    TestForeignEntriesHarmOnlyThemselvesAndAreRepaired, TestBadEntryIsReportedAndTheLastGoodOneStays
+//	P5  usage is counted exactly once
+//	    TestUsageIsCountedOnceThroughTheLossOfEverythingBehindTheNodes,
+//	    TestKilledNodeLosesAtMostWhatWasUnderWay, TestServeCountsItsOwnCallsAndLosesNoneAtItsEnd
 //	P7  restarts and deploys lose nothing
 //	    TestRollingRestartFailsNoCallAndNoChange; and gateway.TestDrainFailsNoCall,
 //	    gateway.TestDrainGivesUpWhenItsTimeIsOver, e2e.TestTermAndPublishUnderLoadFailNoRequest
+//	P8  a bad upstream harms only itself
+//	    TestBlackHoleHarmsOnlyItself; and gateway.TestBlackHoleHarmsOnlyItself, in every lane,
+//	    gateway.TestHalfThePoolDeadFailsNoCall, e2e.TestHangingUpstreamHarmsOnlyItself, e2e.TestBrokenUpstreamsAreNamed
 //	P9  an acknowledged administrative action is in the audit log
 //	    TestManagerKilledAmidDecisionsKeepsEachWithItsAuditRow, TestDeliveryPassesToTheOtherManager
 //	P10 bad input is refused, plainly, and nothing is lost
@@ -43,7 +49,6 @@
 //	everything but one gateway node  TestGatewaysNeedNobody
 //	a bad entry                      TestBadEntryIsReportedAndTheLastGoodOneStays
 //
-// Usage (P5), limits over several nodes (P6) and upstreams that break (P8) are
-// not of this package yet: the first two are not built, and the last is shown by
-// e2e.TestHangingUpstreamHarmsOnlyItself and e2e.TestBrokenUpstreamsAreNamed.
+// Limits over several nodes (P6) are not of this package yet: a limit is each
+// node's own.
 package fault
