@@ -33,7 +33,9 @@ type OperatorSettings struct {
 }
 
 func (o OperatorSettings) log() *slog.Logger {
-	return telemetry.NewLog(os.Stderr, o.LogFormat, o.LogLevel)
+	log := telemetry.NewLog(os.Stderr, o.LogFormat, o.LogLevel)
+	telemetry.Adopt(log)
+	return log
 }
 
 func (o OperatorSettings) check(w *wrongs) { w.address("ops-addr", o.OpsAddr) }

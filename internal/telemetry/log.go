@@ -7,6 +7,7 @@ package telemetry
 
 import (
 	"io"
+	"log"
 	"log/slog"
 	"os"
 )
@@ -20,6 +21,14 @@ func NewLog(w io.Writer, format string, level slog.Level) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// Adopt makes what libraries write with the standard package log, such as
+// net/http of a frame that it does not know, lines of this one at the level debug:
+// an upstream must not fill an operator's log. It concerns the whole process.
+func Adopt(by *slog.Logger) {
+	log.SetFlags(0) // the time is in each line already
+	log.SetOutput(slog.NewLogLogger(by.Handler(), slog.LevelDebug).Writer())
 }
 
 func terminal(w io.Writer) bool {
