@@ -200,8 +200,11 @@ func TestATokenThatNobodyUsesIsNotGotAgain(t *testing.T) {
 	want(t, used, "token-1")
 	want(t, idle, "token-2")
 	r.clock.move(85 * time.Second)
-	eventually(t, "both once more, since a call has used each", func() bool { return r.issuer.Asked() == 4 })
-	before, _, _ := used.Token(t.Context())
+	before := ""
+	eventually(t, "both once more, since a call has used each", func() bool {
+		before, _, _ = used.Token(t.Context())
+		return r.issuer.Asked() == 4 && before != "token-1"
+	})
 	r.clock.move(85 * time.Second)
 	eventually(t, "the one that is used", func() bool {
 		now, _, _ := used.Token(t.Context())
