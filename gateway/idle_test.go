@@ -49,11 +49,29 @@ func TestConnectionsThatIdleHoldNoBuffers(t *testing.T) {
 			const half = "GET /nowhere HTTP/1.1\r\n"
 			send(half+"Host: x\r\n\r\n", true)
 			wait(t, "idle connections to hold less than buffers", func() bool { return heap() < empty+n*buffers })
-			idle := heap()
-			send(half, false)
-			wait(t, "those with half a head to hold buffers", func() bool { return heap() > idle+n*buffers })
-			send("Host: x\r\n\r\n", true)
-			wait(t, "them to be given back", func() bool { return heap() < idle+n*buffers/4 })
+			// What tests before this one have left behind may go meanwhile: then it is
+			// looked at again.
+			soon := func(holds func() bool) bool {
+				for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+					if holds() {
+						return true
+					}
+				}
+				return false
+			}
+			for tries := 1; ; tries++ {
+				idle := heap()
+				send(half, false)
+				held := soon(func() bool { return heap() > idle+n*buffers })
+				send("Host: x\r\n\r\n", true)
+				given := soon(func() bool { return heap() < idle+n*buffers/4 })
+				if held && given {
+					return
+				}
+				if tries == 5 {
+					t.Fatalf("buffers are held while half a head is there: %t; given back afterwards: %t", held, given)
+				}
+			}
 		})
 	}
 }

@@ -86,10 +86,10 @@ func TestACallIsMadeAgainInAnotherEnvironment(t *testing.T) {
 	partly := known
 	partly.ID, partly.Headers = "a2", []string{"Host", "X-Key"}
 	s.catalog.Ways = ways{known, partly}
-	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Replay").hides("Replay in Sandbox")
+	b.get("/t/acme/explain?in=production&call=a1").shows(http.StatusOK, "Replay").hides("Replay in Sandbox")
 	if _, err := s.catalog.Publish(t.Context(), system(), acme, version, "sandbox", ""); err != nil {
 		t.Fatal(err)
 	}
-	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Replay in Sandbox").has(`action="/t/acme/explain?in=sandbox"`)
-	b.get("/t/acme/explain?call=a2").shows(http.StatusOK, "Fill in for Sandbox").hides("Replay in Sandbox").has("in=sandbox")
+	b.get("/t/acme/explain?in=production&call=a1").shows(http.StatusOK, "Replay in Sandbox").has(`action="/t/acme/explain?in=sandbox"`)
+	b.get("/t/acme/explain?in=production&call=a2").shows(http.StatusOK, "Fill in for Sandbox").hides("Replay in Sandbox").has("in=sandbox")
 }
