@@ -107,7 +107,7 @@ func (c *Catalog) loadNext(ctx context.Context) (more bool, err error) {
 	started := time.Now()
 	err = c.load(ctx, &d)
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil: // what was read whole stays so
 		return false, c.untried(context.WithoutCancel(ctx), d, tries)
 	case errors.Is(err, context.DeadlineExceeded):
 		return true, c.giveUp(ctx, d, "load_too_slow", "Loading the document took longer than 3 minutes and was stopped. Its operations work; their reference pages show what the scan found.")
