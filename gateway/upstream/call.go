@@ -16,7 +16,6 @@ const (
 	readBuffer   = 16 << 10
 	uploadBuffer = 64 << 10
 	maxWhole     = 8 << 10 // bodies up to this are read whole before an upstream is chosen
-	maxInterim   = 32      // answers before the answer
 	maxStale     = 2       // connections to one endpoint that had gone stale
 )
 
@@ -423,34 +422,6 @@ func (c *call) readHead() error {
 			return err
 		}
 	}
-}
-
-func (c *call) interim() error {
-	if c.head.Status == http.StatusContinue {
-		if c.up != nil {
-			c.up.begin()
-		}
-		return nil
-	}
-	if c.ex.Interim == nil {
-		return nil
-	}
-	var head policy.Header
-	for _, f := range c.head.Fields {
-		head.Add(f.Name, f.Value)
-	}
-	return passInterim(c.ex.Interim, c.head.Status, &head)
-}
-
-// passInterim passes an answer before the answer on, without what concerned only
-// the connection that it came by, and without a length (RFC 9110 section 8.6).
-func passInterim(pass func(int, []policy.Field) error, status int, head *policy.Header) error {
-	policy.StripHop(head)
-	head.Del("Content-Length")
-	if err := pass(status, head.Fields()); err != nil {
-		return &policy.Broken{Cause: err}
-	}
-	return nil
 }
 
 // answer writes the head into the exchange, without what concerned only the
