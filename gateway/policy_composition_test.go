@@ -19,11 +19,12 @@ type parts struct {
 	*httptest.Server
 	calls atomic.Int64
 	slow  chan struct{} // /slow waits for it
+	began chan struct{} // holds one when /slow was called; /breaks waits for it
 }
 
 func newParts(t *testing.T) *parts {
 	t.Helper()
-	p := &parts{slow: make(chan struct{})}
+	p := &parts{slow: make(chan struct{}), began: make(chan struct{}, 1)}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.calls.Add(1)
 		w.Header().Set("Content-Type", "application/json")
@@ -31,10 +32,20 @@ func newParts(t *testing.T) *parts {
 		switch {
 		case r.URL.Path == "/slow":
 			select {
+			case p.began <- struct{}{}:
+			default:
+			}
+			select {
 			case <-p.slow:
 			case <-r.Context().Done():
 			}
 		case r.URL.Path == "/broken":
+			w.WriteHeader(503)
+		case r.URL.Path == "/breaks":
+			select {
+			case <-p.began:
+			case <-r.Context().Done():
+			}
 			w.WriteHeader(503)
 		case r.URL.Path == "/text":
 			w.Header().Set("Content-Type", "text/plain")
@@ -162,7 +173,7 @@ func TestCompositionKeepsWholeBodiesAsTheyCame(t *testing.T) {
 func TestCompositionCallsSideBySideAndGivesUpTogether(t *testing.T) {
 	p := newParts(t)
 	r := composing(t, func(*gateway.Config) {}, p, entry.Composition{
-		Calls:  []entry.CompositionCall{{Name: "slow", Path: "/slow"}, {Name: "broken", Path: "/broken"}, {Name: "later", Path: "/text", After: []string{"slow"}}},
+		Calls:  []entry.CompositionCall{{Name: "slow", Path: "/slow"}, {Name: "broken", Path: "/breaks"}, {Name: "later", Path: "/text", After: []string{"slow"}}},
 		Answer: json.RawMessage(`{}`),
 	})
 	began := time.Now()

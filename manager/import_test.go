@@ -345,6 +345,9 @@ func testLoaderMakesTheReference(t *testing.T, place postgres.Place) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	if again := must[manager.VersionDetail](t)(m.catalog.Version(ctx, m.provider, m.shop.ID, m.offer.version.ID)); again.Document.State != apim.Loaded {
+		t.Errorf("got %s: a loader that ends when it has just read a document puts it back", again.Document.State)
+	}
 	d := detail.Document
 	if d.Score < 1 || d.Score > 99 || d.Passed == 0 || d.Done != 4 || d.Total != 4 || d.Findings == 0 {
 		t.Errorf("got %+v", d)

@@ -1,10 +1,13 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+
+	"portico/manager"
 )
 
 // TestEveryPageIsWhole walks every link from the overview and holds each page to
@@ -116,6 +119,32 @@ func TestPaletteFindsPagesAPIsAndProducts(t *testing.T) {
 	a := b.send(req).shows(http.StatusOK, "Appro vals") // what was searched for is marked
 	if strings.Contains(a.body, "<html") || !strings.Contains(a.body, `role="option"`) {
 		t.Error("the palette gets a page, not results")
+	}
+}
+
+// TestPaletteLeadsWithWhatWasNamed: an API whose short name was typed comes
+// before others that only hold it, however many there are.
+func TestPaletteLeadsWithWhatWasNamed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	tenant := s.tenantID("acme")
+	s.offer(tenant)
+	ctx, actor := t.Context(), system()
+	for i := range 7 { // more than the palette shows
+		staged, err := s.catalog.StageImport(ctx, actor, tenant, manager.Upload{FileName: "orders.yaml", Body: strings.NewReader(ordersDocument)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.catalog.AcceptImport(ctx, actor, tenant, staged.ID, manager.AcceptImport{
+			Name: fmt.Sprintf("All orders %d", i), Slug: fmt.Sprintf("all-orders-%d", i), Label: "v1", Upstream: "https://orders.internal.example/v1", Access: "document",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := b.get("/t/acme/palette?q=Orders")
+	if mine, others := strings.Index(a.body, `href="/t/acme/apis/orders/v1"`), strings.Index(a.body, `href="/t/acme/apis/all-orders-0/v1"`); mine < 0 || others < 0 || mine > others {
+		t.Errorf("got the API named orders at %d, others from %d", mine, others)
 	}
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
@@ -49,8 +50,18 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 		if err != nil {
 			return nil, err
 		}
+		items := apis.Items
+		exact, err := h.Catalog.API(v.ctx(), v.actor, v.tenant.ID, strings.ToLower(q))
+		switch kind := apim.KindOf(err); {
+		case err == nil: // whose name was typed is what was meant
+			items = slices.DeleteFunc(items, func(a manager.APISummary) bool { return a.API.ID == exact.API.ID })
+			items = slices.Insert(items, 0, exact)
+		case kind != apim.NotFound && kind != apim.Forbidden:
+			return nil, err
+		}
 		var found []ui.PaletteItem
-		for _, a := range apis.Items {
+		for _, a := range items {
+			inUseFirst(a.Versions)
 			for _, s := range a.Versions[:min(len(a.Versions), 3)] {
 				found = append(found, hit(a.API.Name, q, v.links.version(a.API.Slug, s.Label), icon.Waypoints(), s.Label+" · "+string(s.State)))
 			}
@@ -100,6 +111,15 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 	}
 	add("Pages", pages)
 	return out, nil
+}
+
+// inUseFirst puts the versions that callers should use before drafts, and
+// those before the ones that are going or gone; the newest first in each.
+func inUseFirst(all []manager.VersionSummary) {
+	rank := func(s manager.VersionSummary) int {
+		return slices.Index([]apim.VersionState{apim.Published, apim.Draft, apim.Deprecated, apim.Retired}, s.State)
+	}
+	slices.SortStableFunc(all, func(a, b manager.VersionSummary) int { return rank(a) - rank(b) })
 }
 
 func (h *Console) findProducts(v *visit, q string) ([]ui.PaletteItem, error) {
