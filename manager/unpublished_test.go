@@ -81,10 +81,10 @@ func testPaceIsThatOfTheLastMinutes(t *testing.T, place postgres.Place) {
 		took[bucket] = calls
 		return apim.Usage{Minute: now.Add(-ago).Truncate(time.Minute), Version: v.ID, Operation: operation, Status: 200, Calls: calls, Took: took}
 	}
-	must[bool](t)(p.store.CountUsage(t.Context(), apim.UsagePiece{Environment: "production", Node: "n", Spool: "s", Segment: 1, To: 5, Lines: []apim.Usage{
+	must[[]bool](t)(p.store.CountUsage(t.Context(), []apim.UsagePiece{{Environment: "production", Node: "n", Spool: "s", Segment: 1, To: 5, Lines: []apim.Usage{
 		line("list_orders", time.Minute, 990, 2), line("list_orders", 2*time.Minute, 10, 6), line("create_order", 3*time.Minute, 6, 6), line("create_order", 3*time.Minute, 5, 12),
 		line("list_orders", time.Hour, 5000, 0),
-	}}, now))
+	}}}, now))
 	got := pace("production")
 	list, create := got.Operations["list_orders"], got.Operations["create_order"]
 	if list.Number != 1000 || list.Within != 5*time.Millisecond || list.PerSecond != 1000/got.Of.Seconds() {

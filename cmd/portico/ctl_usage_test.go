@@ -21,9 +21,9 @@ func TestUsageIsAddedUp(t *testing.T) {
 	line := func(at time.Time, status int, code string, calls int64) apim.Usage {
 		return apim.Usage{Minute: at, Version: apim.ID(version.ID), Operation: "listOrders", Status: status, Code: code, Calls: calls, BytesOut: 2048, TookUS: 1500 * calls}
 	}
-	_, err := tm.edge.Fleet.Store.CountUsage(t.Context(), apim.UsagePiece{Environment: "production", Node: "n", Spool: strings.Repeat("0", 32), Segment: 1, To: 3, Lines: []apim.Usage{
+	_, err := tm.edge.Fleet.Store.CountUsage(t.Context(), []apim.UsagePiece{{Environment: "production", Node: "n", Spool: strings.Repeat("0", 32), Segment: 1, To: 3, Lines: []apim.Usage{
 		line(minute, 200, "", 7), line(minute.Add(time.Minute), 200, "", 2), line(minute, 401, "credential_missing", 3), line(minute, 502, "upstream_unreachable", 1),
-	}}, time.Now())
+	}}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

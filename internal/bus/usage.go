@@ -69,11 +69,19 @@ func (e *Environment) AckUsage(node string, ack entry.UsageAck) error {
 // ErrUnreadable is of a piece that no repetition makes better.
 var ErrUnreadable = errors.New("this piece of usage cannot be read")
 
+// Piece is a piece of usage that a node sent.
+type Piece struct {
+	Node string
+	Body []byte
+}
+
 // Usages makes the environment's stream of usage where it is not, and calls take
-// with what its nodes send, until ctx ends or the stream cannot be read. Of the
-// processes that listen one gets each; it gets it again, or another does, until
-// take returns nil or an ErrUnreadable.
-func (e *Environment) Usages(ctx context.Context, take func(ctx context.Context, node string, piece []byte) error) error {
+// with what its nodes send, until ctx ends or the stream cannot be read: one
+// piece, or as many as came while the ones before were taken, up to 64. take
+// returns an error for each. Of the processes that listen one gets a piece; it
+// gets it again, or another does, until take returns nil for it or an
+// ErrUnreadable.
+func (e *Environment) Usages(ctx context.Context, take func(ctx context.Context, pieces []Piece) []error) error {
 	return e.bus.connected(ctx, func(ctx context.Context) error {
 		consumer, err := e.usages(ctx)
 		if err != nil {
@@ -91,7 +99,7 @@ func (e *Environment) Usages(ctx context.Context, take func(ctx context.Context,
 }
 
 // takeSome asks for pieces once, and waits for the first a while.
-func (e *Environment) takeSome(ctx context.Context, consumer jetstream.Consumer, take func(context.Context, string, []byte) error) error {
+func (e *Environment) takeSome(ctx context.Context, consumer jetstream.Consumer, take func(context.Context, []Piece) []error) error {
 	asking, enough := context.WithTimeout(ctx, usageExpiry)
 	defer enough()
 	batch, err := consumer.Fetch(usageFetch, jetstream.FetchContext(asking))
@@ -99,7 +107,7 @@ func (e *Environment) takeSome(ctx context.Context, consumer jetstream.Consumer,
 		return err
 	}
 	for msg := range batch.Messages() {
-		if err := e.take(ctx, msg, take); err != nil {
+		if err := e.take(ctx, waiting(msg, batch.Messages()), take); err != nil {
 			return err
 		}
 	}
@@ -109,18 +117,41 @@ func (e *Environment) takeSome(ctx context.Context, consumer jetstream.Consumer,
 	return nil
 }
 
-// take passes one piece on, and tells the server what came of it.
-func (e *Environment) take(ctx context.Context, msg jetstream.Msg, take func(context.Context, string, []byte) error) error {
-	node := strings.TrimPrefix(msg.Subject(), entry.UsageSubject(e.slug, ""))
-	err := take(ctx, node, msg.Data())
-	switch {
-	case err == nil:
-		return msg.Ack()
-	case errors.Is(err, ErrUnreadable):
-		e.bus.log.WarnContext(ctx, "usage dropped", "node", node, "error", err)
-		return msg.Term()
+// waiting returns a message and those that are there behind it.
+func waiting(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
+	all := []jetstream.Msg{first}
+	for {
+		select {
+		case msg, ok := <-more:
+			if !ok {
+				return all
+			}
+			all = append(all, msg)
+		default:
+			return all
+		}
 	}
-	return msg.NakWithDelay(usageAgain)
+}
+
+// take passes pieces on, and tells the server what came of each.
+func (e *Environment) take(ctx context.Context, all []jetstream.Msg, take func(context.Context, []Piece) []error) error {
+	pieces := make([]Piece, len(all))
+	for i, msg := range all {
+		pieces[i] = Piece{Node: strings.TrimPrefix(msg.Subject(), entry.UsageSubject(e.slug, "")), Body: msg.Data()}
+	}
+	var told error
+	for i, err := range take(ctx, pieces) {
+		switch {
+		case err == nil:
+			told = errors.Join(told, all[i].Ack())
+		case errors.Is(err, ErrUnreadable):
+			e.bus.log.WarnContext(ctx, "usage dropped", "node", pieces[i].Node, "error", err)
+			told = errors.Join(told, all[i].Term())
+		default:
+			told = errors.Join(told, all[i].NakWithDelay(usageAgain))
+		}
+	}
+	return told
 }
 
 func (e *Environment) usages(ctx context.Context) (jetstream.Consumer, error) {

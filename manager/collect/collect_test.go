@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,17 +34,21 @@ const (
 	patience = 15 * time.Second
 )
 
+// refusedSpool is one that the store refuses.
+var refusedSpool = strings.Repeat("f", 32)
+
 // nodes is a store of enrolled nodes.
 type nodes struct {
-	mu      sync.Mutex
-	all     []apim.Node
-	heard   []apim.Node
-	asked   int
-	uses    []apim.SecretUse
-	pieces  []apim.UsagePiece
-	twice   int
-	swept   time.Time
-	failure error
+	mu       sync.Mutex
+	all      []apim.Node
+	heard    []apim.Node
+	asked    int
+	uses     []apim.SecretUse
+	pieces   []apim.UsagePiece
+	twice    int
+	together int // pieces at once at most
+	swept    time.Time
+	failure  error
 }
 
 func (n *nodes) EnvironmentSlugs(context.Context) ([]string, error) {
@@ -70,21 +76,30 @@ func (n *nodes) SecretsUsed(_ context.Context, uses []apim.SecretUse) error {
 	return nil
 }
 
-// CountUsage counts each piece once, as manager/store does.
-func (n *nodes) CountUsage(_ context.Context, p apim.UsagePiece, _ time.Time) (bool, error) {
+// CountUsage counts each piece once, as manager/store does, and refuses a spool
+// that is called refused.
+func (n *nodes) CountUsage(_ context.Context, pieces []apim.UsagePiece, _ time.Time) ([]bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.failure != nil {
-		return false, n.failure
+		return nil, n.failure
 	}
-	for _, other := range n.pieces {
-		if other.Spool == p.Spool && other.Segment == p.Segment && other.From == p.From {
+	n.together = max(n.together, len(pieces))
+	if slices.ContainsFunc(pieces, func(p apim.UsagePiece) bool { return p.Spool == refusedSpool }) {
+		return nil, apim.Errorf(apim.Invalid, "no spool sent this")
+	}
+	fresh := make([]bool, len(pieces))
+	for i, p := range pieces {
+		fresh[i] = !slices.ContainsFunc(n.pieces, func(other apim.UsagePiece) bool {
+			return other.Spool == p.Spool && other.Segment == p.Segment && other.From == p.From
+		})
+		if fresh[i] {
+			n.pieces = append(n.pieces, p)
+		} else {
 			n.twice++
-			return false, nil
 		}
 	}
-	n.pieces = append(n.pieces, p)
-	return true, nil
+	return fresh, nil
 }
 
 func (n *nodes) SweepUsage(_ context.Context, before time.Time, _ int) (int64, error) {

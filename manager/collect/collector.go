@@ -37,9 +37,9 @@ type Store interface {
 	NodeHeard(ctx context.Context, n apim.Node) error
 	// SecretsUsed keeps when secrets were last used.
 	SecretsUsed(ctx context.Context, uses []apim.SecretUse) error
-	// CountUsage adds a piece of usage to what was counted, and notes in the same
-	// transaction that it did; it reports false for one that was counted before.
-	CountUsage(ctx context.Context, p apim.UsagePiece, now time.Time) (fresh bool, err error)
+	// CountUsage adds pieces of usage to what was counted, and notes in the same
+	// transaction that it did; it reports false for each that was counted before.
+	CountUsage(ctx context.Context, pieces []apim.UsagePiece, now time.Time) (fresh []bool, err error)
 	// SweepUsage forgets some usage of before a time, and returns how many rows.
 	SweepUsage(ctx context.Context, before time.Time, limit int) (int64, error)
 }

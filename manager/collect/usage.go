@@ -23,38 +23,109 @@ const minute = time.Minute
 // clockAhead bounds by how much a node's clock may run ahead of ours.
 const clockAhead = 10 * time.Minute
 
+// Pieces are counted in one transaction as far as they came together: calls of
+// one minute and caller are then one line, however many pieces they came in.
+const (
+	countLines = 20_000      // of one transaction, but for the last piece's
+	restShare  = 4           // times what a transaction took is waited before the next one,
+	restMost   = time.Second // but no longer than this
+)
+
 // count listens to the environment's nodes' usage until ctx ends, and counts it.
 // A node gives up what it keeps once it has heard of it: after the commit.
 func (c *Collector) count(ctx context.Context, environment string) {
 	env := c.Bus.Environment(environment)
 	for ctx.Err() == nil {
-		err := env.Usages(ctx, func(ctx context.Context, node string, piece []byte) error {
-			u, err := entry.DecodeUsage(piece)
-			if err != nil {
-				return fmt.Errorf("%w: %w", bus.ErrUnreadable, err)
-			}
-			fresh, err := c.Store.CountUsage(ctx, c.addUp(environment, node, u), c.Now())
-			switch {
-			case apim.KindOf(err) == apim.Invalid:
-				return fmt.Errorf("%w: %w", bus.ErrUnreadable, err)
-			case err != nil:
-				if ctx.Err() == nil {
-					c.Log.DebugContext(ctx, "usage not counted, it will be", "environment", environment, "node", node, "error", err)
-				}
-				return err
-			case fresh && u.Lost > 0:
-				c.Log.WarnContext(ctx, "a node gave calls up for want of room", "environment", environment, "node", node, "calls", u.Lost)
-			}
-			return env.AckUsage(node, entry.UsageAck{Spool: u.Spool, Segment: u.Segment, To: u.To})
+		err := env.Usages(ctx, func(ctx context.Context, pieces []bus.Piece) []error {
+			began := time.Now()
+			errs := c.countAll(ctx, env, environment, pieces)
+			wait(ctx, min(restShare*time.Since(began), restMost))
+			return errs
 		})
 		if err != nil && ctx.Err() == nil {
 			c.Log.DebugContext(ctx, "usage is not heard", "environment", environment, "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+			wait(ctx, time.Second)
 		}
 	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// countAll counts pieces and returns what came of each.
+func (c *Collector) countAll(ctx context.Context, env *bus.Environment, environment string, pieces []bus.Piece) []error {
+	errs := make([]error, len(pieces))
+	var of []int // which pieces parts are
+	var parts []apim.UsagePiece
+	lines := 0
+	commit := func() {
+		for i, err := range c.commit(ctx, env, parts) {
+			errs[of[i]] = err
+		}
+		of, parts, lines = of[:0], parts[:0], 0
+	}
+	for i, piece := range pieces {
+		u, err := entry.DecodeUsage(piece.Body)
+		if err != nil {
+			errs[i] = fmt.Errorf("%w: %w", bus.ErrUnreadable, err)
+			continue
+		}
+		p := c.addUp(environment, piece.Node, u)
+		of, parts, lines = append(of, i), append(parts, p), lines+len(p.Lines)
+		if lines >= countLines {
+			commit()
+		}
+	}
+	commit()
+	return errs
+}
+
+// commit counts pieces in one transaction and tells their nodes. Where one is
+// refused, each is counted by itself.
+func (c *Collector) commit(ctx context.Context, env *bus.Environment, parts []apim.UsagePiece) []error {
+	if len(parts) == 0 {
+		return nil
+	}
+	errs := make([]error, len(parts))
+	fresh, err := c.Store.CountUsage(ctx, parts, c.Now())
+	switch {
+	case apim.KindOf(err) == apim.Invalid && len(parts) > 1:
+		for i := range parts {
+			errs[i] = c.commit(ctx, env, parts[i:i+1])[0]
+		}
+		return errs
+	case apim.KindOf(err) == apim.Invalid:
+		return []error{fmt.Errorf("%w: %w", bus.ErrUnreadable, err)}
+	case err != nil:
+		if ctx.Err() == nil {
+			c.Log.DebugContext(ctx, "usage not counted, it will be", "environment", parts[0].Environment, "pieces", len(parts), "error", err)
+		}
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	for i, p := range parts {
+		if lost := lostIn(p); fresh[i] && lost > 0 {
+			c.Log.WarnContext(ctx, "a node gave calls up for want of room", "environment", p.Environment, "node", p.Node, "calls", lost)
+		}
+		errs[i] = env.AckUsage(p.Node, entry.UsageAck{Spool: p.Spool, Segment: uint64(p.Segment), To: uint32(p.To)})
+	}
+	return errs
+}
+
+// lostIn returns how many calls a piece says its node gave up.
+func lostIn(p apim.UsagePiece) (n int64) {
+	for _, l := range p.Lines {
+		if l.Code == apim.UsageLost {
+			n += l.Calls
+		}
+	}
+	return n
 }
 
 // lineKey is what a line is of, within an environment.

@@ -3,6 +3,7 @@ package collect_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +30,9 @@ func (s *stand) usage(from uint32) entry.Usage {
 	}
 }
 
-// acks hears what a node is told of its usage.
+// acks hears what a node is told of its usage, from now on.
 func (s *stand) acks() func() []entry.UsageAck {
+	s.t.Helper()
 	var mu sync.Mutex
 	var heard []entry.UsageAck
 	ctx, cancel := context.WithCancel(context.Background())
@@ -40,7 +42,20 @@ func (s *stand) acks() func() []entry.UsageAck {
 		_ = s.bus.Environment(env).UsageAcks(ctx, node(0).ID.UUID(), func(a entry.UsageAck) { mu.Lock(); defer mu.Unlock(); heard = append(heard, a) })
 	}()
 	s.t.Cleanup(func() { cancel(); <-done })
-	return func() []entry.UsageAck { mu.Lock(); defer mu.Unlock(); return heard }
+	const hello = "hello"
+	waitFor(s.t, "the node to listen", func() bool {
+		if err := s.bus.Environment(env).AckUsage(node(0).ID.UUID(), entry.UsageAck{Spool: hello}); err != nil {
+			s.t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return len(heard) > 0
+	})
+	return func() []entry.UsageAck {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.DeleteFunc(slices.Clone(heard), func(a entry.UsageAck) bool { return a.Spool == hello })
+	}
 }
 
 // send sends a piece once the stream is there.
@@ -98,6 +113,39 @@ func TestUsageWaitsForTheStore(t *testing.T) {
 	s.store.with(func() {
 		if len(s.store.pieces) != 2 || s.store.twice != 2 {
 			t.Errorf("got %d pieces, and %d that were counted before", len(s.store.pieces), s.store.twice)
+		}
+	})
+}
+
+// TestUsageThatComesTogetherIsCountedTogether: pieces that came while others
+// were counted are one transaction, and one that is refused takes none of the
+// others with it.
+func TestUsageThatComesTogetherIsCountedTogether(t *testing.T) {
+	s := newStand(t, 1)
+	acks := s.acks()
+	n, together := 0, 0
+	for together < 3 && n < 70 { // what is sent is there a moment later
+		s.store.mu.Lock() // counting takes long
+		for range 6 {
+			s.send(s.usage(uint32(3 * n)))
+			n++
+		}
+		refused := s.usage(0)
+		refused.Spool = refusedSpool
+		s.send(refused)
+		time.Sleep(20 * time.Millisecond)
+		s.store.mu.Unlock()
+		waitFor(t, "all acknowledgements", func() bool { return len(acks()) == n })
+		s.store.with(func() { together = s.store.together })
+	}
+	for _, a := range acks() {
+		if a.Spool == refusedSpool {
+			t.Errorf("got %+v acknowledged, which was not counted", a)
+		}
+	}
+	s.store.with(func() {
+		if len(s.store.pieces) != n || s.store.twice > 0 || together < 3 {
+			t.Errorf("got %d pieces, %d of them twice, %d at once at most; want %d, and some together", len(s.store.pieces), s.store.twice, together, n)
 		}
 	})
 }

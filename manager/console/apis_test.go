@@ -273,9 +273,9 @@ func TestRoutesShowHowMuchTheyAreCalled(t *testing.T) {
 	first := detail.Version.Runtime.Routes[0]
 	took := make([]int64, apim.UsageBuckets)
 	took[4] = 1200
-	if _, err := s.catalog.Store.CountUsage(t.Context(), apim.UsagePiece{Environment: "production", Node: "n", Spool: "s", Segment: 1, To: 1, Lines: []apim.Usage{
+	if _, err := s.catalog.Store.CountUsage(t.Context(), []apim.UsagePiece{{Environment: "production", Node: "n", Spool: "s", Segment: 1, To: 1, Lines: []apim.Usage{
 		{Minute: s.clock.Now().Add(-2 * time.Minute).Truncate(time.Minute), Version: version, Operation: first.Operation, Status: 200, Calls: 1200, Took: took},
-	}}, s.clock.Now()); err != nil {
+	}}}, s.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	a := b.get(page).shows(http.StatusOK, "req/s", "≤ 25 ms").hides("no calls in ten minutes")

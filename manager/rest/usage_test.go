@@ -21,7 +21,7 @@ func (s *scene) counted() {
 		{Minute: minute.Add(time.Minute), Version: apim.ID(s.version), Application: apim.ID(s.application), Status: 403, Code: "subscription_pending", Calls: 3},
 		{Minute: minute, Status: 404, Code: "no_route", Calls: 1},
 	}}
-	if fresh, err := s.store.CountUsage(s.t.Context(), p, s.clock()); err != nil || !fresh {
+	if fresh, err := s.store.CountUsage(s.t.Context(), []apim.UsagePiece{p}, s.clock()); err != nil || !fresh[0] {
 		s.t.Fatal(fresh, err)
 	}
 }

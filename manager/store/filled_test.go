@@ -222,7 +222,7 @@ func populate(t testing.TB, s *store.Store, slug string) full {
 		return nil
 	})
 	piece := apim.UsagePiece{Environment: f.usage.Environment, Node: "node", Spool: "spool of " + slug, Segment: 1, From: 0, To: 2, Lines: []apim.Usage{f.usage}}
-	if fresh, err := s.CountUsage(ctx, piece, start); err != nil || !fresh {
+	if fresh, err := s.CountUsage(ctx, []apim.UsagePiece{piece}, start); err != nil || !fresh[0] {
 		t.Fatal(fresh, err)
 	}
 	counted, err := s.System().Usage(ctx, apim.UsageFilter{Version: f.version.ID}, apim.Page{})

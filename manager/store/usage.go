@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -69,24 +70,30 @@ func (r usageMinuteRow) domain() apim.Usage {
 	return u
 }
 
+// usageRow makes a row of a line, but for its id and tenants.
 func usageRow(u apim.Usage) usageMinuteRow {
 	r := usageMinuteRow{
-		ID: usageID(u), TenantID: u.Tenant, ApplicationTenantID: u.ApplicationTenant, Environment: u.Environment, Minute: micros(u.Minute),
-		VersionID: u.Version, Operation: u.Operation, ApplicationID: u.Application, SubscriptionID: u.Subscription, PlanID: u.Plan,
-		Status: int64(u.Status), Code: u.Code, Calls: u.Calls, BytesIn: u.BytesIn, BytesOut: u.BytesOut, TookUS: u.TookUS, UpstreamUS: u.UpstreamUS,
+		Environment: u.Environment, Minute: micros(u.Minute), VersionID: u.Version, Operation: u.Operation, ApplicationID: u.Application,
+		SubscriptionID: u.Subscription, PlanID: u.Plan, Status: int64(u.Status), Code: u.Code,
 	}
-	for i, to := range r.took() {
-		if i < len(u.Took) {
-			*to = u.Took[i]
-		}
-	}
+	r.add(u)
 	return r
 }
 
-// usageID is the same for all that is counted together.
-func usageID(u apim.Usage) string {
+// add adds what a line counts.
+func (r *usageMinuteRow) add(u apim.Usage) {
+	r.Calls, r.BytesIn, r.BytesOut, r.TookUS, r.UpstreamUS = r.Calls+u.Calls, r.BytesIn+u.BytesIn, r.BytesOut+u.BytesOut, r.TookUS+u.TookUS, r.UpstreamUS+u.UpstreamUS
+	for i, to := range r.took() {
+		if i < len(u.Took) {
+			*to += u.Took[i]
+		}
+	}
+}
+
+// id is the same for all that is counted together.
+func (r *usageMinuteRow) id() string {
 	raw, _ := json.Marshal([]any{ // strings and integers only
-		u.Tenant, u.ApplicationTenant, u.Environment, micros(u.Minute), u.Version, u.Operation, u.Application, u.Subscription, u.Plan, u.Status, u.Code,
+		r.TenantID, r.ApplicationTenantID, r.Environment, r.Minute, r.VersionID, r.Operation, r.ApplicationID, r.SubscriptionID, r.PlanID, r.Status, r.Code,
 	})
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:16])
@@ -97,6 +104,30 @@ func counted() []string {
 	out := []string{"calls", "bytes_in", "bytes_out", "took_us", "upstream_us"}
 	for i := range apim.UsageBuckets {
 		out = append(out, fmt.Sprint("took_", i))
+	}
+	return out
+}
+
+// usageTexts names the columns of texts.
+func usageTexts() []string {
+	return []string{
+		"id", "tenant_id", "application_tenant_id", "environment", "version_id", "operation", "application_id", "subscription_id", "plan_id", "code",
+	}
+}
+
+// texts returns what is in those.
+func (r *usageMinuteRow) texts() [10]string {
+	return [...]string{
+		r.ID, string(r.TenantID), string(r.ApplicationTenantID), r.Environment, string(r.VersionID), r.Operation,
+		string(r.ApplicationID), string(r.SubscriptionID), string(r.PlanID), r.Code,
+	}
+}
+
+// numbers returns what is in minute, status and the counted columns.
+func (r *usageMinuteRow) numbers() [7 + apim.UsageBuckets]int64 {
+	out := [7 + apim.UsageBuckets]int64{r.Minute, r.Status, r.Calls, r.BytesIn, r.BytesOut, r.TookUS, r.UpstreamUS}
+	for i, n := range r.took() {
+		out[7+i] = *n
 	}
 	return out
 }
@@ -115,44 +146,86 @@ func (usageSegmentRow) TableName() string { return "usage_segment" }
 // usageRows is how many lines one statement adds.
 const usageRows = 200
 
-// CountUsage adds a piece of usage to what was counted, unless it was before:
-// the two are one transaction. It reports whether it did. Other writers are not
-// waited for; lines are added in one order, so that two pieces do not wait for
-// each other.
-func (s *Store) CountUsage(ctx context.Context, p apim.UsagePiece, now time.Time) (fresh bool, err error) {
-	err = s.writeAside(ctx, func(tx *Tx) error {
-		db := tx.System().in(ctx)
-		res := db.Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "spool"}, {Name: "segment"}},
-			DoUpdates: clause.AssignmentColumns([]string{"next", "counted_at"}),
-			Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("usage_segment.next <= ?", p.From)}},
-		}).Create(&usageSegmentRow{Spool: p.Spool, Segment: p.Segment, Next: p.To, Environment: p.Environment, Node: p.Node, Counted: micros(now)})
-		if res.Error != nil {
-			return fmt.Errorf("count usage: %w", away(res.Error))
-		}
-		if fresh = res.RowsAffected > 0; !fresh {
-			return tx.System().countedBefore(ctx, p)
-		}
-		return tx.System().addUsage(ctx, p)
+// CountUsage adds pieces of usage to what was counted, but for those that were
+// before: all of it is one transaction. fresh says of each piece whether it was
+// added. Other writers are not waited for; segments and lines are taken in one
+// order, so that two of these do not wait for each other. It fails with Invalid
+// when a piece is none that its spool can have sent, and then counts none.
+func (s *Store) CountUsage(ctx context.Context, pieces []apim.UsagePiece, now time.Time) (fresh []bool, err error) {
+	order := make([]int, len(pieces))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		p, q := &pieces[a], &pieces[b]
+		return cmp.Or(cmp.Compare(p.Spool, q.Spool), cmp.Compare(p.Segment, q.Segment), cmp.Compare(p.From, q.From))
 	})
-	return fresh && err == nil, err
+	err = s.writeAside(ctx, func(tx *Tx) error {
+		fresh = make([]bool, len(pieces))
+		var add []apim.UsagePiece
+		for _, i := range order {
+			if fresh[i], err = tx.System().countSegment(ctx, pieces[i], now); err != nil {
+				return err
+			}
+			if fresh[i] {
+				add = append(add, pieces[i])
+			}
+		}
+		return tx.System().addUsage(ctx, add)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return fresh, nil
 }
 
-// countedBefore returns nil when all of a piece was counted. A spool never cuts
-// the same calls in two ways; one that does is not ours.
-func (s System) countedBefore(ctx context.Context, p apim.UsagePiece) error {
+// countSegment moves a segment past a piece, and reports whether it did: it does
+// not when the piece was counted before.
+func (s System) countSegment(ctx context.Context, p apim.UsagePiece, now time.Time) (bool, error) {
+	res := s.in(ctx).Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "spool"}, {Name: "segment"}},
+		DoUpdates: clause.AssignmentColumns([]string{"next", "counted_at"}),
+		Where:     clause.Where{Exprs: []clause.Expression{gorm.Expr("usage_segment.next <= ?", p.From)}},
+	}).Create(&usageSegmentRow{Spool: p.Spool, Segment: p.Segment, Next: p.To, Environment: p.Environment, Node: p.Node, Counted: micros(now)})
+	if res.Error != nil {
+		return false, fmt.Errorf("count usage: %w", away(res.Error))
+	}
+	if res.RowsAffected > 0 {
+		return true, nil
+	}
+	// A spool never cuts the same calls in two ways; one that does is not ours.
 	row, err := one[usageSegmentRow](s.in(ctx).Where("spool = ? AND segment = ?", p.Spool, p.Segment), "segment of usage")
 	if err == nil && row.Next < p.To {
-		return apim.Errorf(apim.Invalid, "usage %s/%d from %d to %d overlaps what was counted up to %d", p.Spool, p.Segment, p.From, p.To, row.Next)
+		err = apim.Errorf(apim.Invalid, "usage %s/%d from %d to %d overlaps what was counted up to %d", p.Spool, p.Segment, p.From, p.To, row.Next)
 	}
-	return err
+	return false, err
 }
 
-// addUsage adds a piece's lines to those of their minutes.
-func (s System) addUsage(ctx context.Context, p apim.UsagePiece) error {
+// usageKey is what calls are counted together by. Whose they are follows from it.
+type usageKey struct {
+	environment                              string
+	minute                                   int64
+	version, application, subscription, plan apim.ID
+	operation, code                          string
+	status                                   int
+}
+
+// addUsage adds the lines of pieces to those of their minutes.
+func (s System) addUsage(ctx context.Context, pieces []apim.UsagePiece) error {
+	lines := map[usageKey]*usageMinuteRow{}
 	var versions, applications []apim.ID
-	for _, l := range p.Lines {
-		versions, applications = append(versions, l.Version), append(applications, l.Application)
+	for _, p := range pieces {
+		for _, l := range p.Lines {
+			l.Environment = p.Environment
+			key := usageKey{l.Environment, micros(l.Minute), l.Version, l.Application, l.Subscription, l.Plan, l.Operation, l.Code, l.Status}
+			if r := lines[key]; r != nil {
+				r.add(l)
+				continue
+			}
+			r := usageRow(l)
+			lines[key] = &r
+			versions, applications = append(versions, l.Version), append(applications, l.Application)
+		}
 	}
 	offering, err := s.tenantsOf(ctx, "version", versions)
 	if err != nil {
@@ -162,26 +235,16 @@ func (s System) addUsage(ctx context.Context, p apim.UsagePiece) error {
 	if err != nil {
 		return err
 	}
-	sums := map[string]*usageMinuteRow{}
-	for _, l := range p.Lines {
-		l.Environment, l.Tenant, l.ApplicationTenant = p.Environment, offering[l.Version], using[l.Application]
-		r := usageRow(l)
-		at := sums[r.ID]
-		if at == nil {
-			sums[r.ID] = &r
-			continue
-		}
-		at.Calls, at.BytesIn, at.BytesOut, at.TookUS, at.UpstreamUS = at.Calls+r.Calls, at.BytesIn+r.BytesIn, at.BytesOut+r.BytesOut, at.TookUS+r.TookUS, at.UpstreamUS+r.UpstreamUS
-		more := r.took()
-		for i, to := range at.took() {
-			*to += *more[i]
-		}
-	}
-	rows := make([]usageMinuteRow, 0, len(sums))
-	for _, r := range sums {
+	rows := make([]usageMinuteRow, 0, len(lines))
+	for _, r := range lines {
+		r.TenantID, r.ApplicationTenantID = offering[r.VersionID], using[r.ApplicationID]
+		r.ID = r.id()
 		rows = append(rows, *r)
 	}
 	slices.SortFunc(rows, func(a, b usageMinuteRow) int { return cmp.Compare(a.ID, b.ID) })
+	if s.in(ctx).Name() == "postgres" {
+		return s.addRowsAtOnce(ctx, rows)
+	}
 	var add clause.Set
 	for _, column := range counted() {
 		add = append(add, clause.Assignment{Column: clause.Column{Name: column}, Value: gorm.Expr("usage_minute." + column + " + excluded." + column)})
@@ -191,6 +254,44 @@ func (s System) addUsage(ctx context.Context, p apim.UsagePiece) error {
 		if err != nil {
 			return fmt.Errorf("count usage: %w", away(err))
 		}
+	}
+	return nil
+}
+
+// addRowsAtOnce adds rows in one statement of PostgreSQL whose parameters are
+// the columns: one of 30 parameters for each row takes it longer to read than
+// the rows to add.
+func (s System) addRowsAtOnce(ctx context.Context, rows []usageMinuteRow) error {
+	texts, numbers := usageTexts(), append([]string{"minute", "status"}, counted()...)
+	values := make([]any, 0, len(texts)+len(numbers))
+	var from, add []string
+	for range texts {
+		values, from = append(values, &[]string{}), append(from, "?::text[]")
+	}
+	for range numbers {
+		values, from = append(values, &[]int64{}), append(from, "?::bigint[]")
+	}
+	for i := range rows {
+		for at, text := range rows[i].texts() {
+			if err := storable(text); err != nil {
+				return err
+			}
+			column := values[at].(*[]string)
+			*column = append(*column, text)
+		}
+		for at, n := range rows[i].numbers() {
+			column := values[len(texts)+at].(*[]int64)
+			*column = append(*column, n)
+		}
+	}
+	for _, name := range counted() {
+		add = append(add, fmt.Sprintf("%s = usage_minute.%[1]s + excluded.%[1]s", name))
+	}
+	names := strings.Join(append(texts, numbers...), ", ")
+	err := s.in(ctx).Exec("INSERT INTO usage_minute ("+names+") SELECT * FROM unnest("+strings.Join(from, ", ")+
+		") ON CONFLICT (id) DO UPDATE SET "+strings.Join(add, ", "), values...).Error
+	if err != nil {
+		return fmt.Errorf("count usage: %w", away(err))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func total(t *testing.T, s *store.Store, status int) (out apim.Usage) {
 
 func count(t *testing.T, s *store.Store, p apim.UsagePiece, want bool) {
 	t.Helper()
-	if fresh, err := s.CountUsage(t.Context(), p, start); err != nil || fresh != want {
+	if fresh, err := s.CountUsage(t.Context(), []apim.UsagePiece{p}, start); err != nil || fresh[0] != want {
 		t.Fatalf("%s from %d to %d: counted %v, %v, want %v", p.Spool, p.From, p.To, fresh, err, want)
 	}
 }
@@ -67,8 +68,22 @@ func testPieceOfUsageThatComesTwiceCountsOnce(t *testing.T, place postgres.Place
 	if got, want := total(t, s, 201), (apim.Usage{Calls: 30, BytesIn: 60, BytesOut: 90, TookUS: 120, UpstreamUS: 150}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if _, err := s.CountUsage(t.Context(), piece(f, "x", 15, 25, 201), start); apim.KindOf(err) != apim.Invalid {
+	// Pieces that come together: two of one segment, one of them twice, and one from before.
+	fresh, err := s.CountUsage(t.Context(), []apim.UsagePiece{piece(f, "w", 10, 20, 205), second, piece(f, "w", 0, 10, 205), piece(f, "w", 10, 20, 205)}, start)
+	if err != nil || fmt.Sprint(fresh) != "[true false true false]" && fmt.Sprint(fresh) != "[false false true true]" {
+		t.Errorf("got %v, %v, want the two of w counted once", fresh, err)
+	}
+	if got := total(t, s, 205); got.Calls != 20 || got.TookUS != 80 {
+		t.Errorf("got %+v, want 20 calls", got)
+	}
+	if _, err := s.CountUsage(t.Context(), []apim.UsagePiece{piece(f, "z", 0, 10, 201), piece(f, "x", 15, 25, 201)}, start); apim.KindOf(err) != apim.Invalid {
 		t.Errorf("a piece that overlaps: got %v", err)
+	}
+	count(t, s, piece(f, "z", 0, 10, 201), true) // what came with it was not counted
+	spoiled := piece(f, "v", 0, 10, 201)
+	spoiled.Lines[3].Operation = "a\x00b"
+	if _, err := s.CountUsage(t.Context(), []apim.UsagePiece{spoiled}, start); apim.KindOf(err) != apim.Invalid {
+		t.Errorf("an operation with NUL: got %v", err)
 	}
 }
 
@@ -83,10 +98,14 @@ func testManagersCountUsageAtOnceWithoutLosingAny(t *testing.T, place postgres.P
 	environment(t, managers[0], "production")
 	f := populate(t, managers[0], "a")
 	var all sync.WaitGroup
-	for _, s := range managers {
+	for i, s := range managers {
 		for n := range 20 {
 			all.Go(func() {
-				if _, err := s.CountUsage(t.Context(), piece(f, fmt.Sprint("spool ", n), 0, 30, 202), start); err != nil {
+				pieces := []apim.UsagePiece{piece(f, fmt.Sprint("spool ", n), 0, 30, 202), piece(f, fmt.Sprint("spool ", (n+1)%20), 0, 30, 202)}
+				if i == 1 {
+					slices.Reverse(pieces)
+				}
+				if _, err := s.CountUsage(t.Context(), pieces, start); err != nil {
 					t.Error(err)
 				}
 			})
