@@ -303,6 +303,7 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by i
 			up.trailer = req.Trailer
 		}
 		req.Body = up
+		req.GetBody = up.again
 	}
 	return req.WithContext(ctx)
 }
@@ -340,8 +341,19 @@ type farUpload struct {
 	times    Timeouts
 	by       int64 // when the request was to be under way, which it is with the first Read
 	answerBy int64 // the call's
-	begun    bool
+	begun    atomic.Bool
 }
+
+// again is asked for when the connection that was to carry the request took no
+// more: as long as nothing was read, another one may.
+func (u *farUpload) again() (io.ReadCloser, error) {
+	if u.begun.Load() {
+		return nil, errBegun
+	}
+	return u, nil
+}
+
+var errBegun = errors.New("the connection was lost when a part of the body had been sent")
 
 // Read implements io.Reader. Between two calls of it what it gave is on its way to
 // the upstream, which must take it in time as long as it does not answer.
@@ -351,8 +363,8 @@ func (u *farUpload) Read(p []byte) (int, error) {
 	if u.answerBy > 0 { // its caller's time passes also while it sends
 		meanwhile = u.answerBy
 	}
-	if !u.begun {
-		u.begun, u.times = true, u.times.afterBody(u.now.Load())
+	if u.begun.CompareAndSwap(false, true) {
+		u.times = u.times.afterBody(u.now.Load())
 		u.wait(u.by, meanwhile)
 	}
 	n, err := u.body.Read(p[:min(len(p), uploadBuffer)]) // as by HTTP/1.1: it need not be quick for more

@@ -121,3 +121,23 @@ func TestConnectionThatNobodyTakesIsClosed(t *testing.T) {
 		e.far.speaks.Store(false)
 	}
 }
+
+// TestUploadGoesToAnotherConnectionWhereNothingWasRead: net/http asks for the body
+// again when the connection it had in mind takes no more calls, and a part that
+// was read is gone.
+func TestUploadGoesToAnotherConnectionWhereNothingWasRead(t *testing.T) {
+	body := new(policy.Body)
+	body.Reset(strings.NewReader("one two"))
+	up := &farUpload{body: body, conn: newConn(stream{cancel: func() {}}, nil), now: new(atomic.Int64)}
+	for range 2 {
+		if again, err := up.again(); again != up || err != nil {
+			t.Fatalf("got %v, %v, want the body that nobody has read", again, err)
+		}
+	}
+	if n, err := up.Read(make([]byte, 3)); n != 3 || err != nil {
+		t.Fatalf("got %d, %v", n, err)
+	}
+	if again, err := up.again(); again != nil || !errors.Is(err, errBegun) {
+		t.Errorf("got %v, %v once a part is gone", again, err)
+	}
+}
