@@ -100,7 +100,7 @@ type GatewaySettings struct {
 	ShedAfter      time.Duration `env:"PORTICO_SHED_AFTER" default:"250ms" help:"How long work that is ready may wait for a processor, for a second, before a part of the calls is answered 503; 0 is never."`
 	OTLPEndpoint   string        `name:"otlp-endpoint" env:"PORTICO_OTLP_ENDPOINT" placeholder:"http://127.0.0.1:4318" help:"OpenTelemetry collector, OTLP over HTTP, for spans of sampled calls. Default: none are sent."`
 	CacheMB        int           `name:"cache-mb" env:"PORTICO_CACHE_MB" default:"64" help:"How much memory stored answers may take (policy cache), in MiB. What does not fit any more is evicted."`
-	UsageSpoolMB   int           `name:"usage-spool-mb" env:"PORTICO_USAGE_SPOOL_MB" default:"1024" help:"How much of the disk usage may take that the manager does not have yet, in MiB. A full spool adds up what waits, and then counts what it gives up."`
+	UsageSpoolMB   int           `name:"usage-spool-mb" env:"PORTICO_USAGE_SPOOL_MB" default:"1024" help:"How much of the disk usage may take that the manager does not have yet, in MiB. A full spool adds up what waits, and then counts what it gives up. 0: calls are not counted."`
 	UsageAddresses string        `env:"PORTICO_USAGE_ADDRESSES" enum:"keep,drop" default:"keep" help:"Whether usage holds the address that a call came from: keep or drop."`
 
 	KubernetesURL        string   `name:"kubernetes-url" env:"PORTICO_KUBERNETES_URL" placeholder:"URL" help:"Kubernetes API server that upstreams' targets may be looked for at; in-cluster is the one that this process runs in."`
@@ -139,9 +139,17 @@ func (c GatewaySettings) check(w *wrongs) {
 	if c.CacheMB < 1 || c.CacheMB > 1<<20 {
 		w.add("cache-mb", "is %d; it is from 1 to %d", c.CacheMB, 1<<20)
 	}
-	if c.UsageSpoolMB < 16 {
-		w.add("usage-spool-mb", "is %d; it needs at least 16", c.UsageSpoolMB)
+	if c.UsageSpoolMB != 0 && c.UsageSpoolMB < 16 {
+		w.add("usage-spool-mb", "is %d; it needs at least 16, or 0 for not counting calls", c.UsageSpoolMB)
 	}
+}
+
+// usageDir is where usage waits, "" when calls are not counted.
+func (c GatewaySettings) usageDir() string {
+	if c.UsageSpoolMB == 0 {
+		return ""
+	}
+	return filepath.Join(c.Data, "usage")
 }
 
 // introduced lets proxies say on a listener for whom they connect, where any

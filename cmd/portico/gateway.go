@@ -135,7 +135,7 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		Carrier: line.Environment(enrolled.Environment), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
 		Fetch:   guard.Client(egress.Control),
 		CopyDir: filepath.Join(c.Data, "copy"), CopyKey: copyKey, Box: opens, Leaves: true, Log: log, DrainNotice: c.DrainNotice, ShedAfter: c.ShedAfter,
-		CacheBytes: int64(c.CacheMB) << 20, UsageDir: filepath.Join(c.Data, "usage"), UsageBytes: int64(c.UsageSpoolMB) << 20, UsageNoAddresses: c.UsageAddresses == "drop",
+		CacheBytes: int64(c.CacheMB) << 20, UsageDir: c.usageDir(), UsageBytes: int64(c.UsageSpoolMB) << 20, UsageNoAddresses: c.UsageAddresses == "drop",
 	})
 	if err != nil {
 		return err

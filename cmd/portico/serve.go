@@ -107,7 +107,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 		Carrier: line.Environment("production"), DialContext: guard.Dialer(egress.Upstream).DialContext, Sources: sources,
 		Fetch:   guard.Client(egress.Control),
 		CopyDir: filepath.Join(s.Data, "gateway"), CopyKey: key, Box: opens, Log: log, DrainNotice: s.DrainNotice, ShedAfter: s.ShedAfter,
-		CacheBytes: int64(s.CacheMB) << 20, UsageDir: filepath.Join(s.Data, "usage"), UsageBytes: int64(s.UsageSpoolMB) << 20, UsageNoAddresses: s.UsageAddresses == "drop",
+		CacheBytes: int64(s.CacheMB) << 20, UsageDir: s.usageDir(), UsageBytes: int64(s.UsageSpoolMB) << 20, UsageNoAddresses: s.UsageAddresses == "drop",
 	})
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func requestParts(g *rig) []part {
 	free.what, free.most, free.free = "the same on two free cores", 1.5, true
 	light.what, light.most, light.free, light.rate = fmt.Sprintf("the same at light load (%s/s)", figure.Count(lightRate)), 1.6, true, lightRate
 	return []part{
-		row("plain", work{what: "GET 1 KB, plain, one core", most: 1, calls: small}),
+		of("plain", g.bare),
 		row("full", full),
 		of("core", g.core),
 		row("free", free),
@@ -118,6 +118,35 @@ func (g *rig) contenders(w work) []contender {
 		all = append(all, n)
 	}
 	return append(all, standard)
+}
+
+// bare measures what a call costs when nothing is asked of it: a node that has a
+// few APIs and counts no calls, and beside it the one of all other parts, which
+// does.
+func (g *rig) bare(ctx context.Context) ([]figure.Row, error) {
+	node, err := g.alone(ctx, g.few, "", "PORTICO_USAGE_SPOOL_MB=0")
+	if err != nil {
+		return nil, err
+	}
+	defer node.Kill()
+	if err := g.place(ctx, false); err != nil {
+		return nil, err
+	}
+	if err := machine.Pin(node.PID(), theirs); err != nil {
+		return nil, err
+	}
+	if err := processors(ctx, node, 1); err != nil {
+		return nil, err
+	}
+	w := work{what: "GET 1 KB, plain, one core", most: 1, calls: []load.Call{{Path: plainPath("/small")}}}
+	all := g.contenders(w)
+	counting := all[0].called("Portico, with usage")
+	all[0].pid, all[0].address, all[0].gateway = node.PID(), node.Ports.Gateway, node
+	out, err := g.rounds(ctx, w, append(all, counting))
+	if err != nil {
+		return nil, err
+	}
+	return []figure.Row{figure.Compare(w.what, w.most, out)}, nil
 }
 
 // compare measures a row: in each round every contender, in another order each

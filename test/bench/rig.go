@@ -218,11 +218,11 @@ func (g *rig) giveWay() error {
 
 // alone starts a node from its disk copy, with nobody to talk to. It has no
 // more and no less to do than another that is started so.
-func (g *rig) alone(ctx context.Context, name, secure string) (*process.Process, error) {
-	return process.Start(ctx, g.bin, process.Options{Role: "gateway", Data: filepath.Join(g.apart.Dir, name), Env: []string{
+func (g *rig) alone(ctx context.Context, name, secure string, env ...string) (*process.Process, error) {
+	return process.Start(ctx, g.bin, process.Options{Role: "gateway", Data: filepath.Join(g.apart.Dir, name), Env: append([]string{
 		"PORTICO_NODE_KEY_FILE=" + filepath.Join(g.apart.Dir, name+".key"), "PORTICO_NODE_NAME=" + name, "PORTICO_UPSTREAM_ALLOW=127.0.0.0/8",
 		"PORTICO_NATS_URL=nats://127.0.0.1:9", "PORTICO_LOG_LEVEL=error", "PORTICO_GATEWAY_TLS_ADDR=" + secure,
-	}})
+	}, env...)})
 }
 
 // place gives the contenders a core of their own, or leaves both to all.
