@@ -3,9 +3,12 @@ package manager
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"portico/internal/apim"
+	"portico/internal/entry/describe"
+	"portico/manager/compile"
 )
 
 // Unpublished is one thing of a draft that its newest revision has not, or has
@@ -29,9 +32,7 @@ func unpublished(rev apim.Revision, v apim.Version) []Unpublished {
 	if was.Credentials != is.Credentials {
 		l.add("places of the API key", "changed")
 	}
-	if !same(was.Limits, is.Limits) {
-		l.add("rate limit", "changed")
-	}
+	l.limits(was.Limits, is.Limits)
 	if was.MaxBodyBytes != is.MaxBodyBytes {
 		l.add("size of bodies", "changed")
 	}
@@ -45,6 +46,34 @@ func unpublished(rev apim.Revision, v apim.Version) []Unpublished {
 type unpublishedList []Unpublished
 
 func (l *unpublishedList) add(of, text string) { *l = append(*l, Unpublished{of, text}) }
+
+// limits says of those limits that are not in both what they were and are.
+func (l *unpublishedList) limits(was, is []apim.RateLimit) {
+	gone, fresh := limitTexts(was, is), limitTexts(is, was)
+	for i := range max(len(gone), len(fresh)) {
+		before, now := "none", "none"
+		if i < len(gone) {
+			before = gone[i]
+		}
+		if i < len(fresh) {
+			now = fresh[i]
+		}
+		l.add("rate limit", before+" → "+now)
+	}
+	if len(gone)+len(fresh) == 0 && !same(was, is) { // in order or in number
+		l.add("rate limits", "changed")
+	}
+}
+
+// limitTexts are the limits of a list that another has not.
+func limitTexts(limits, other []apim.RateLimit) (out []string) {
+	for i, p := range compile.Limits(limits) {
+		if !slices.Contains(other, limits[i]) {
+			out = append(out, describe.Limit(p.Config))
+		}
+	}
+	return out
+}
 
 func (l *unpublishedList) upstreams(was, is []apim.Upstream) {
 	old := map[string]apim.Upstream{}

@@ -2,6 +2,7 @@ package manager_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func testDraftSaysWhatIsUnpublished(t *testing.T, place postgres.Place) {
 		got[c.Of] = c.Text
 	}
 	for of, want := range map[string]string{
-		"upstream main": "https://orders.upstream.example/base → http://two.example; headers changed", "rate limit": "changed",
+		"upstream main": "https://orders.upstream.example/base → http://two.example; headers changed", "rate limit": "none → 5 calls per second for each address",
 		"policies of all operations": "cors added", "GET /orders": "needs no key; cache added", "POST /orders": "not served",
 	} {
 		if got[of] != want {
@@ -52,6 +53,12 @@ func testDraftSaysWhatIsUnpublished(t *testing.T, place postgres.Place) {
 	p.draft(v, manager.DraftChange{UpstreamURLs: &[]string{"https://orders.upstream.example/base"}, Headers: &[]apim.UpstreamHeader{}, Limits: &[]apim.RateLimit{}, Policies: &[]apim.Policy{}, Public: map[string]bool{"list_orders": false}, Off: map[string]bool{"create_order": false}, RoutePolicies: map[string][]apim.Policy{"list_orders": {}}})
 	if got := changes(); len(got) != 0 {
 		t.Errorf("got %+v, want nothing once all is as it was", got)
+	}
+	p.draft(v, manager.DraftChange{Limits: &[]apim.RateLimit{{Requests: 9, Period: time.Minute, By: "api"}, {Requests: 5, Period: time.Second, By: "address"}}})
+	p.publish(v)
+	p.draft(v, manager.DraftChange{Limits: &[]apim.RateLimit{{Requests: 8, Period: time.Minute, By: "api"}, {Requests: 5, Period: time.Second, By: "address"}}})
+	if got, want := changes(), []manager.Unpublished{{Of: "rate limit", Text: "9 calls per minute for each API → 8 calls per minute for each API"}}; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
