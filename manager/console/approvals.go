@@ -260,8 +260,7 @@ func (h *Console) decide(v *visit) error {
 		return apim.Errorf(apim.NotFound, "a request is approved, rejected or an approval undone")
 	}
 	if err != nil || f.failed() {
-		rename := map[string]string{"reason": "note", "ends_at": "ends_on", "limits.requests": "requests", "limits.period_ms": "period"}
-		if err != nil && !f.refuse(err, []string{"note", "ends_on", "requests", "period"}, rename) {
+		if err != nil && !f.refuseLimits(err, []string{"note", "ends_on"}, map[string]string{"reason": "note", "ends_at": "ends_on"}) {
 			return err
 		}
 		v.c.Request.URL.RawQuery = strings.TrimPrefix(with("", "tab", f.value("tab"), "request", string(id)), "?")

@@ -1,9 +1,9 @@
 package console
 
 import (
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -87,13 +87,14 @@ func (v *visit) builtin(s *stepView, d manager.VersionDetail, one manager.ChainS
 		case n > 1:
 			s.Text += ", by " + count(n, "plan", "plans")
 		}
-		if len(rt.Limits) == 0 {
-			s.Key = "limit" // where the version's own is set
+		if len(rt.Limits) == 0 || v.policyAsked() == newLimit {
+			s.Key = newLimit // of the version's own, beside the plan's
 		}
 	default:
-		s.Key = "limit"
-		if len(rt.Limits) > 0 {
-			s.Text = limitsText(rt.Limits) + " " + byText(rt.Limits[0].By)
+		for i, l := range rt.Limits {
+			if one.Field == rowName("limits", i) {
+				s.Key, s.Text = limitKey(i), limitText(l)+" "+byText(l.By)
+			}
 		}
 	}
 }
@@ -149,41 +150,15 @@ func stepForm(key string, rt apim.Runtime) form {
 			f.values.Set("bearer", "on")
 		}
 		return f
-	case "limit":
-		if len(rt.Limits) == 0 {
-			return filled("period", "minute", "by", "caller")
-		}
-		return limitForm(rt.Limits[0])
+	case newLimit:
+		return filled("period", "minute", "by", "caller")
+	}
+	if at, ok := limitAt(key, rt.Limits); ok {
+		f := filled("by", rt.Limits[at].By)
+		f.showLimits(rt.Limits[at])
+		return f
 	}
 	return form{}
-}
-
-func limitForm(l apim.RateLimit) form {
-	f := filled("requests", strconv.Itoa(l.Requests), "period", periodName(l.Period), "by", l.By)
-	if l.Burst > 0 {
-		f.values.Set("burst", strconv.Itoa(l.Burst))
-	}
-	return f
-}
-
-// limitOf reads a rate limit from a form and notes what is wrong with it. No
-// number of requests is no limit.
-func limitOf(f *form) (limits []apim.RateLimit) {
-	requests, burst := f.text("requests"), f.text("burst")
-	if requests == "" {
-		if burst != "" {
-			f.fail("requests", "needs a number when a burst is given")
-		}
-		return []apim.RateLimit{}
-	}
-	n := f.number("requests", 1, 1_000_000_000)
-	b := f.number("burst", 0, 1_000_000_000)
-	period := periodOf(f.value("period"))
-	if period == 0 {
-		f.fail("period", "choose second, minute, hour or day")
-		period = time.Minute
-	}
-	return []apim.RateLimit{{Requests: n, Period: period, Burst: b}}
 }
 
 // number reads a whole number between least and most; an empty field is 0.
@@ -215,17 +190,25 @@ func (h *Console) saveStep(v *visit) error {
 	}
 	step := v.param("policy")
 	change := manager.DraftChange{Lock: lockOf(f)}
-	switch step {
-	case "key":
+	at, ofLimit := limitAt(step, d.Version.Runtime.Limits)
+	switch {
+	case step == "key":
 		change.Credentials = &apim.CredentialPlaces{
 			Bearer: f.checked("bearer"), Header: f.text("header"), Query: f.text("query"),
 		}
-	case "limit":
-		limits := limitOf(&f)
-		for i := range limits {
-			limits[i].By = f.value("by")
+	case ofLimit: // the others stay as they are
+		typed := limitsOf(&f)
+		for i := range typed {
+			typed[i].By = f.value("by")
 		}
+		limits := slices.Clone(d.Version.Runtime.Limits)
+		limits = slices.Replace(limits, at, min(at+1, len(limits)), typed...)
 		change.Limits = &limits
+		if step = limitKey(at); len(typed) == 0 {
+			step = "" // it is gone
+		}
+	case isLimit(step):
+		return goneError()
 	default:
 		return apim.Errorf(apim.NotFound, "no policy %q can be edited here", step)
 	}

@@ -67,8 +67,8 @@ func (f form) failed() bool { return len(f.wrong) > 0 || f.message != "" }
 
 // refuse takes an error of a use case into the form and reports whether it
 // could: only what the person can correct belongs in a form. rename maps the
-// use case's field names, without their indexes, to the form's; names that are
-// on neither go into the message.
+// use case's field names, as they are or without their indexes, to the form's;
+// names that are on neither go into the message.
 func (f *form) refuse(err error, fields []string, rename map[string]string) bool {
 	var e *apim.Error
 	if !errors.As(err, &e) {
@@ -88,7 +88,10 @@ func (f *form) refuse(err error, fields []string, rename map[string]string) bool
 	}
 	var loose []string
 	for _, wrong := range e.Fields {
-		name := indexes.ReplaceAllString(wrong.Field, "")
+		name := wrong.Field
+		if _, ok := rename[name]; !ok {
+			name = indexes.ReplaceAllString(name, "")
+		}
 		if renamed, ok := rename[name]; ok {
 			name = renamed
 		}

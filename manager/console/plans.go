@@ -40,9 +40,7 @@ func (h *Console) editPlan(v *visit) error {
 		return err
 	}
 	f := filled("period", "minute")
-	if len(plan.Limits) > 0 {
-		f = limitForm(plan.Limits[0])
-	}
+	f.showLimits(plan.Limits...)
 	if plan.MaxKeyLife > 0 {
 		f.values.Set("max_key_days", strconv.FormatFloat(plan.MaxKeyLife.Hours()/24, 'f', -1, 64))
 	}
@@ -97,7 +95,7 @@ func (h *Console) planForm(v *visit, status int, f form, d manager.ProductDetail
 
 func planInput(f *form) manager.PlanInput {
 	name, description, price := f.text("name"), f.text("description"), f.text("price")
-	approval, limits := apim.Approval(f.value("approval")), limitOf(f)
+	approval, limits := apim.Approval(f.value("approval")), limitsOf(f)
 	if name == "" {
 		f.fail("name", "needs a value")
 	}
@@ -119,15 +117,9 @@ func planInput(f *form) manager.PlanInput {
 	}
 }
 
-func planFields() []string {
-	return []string{"name", "slug", "description", "price", "approval", "requests", "burst", "period", "max_key_days"}
-}
-
-// planRenames maps the use case's fields to those of a plan's form.
-func planRenames() map[string]string {
-	out := stepFields()
-	out["max_key_life_ms"] = "max_key_days"
-	return out
+// refusePlan is refuse for a plan's form.
+func (f *form) refusePlan(err error) bool {
+	return f.refuseLimits(err, []string{"name", "slug", "description", "price", "approval", "max_key_days"}, map[string]string{"max_key_life_ms": "max_key_days"})
 }
 
 func (h *Console) createPlan(v *visit) error {
@@ -160,7 +152,7 @@ func (h *Console) createPlan(v *visit) error {
 		return withChange(v.links.product(d.Product.Slug), change), nil
 	})
 	if err != nil {
-		if f.refuse(err, planFields(), planRenames()) {
+		if f.refusePlan(err) {
 			return h.planForm(v, v.status(f), f, d, nil)
 		}
 		return err
@@ -178,16 +170,12 @@ func (h *Console) updatePlan(v *visit) error {
 		return err
 	}
 	in := planInput(&f)
-	if in.Limits != nil && len(plan.Limits) > 1 && len(*in.Limits) > 0 { // limits that only the API can show stay
-		kept := append(*in.Limits, plan.Limits[1:]...)
-		in.Limits = &kept
-	}
 	if f.failed() {
 		return h.planForm(v, v.status(f), f, d, &plan)
 	}
 	saved, change, err := h.Catalog.UpdatePlan(v.ctx(), v.actor, v.tenant.ID, plan.ID, in)
 	if err != nil {
-		if f.refuse(err, planFields(), planRenames()) {
+		if f.refusePlan(err) {
 			return h.planForm(v, v.status(f), f, d, &plan)
 		}
 		return err

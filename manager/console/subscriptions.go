@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -224,8 +223,7 @@ func (h *Console) moveSubscription(v *visit) error {
 		return apim.Errorf(apim.NotFound, "a subscription is suspended, resumed, given terms or cancelled")
 	}
 	if err != nil {
-		rename := map[string]string{"reason": field, "note": field, "ends_at": "ends_on", "limits.requests": "requests", "limits.period_ms": "period"}
-		if f.refuse(err, []string{field, "ends_on", "requests", "period"}, rename) {
+		if f.refuseLimits(err, []string{field, "ends_on"}, map[string]string{"reason": field, "note": field, "ends_at": "ends_on"}) {
 			return v.again(f, subscriptionView(h.subscriptionPage(v, s, f)))
 		}
 		return err
@@ -241,14 +239,11 @@ func termsForm(s apim.Subscription) form {
 	if !s.EndsAt.IsZero() {
 		f.values.Set("ends_on", s.EndsAt.UTC().Format(time.DateOnly))
 	}
-	if len(s.Limits) > 0 {
-		f.values.Set("requests", strconv.Itoa(s.Limits[0].Requests))
-		f.values.Set("period", periodName(s.Limits[0].Period))
-	}
+	f.showLimits(s.Limits...)
 	return f
 }
 
-// terms reads them: until the end of a day, and one limit.
+// terms reads them: until the end of a day, and limits.
 func (f *form) terms() apim.SubscriptionTerms {
 	var out apim.SubscriptionTerms
 	if text := f.text("ends_on"); text != "" {
@@ -258,12 +253,8 @@ func (f *form) terms() apim.SubscriptionTerms {
 		}
 		out.EndsAt = day.AddDate(0, 0, 1)
 	}
-	if f.text("requests") != "" {
-		limit := apim.RateLimit{Requests: f.number("requests", 1, 1_000_000_000), Period: periodOf(f.value("period"))}
-		if limit.Period == 0 {
-			f.fail("period", "choose second, minute, hour or day")
-		}
-		out.Limits = []apim.RateLimit{limit}
+	if limits := limitsOf(f); len(limits) > 0 {
+		out.Limits = limits
 	}
 	return out
 }

@@ -546,19 +546,7 @@ func termsFields(f form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<div class=\"grid g2\">")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Requests", Name: "requests", Value: f.value("requests"), Err: f.err("requests"), Optional: true, Attrs: templ.Attributes{"inputmode": "numeric"}, AutoComplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Per", Name: "period", Kind: "select", Value: f.value("period"), Err: f.err("period"), Options: options([]choice{{"second", "second"}, {"minute", "minute"}, {"hour", "hour"}, {"day", "day"}})}).Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</div>")
+		templ_7745c5c3_Err = limitRows(f, "Empty: the plan's rate").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -262,7 +262,7 @@ type routesPage struct {
 
 // stepView is a column of the colonnade.
 type stepView struct {
-	Key       string // "size", "key", "grant", "plan", "limit", or a policyRef
+	Key       string // "size", "key", "grant", "plan", newLimit, a limitKey, or a policyRef
 	Kind      string // of the policy, or what stands for one
 	Stage     string
 	Took      string // the median of calls that were explained; "" where none is known
@@ -556,6 +556,12 @@ func (h *Console) saveRoutes(v *visit) error {
 
 // fixed reports whether what every version has cannot be changed on this page.
 func (p routesPage) fixed() bool { return !p.CanWrite || p.Operation != "" }
+
+// anotherLimit reports whether a limit of the version's own is open, beside which
+// another may be set.
+func (p routesPage) anotherLimit() bool {
+	return !p.fixed() && isLimit(p.Step.Key) && p.Step.Key != newLimit
+}
 
 // mountNote says whether callers find the version at its mount now.
 func mountNote(p routesPage) string {

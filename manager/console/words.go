@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,13 +61,15 @@ func agoPhrase(now, t time.Time) string {
 	}
 }
 
-// lifeText writes a length of time: "90 days", "36 hours".
+// lifeText writes a length of time: "90 days", "36 hours", "10 minutes".
 func lifeText(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return count(int(d/(24*time.Hour)), "day", "days")
-	}
-	if d%time.Hour == 0 {
-		return count(int(d/time.Hour), "hour", "hours")
+	for _, unit := range []struct {
+		of        time.Duration
+		one, many string
+	}{{24 * time.Hour, "day", "days"}, {time.Hour, "hour", "hours"}, {time.Minute, "minute", "minutes"}, {time.Second, "second", "seconds"}} {
+		if d%unit.of == 0 {
+			return count(int(d/unit.of), unit.one, unit.many)
+		}
 	}
 	return d.String()
 }
@@ -108,19 +111,31 @@ func bytesText(n int64) string {
 	}
 }
 
-// periods are the periods a rate limit can be given in, by their form value.
-func periods() []choice {
-	return []choice{{"second", "second"}, {"minute", "minute"}, {"hour", "hour"}, {"day", "day"}}
+// periods are the periods that every form of a rate limit offers, by their value
+// in it; that of a limit may be any by the API, and is offered too, so that it is
+// not changed unseen.
+func periods(value string) []choice {
+	out := []choice{{"second", "second"}, {"minute", "minute"}, {"hour", "hour"}, {"day", "day"}}
+	if d := periodOf(value); d > 0 && !slices.Contains(out, choice{value, value}) {
+		out = append(out, choice{value, periodText(d)})
+	}
+	return out
 }
 
-func periodOf(name string) time.Duration {
-	return map[string]time.Duration{
+// periodOf is the period that a value in a form stands for, 0 for none.
+func periodOf(value string) time.Duration {
+	if d, usual := map[string]time.Duration{
 		"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour,
-	}[name]
+	}[value]; usual {
+		return d
+	}
+	d, _ := time.ParseDuration(value) // what is none is 0
+	return d
 }
 
-func periodName(d time.Duration) string {
-	for _, p := range periods() {
+// periodValue stands for a period in a form.
+func periodValue(d time.Duration) string {
+	for _, p := range periods("") {
 		if periodOf(p.value) == d {
 			return p.value
 		}
@@ -128,9 +143,17 @@ func periodName(d time.Duration) string {
 	return d.String()
 }
 
+// periodText writes a period behind "per": "minute", "10 minutes".
+func periodText(d time.Duration) string {
+	if value := periodValue(d); value != d.String() {
+		return value
+	}
+	return lifeText(d)
+}
+
 // limitText writes a rate limit: "100 requests per minute, burst 20".
 func limitText(l apim.RateLimit) string {
-	s := count(l.Requests, "request", "requests") + " per " + periodName(l.Period)
+	s := count(l.Requests, "request", "requests") + " per " + periodText(l.Period)
 	if l.Burst > 0 {
 		s += ", burst " + number(l.Burst)
 	}
