@@ -114,7 +114,7 @@ func (h *Console) further(v *visit, w *wayView, x manager.Explained, all []manag
 		if o.ID == x.ID || !alike(o, x) {
 			continue
 		}
-		row := wayRowOf(v, o)
+		row := wayRowOf(o)
 		row.Href = with(f.address(""), "call", o.ID)
 		w.Alike = append(w.Alike, row)
 	}

@@ -3,6 +3,8 @@ package console_test
 import (
 	"context"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,7 +132,8 @@ func TestExplainedTimesAreRead(t *testing.T) {
 	b := s.operator()
 	s.offer(s.tenantID("acme"))
 	x := s.limited(s.tenantID("acme").UUID())
-	x.Status, x.Code, x.TookNS, x.UpstreamNS = 503, "", int64(5*time.Second), int64(5*time.Second)-388_000
+	x.Status, x.Code, x.TookNS = 503, "", int64(5*time.Second)
+	x.Steps = []entry.ExplainedStep{{Step: "upstream", Stage: "destination", Outcome: entry.ExplainPassed, AtNS: 388_000, TookNS: int64(5*time.Second) - 388_000}}
 	s.catalog.Ways = ways{x}
 	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "The upstream answered 503", "its own share was 388 µs", "5.00 s")
 	x.Hidden, x.Steps, x.Status = true, nil, 200
@@ -172,3 +175,72 @@ func TestColumnsShowWhatStepsTake(t *testing.T) {
 	a := b.get(page).shows(http.StatusOK, "gateway's share 41 µs, the median of 4 explained calls", "61 µs", "authorize").hides("999 µs", "500 µs", "777 µs")
 	a.has(`role="listbox" aria-orientation="horizontal"`, `role="option"`, `aria-selected="false"`)
 }
+
+// The time that bodies take is no share of the gateway's: neither the upstream's, nor
+// that of an answer which never ends.
+func TestTheGatewaysShareIsWithoutBodies(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Status, x.Code, x.TookNS, x.UpstreamNS = 200, "", int64(30*time.Second), int64(50*time.Millisecond)
+	x.Steps = []entry.ExplainedStep{
+		{Step: "route", Outcome: entry.ExplainPassed, TookNS: 6_000},
+		{Step: "upstream", Stage: "destination", Outcome: entry.ExplainPassed, AtNS: 390_000, TookNS: int64(50 * time.Millisecond)},
+		{Step: "cors", Stage: "answer", Outcome: entry.ExplainPassed, AtNS: 50_390_000, TookNS: 10_000},
+	}
+	s.catalog.Ways = ways{x}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "The gateway's own share was 400 µs of 30.00 s")
+	b.get("/t/acme/explain").shows(http.StatusOK).has(`<td class="num hide-m">400 µs</td>`, `<td class="num hide-m">50 ms</td>`)
+}
+
+// A node records so many steps of a call and no more. What is not told is not
+// guessed.
+func TestStepsThatWereNotRecordedAreNotGuessed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Status, x.Code, x.TookNS, x.Dropped, x.Steps = 200, "", int64(40*time.Millisecond), 3, nil
+	for i := range int64(32) {
+		x.Steps = append(x.Steps, entry.ExplainedStep{Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, AtNS: i * 1000, TookNS: 1000})
+	}
+	unknown := x
+	unknown.ID = "a2"
+	x.Tries = []entry.ExplainedTry{{Target: "orders:443", Outcome: "answered", Status: 200, AtNS: 70_000, TookNS: int64(30 * time.Millisecond)}}
+	hit := unknown
+	hit.ID, hit.Steps = "a3", append([]entry.ExplainedStep{{Step: "cache", Stage: "shape", Outcome: entry.ExplainPassed}}, unknown.Steps[:31]...)
+	for i := range hit.Steps[1:] {
+		hit.Steps[1+i].Outcome = entry.ExplainSkipped
+	}
+	refused := unknown
+	refused.ID, refused.Status, refused.Code, refused.Detail = "a4", 403, "not_allowed", "The policy says no."
+	s.catalog.Ways = ways{x, unknown, hit, refused}
+
+	list := b.get("/t/acme/explain").shows(http.StatusOK).has(`<td class="num hide-m">70 µs</td>`, `<td class="num hide-m">30 ms</td>`)
+	_, rows, _ := strings.Cut(list.body, `id="calls"`)
+	var decided []string
+	for _, badge := range regexp.MustCompile(`<span class="badge[^>]*>([^<]*)<`).FindAllStringSubmatch(rows, -1) {
+		decided = append(decided, badge[1])
+	}
+	if want := []string{"Upstream", "not recorded", "Response cache", "not recorded"}; !slices.Equal(decided, want) {
+		t.Errorf("decided by %q, want %q", decided, want)
+	}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Let through; the upstream answered 200", "own share was 70 µs", "Upstream called 30 ms", "3 more steps ran").hides("not called", "Answered at")
+	b.get("/t/acme/explain?call=a2").shows(http.StatusOK, "Answered with 200", "What answered was not recorded").hides("not called", "Answered at", "the upstream answered")
+	b.get("/t/acme/explain?call=a3").shows(http.StatusOK, "Answered at Response cache, with 200").hides("not called")
+	b.get("/t/acme/explain?call=a4").shows(http.StatusOK, "Refused with 403", "The policy says no.").hides("not called")
+}
+
+// All times are told in one zone, also where the server is in another.
+func TestExplainedCallsAreToldInUTC(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	s.clock.now = s.clock.Now().In(time.FixedZone("away", 2*60*60))
+	s.catalog.Ways = ways{s.limited(s.tenantID("acme").UUID())}
+	for _, page := range []string{"/t/acme/explain", "/t/acme/explain?call=a1"} {
+		b.get(page).shows(http.StatusOK, "14:05:00.000").hides("16:05:00.000")
+	}
+}
+
