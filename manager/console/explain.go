@@ -54,10 +54,6 @@ func (h *Console) explain(v *visit) error {
 }
 
 func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tried *manager.Tried, call string) error {
-	p := explainPage{
-		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: with(v.links.explain(), "in", v.query("in")), Token: token,
-		MayTry: v.can(apim.Write, apim.ObjectAPI),
-	}
 	all, err := h.Catalog.Explanations(v.ctx(), v.actor, v.tenant.ID, v.environment.Slug, "")
 	if err != nil {
 		return err
@@ -66,11 +62,17 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 		call = tried.Explained.ID
 	}
 	filter := v.callFilter(all, f.value("version"))
-	p.Calls = v.callsOf(all, filter, call)
+	calls := v.callsOf(all, filter, call)
+	if callsAlone(v.c.Request) { // each second, of every page that is open
+		return v.fragment(callsTable(calls, v.environment.Name))
+	}
+	p := explainPage{
+		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: with(v.links.explain(), "in", v.query("in")), Token: token,
+		MayTry: v.can(apim.Write, apim.ObjectAPI), Calls: calls,
+	}
 	p.Folded = v.c.Request.Method == http.MethodGet && (call != "" || filter.set() || len(all) > 0 && v.query("version")+v.query("path") == "")
 	open := slices.IndexFunc(all, func(x manager.Explained) bool { return x.ID == call })
 	switch {
-	case callsAlone(v.c.Request): // the list loads itself again; what stands beside it stays
 	case open >= 0:
 		way, err := h.wayOf(v, all[open])
 		if err != nil {
