@@ -2,9 +2,11 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -144,7 +146,7 @@ func likeText(x manager.Explained) string {
 // query are not kept: where it had some that matter, a person fills them in. One
 // that was made here a moment ago stands in the form, whole.
 func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
-	version, path := f.value("version"), x.Path
+	version, path := f.value("version"), pathAgain(x)
 	if api, label := versionNames(x.API); api != "" {
 		version = api + "/" + label
 	}
@@ -162,6 +164,7 @@ func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
 	case safe && mine && f.value("body") == "":
 		version = f.value("version")
 		w.Replay = pairs(f.text("path"), f.value("headers"))
+	case path == "":
 	case safe && len(names) == 0 && len(x.Query) == 0:
 		w.Replay = pairs(path, "")
 	default:
@@ -171,12 +174,25 @@ func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
 		w.Again = with(v.links.explain(), "version", version, "method", x.Method, "path", path, "headers", strings.Join(names, "\n"), "in", v.query("in"))
 	}
 	for i, e := range w.Elsewhere {
-		if len(w.Replay) > 0 {
+		switch {
+		case len(w.Replay) > 0:
 			w.Elsewhere[i].Post = with(v.links.explain(), "in", e.Environment)
-		} else {
+		case w.Again != "":
 			w.Elsewhere[i].Href = with(w.Again, "in", e.Environment)
 		}
 	}
+}
+
+// pathAgain is the path of a call as it is written to call it again; "" where not
+// all of it is told.
+func pathAgain(x manager.Explained) string {
+	switch {
+	case strings.HasSuffix(x.Path, untold), strings.ContainsRune(x.Path, utf8.RuneError):
+		return ""
+	case len(x.Steps) == 0: // the head was refused: it is told as it came
+		return x.Path
+	}
+	return (&url.URL{Path: x.Path}).EscapedPath()
 }
 
 // versionNames are the slug and the label in "demo/orders v1", as nodes name what

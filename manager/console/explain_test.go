@@ -3,12 +3,14 @@ package console_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"portico/internal/apim"
 	"portico/internal/entry"
 )
 
@@ -241,6 +243,53 @@ func TestExplainedCallsAreToldInUTC(t *testing.T) {
 	s.catalog.Ways = ways{s.limited(s.tenantID("acme").UUID())}
 	for _, page := range []string{"/t/acme/explain", "/t/acme/explain?call=a1"} {
 		b.get(page).shows(http.StatusOK, "14:05:00.000").hides("16:05:00.000")
+	}
+}
+
+// Making a call again calls the same resource: its path is told decoded, and is
+// encoded for that. One of which a part is missing is not called.
+func TestACallIsMadeAgainByItsWholePath(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	version, _ := s.offer(s.tenantID("acme"))
+	if _, err := s.fleet.EnsureEnvironment(t.Context(), "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.Publish(t.Context(), system(), s.tenantID("acme"), version, "sandbox", ""); err != nil {
+		t.Fatal(err)
+	}
+	const page = "/t/acme/explain?in=production&call=a1"
+	for _, c := range []struct{ path, again string }{
+		{"/acme/orders/v1/a?b", "/acme/orders/v1/a%3Fb"},
+		{"/acme/orders/v1/%41", "/acme/orders/v1/%2541"},
+		{"/acme/orders/v1/50%", "/acme/orders/v1/50%25"},
+		{"/acme/orders/v1/a b", "/acme/orders/v1/a%20b"},
+		{"/acme/orders/v1/orders", "/acme/orders/v1/orders"},
+	} {
+		x := s.limited(s.tenantID("acme").UUID())
+		x.Method, x.Path, x.Headers = "GET", c.path, nil
+		s.catalog.Ways = ways{x}
+		if got := b.get(page).shows(http.StatusOK, "Replay").hidden("path"); got != c.again {
+			t.Errorf("%s is called again as %s, want %s", c.path, got, c.again)
+		}
+		x.Headers = []string{"X-Api-Key"}
+		s.catalog.Ways = ways{x}
+		b.get(page).shows(http.StatusOK, "Fill in and call again").has(url.Values{"path": {c.again}}.Encode())
+	}
+	early := s.limited(s.tenantID("acme").UUID())
+	early.Method, early.Path, early.Headers, early.Steps = "GET", "/acme/orders/v1/a%3Fb", nil, nil // refused before its path was read
+	s.catalog.Ways = ways{early}
+	if got := b.get(page).hidden("path"); got != early.Path {
+		t.Errorf("got %s", got)
+	}
+	for _, path := range []string{"/acme/orders/v1/" + strings.Repeat("x", 1008) + "…", "/acme/orders/v1/\ufffd"} {
+		x := s.limited(s.tenantID("acme").UUID())
+		x.Method, x.Path, x.VersionUUID, x.Revision = "GET", path, version.UUID(), 1
+		for _, headers := range [][]string{nil, {"X-Api-Key"}} {
+			x.Headers = headers
+			s.catalog.Ways = ways{x}
+			b.get(page).shows(http.StatusOK, "Copy link").hides("Replay", "Fill in")
+		}
 	}
 }
 
