@@ -21,6 +21,7 @@ type explainPage struct {
 	Form        form
 	Action      string
 	Versions    []choice
+	Elsewhere   []link // the environments in which the version that is asked for is live, when it is not here
 	None        string // where to go when nothing can be called; "" when something can
 	MayTry      bool
 	Folded      bool // the form stands back behind the calls
@@ -95,17 +96,8 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 	default:
 		p.Gone = call != ""
 	}
-	if p.Versions, err = h.callable(v); err != nil {
+	if err := h.choose(v, &p); err != nil {
 		return err
-	}
-	if len(p.Versions) == 0 {
-		p.None = v.links.apis()
-	}
-	if p.Form.value("version") == "" && len(p.Versions) > 0 {
-		p.Form.values.Set("version", p.Versions[0].value)
-	}
-	if p.Form.value("path") == "" {
-		p.Form.values.Set("path", h.firstPath(v, p.Form.value("version")))
 	}
 	return v.render(status, explainView(p))
 }
@@ -232,16 +224,74 @@ func (h *Console) callable(v *visit) ([]choice, error) {
 	return out, nil
 }
 
+// choose fills in what can be called. The version that is asked for is always among
+// it, and chosen: no other is called in its place.
+func (h *Console) choose(v *visit, p *explainPage) (err error) {
+	if p.Versions, err = h.callable(v); err != nil {
+		return err
+	}
+	asked := p.Form.value("version")
+	if asked == "" && len(p.Versions) == 0 {
+		p.None = v.links.apis()
+		return nil
+	}
+	if asked == "" {
+		asked = p.Versions[0].value
+		p.Form.values.Set("version", asked)
+	}
+	listed := slices.ContainsFunc(p.Versions, func(c choice) bool { return c.value == asked })
+	if listed && p.Form.value("path") != "" {
+		return nil
+	}
+	api, label, _ := strings.Cut(asked, "/")
+	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
+	name := d.API.Name + " " + label
+	switch kind := apim.KindOf(err); {
+	case kind == apim.NotFound || kind == apim.Forbidden:
+		name = asked
+		p.Form.fail("version", "there is no version "+asked)
+	case err != nil:
+		return err
+	case !listed:
+		p.elsewhere(v, d, asked, name)
+	}
+	if !listed {
+		p.Versions = append(p.Versions, choice{asked, name})
+	}
+	if p.Form.value("path") == "" {
+		p.Form.values.Set("path", firstPath(d.Version.Runtime))
+	}
+	return nil
+}
+
+// elsewhere says where a version is live that was not listed, unless it is live here.
+func (p *explainPage) elsewhere(v *visit, d manager.VersionDetail, version, name string) {
+	var out []link
+	for _, e := range v.environments {
+		switch {
+		case !slices.ContainsFunc(d.Deployments, func(dep apim.Deployment) bool { return dep.Environment == e.Slug }):
+		case e.Slug == v.environment.Slug:
+			return
+		default:
+			out = append(out, link{e.Name, with(v.links.explain(), "version", version, "method", v.query("method"), "path", v.query("path"), "headers", v.query("headers"), "in", e.Slug)})
+		}
+	}
+	text := name + " is not live in " + v.environment.Name
+	if len(out) == 0 {
+		text += ", nor anywhere else"
+	}
+	p.Elsewhere = out
+	p.Form.fail("version", text)
+}
+
 // firstPath is something to begin with: the path of the version's first
 // operation that can be called as it stands, else its mount.
-func (h *Console) firstPath(v *visit, version string) string {
-	api, label, _ := strings.Cut(version, "/")
-	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
-	if err != nil || len(d.Version.Runtime.Mounts) == 0 {
+func firstPath(rt apim.Runtime) string {
+	if len(rt.Mounts) == 0 {
 		return ""
 	}
-	base := d.Version.Runtime.Mounts[0].BasePath
-	for _, r := range d.Version.Runtime.Routes {
+	base := rt.Mounts[0].BasePath
+	for _, r := range rt.Routes {
 		if !r.Off && r.Method == http.MethodGet && !strings.Contains(r.Path, "{") && len(r.Predicates) == 0 {
 			return base + r.Path
 		}

@@ -293,3 +293,55 @@ func TestACallIsMadeAgainByItsWholePath(t *testing.T) {
 	}
 }
 
+// A version that is asked for and not live here is not exchanged for another.
+func TestExplainChoosesNoOtherVersion(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	s.offer(acme)
+	if _, err := s.fleet.EnsureEnvironment(t.Context(), "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
+		t.Fatal(err)
+	}
+	chosen := func(a answer) string {
+		return a.found(`(?s)<option value="([^"]*)" selected`)
+	}
+	const asked = "/t/acme/explain?version=orders%2Fv1&in="
+	// Nothing is live in the sandbox, then something else is.
+	for _, other := range []string{"", "stock"} {
+		if other != "" {
+			s.apiID("acme", other)
+			second, err := s.catalog.VersionByLabel(t.Context(), system(), acme, other, "v1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.catalog.Publish(t.Context(), system(), acme, second.Version.ID, "sandbox", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		away := b.get(asked+"sandbox").shows(http.StatusOK, "Explain it in Production")
+		if got := away.fieldError("version"); got != "Orders v1 is not live in Sandbox." {
+			t.Errorf("it says %q", got)
+		}
+		if got := chosen(away); got != "orders/v1" {
+			t.Errorf("chosen is %q", got)
+		}
+		away.has(`href="/t/acme/explain?in=production&amp;version=orders%2Fv1"`)
+	}
+	if got := chosen(b.get("/t/acme/explain?in=sandbox").shows(http.StatusOK).hides("is not live")); got != "stock/v1" {
+		t.Errorf("nothing is asked for: chosen is %q", got)
+	}
+	if got := chosen(b.get(asked+"production").shows(http.StatusOK).hides("is not live", "Explain it in")); got != "orders/v1" {
+		t.Errorf("where it is live: chosen is %q", got)
+	}
+	if got := chosen(b.post("/t/acme/explain?in=sandbox", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusConflict, "not live in Sandbox")); got != "orders/v1" {
+		t.Errorf("after a token was refused: chosen is %q", got)
+	}
+	s.apiID("acme", "draft")
+	if got := b.get("/t/acme/explain?version=draft%2Fv1&in=sandbox").fieldError("version"); got != "Owned v1 is not live in Sandbox, nor anywhere else." {
+		t.Errorf("it says %q", got)
+	}
+	gone := b.get("/t/acme/explain?version=nothing%2Fv1&in=sandbox").shows(http.StatusOK)
+	if got := gone.fieldError("version"); got != "There is no version nothing/v1." || chosen(gone) != "nothing/v1" {
+		t.Errorf("it says %q, and %q is chosen", got, chosen(gone))
+	}
+}
