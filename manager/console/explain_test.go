@@ -174,7 +174,7 @@ func TestColumnsShowWhatStepsTake(t *testing.T) {
 	twice := call("twice", 500_000, 40_000)
 	twice.Steps = append(twice.Steps, entry.ExplainedStep{Step: "key", Stage: "identify", Outcome: entry.ExplainPassed, TookNS: 1})
 	s.catalog.Ways = ways{call("a", 58_000, 30_000), call("b", 61_000, 41_000), call("c", 90_000, 44_000), earlier, twice}
-	a := b.get(page).shows(http.StatusOK, "gateway's share 41 µs, the median of 4 explained calls", "61 µs", "authorize").hides("999 µs", "500 µs", "777 µs")
+	a := b.get(page).shows(http.StatusOK, "gateway's share 818 µs, the median of 4 explained calls", "61 µs", "authorize").hides("999 µs", "500 µs", "777 µs")
 	a.has(`role="listbox" aria-orientation="horizontal"`, `role="option"`, `aria-selected="false"`)
 }
 
