@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/manager/store"
 )
 
 // ways are what nodes have told, newest first.
@@ -340,6 +342,23 @@ func TestExplainChoosesNoOtherVersion(t *testing.T) {
 	if got := b.get("/t/acme/explain?version=draft%2Fv1&in=sandbox").fieldError("version"); got != "Owned v1 is not live in Sandbox, nor anywhere else." {
 		t.Errorf("it says %q", got)
 	}
+	// It is found behind any number of others, too.
+	if err := s.core.Store.Write(t.Context(), func(tx *store.Tx) error {
+		for i := range 200 {
+			api := apim.API{ID: apim.NewID(apim.PrefixAPI, s.clock.Now()), Tenant: acme, Slug: fmt.Sprintf("a-%d", i), Name: fmt.Sprintf("A %d", i), CreatedAt: s.clock.Now()}
+			if err := tx.Tenant(acme).InsertAPI(t.Context(), api); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	last := b.get(asked+"production").shows(http.StatusOK).hides("is not live", "Nothing is live")
+	if got := chosen(last); got != "orders/v1" {
+		t.Errorf("behind 200 others: chosen is %q", got)
+	}
+	last.has(`value="/acme/orders/v1/`)
 	gone := b.get("/t/acme/explain?version=nothing%2Fv1&in=sandbox").shows(http.StatusOK)
 	if got := gone.fieldError("version"); got != "There is no version nothing/v1." || chosen(gone) != "nothing/v1" {
 		t.Errorf("it says %q, and %q is chosen", got, chosen(gone))
