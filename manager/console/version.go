@@ -265,6 +265,7 @@ type stepView struct {
 	Key       string // "size", "key", "grant", "plan", newLimit, a limitKey, or a policyRef
 	Kind      string // of the policy, or what stands for one
 	Stage     string
+	set       setStep
 	Took      string // the median of calls that were explained; "" where none is known
 	Title     string
 	Text      string
