@@ -68,6 +68,12 @@ func (h *Console) traffic(v *visit) error {
 	return h.trafficTab(v, http.StatusOK, d, form{}, "")
 }
 
+// toTraffic leads from where a form of the page is sent to, and shown again at, to
+// the page.
+func (h *Console) toTraffic(v *visit) error {
+	return v.redirect(v.links.version(v.param("api"), v.param("version"), "traffic"))
+}
+
 // trafficTab shows the page; f is the form of part that is shown again.
 func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f form, part string) error {
 	s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
@@ -368,7 +374,8 @@ func (h *Console) moveTraffic(v *visit) error {
 	if err != nil {
 		return err
 	}
-	part := v.param("verb")
+	page, part := v.links.version(d.API.Slug, d.Version.Label, "traffic"), v.param("verb")
+	v.comesFrom(page, page)
 	do, done := h.trafficChange(v, d, &f, part)
 	if do == nil {
 		return apim.Errorf(apim.NotFound, "there is nothing to do of that name")
@@ -390,7 +397,7 @@ func (h *Console) moveTraffic(v *visit) error {
 	v.flash(toneOK, done)
 	to := back(f)
 	if to == rootPath {
-		to = v.links.version(d.API.Slug, d.Version.Label, "traffic")
+		to = page
 	}
 	if part == "share" || part == "steps" {
 		v.c.Redirect(http.StatusSeeOther, withChange(to, change)) // of that page a script takes the panel alone
