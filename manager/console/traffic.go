@@ -53,6 +53,7 @@ type trafficPage struct {
 	Lock     string
 	Form     form // of the candidate, the rules and the steps
 	Mirror   form
+	Offer    form // of the draft, to be tried
 	Mirrored sideView
 	Missed   string
 	Ended    bool // nothing is split or mirrored
@@ -82,7 +83,7 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 	}
 	p := trafficPage{
 		versionHead: h.head(v, d, "traffic"), Lock: lockText(s.Lock), Split: v.splitOf(d, s), Ended: s.Split.Empty(),
-		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Mirrored: sideOf("Mirror", s.Mirrored, nil),
+		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Offer: filled("share", "5"), Mirrored: sideOf("Mirror", s.Mirrored, nil),
 	}
 	p.Live = h.liveFromQuery(v, "The change", "in force")
 	p.Split.Page, p.Split.Settings = p.Split.Settings, ""
@@ -100,6 +101,8 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 		p.Mirror = f
 	case "settings":
 		p.Form = f
+	case "offer":
+		p.Offer = f
 	case "":
 	default:
 		p.Split.Form.message = f.message
@@ -385,7 +388,7 @@ func (h *Console) moveTraffic(v *visit) error {
 	}
 	change, err := do()
 	if err != nil {
-		if !f.refuse(err, []string{"revision", "urls", "sticky", "rules", "by", "every", "until", "slack", "calls", "share", "body", "concurrency"}, map[string]string{
+		if !f.refuse(err, []string{"revision", "urls", "sticky", "rules", "by", "every", "until", "slack", "calls", "share", "body", "concurrency", "note"}, map[string]string{
 			"candidate.revision": "revision", "candidate.urls": "urls", "candidate": "urls", "rules.name": "rules", "rules.in": "rules", "rules.value": "rules",
 			"rules.applications": "rules", "steps.by_per_mille": "by", "steps.every_ms": "every", "steps.until_per_mille": "until", "steps.slack_per_mille": "slack",
 			"steps.calls": "calls", "per_mille": "share", "mirror.urls": "urls", "mirror.per_mille": "share", "mirror.max_body_bytes": "body", "mirror.concurrency": "concurrency",

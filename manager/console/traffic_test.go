@@ -91,6 +91,12 @@ func TestDraftIsTriedBeforeItIsLive(t *testing.T) {
 	const at = "/t/acme/apis/orders/v1/traffic"
 	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://next.internal.example").shows(http.StatusOK, "Upstream saved")
 	b.get(at).shows(http.StatusOK, "Try the draft", "Try r2")
+	for _, wrong := range []string{"150", "5,5"} {
+		b.post(at+"/offer", "share", wrong, "note", "new backend").shows(http.StatusUnprocessableEntity, "Try the draft", "Use a number from 0 to 100").
+			has(`value="`+wrong+`"`, `id="offer-share-note"`, `value="new backend"`)
+	}
+	long := strings.Repeat("long ", 201)
+	b.post(at+"/offer", "share", "7", "note", long).shows(http.StatusUnprocessableEntity).has(`value="7"`, `value="`+long+`"`).fieldError("note")
 	b.post(at+"/offer", "share", "5", "note", "new backend").shows(http.StatusOK, "The draft is the candidate now", "r1 → r2", "Make r2 live")
 	b.post(at+"/take").shows(http.StatusOK, "The candidate is live")
 	detail, err := s.catalog.Split(t.Context(), system(), acme, version, "production")
