@@ -31,7 +31,7 @@ type splitView struct {
 	CanTake     bool
 	TakeNote    string // what that needs beyond publishing, "" for nothing
 	Form        form
-	Counts      string // loads the comparison again
+	Counts      string // loads the comparison again; "" after the last time
 	Auto        bool   // the rule for steps is on
 	Page        string // where it is shown, and where one comes back to
 	Settings    string // where a candidate is set; "" on that page itself
@@ -115,9 +115,12 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 	at := v.links.version(d.API.Slug, d.Version.Label, "traffic")
 	out := splitView{
 		At: at, Environment: s.Environment, Share: percentText(s.Split.Share), Rest: percentText(1000 - s.Split.Share),
-		Back: percentText(s.Split.Before), Outcome: sentence(s.Split.Outcome), Nodes: s.Nodes, Counts: at + "/counts",
+		Back: percentText(s.Split.Before), Outcome: sentence(s.Split.Outcome), Nodes: s.Nodes,
 		CanMove: v.mayMove(d), Auto: s.Split.Steps.On, Page: v.links.version(d.API.Slug, d.Version.Label), Settings: at,
 		Publish: v.links.version(d.API.Slug, d.Version.Label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
+	}
+	if left, more := v.polls(splitPolls); more {
+		out.Counts = with(at+"/counts", "polls", strconv.Itoa(left))
 	}
 	out.Offer = out.CanMove && s.Live > 0 && (d.Version.Unpublished || d.Version.Revision == 0)
 	if s.Live > 0 {
@@ -351,12 +354,26 @@ func (h *Console) trafficCounts(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.fragment(splitSides(v.splitOf(d, s)))
+	return v.fragment(splitAgain(v.splitOf(d, s)))
 }
+
+// splitPolls is how often the comparison loads itself again: ten minutes.
+const splitPolls = 200
 
 // follow makes the comparison load itself again.
 func (s splitView) follow() templ.Attributes {
-	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "every 3s", "hx-swap": "outerHTML"}
+	if s.Counts == "" {
+		return nil
+	}
+	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "load delay:3s", "hx-swap": "outerHTML"}
+}
+
+// apart makes a piece take its place in the page, wherever the rest of the answer goes.
+func apart(yes bool) templ.Attributes {
+	if !yes {
+		return nil
+	}
+	return templ.Attributes{"hx-swap-oob": "true"}
 }
 
 // moves makes a form of the panel send itself when something of it has changed,
