@@ -236,6 +236,7 @@ func (h *Console) saveStep(v *visit) error {
 		}
 	}
 	if f.failed() {
+		v.comesFrom(v.policyAt(d, "", step), v.links.version(d.API.Slug, d.Version.Label))
 		return h.routesAgain(v, d, v.status(f), form{}, f)
 	}
 	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")
