@@ -189,6 +189,7 @@ func (h *Console) saveStep(v *visit) error {
 		return err
 	}
 	step := v.param("policy")
+	then := step // what is open once it is saved
 	change := manager.DraftChange{Lock: lockOf(f)}
 	at, ofLimit := limitAt(step, d.Version.Runtime.Limits)
 	switch {
@@ -204,8 +205,8 @@ func (h *Console) saveStep(v *visit) error {
 		limits := slices.Clone(d.Version.Runtime.Limits)
 		limits = slices.Replace(limits, at, min(at+1, len(limits)), typed...)
 		change.Limits = &limits
-		if step = limitKey(at); len(typed) == 0 {
-			step = "" // it is gone
+		if then = limitKey(at); len(typed) == 0 {
+			then = "" // it is gone
 		}
 	case isLimit(step):
 		return goneError()
@@ -219,10 +220,11 @@ func (h *Console) saveStep(v *visit) error {
 		}
 	}
 	if f.failed() {
+		v.comesFrom(v.policyAt(d, "", step), v.links.version(d.API.Slug, d.Version.Label))
 		return h.routesAgain(v, d, v.status(f), form{}, f)
 	}
 	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")
-	return v.redirect(v.policyAt(d, "", step))
+	return v.redirect(v.policyAt(d, "", then))
 }
 
 // stepFields maps the use case's names to the forms' of a step.
