@@ -33,6 +33,7 @@ const (
 const (
 	pingAfter   = 15 * time.Second
 	pingTimeout = 5 * time.Second
+	farWrite    = 10 * time.Second // how long one write of a call's may keep the others waiting
 	farIdle     = 60 * time.Second
 	farWindow   = 1 << 20
 	farWindows  = 2 << 20
@@ -67,7 +68,8 @@ func newFar(p *pool, protocol string) *far {
 		DisableCompression: true, IdleConnTimeout: farIdle, MaxResponseHeaderBytes: http1.MaxAnswerHeadBytes, ExpectContinueTimeout: continueAfter,
 		Protocols: new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, MaxReceiveBufferPerStream: farWindow, MaxReceiveBufferPerConnection: farWindows,
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: farWrite,
+			MaxReceiveBufferPerStream: farWindow, MaxReceiveBufferPerConnection: farWindows,
 		},
 	}
 	if protocol == protocolH2C {
