@@ -227,6 +227,9 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	c.conn.readBy.Store(0)
 	c.conn.writeBy.Store(0)
 	c.res = res
+	// A Read of it would wait for the request's body too when the call is ended, and
+	// of that a caller may send no more for as long as it likes.
+	c.unhook = context.AfterFunc(ctx, func() { res.Body.Close() })
 	h := &c.head
 	h.Status, h.Length, h.Said, h.Close = res.StatusCode, res.ContentLength, res.ContentLength, false
 	if len(res.Trailer) > 0 {
@@ -310,12 +313,15 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by i
 	return req.WithContext(ctx)
 }
 
-// closeFar gives the answer up. Closing its body would wait for the request's,
-// of which a caller may send no more for as long as it likes; a call that is
-// ended does not.
+// closeFar gives the answer up. Closing its body waits for the request's, unless
+// the call is ended. It must not be closed twice: net/http would grant the upstream
+// the room of what was not read each time.
 func (c *call) closeFar() {
+	ours := c.unhook()
 	_ = c.conn.Close() // it ends the call
-	c.res.Body.Close()
+	if ours {
+		c.res.Body.Close()
+	}
 }
 
 // farURL keeps the target as it is written.
