@@ -214,7 +214,8 @@ func TestTimesGoWithTheirPolicies(t *testing.T) {
 	}
 	x.APIUUID = detail.API.ID.UUID()
 	x.Steps = []entry.ExplainedStep{
-		{Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, TookNS: 5_000}, {Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, TookNS: 50_000},
+		{Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, TookNS: 5_000},
+		{Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, TookNS: 50_000},
 		{Step: "upstream", Stage: "destination", Outcome: entry.ExplainPassed, AtNS: 60_000, TookNS: 1_000_000},
 	}
 	s.catalog.Ways = ways{x}
