@@ -121,6 +121,27 @@ func TestEventsArriveAsTheyAreSent(t *testing.T) {
 	})
 }
 
+// TestAnswerMayPause has an upstream send nothing for longer than a client may take
+// over a write: a client that takes all there is is not slow.
+func TestAnswerMayPause(t *testing.T) {
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
+		up := serveH2C(t, func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 3 {
+				if i > 0 {
+					time.Sleep(1200 * time.Millisecond)
+				}
+				fmt.Fprintf(w, "data: %d\n\n", i)
+				w.(http.Flusher).Flush()
+			}
+		})
+		r := onProtocol(t, up, "", lane, func(c *gateway.Config) { c.Times.Write = 300 * time.Millisecond })
+		got := r.call(t, "GET", do+"events", "")
+		if got.body != "data: 0\n\ndata: 1\n\ndata: 2\n\n" {
+			t.Errorf("got %q", got.body)
+		}
+	})
+}
+
 func TestLargeBodiesPass(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)
