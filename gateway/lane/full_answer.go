@@ -32,7 +32,9 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 	if c.ends(ex) {
 		h["Connection"] = []string{"close"}
 	}
+	c.lenient.Store(true)
 	if c.conn.http1 != nil && !ex.Body.Ended() {
+		c.conn.http1.Relent()
 		// What the client still sends is read for a moment, so that it sees the
 		// answer rather than a reset, and no longer: it must not hold us.
 		defer func() {

@@ -25,6 +25,7 @@ type fullCall struct {
 
 	readBy  atomic.Int64 // when a read of the body must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write of the answer's
+	lenient atomic.Bool  // readBy does not count: the answer goes out
 
 	mu   sync.Mutex
 	over bool // w must not be touched any more; guarded by mu
@@ -128,6 +129,7 @@ func (c *fullCall) end() {
 	c.w, c.r, c.conn = nil, nil, nil
 	c.readBy.Store(0)
 	c.writeBy.Store(0)
+	c.lenient.Store(false)
 	f.calls.Put(c)
 }
 
@@ -136,7 +138,7 @@ func (f *full) expire(now int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.live {
-		if by := c.readBy.Load(); by > 0 && now > by {
+		if by := c.readBy.Load(); by > 0 && now > by && !c.lenient.Load() {
 			c.expireRead()
 		}
 		if by := c.writeBy.Load(); by > 0 && now > by {
