@@ -72,6 +72,7 @@ func (c *fullCall) serve() {
 		} else { // one call must not take the others down
 			f.lanes.log.Error("a call panicked", "panic", recover(), "stack", string(debug.Stack()))
 			f.lanes.giveUp(ex, c.interrupt)
+			c.body = new(policy.Body) // somebody may still hold the one that was stopped
 		}
 	}()
 	// net/http writes headers after this function has returned, and its client

@@ -1,0 +1,62 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"portico/gateway/policy"
+)
+
+// serving is a handler that serves as a test wants it to.
+type serving struct {
+	serve func(context.Context, *policy.Exchange) error
+	done  atomic.Int64 // calls that are
+}
+
+func (s *serving) Serve(ctx context.Context, ex *policy.Exchange) error { return s.serve(ctx, ex) }
+func (s *serving) Refuse(ex *policy.Exchange, _ *policy.Denied)         { ex.Answer.Status = http.StatusBadRequest }
+func (s *serving) Done(*policy.Exchange, error)                         { s.done.Add(1) }
+
+// TestBodyOfACallThatPanickedIsNoOthers has a call panic whose body somebody
+// beside it holds, and serves the next one from the same memory.
+func TestBodyOfACallThatPanickedIsNoOthers(t *testing.T) {
+	var kept *policy.Body
+	h := &serving{}
+	f := New(h, Times{}, slog.New(slog.DiscardHandler)).full
+	c := newFullCall(f)
+	f.calls.New = func() any { return c }
+	serve := func(text string) {
+		defer func() { _ = recover() }() // the lane's way to end a connection
+		f.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(text)).WithContext(
+			context.WithValue(t.Context(), connKey{}, &fullConn{})))
+	}
+	h.serve = func(_ context.Context, ex *policy.Exchange) error {
+		ex.Body.Share()
+		kept = ex.Body
+		panic("on purpose")
+	}
+	serve("of the first")
+	h.serve = func(_ context.Context, ex *policy.Exchange) error {
+		var buf [100]byte
+		if n, err := kept.Read(buf[:]); !errors.Is(err, policy.ErrStopped) {
+			t.Errorf("the first call's body got %q %v", buf[:n], err)
+		}
+		if n, err := ex.Body.Read(buf[:]); string(buf[:n]) != "of the second" {
+			t.Errorf("the second call's body got %q %v", buf[:n], err)
+		}
+		ex.Answer.Status = http.StatusOK
+		return nil
+	}
+	serve("of the second")
+	if n := h.done.Load(); n != 2 {
+		t.Errorf("%d calls were done", n)
+	}
+}
