@@ -42,6 +42,8 @@ func newFullCall(f *full) *fullCall {
 	return c
 }
 
+// begin notes a call that is under way from now on. It returns nil when the lane is
+// closed.
 func (f *full) begin(w http.ResponseWriter, r *http.Request, conn *fullConn) *fullCall {
 	c := f.calls.Get().(*fullCall)
 	c.w, c.r, c.conn = w, r, conn
@@ -49,8 +51,11 @@ func (f *full) begin(w http.ResponseWriter, r *http.Request, conn *fullConn) *fu
 	c.over = false
 	c.mu.Unlock()
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
 	f.live[c] = struct{}{}
-	f.mu.Unlock()
 	return c
 }
 
@@ -114,7 +119,9 @@ func (c *fullCall) stop(ex *policy.Exchange) {
 func (c *fullCall) end() {
 	f := c.full
 	f.mu.Lock()
-	delete(f.live, c)
+	if delete(f.live, c); f.closed && len(f.live) == 0 {
+		f.idle.Broadcast()
+	}
 	f.mu.Unlock()
 	if h := c.conn.http2; h != nil {
 		if c.r.Context().Err() != nil { // a call that was reset earns nothing

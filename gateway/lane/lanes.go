@@ -199,6 +199,7 @@ func (l *Lanes) Close() error {
 	}
 	l.mu.Unlock()
 	l.running.Wait()
+	l.full.rest()
 	return err
 }
 
