@@ -10,14 +10,41 @@ import (
 	"portico/manager/store"
 )
 
+// LiveUpstreams is what is live of a version in an environment, and how its
+// nodes find it.
+type LiveUpstreams struct {
+	Live  []apim.Upstream // as the revision has them; none where none is live
+	Nodes []apim.NodeUpstreams
+}
+
 // Upstreams returns how the nodes of an environment, the first when it is "",
 // find a version's upstreams. Nodes where nothing is amiss say nothing of them.
-func (c *Catalog) Upstreams(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeUpstreams, error) {
+// Addresses are as the revision has them: references to values stay references.
+func (c *Catalog) Upstreams(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) (LiveUpstreams, error) {
 	at, version, err := c.whereLive(ctx, actor, tenant, version, environment, apim.Read)
-	if err != nil || c.Health == nil {
-		return nil, err
+	if err != nil {
+		return LiveUpstreams{}, err
 	}
-	return c.Health.Upstreams(ctx, at, version.UUID())
+	live, known, err := c.liveAddresses(ctx, tenant, version, at)
+	out := LiveUpstreams{Live: live}
+	if err != nil || c.Health == nil {
+		return out, err
+	}
+	nodes, err := c.Health.Upstreams(ctx, at, version.UUID())
+	for _, n := range nodes {
+		upstreams := slices.Clone(n.Upstreams)
+		for i, u := range upstreams {
+			upstreams[i].Worst = nil
+			for _, t := range u.Worst {
+				for _, t.URL = range known.written(u.Name, t.URL) {
+					upstreams[i].Worst = append(upstreams[i].Worst, t)
+				}
+			}
+		}
+		n.Upstreams = upstreams
+		out.Nodes = append(out.Nodes, n)
+	}
+	return out, err
 }
 
 // How long nodes are waited for. A page does without those that do not answer
@@ -28,7 +55,8 @@ const (
 )
 
 // Targets asks the nodes of an environment, the first when it is "", how long
-// the targets of a version take, and what was last found of them.
+// the targets of a version take, and what was last found of them. Addresses are as
+// in Upstreams.
 func (c *Catalog) Targets(ctx context.Context, actor apim.Actor, tenant, version apim.ID, environment string) ([]apim.NodeTargets, error) {
 	return c.targets(ctx, actor, tenant, version, environment, apim.Read, targetsFor, entry.Look{})
 }
@@ -51,10 +79,95 @@ func (c *Catalog) targets(ctx context.Context, actor apim.Actor, tenant, version
 	if err != nil || c.Health == nil {
 		return nil, err
 	}
-	look.Version = version.UUID()
+	_, known, err := c.liveAddresses(ctx, tenant, version, at)
+	if err != nil {
+		return nil, err
+	}
+	look.Version, look.Target = version.UUID(), known.resolved(look.Target)
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return c.Health.Targets(waiting, at, look)
+	nodes, err := c.Health.Targets(waiting, at, look)
+	out := make([]apim.NodeTargets, 0, len(nodes))
+	for _, n := range nodes {
+		upstreams := slices.Clone(n.Upstreams)
+		for i, u := range upstreams {
+			upstreams[i].Targets = nil
+			for _, t := range u.Targets {
+				for _, t.URL = range known.written(u.Name, t.URL) {
+					upstreams[i].Targets = append(upstreams[i].Targets, t)
+				}
+			}
+		}
+		n.Upstreams = upstreams
+		out = append(out, n)
+	}
+	return out, err
+}
+
+// calledAddress is one of an upstream: as its revision has it, and as nodes know it,
+// with values in the place of references.
+type calledAddress struct{ upstream, written, resolved string }
+
+// calledAddresses are those of what is live of a version in an environment, its split
+// included.
+type calledAddresses []calledAddress
+
+// written is how the revision has an address that nodes know. Several of an
+// upstream may come to the same; what was live until just now is as nodes have it.
+func (a calledAddresses) written(upstream, url string) []string {
+	var out []string
+	for _, one := range a {
+		if one.upstream == upstream && one.resolved == url && !slices.Contains(out, one.written) {
+			out = append(out, one.written)
+		}
+	}
+	if out == nil {
+		out = []string{url}
+	}
+	return out
+}
+
+// resolved is how nodes know an address; what is none of the revision, they have
+// found.
+func (a calledAddresses) resolved(url string) string {
+	for _, one := range a {
+		if one.written == url {
+			return one.resolved
+		}
+	}
+	return url
+}
+
+// liveAddresses are the upstreams that are live of a version in an environment,
+// and all addresses that its nodes call.
+func (c *Catalog) liveAddresses(ctx context.Context, tenant, version apim.ID, environment string) (live []apim.Upstream, all calledAddresses, err error) {
+	err = c.Store.Read(ctx, func(tx *store.Tx) error {
+		number, err := liveRevision(ctx, tx.Tenant(tenant), version, environment)
+		if err != nil || number == 0 {
+			return err
+		}
+		rev, err := tx.Tenant(tenant).Revision(ctx, version, number)
+		if err != nil {
+			return err
+		}
+		u := &unit{Tx: tx, core: &c.Core}
+		branched, _, err := u.branched(ctx, apim.Version{ID: version, Tenant: tenant}, rev.Runtime, environment)
+		if err != nil {
+			return err
+		}
+		resolved, _, err := u.resolved(ctx, tenant, environment, branched)
+		if err != nil {
+			return err
+		}
+		for i, up := range branched.Upstreams {
+			for j, url := range up.URLs {
+				all = append(all, calledAddress{up.Name, url, resolved.Upstreams[i].URLs[j]})
+			}
+		}
+		live = rev.Runtime.Upstreams
+		return nil
+	})
+	return live, all, err
 }
 
 // whereLive checks that the actor may do what is needed to a version, and

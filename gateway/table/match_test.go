@@ -337,8 +337,27 @@ func TestMatchAgreesWithTryingEveryRoute(t *testing.T) {
 	})
 }
 
+// TestTemplatesOfOtherLengthsDoNotChangeTheOrder was found by the test above: the
+// second, which no such path matches, stood between the others both ways round.
+func TestTemplatesOfOtherLengthsDoNotChangeTheOrder(t *testing.T) {
+	paths := []string{"/a{x}b{y}/{z}", "/{x}a", "/{x}{y}/{z}a"}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		var routes []entry.Route
+		for _, i := range order {
+			r := get(paths[i])
+			r.Operation = fmt.Sprint(i)
+			routes = append(routes, r)
+		}
+		tab := table.New()
+		tab.Put(compile(api(1, "/m", routes...)))
+		if ex, code := ask(t, tab, "GET", "x", "/m/abba/abba"); ex.Scope == nil || ex.Scope.Operation != "2" {
+			t.Errorf("routes as %v: got %v %s, want %s", order, ex.Scope, code, paths[2])
+		}
+	}
+}
+
 // TestPredicatesDecideBetweenTemplatesThatNothingElseTellsApart was found by
-// the test above.
+// another run of it.
 func TestPredicatesDecideBetweenTemplatesThatNothingElseTellsApart(t *testing.T) {
 	special := get("/{x}a")
 	special.Operation, special.Predicates = "special", []entry.Predicate{{In: "header", Name: "X-P", Value: "2"}}

@@ -33,6 +33,7 @@ const (
 const (
 	pingAfter   = 15 * time.Second
 	pingTimeout = 5 * time.Second
+	farWrite    = 10 * time.Second // how long one write of a call's may keep the others waiting
 	farIdle     = 60 * time.Second
 	farWindow   = 1 << 20
 	farWindows  = 2 << 20
@@ -67,7 +68,8 @@ func newFar(p *pool, protocol string) *far {
 		DisableCompression: true, IdleConnTimeout: farIdle, MaxResponseHeaderBytes: http1.MaxAnswerHeadBytes, ExpectContinueTimeout: continueAfter,
 		Protocols: new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, MaxReceiveBufferPerStream: farWindow, MaxReceiveBufferPerConnection: farWindows,
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: farWrite,
+			MaxReceiveBufferPerStream: farWindow, MaxReceiveBufferPerConnection: farWindows,
 		},
 	}
 	if protocol == protocolH2C {
@@ -88,9 +90,11 @@ func newFar(p *pool, protocol string) *far {
 }
 
 // errSpeaksHTTP2 and errSpeaksHTTP1 are what dialling finds out instead.
+// errSentAway ends it where it leads to nothing.
 var (
 	errSpeaksHTTP2 = errors.New("the endpoint speaks HTTP/2")
 	errSpeaksHTTP1 = errors.New("the endpoint does not speak HTTP/2")
+	errSentAway    = errors.New("the endpoint takes the call by none of the connections that were opened for it")
 )
 
 // negotiated looks at what a connection that was dialled for HTTP/1.1 is for. The
@@ -130,6 +134,10 @@ func (f *far) sweep(now int64) {
 
 // dial opens a connection by HTTP/2.
 func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	need := ctx.Value(connectKey{}).(*connecting)
+	if need.dials.Add(1) > maxStale+1 {
+		return nil, errSentAway
+	}
 	f.mu.Lock()
 	spare := f.spare
 	f.spare = nil
@@ -137,11 +145,7 @@ func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if spare != nil {
 		return spare, nil
 	}
-	timeout := f.home.set.defaults.Load().Connect
-	if by, ok := ctx.Value(connectKey{}).(time.Duration); ok {
-		timeout = by
-	}
-	c, err := f.home.connect(ctx, timeout)
+	c, err := f.home.connect(ctx, need.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -155,9 +159,15 @@ func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return c, nil
 }
 
-// connectKey is where a context says how long connecting may take: net/http
-// connects beside the call that needs it.
+// connectKey is where a context says how a call may connect: net/http does so
+// beside it, and would do so again, without an end, for one that the upstream
+// sends away or has no room for.
 type connectKey struct{}
+
+type connecting struct {
+	timeout time.Duration
+	dials   atomic.Int32 // so far
+}
 
 // shut gives up the connections that no call uses.
 func (f *far) shut() {
@@ -193,7 +203,7 @@ func (s stream) Close() error {
 // tryFar makes one attempt by HTTP/2, until the answer's head is there.
 func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	f := home.far
-	ctx, cancel := context.WithCancel(context.WithValue(ctx, connectKey{}, c.connectTime()))
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, connectKey{}, &connecting{timeout: c.connectTime()}))
 	c.conn = newConn(stream{cancel: cancel}, home.pool)
 	c.upstream.set.open(c.conn)
 	c.state = c.conn.begin()
@@ -225,6 +235,9 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	c.conn.readBy.Store(0)
 	c.conn.writeBy.Store(0)
 	c.res = res
+	// A Read of it would wait for the request's body too when the call is ended, and
+	// of that a caller may send no more for as long as it likes.
+	c.unhook = context.AfterFunc(ctx, func() { res.Body.Close() })
 	h := &c.head
 	h.Status, h.Length, h.Said, h.Close = res.StatusCode, res.ContentLength, res.ContentLength, false
 	if len(res.Trailer) > 0 {
@@ -249,16 +262,20 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 // it must be under way.
 func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by int64) *http.Request {
 	conn, state, now := c.conn, c.state, &c.upstream.set.now
-	times, whole := c.times, c.whole
+	times, whole, twice := c.times, c.whole, c.repeatable()
 	hints := &farHints{pass: c.ex.Interim, gone: func() { conn.abort(state, abandoned) }}
 	c.hints = hints
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) {
 			hints.reused.Store(got.Reused)
-			if whole {
-				conn.readBy.Store(times.headBy(now.Load()))
+			switch sent := hints.sent.Load(); {
+			case sent > maxStale, sent > 0 && !twice: // why it was sent away net/http does not tell
+				_ = conn.Close() // it ends the call, before this connection has carried any of it
+			case whole:
+				conn.readBy.CompareAndSwap(by, times.headBy(now.Load()))
 			}
 		},
+		WroteHeaders:   func() { hints.sent.Add(1) },
 		Got1xxResponse: hints.got,
 	})
 	line, rest, _ := strings.Cut(head, "\r\n")
@@ -308,12 +325,15 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by i
 	return req.WithContext(ctx)
 }
 
-// closeFar gives the answer up. Closing its body would wait for the request's,
-// of which a caller may send no more for as long as it likes; a call that is
-// ended does not.
+// closeFar gives the answer up. Closing its body waits for the request's, unless
+// the call is ended. It must not be closed twice: net/http would grant the upstream
+// the room of what was not read each time.
 func (c *call) closeFar() {
+	ours := c.unhook()
 	_ = c.conn.Close() // it ends the call
-	c.res.Body.Close()
+	if ours {
+		c.res.Body.Close()
+	}
 }
 
 // farURL keeps the target as it is written.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -13,6 +14,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"portico/gateway/policy"
 	"portico/internal/entry"
@@ -139,5 +143,83 @@ func TestUploadGoesToAnotherConnectionWhereNothingWasRead(t *testing.T) {
 	}
 	if again, err := up.again(); again != nil || !errors.Is(err, errBegun) {
 		t.Errorf("got %v, %v once a part is gone", again, err)
+	}
+}
+
+// TestUploadThatIsNotReadHoldsOtherCallsUpForATimeOnly has an upstream grant it all
+// the room there is, read no more, and go on with another call's answer: to read
+// that is to write by the same connection. The time is a twentieth of what it is.
+func TestUploadThatIsNotReadHoldsOtherCallsUpForATimeOnly(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.(*net.TCPConn).SetReadBuffer(64 << 10)
+		if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		f := http2.NewFramer(c, c)
+		err = errors.Join(f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1}), f.WriteWindowUpdate(0, 1<<30))
+		for begun := 0; begun < 2 && err == nil; {
+			var frame http2.Frame
+			if frame, err = f.ReadFrame(); err != nil {
+				return
+			}
+			switch frame := frame.(type) {
+			case *http2.SettingsFrame:
+				if !frame.IsAck() {
+					err = f.WriteSettingsAck()
+				}
+			case *http2.HeadersFrame:
+				if begun++; begun == 1 {
+					var head bytes.Buffer
+					_ = hpack.NewEncoder(&head).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+					err = f.WriteHeaders(http2.HeadersFrameParam{StreamID: frame.StreamID, BlockFragment: head.Bytes(), EndHeaders: true})
+				}
+			}
+		}
+		for err == nil && t.Context().Err() == nil {
+			err = f.WriteData(1, false, make([]byte, 8<<10))
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	set := NewSet(new(net.Dialer).DialContext, Timeouts{Connect: 5 * time.Second, Header: time.Second, Idle: time.Second})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go set.Run(ctx)
+	defer set.Close()
+	u := set.Upstreams(entry.API{Version: "1", Upstreams: []entry.Upstream{{Name: "main", Protocol: "h2c", Targets: []entry.Target{{URL: "http://" + l.Addr().String()}}}}})["main"]
+	u.all()[0].far.transport.HTTP2.WriteByteTimeout /= 20
+	read := &policy.Exchange{Method: "GET", UpstreamPath: "/x", Authority: "x"}
+	if err := u.Call(ctx, read); err != nil {
+		t.Fatal(err)
+	}
+	defer read.Answer.Body.Close()
+	go func() {
+		const bytes = 64 << 20
+		sent := &policy.Exchange{Method: "POST", UpstreamPath: "/x", Authority: "x", Body: policy.NewBody(strings.NewReader(strings.Repeat("x", bytes))), BodyLength: bytes}
+		if u.Call(ctx, sent) == nil {
+			sent.Answer.Body.Close()
+		}
+	}()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, read.Answer.Body)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the answer was whole, but it has no end")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the answer is still waited for")
 	}
 }

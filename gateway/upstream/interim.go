@@ -46,8 +46,9 @@ func passInterim(pass func(int, []policy.Field) error, status int, head *policy.
 // passed on beside the connection, which carries other calls too: a caller who is
 // slow to read must not hold up theirs.
 type farHints struct {
-	reused atomic.Bool // its connection was open already
-	gone   func()      // is told once the caller takes no more
+	reused atomic.Bool  // its connection was open already
+	sent   atomic.Int32 // how often its head has gone out
+	gone   func()       // is told once the caller takes no more
 
 	passing sync.WaitGroup
 	mu      sync.Mutex

@@ -29,16 +29,19 @@ type Carrier interface {
 
 // Times of the shipper.
 const (
-	tickEvery = 100 * time.Millisecond
-	sendEvery = time.Second     // what is less than a whole piece
-	againMost = time.Minute     // what is not acknowledged is sent again, after a time that doubles from sendEvery
-	hearAgain = time.Second     // after acknowledgements could not be heard
-	moveAfter = 5 * time.Second // a slot that is in the way
+	tickEvery   = 100 * time.Millisecond
+	sendEvery   = time.Second      // what is less than a whole piece
+	againFrom   = 5 * time.Second  // what is not acknowledged is sent again after this, for a ledger that is busy
+	againMost   = time.Minute      // and then after a time that doubles up to this
+	refusedMost = 10 * time.Second // but up to this where the bus did not take it
+	hearAgain   = time.Second      // after acknowledgements could not be heard
+	moveAfter   = 5 * time.Second  // a slot that is in the way
 )
 
 const (
-	pieceCalls = 4000 // of one piece at most
+	pieceCalls = 3270 // of one piece at most: records as long as can be then fit in a message, of 1 MiB
 	window     = 16   // pieces on their way at once
+	heldShare  = 8    // of its room a spool may have one part in so many cut and unheard of: the rest can be added up
 )
 
 // Run makes room for calls and ships them, until ctx ends. Then it sends what is
@@ -149,11 +152,16 @@ func (k *shipper) hear(ctx context.Context) {
 // pass looks at every segment once, and reports whether one has something that
 // is not acknowledged. mu is held.
 func (k *shipper) pass(ctx context.Context) (rest bool) {
-	now := k.options.Now()
+	now, held := k.options.Now(), 0
 	since, connected := k.carrier.Connected()
 	again := connected && !since.Equal(k.since) // what was on its way may be lost
 	k.since = since
 	k.looking = append(k.looking[:0], k.all...)
+	for _, seg := range k.looking {
+		if seg.to() > seg.from() {
+			held++
+		}
+	}
 	for _, seg := range k.looking {
 		if seg.finished { // another's place was needed meanwhile
 			continue
@@ -173,7 +181,8 @@ func (k *shipper) pass(ctx context.Context) (rest bool) {
 				k.drop(seg)
 			}
 			continue
-		case connected && seg.ended > seg.from() && k.due(seg, now):
+		case connected && held < max(2, k.limit/heldShare) && seg.ended > seg.from() && k.due(seg, now):
+			held++
 			k.cut(seg)
 			k.send(ctx, seg, now)
 		}
@@ -218,7 +227,7 @@ func (k *shipper) cut(seg *segment) {
 
 // send sends what is on its way; its callers are numbered.
 func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
-	seg.sentAt, seg.patience = now, min(max(2*seg.patience, sendEvery), againMost)
+	seg.sentAt, seg.patience = now, min(max(2*seg.patience, againFrom), againMost)
 	var piece []byte
 	if last := len(k.pieces) - 1; last >= 0 {
 		piece, k.pieces = k.pieces[last], k.pieces[:last]
@@ -344,11 +353,12 @@ func (w who) key() []byte {
 	return w.record.caller()
 }
 
-// outcome takes what came of sending. What could not be sent is sent again soon.
+// outcome takes what came of sending. What could not be sent is sent again soon,
+// but not at once: a bus that is full is helped by nobody who insists.
 func (k *shipper) outcome(one sending) {
 	if one.err != nil {
 		k.options.Log.Debug("usage not sent", "segment", one.segment.name, "error", one.err)
-		one.segment.patience = sendEvery
+		one.segment.patience = min(one.segment.patience, refusedMost)
 	}
 	k.pieces = append(k.pieces, one.piece)
 	k.onWay--

@@ -542,7 +542,7 @@ func (*deaf) Connected() (time.Time, bool) { return time.Time{}, true }
 // The node's own processor time counts per call: what is shipped is encoded
 // where it lies.
 func TestShippingAllocatesByThePieceAndNotByTheCall(t *testing.T) {
-	const calls = 4000 // one piece
+	const calls = 3270 // one piece
 	s, d := open(t, usage.Options{Dir: t.TempDir()}), new(deaf)
 	for n := range calls {
 		s.Complete(s.Take(0, begin(n)), ended(200))

@@ -75,9 +75,6 @@ type UsageAck struct {
 	To      uint32 `json:"to"`
 }
 
-// MaxUsageBytes bounds an encoded Usage.
-const MaxUsageBytes = 900 << 10
-
 // usageForm is the first byte of the encoding.
 const usageForm = 1
 
@@ -199,7 +196,7 @@ func DecodeUsage(raw []byte) (Usage, error) {
 		c.At = last + d.signed()
 		last = c.At
 		for _, n := range []*uint64{&c.Count, &c.BytesIn, &c.BytesOut, &c.TookUS, &c.UpstreamUS} {
-			*n = d.number(math.MaxInt64)
+			*n = d.number(maxUsageNumber)
 		}
 		if c.Count != 1 {
 			for j := range c.Took {
@@ -222,6 +219,9 @@ func DecodeUsage(raw []byte) (Usage, error) {
 
 // maxUsageText bounds the texts.
 const maxUsageText = 128
+
+// maxUsageNumber bounds what is added up: no sum of a piece's leaves 63 bits.
+const maxUsageNumber = 1 << 48
 
 // usageReader reads until something is wrong; then everything is empty.
 type usageReader struct {

@@ -48,6 +48,8 @@ type nodes struct {
 	twice    int
 	together int // pieces at once at most
 	swept    time.Time
+	refusal  error // of refusedSpool
+	most     int   // pieces that it has time for; 0: any number
 	failure  error
 }
 
@@ -86,7 +88,10 @@ func (n *nodes) CountUsage(_ context.Context, pieces []apim.UsagePiece, _ time.T
 	}
 	n.together = max(n.together, len(pieces))
 	if slices.ContainsFunc(pieces, func(p apim.UsagePiece) bool { return p.Spool == refusedSpool }) {
-		return nil, apim.Errorf(apim.Invalid, "no spool sent this")
+		return nil, n.refusal
+	}
+	if n.most > 0 && len(pieces) > n.most {
+		return nil, apim.Errorf(apim.Unavailable, "it took too long")
 	}
 	fresh := make([]bool, len(pieces))
 	for i, p := range pieces {

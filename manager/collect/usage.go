@@ -26,7 +26,7 @@ const clockAhead = 10 * time.Minute
 // Pieces are counted in one transaction as far as they came together: calls of
 // one minute and caller are then one line, however many pieces they came in.
 const (
-	countLines = 20_000      // of one transaction, but for the last piece's
+	countLines = 20_000      // of one transaction, but for the last piece's, as long as they do not fail
 	restShare  = 4           // times what a transaction took is waited before the next one,
 	restMost   = time.Second // but no longer than this
 )
@@ -34,17 +34,17 @@ const (
 // count listens to the environment's nodes' usage until ctx ends, and counts it.
 // A node gives up what it keeps once it has heard of it: after the commit.
 func (c *Collector) count(ctx context.Context, environment string) {
-	env := c.Bus.Environment(environment)
+	k := &counter{Collector: c, environment: environment, bus: c.Bus.Environment(environment), atOnce: countLines}
 	for ctx.Err() == nil {
-		err := env.Usages(ctx, func(ctx context.Context, pieces []bus.Piece) []error {
+		err := k.bus.Usages(ctx, func(ctx context.Context, pieces []bus.Piece) []error {
 			began := time.Now()
-			errs := c.countAll(ctx, env, environment, pieces)
+			errs := k.countAll(ctx, pieces)
 			wait(ctx, min(restShare*time.Since(began), restMost))
 			return errs
 		})
 		if err != nil && ctx.Err() == nil {
 			c.Log.DebugContext(ctx, "usage is not heard", "environment", environment, "error", err)
-			wait(ctx, time.Second)
+			wait(ctx, environmentsEvery+time.Second) // an environment that was deleted is not counted any more by then
 		}
 	}
 }
@@ -56,14 +56,22 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
+// counter counts one environment's usage.
+type counter struct {
+	*Collector
+	environment string
+	bus         *bus.Environment
+	atOnce      int // lines of one transaction: fewer after one that came to nothing
+}
+
 // countAll counts pieces and returns what came of each.
-func (c *Collector) countAll(ctx context.Context, env *bus.Environment, environment string, pieces []bus.Piece) []error {
+func (k *counter) countAll(ctx context.Context, pieces []bus.Piece) []error {
 	errs := make([]error, len(pieces))
 	var of []int // which pieces parts are
 	var parts []apim.UsagePiece
 	lines := 0
 	commit := func() {
-		for i, err := range c.commit(ctx, env, parts) {
+		for i, err := range k.commit(ctx, parts, lines) {
 			errs[of[i]] = err
 		}
 		of, parts, lines = of[:0], parts[:0], 0
@@ -74,35 +82,37 @@ func (c *Collector) countAll(ctx context.Context, env *bus.Environment, environm
 			errs[i] = fmt.Errorf("%w: %w", bus.ErrUnreadable, err)
 			continue
 		}
-		p := c.addUp(environment, piece.Node, u)
+		p := k.addUp(k.environment, piece.Node, u)
 		of, parts, lines = append(of, i), append(parts, p), lines+len(p.Lines)
-		if lines >= countLines {
+		if lines >= k.atOnce {
 			commit()
 		}
 	}
-	commit()
+	if len(parts) > 0 {
+		commit()
+	}
 	return errs
 }
 
-// commit counts pieces in one transaction and tells their nodes. Where one is
-// refused, each is counted by itself.
-func (c *Collector) commit(ctx context.Context, env *bus.Environment, parts []apim.UsagePiece) []error {
-	if len(parts) == 0 {
-		return nil
+// commit counts pieces in one transaction and tells their nodes. What is refused
+// is counted in halves: it may be one of them.
+func (k *counter) commit(ctx context.Context, parts []apim.UsagePiece, lines int) []error {
+	fresh, err := k.Store.CountUsage(ctx, parts, k.Now())
+	switch kind := apim.KindOf(err); {
+	case err == nil:
+		k.atOnce = min(k.atOnce+k.atOnce/4+1, countLines)
+	case kind == apim.Unavailable: // away, or too slow for so much
+		k.atOnce = max(lines/2, 1)
+	case len(parts) > 1 && ctx.Err() == nil:
+		half := len(parts) / 2
+		return append(k.commit(ctx, parts[:half], lines/2), k.commit(ctx, parts[half:], lines/2)...)
+	case len(parts) == 1 && kind == apim.Invalid:
+		return []error{fmt.Errorf("%w: %w", bus.ErrUnreadable, err)}
 	}
 	errs := make([]error, len(parts))
-	fresh, err := c.Store.CountUsage(ctx, parts, c.Now())
-	switch {
-	case apim.KindOf(err) == apim.Invalid && len(parts) > 1:
-		for i := range parts {
-			errs[i] = c.commit(ctx, env, parts[i:i+1])[0]
-		}
-		return errs
-	case apim.KindOf(err) == apim.Invalid:
-		return []error{fmt.Errorf("%w: %w", bus.ErrUnreadable, err)}
-	case err != nil:
+	if err != nil {
 		if ctx.Err() == nil {
-			c.Log.DebugContext(ctx, "usage not counted, it will be", "environment", parts[0].Environment, "pieces", len(parts), "error", err)
+			k.Log.DebugContext(ctx, "usage not counted, it will be", "environment", k.environment, "pieces", len(parts), "error", err)
 		}
 		for i := range errs {
 			errs[i] = err
@@ -111,9 +121,9 @@ func (c *Collector) commit(ctx context.Context, env *bus.Environment, parts []ap
 	}
 	for i, p := range parts {
 		if lost := lostIn(p); fresh[i] && lost > 0 {
-			c.Log.WarnContext(ctx, "a node gave calls up for want of room", "environment", p.Environment, "node", p.Node, "calls", lost)
+			k.Log.WarnContext(ctx, "a node gave calls up for want of room", "environment", k.environment, "node", p.Node, "calls", lost)
 		}
-		errs[i] = env.AckUsage(p.Node, entry.UsageAck{Spool: p.Spool, Segment: uint64(p.Segment), To: uint32(p.To)})
+		errs[i] = k.bus.AckUsage(p.Node, entry.UsageAck{Spool: p.Spool, Segment: uint64(p.Segment), To: uint32(p.To)})
 	}
 	return errs
 }

@@ -118,10 +118,17 @@ func TestUsageWaitsForTheStore(t *testing.T) {
 }
 
 // TestUsageThatComesTogetherIsCountedTogether: pieces that came while others
-// were counted are one transaction, and one that is refused takes none of the
-// others with it.
+// were counted are one transaction, and one that is refused, or that the database
+// cannot add, takes none of the others with it.
 func TestUsageThatComesTogetherIsCountedTogether(t *testing.T) {
+	for name, err := range map[string]error{"refused": apim.Errorf(apim.Invalid, "no spool sent this"), "impossible": errors.New("out of range")} {
+		t.Run(name, func(t *testing.T) { testUsageThatComesTogetherIsCountedTogether(t, err) })
+	}
+}
+
+func testUsageThatComesTogetherIsCountedTogether(t *testing.T, refusal error) {
 	s := newStand(t, 1)
+	s.store.with(func() { s.store.refusal = refusal })
 	acks := s.acks()
 	n, together := 0, 0
 	for together < 3 && n < 70 { // what is sent is there a moment later
@@ -146,6 +153,26 @@ func TestUsageThatComesTogetherIsCountedTogether(t *testing.T) {
 	s.store.with(func() {
 		if len(s.store.pieces) != n || s.store.twice > 0 || together < 3 {
 			t.Errorf("got %d pieces, %d of them twice, %d at once at most; want %d, and some together", len(s.store.pieces), s.store.twice, together, n)
+		}
+	})
+}
+
+// TestUsageIsCountedInSmallerPartsWhereMuchIsTooMuch: a database may have no time
+// for as much at once as came.
+func TestUsageIsCountedInSmallerPartsWhereMuchIsTooMuch(t *testing.T) {
+	s := newStand(t, 1)
+	acks := s.acks()
+	s.store.with(func() { s.store.most = 1 })
+	s.store.mu.Lock() // counting takes long
+	for n := range 6 {
+		s.send(s.usage(uint32(3 * n)))
+	}
+	time.Sleep(20 * time.Millisecond)
+	s.store.mu.Unlock()
+	waitFor(t, "all acknowledgements", func() bool { return len(acks()) == 6 })
+	s.store.with(func() {
+		if len(s.store.pieces) != 6 || s.store.twice > 0 {
+			t.Errorf("got %d pieces, %d of them twice", len(s.store.pieces), s.store.twice)
 		}
 	})
 }

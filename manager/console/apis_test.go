@@ -177,6 +177,42 @@ func TestDraftChangesAreNotLive(t *testing.T) {
 	b.post(page+"/upstream", "lock", stale, "urls", "https://two.example").shows(http.StatusConflict, "changed meanwhile").has("https://two.example")
 }
 
+// What a form of the version's page answers with is that page, as it was left.
+func TestVersionPageIsShownAgainAsItWas(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	if _, err := s.fleet.EnsureEnvironment(t.Context(), "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
+		t.Fatal(err)
+	}
+	const page = "/t/acme/apis/orders/v1"
+	const from = page + "?q=post"
+	left := b.get(from).shows(http.StatusOK, "Create an order").hides("Read an order")
+	again := func(a answer, back string) {
+		t.Helper()
+		a.shows(a.status, "Create an order", "Traffic split").hides("Read an order")
+		a.has(`name="back" value="`+back+`"`, `name="back" value="`+page+`"`) // of the theme, and of the environment
+	}
+	again(b.post(page+"/targets/check", "back", from), from)
+	b.post(page+"/targets/check", "back", "/t/acme/apis?q=post").shows(http.StatusOK, "Read an order") // another page's
+
+	b.post(page+"/upstream", "urls", "https://one.example").shows(http.StatusOK, "Upstream saved")
+	a := b.post(page+"/routes", "lock", left.hidden("lock"), "back", from, "operation", "createOrder", "public", "createOrder").shows(http.StatusConflict, "changed meanwhile")
+	again(a, from)
+	a.has(`name="public" value="createOrder" checked`) // what was chosen is there still
+	if strings.Contains(a.body, `name="on" value="createOrder" checked`) {
+		t.Error("the route is on again")
+	}
+	b.post(page+"/policies/limit", "requests", "many", "period", "minute", "by", "caller").shows(http.StatusUnprocessableEntity, "Traffic split").
+		has(`name="back" value="` + page + `?policy=limit"`)
+	for path, want := range map[string]string{"/targets/check": page, "/routes": page, "/policies/limit": page + "?policy=limit", "/traffic/share": page + "/traffic"} {
+		if a := b.get(page + path).shows(http.StatusOK); a.path != want {
+			t.Errorf("%s leads to %s, want %s", path, a.path, want)
+		}
+	}
+	b.post(page+"/traffic/settings", "urls", "ftp://x").shows(http.StatusUnprocessableEntity).has(`name="back" value="` + page + `/traffic"`)
+}
+
 func TestRoutesAreFiltered(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()

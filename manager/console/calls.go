@@ -121,7 +121,7 @@ func (v *visit) callsOf(all []manager.Explained, f callFilter, call string) call
 		if !f.takes(x) {
 			continue
 		}
-		row := wayRowOf(v, x)
+		row := wayRowOf(x)
 		row.Href, row.Current = with(f.address(""), "call", x.ID), x.ID == call
 		out.Rows = append(out.Rows, row)
 	}
@@ -196,13 +196,13 @@ func callsFollow(c callsView) templ.Attributes {
 	return templ.Attributes{"hx-get": c.Poll, "hx-trigger": "load delay:1s", "hx-select": "#calls", "hx-swap": "outerHTML"}
 }
 
-func wayRowOf(v *visit, x manager.Explained) wayRow {
+func wayRowOf(x manager.Explained) wayRow {
 	row := wayRow{
-		ID: x.ID, Time: time.UnixMilli(x.At).In(v.now.Location()).Format("15:04:05.000"), Status: x.Status, Method: x.Method, Path: clip(x.Path, 80),
-		Application: x.Application, Own: nanos(x.TookNS - x.UpstreamNS), Upstream: "—",
+		ID: x.ID, Time: time.UnixMilli(x.At).UTC().Format("15:04:05.000"), Status: x.Status, Method: x.Method, Path: clip(x.Path, 80),
+		Application: x.Application, Own: nanos(ownShare(x)), Upstream: "—",
 	}
-	if x.UpstreamNS > 0 {
-		row.Upstream = nanos(x.UpstreamNS)
+	if _, took, called := calledOf(x); called {
+		row.Upstream = nanos(took)
 	}
 	if x.Hidden {
 		row.Own = "—"

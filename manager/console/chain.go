@@ -17,7 +17,7 @@ func (h *Console) steps(v *visit, d manager.VersionDetail, operation string) ([]
 	chain, err := h.Catalog.Chain(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug, operation)
 	out := make([]stepView, 0, len(chain))
 	for _, one := range chain {
-		s := stepView{Title: stepName(one.Policy.Kind), Kind: one.Policy.Kind, Stage: one.Stage, Note: one.Stage, Off: one.Policy.Off, Inherited: one.Inherited, Replaced: one.Replaced}
+		s := stepView{Title: stepName(one.Policy.Kind), Kind: one.Policy.Kind, Stage: one.Stage, set: setOf(one), Note: one.Stage, Off: one.Policy.Off, Inherited: one.Inherited, Replaced: one.Replaced}
 		if place := placeFrom(one.From); one.Index >= 0 {
 			s.Key, s.Title = policyRef{place, one.Index}.String(), policyTitle(one.Policy)
 			if about, known := describe.Of(entry.PolicyKind(one.Policy.Kind)); known {
@@ -236,6 +236,7 @@ func (h *Console) saveStep(v *visit) error {
 		}
 	}
 	if f.failed() {
+		v.comesFrom(v.policyAt(d, "", step), v.links.version(d.API.Slug, d.Version.Label))
 		return h.routesAgain(v, d, v.status(f), form{}, f)
 	}
 	v.flash(toneOK, "Saved in the draft. Nothing is live until you publish.")

@@ -2,9 +2,11 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -19,6 +21,7 @@ type explainPage struct {
 	Form        form
 	Action      string
 	Versions    []choice
+	Elsewhere   []link // the environments in which the version that is asked for is live, when it is not here
 	None        string // where to go when nothing can be called; "" when something can
 	MayTry      bool
 	Folded      bool // the form stands back behind the calls
@@ -54,10 +57,6 @@ func (h *Console) explain(v *visit) error {
 }
 
 func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tried *manager.Tried, call string) error {
-	p := explainPage{
-		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: with(v.links.explain(), "in", v.query("in")), Token: token,
-		MayTry: v.can(apim.Write, apim.ObjectAPI),
-	}
 	all, err := h.Catalog.Explanations(v.ctx(), v.actor, v.tenant.ID, v.environment.Slug, "")
 	if err != nil {
 		return err
@@ -66,11 +65,17 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 		call = tried.Explained.ID
 	}
 	filter := v.callFilter(all, f.value("version"))
-	p.Calls = v.callsOf(all, filter, call)
+	calls := v.callsOf(all, filter, call)
+	if callsAlone(v.c.Request) { // each second, of every page that is open
+		return v.fragment(callsTable(calls, v.environment.Name))
+	}
+	p := explainPage{
+		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: with(v.links.explain(), "in", v.query("in")), Token: token,
+		MayTry: v.can(apim.Write, apim.ObjectAPI), Calls: calls,
+	}
 	p.Folded = v.c.Request.Method == http.MethodGet && (call != "" || filter.set() || len(all) > 0 && v.query("version")+v.query("path") == "")
 	open := slices.IndexFunc(all, func(x manager.Explained) bool { return x.ID == call })
 	switch {
-	case callsAlone(v.c.Request): // the list loads itself again; what stands beside it stays
 	case open >= 0:
 		way, err := h.wayOf(v, all[open])
 		if err != nil {
@@ -91,17 +96,8 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 	default:
 		p.Gone = call != ""
 	}
-	if p.Versions, err = h.callable(v); err != nil {
+	if err := h.choose(v, &p); err != nil {
 		return err
-	}
-	if len(p.Versions) == 0 {
-		p.None = v.links.apis()
-	}
-	if p.Form.value("version") == "" && len(p.Versions) > 0 {
-		p.Form.values.Set("version", p.Versions[0].value)
-	}
-	if p.Form.value("path") == "" {
-		p.Form.values.Set("path", h.firstPath(v, p.Form.value("version")))
 	}
 	return v.render(status, explainView(p))
 }
@@ -114,7 +110,7 @@ func (h *Console) further(v *visit, w *wayView, x manager.Explained, all []manag
 		if o.ID == x.ID || !alike(o, x) {
 			continue
 		}
-		row := wayRowOf(v, o)
+		row := wayRowOf(o)
 		row.Href = with(f.address(""), "call", o.ID)
 		w.Alike = append(w.Alike, row)
 	}
@@ -142,7 +138,7 @@ func likeText(x manager.Explained) string {
 // query are not kept: where it had some that matter, a person fills them in. One
 // that was made here a moment ago stands in the form, whole.
 func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
-	version, path := f.value("version"), x.Path
+	version, path := f.value("version"), pathAgain(x)
 	if api, label := versionNames(x.API); api != "" {
 		version = api + "/" + label
 	}
@@ -160,6 +156,7 @@ func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
 	case safe && mine && f.value("body") == "":
 		version = f.value("version")
 		w.Replay = pairs(f.text("path"), f.value("headers"))
+	case path == "":
 	case safe && len(names) == 0 && len(x.Query) == 0:
 		w.Replay = pairs(path, "")
 	default:
@@ -169,12 +166,25 @@ func (w *wayView) repeat(v *visit, x manager.Explained, mine bool, f form) {
 		w.Again = with(v.links.explain(), "version", version, "method", x.Method, "path", path, "headers", strings.Join(names, "\n"), "in", v.query("in"))
 	}
 	for i, e := range w.Elsewhere {
-		if len(w.Replay) > 0 {
+		switch {
+		case len(w.Replay) > 0:
 			w.Elsewhere[i].Post = with(v.links.explain(), "in", e.Environment)
-		} else {
+		case w.Again != "":
 			w.Elsewhere[i].Href = with(w.Again, "in", e.Environment)
 		}
 	}
+}
+
+// pathAgain is the path of a call as it is written to call it again; "" where not
+// all of it is told.
+func pathAgain(x manager.Explained) string {
+	switch {
+	case strings.HasSuffix(x.Path, untold), strings.ContainsRune(x.Path, utf8.RuneError):
+		return ""
+	case len(x.Steps) == 0: // the head was refused: it is told as it came
+		return x.Path
+	}
+	return (&url.URL{Path: x.Path}).EscapedPath()
 }
 
 // versionNames are the slug and the label in "demo/orders v1", as nodes name what
@@ -214,16 +224,74 @@ func (h *Console) callable(v *visit) ([]choice, error) {
 	return out, nil
 }
 
+// choose fills in what can be called. The version that is asked for is always among
+// it, and chosen: no other is called in its place.
+func (h *Console) choose(v *visit, p *explainPage) (err error) {
+	if p.Versions, err = h.callable(v); err != nil {
+		return err
+	}
+	asked := p.Form.value("version")
+	if asked == "" && len(p.Versions) == 0 {
+		p.None = v.links.apis()
+		return nil
+	}
+	if asked == "" {
+		asked = p.Versions[0].value
+		p.Form.values.Set("version", asked)
+	}
+	listed := slices.ContainsFunc(p.Versions, func(c choice) bool { return c.value == asked })
+	if listed && p.Form.value("path") != "" {
+		return nil
+	}
+	api, label, _ := strings.Cut(asked, "/")
+	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
+	name := d.API.Name + " " + label
+	switch kind := apim.KindOf(err); {
+	case kind == apim.NotFound || kind == apim.Forbidden:
+		name = asked
+		p.Form.fail("version", "there is no version "+asked)
+	case err != nil:
+		return err
+	case !listed:
+		p.elsewhere(v, d, asked, name)
+	}
+	if !listed {
+		p.Versions = append(p.Versions, choice{asked, name})
+	}
+	if p.Form.value("path") == "" {
+		p.Form.values.Set("path", firstPath(d.Version.Runtime))
+	}
+	return nil
+}
+
+// elsewhere says where a version is live that was not listed, unless it is live here.
+func (p *explainPage) elsewhere(v *visit, d manager.VersionDetail, version, name string) {
+	var out []link
+	for _, e := range v.environments {
+		switch {
+		case !slices.ContainsFunc(d.Deployments, func(dep apim.Deployment) bool { return dep.Environment == e.Slug }):
+		case e.Slug == v.environment.Slug:
+			return
+		default:
+			out = append(out, link{e.Name, with(v.links.explain(), "version", version, "method", v.query("method"), "path", v.query("path"), "headers", v.query("headers"), "in", e.Slug)})
+		}
+	}
+	text := name + " is not live in " + v.environment.Name
+	if len(out) == 0 {
+		text += ", nor anywhere else"
+	}
+	p.Elsewhere = out
+	p.Form.fail("version", text)
+}
+
 // firstPath is something to begin with: the path of the version's first
 // operation that can be called as it stands, else its mount.
-func (h *Console) firstPath(v *visit, version string) string {
-	api, label, _ := strings.Cut(version, "/")
-	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
-	if err != nil || len(d.Version.Runtime.Mounts) == 0 {
+func firstPath(rt apim.Runtime) string {
+	if len(rt.Mounts) == 0 {
 		return ""
 	}
-	base := d.Version.Runtime.Mounts[0].BasePath
-	for _, r := range d.Version.Runtime.Routes {
+	base := rt.Mounts[0].BasePath
+	for _, r := range rt.Routes {
 		if !r.Off && r.Method == http.MethodGet && !strings.Contains(r.Path, "{") && len(r.Predicates) == 0 {
 			return base + r.Path
 		}

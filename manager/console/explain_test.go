@@ -2,12 +2,18 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"portico/internal/apim"
 	"portico/internal/entry"
+	"portico/manager/store"
 )
 
 // ways are what nodes have told, newest first.
@@ -130,7 +136,8 @@ func TestExplainedTimesAreRead(t *testing.T) {
 	b := s.operator()
 	s.offer(s.tenantID("acme"))
 	x := s.limited(s.tenantID("acme").UUID())
-	x.Status, x.Code, x.TookNS, x.UpstreamNS = 503, "", int64(5*time.Second), int64(5*time.Second)-388_000
+	x.Status, x.Code, x.TookNS = 503, "", int64(5*time.Second)
+	x.Steps = []entry.ExplainedStep{{Step: "upstream", Stage: "destination", Outcome: entry.ExplainPassed, AtNS: 388_000, TookNS: int64(5*time.Second) - 388_000}}
 	s.catalog.Ways = ways{x}
 	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "The upstream answered 503", "its own share was 388 µs", "5.00 s")
 	x.Hidden, x.Steps, x.Status = true, nil, 200
@@ -169,6 +176,191 @@ func TestColumnsShowWhatStepsTake(t *testing.T) {
 	twice := call("twice", 500_000, 40_000)
 	twice.Steps = append(twice.Steps, entry.ExplainedStep{Step: "key", Stage: "identify", Outcome: entry.ExplainPassed, TookNS: 1})
 	s.catalog.Ways = ways{call("a", 58_000, 30_000), call("b", 61_000, 41_000), call("c", 90_000, 44_000), earlier, twice}
-	a := b.get(page).shows(http.StatusOK, "gateway's share 41 µs, the median of 4 explained calls", "61 µs", "authorize").hides("999 µs", "500 µs", "777 µs")
+	a := b.get(page).shows(http.StatusOK, "gateway's share 818 µs, the median of 4 explained calls", "61 µs", "authorize").hides("999 µs", "500 µs", "777 µs")
 	a.has(`role="listbox" aria-orientation="horizontal"`, `role="option"`, `aria-selected="false"`)
+}
+
+// The time that bodies take is no share of the gateway's: neither the upstream's, nor
+// that of an answer which never ends.
+func TestTheGatewaysShareIsWithoutBodies(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Status, x.Code, x.TookNS, x.UpstreamNS = 200, "", int64(30*time.Second), int64(50*time.Millisecond)
+	x.Steps = []entry.ExplainedStep{
+		{Step: "route", Outcome: entry.ExplainPassed, TookNS: 6_000},
+		{Step: "upstream", Stage: "destination", Outcome: entry.ExplainPassed, AtNS: 390_000, TookNS: int64(50 * time.Millisecond)},
+		{Step: "cors", Stage: "answer", Outcome: entry.ExplainPassed, AtNS: 50_390_000, TookNS: 10_000},
+	}
+	s.catalog.Ways = ways{x}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "The gateway's own share was 400 µs of 30.00 s")
+	b.get("/t/acme/explain").shows(http.StatusOK).has(`<td class="num hide-m">400 µs</td>`, `<td class="num hide-m">50 ms</td>`)
+}
+
+// A node records so many steps of a call and no more. What is not told is not
+// guessed.
+func TestStepsThatWereNotRecordedAreNotGuessed(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	x := s.limited(s.tenantID("acme").UUID())
+	x.Status, x.Code, x.TookNS, x.Dropped, x.Steps = 200, "", int64(40*time.Millisecond), 3, nil
+	for i := range int64(32) {
+		x.Steps = append(x.Steps, entry.ExplainedStep{Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, AtNS: i * 1000, TookNS: 1000})
+	}
+	unknown := x
+	unknown.ID = "a2"
+	x.Tries = []entry.ExplainedTry{{Target: "orders:443", Outcome: "answered", Status: 200, AtNS: 70_000, TookNS: int64(30 * time.Millisecond)}}
+	hit := unknown
+	hit.ID, hit.Steps = "a3", append([]entry.ExplainedStep{{Step: "cache", Stage: "shape", Outcome: entry.ExplainPassed}}, unknown.Steps[:31]...)
+	for i := range hit.Steps[1:] {
+		hit.Steps[1+i].Outcome = entry.ExplainSkipped
+	}
+	refused := unknown
+	refused.ID, refused.Status, refused.Code, refused.Detail = "a4", 403, "not_allowed", "The policy says no."
+	s.catalog.Ways = ways{x, unknown, hit, refused}
+
+	list := b.get("/t/acme/explain").shows(http.StatusOK).has(`<td class="num hide-m">70 µs</td>`, `<td class="num hide-m">30 ms</td>`)
+	_, rows, _ := strings.Cut(list.body, `id="calls"`)
+	var decided []string
+	for _, badge := range regexp.MustCompile(`<span class="badge[^>]*>([^<]*)<`).FindAllStringSubmatch(rows, -1) {
+		decided = append(decided, badge[1])
+	}
+	if want := []string{"Upstream", "not recorded", "Response cache", "not recorded"}; !slices.Equal(decided, want) {
+		t.Errorf("decided by %q, want %q", decided, want)
+	}
+	b.get("/t/acme/explain?call=a1").shows(http.StatusOK, "Let through; the upstream answered 200", "own share was 70 µs", "Upstream called 30 ms", "3 more steps ran").hides("not called", "Answered at")
+	b.get("/t/acme/explain?call=a2").shows(http.StatusOK, "Answered with 200", "What answered was not recorded").hides("not called", "Answered at", "the upstream answered")
+	b.get("/t/acme/explain?call=a3").shows(http.StatusOK, "Answered at Response cache, with 200").hides("not called")
+	b.get("/t/acme/explain?call=a4").shows(http.StatusOK, "Refused with 403", "The policy says no.").hides("not called")
+}
+
+// All times are told in one zone, also where the server is in another.
+func TestExplainedCallsAreToldInUTC(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	s.offer(s.tenantID("acme"))
+	s.clock.now = s.clock.Now().In(time.FixedZone("away", 2*60*60))
+	s.catalog.Ways = ways{s.limited(s.tenantID("acme").UUID())}
+	for _, page := range []string{"/t/acme/explain", "/t/acme/explain?call=a1"} {
+		b.get(page).shows(http.StatusOK, "14:05:00.000").hides("16:05:00.000")
+	}
+}
+
+// Making a call again calls the same resource: its path is told decoded, and is
+// encoded for that. One of which a part is missing is not called.
+func TestACallIsMadeAgainByItsWholePath(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	version, _ := s.offer(s.tenantID("acme"))
+	if _, err := s.fleet.EnsureEnvironment(t.Context(), "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.Publish(t.Context(), system(), s.tenantID("acme"), version, "sandbox", ""); err != nil {
+		t.Fatal(err)
+	}
+	const page = "/t/acme/explain?in=production&call=a1"
+	for _, c := range []struct{ path, again string }{
+		{"/acme/orders/v1/a?b", "/acme/orders/v1/a%3Fb"},
+		{"/acme/orders/v1/%41", "/acme/orders/v1/%2541"},
+		{"/acme/orders/v1/50%", "/acme/orders/v1/50%25"},
+		{"/acme/orders/v1/a b", "/acme/orders/v1/a%20b"},
+		{"/acme/orders/v1/orders", "/acme/orders/v1/orders"},
+	} {
+		x := s.limited(s.tenantID("acme").UUID())
+		x.Method, x.Path, x.Headers = "GET", c.path, nil
+		s.catalog.Ways = ways{x}
+		if got := b.get(page).shows(http.StatusOK, "Replay").hidden("path"); got != c.again {
+			t.Errorf("%s is called again as %s, want %s", c.path, got, c.again)
+		}
+		x.Headers = []string{"X-Api-Key"}
+		s.catalog.Ways = ways{x}
+		b.get(page).shows(http.StatusOK, "Fill in and call again").has(url.Values{"path": {c.again}}.Encode())
+	}
+	early := s.limited(s.tenantID("acme").UUID())
+	early.Method, early.Path, early.Headers, early.Steps = "GET", "/acme/orders/v1/a%3Fb", nil, nil // refused before its path was read
+	s.catalog.Ways = ways{early}
+	if got := b.get(page).hidden("path"); got != early.Path {
+		t.Errorf("got %s", got)
+	}
+	for _, path := range []string{"/acme/orders/v1/" + strings.Repeat("x", 1008) + "…", "/acme/orders/v1/\ufffd"} {
+		x := s.limited(s.tenantID("acme").UUID())
+		x.Method, x.Path, x.VersionUUID, x.Revision = "GET", path, version.UUID(), 1
+		for _, headers := range [][]string{nil, {"X-Api-Key"}} {
+			x.Headers = headers
+			s.catalog.Ways = ways{x}
+			b.get(page).shows(http.StatusOK, "Copy link").hides("Replay", "Fill in")
+		}
+	}
+}
+
+// A version that is asked for and not live here is not exchanged for another.
+func TestExplainChoosesNoOtherVersion(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	s.offer(acme)
+	if _, err := s.fleet.EnsureEnvironment(t.Context(), "sandbox", "Sandbox", apim.Sandbox, "http://sandbox.example", false); err != nil {
+		t.Fatal(err)
+	}
+	chosen := func(a answer) string {
+		return a.found(`(?s)<option value="([^"]*)" selected`)
+	}
+	const asked = "/t/acme/explain?version=orders%2Fv1&in="
+	// Nothing is live in the sandbox, then something else is.
+	for _, other := range []string{"", "stock"} {
+		if other != "" {
+			s.apiID("acme", other)
+			second, err := s.catalog.VersionByLabel(t.Context(), system(), acme, other, "v1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.catalog.Publish(t.Context(), system(), acme, second.Version.ID, "sandbox", ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		away := b.get(asked+"sandbox").shows(http.StatusOK, "Explain it in Production")
+		if got := away.fieldError("version"); got != "Orders v1 is not live in Sandbox." {
+			t.Errorf("it says %q", got)
+		}
+		if got := chosen(away); got != "orders/v1" {
+			t.Errorf("chosen is %q", got)
+		}
+		away.has(`href="/t/acme/explain?in=production&amp;version=orders%2Fv1"`)
+	}
+	if got := chosen(b.get("/t/acme/explain?in=sandbox").shows(http.StatusOK).hides("is not live")); got != "stock/v1" {
+		t.Errorf("nothing is asked for: chosen is %q", got)
+	}
+	if got := chosen(b.get(asked+"production").shows(http.StatusOK).hides("is not live", "Explain it in")); got != "orders/v1" {
+		t.Errorf("where it is live: chosen is %q", got)
+	}
+	if got := chosen(b.post("/t/acme/explain?in=sandbox", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusConflict, "not live in Sandbox")); got != "orders/v1" {
+		t.Errorf("after a token was refused: chosen is %q", got)
+	}
+	s.apiID("acme", "draft")
+	if got := b.get("/t/acme/explain?version=draft%2Fv1&in=sandbox").fieldError("version"); got != "Owned v1 is not live in Sandbox, nor anywhere else." {
+		t.Errorf("it says %q", got)
+	}
+	// It is found behind any number of others, too.
+	if err := s.core.Store.Write(t.Context(), func(tx *store.Tx) error {
+		for i := range 200 {
+			api := apim.API{ID: apim.NewID(apim.PrefixAPI, s.clock.Now()), Tenant: acme, Slug: fmt.Sprintf("a-%d", i), Name: fmt.Sprintf("A %d", i), CreatedAt: s.clock.Now()}
+			if err := tx.Tenant(acme).InsertAPI(t.Context(), api); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	last := b.get(asked+"production").shows(http.StatusOK).hides("is not live", "Nothing is live")
+	if got := chosen(last); got != "orders/v1" {
+		t.Errorf("behind 200 others: chosen is %q", got)
+	}
+	last.has(`value="/acme/orders/v1/`)
+	gone := b.get("/t/acme/explain?version=nothing%2Fv1&in=sandbox").shows(http.StatusOK)
+	if got := gone.fieldError("version"); got != "There is no version nothing/v1." || chosen(gone) != "nothing/v1" {
+		t.Errorf("it says %q, and %q is chosen", got, chosen(gone))
+	}
 }

@@ -86,7 +86,7 @@ func (v *visit) here() string {
 			}
 		}
 	}
-	return v.c.Request.URL.RequestURI()
+	return v.url().RequestURI()
 }
 
 // since is when the page began to follow a change, in milliseconds.

@@ -16,15 +16,16 @@ import (
 // health is what the nodes of the page's environment say of a version's
 // upstreams.
 type health struct {
-	live    bool // a revision is live there, so that nodes have an opinion
+	served  bool // a revision is live there, so that nodes have an opinion
+	live    []apim.Upstream
 	nodes   []apim.NodeUpstreams
 	targets []apim.NodeTargets
 	checked bool   // the nodes have asked the targets for this page
 	only    string // this one alone; "" for all
 }
 
-// upstreamViews shows the draft's upstreams beside what nodes say; with check
-// they ask the targets first, or the one that is named.
+// upstreamViews shows the draft's upstreams beside what is live and what nodes say
+// of it; with check they ask the targets first, or the one that is named.
 func (h *Console) upstreamViews(v *visit, d manager.VersionDetail, check bool, only string) (out []upstreamView, err error) {
 	used := map[string]int{}
 	for _, r := range d.Version.Runtime.Routes {
@@ -36,6 +37,12 @@ func (h *Console) upstreamViews(v *visit, d manager.VersionDetail, check bool, o
 	}
 	for _, u := range d.Version.Runtime.Upstreams {
 		out = append(out, seen.view(v, u, used[u.Name]))
+	}
+	for _, u := range seen.live {
+		if !slices.ContainsFunc(d.Version.Runtime.Upstreams, func(one apim.Upstream) bool { return one.Name == u.Name }) {
+			u.URLs, u.Weights = nil, nil // the draft has none of it
+			out = append(out, seen.view(v, u, 0))
+		}
 	}
 	return out, nil
 }
@@ -51,15 +58,15 @@ func (h *Console) checkTargets(v *visit) error {
 	if err != nil {
 		return err
 	}
+	v.comesFrom(back(f), v.links.version(d.API.Slug, d.Version.Label))
 	found, err := h.upstreamViews(v, d, true, f.text("target"))
 	if err != nil {
 		return err
 	}
-	p, err := h.routesPage(v, d, form{}, form{})
+	p, err := h.routesPage(v, d, form{}, form{}, found)
 	if err != nil {
 		return err
 	}
-	p.Upstreams = found
 	return v.render(http.StatusOK, routesTab(p))
 }
 
@@ -68,23 +75,24 @@ func (h *Console) checkTargets(v *visit) error {
 func (h *Console) healthOf(v *visit, d manager.VersionDetail, check bool, only string) (health, error) {
 	out := health{checked: check, only: only}
 	for _, dep := range d.Deployments {
-		out.live = out.live || dep.Environment == v.environment.Slug
+		out.served = out.served || dep.Environment == v.environment.Slug
 	}
 	var err error
 	switch {
 	case check:
 		out.targets, err = h.Catalog.CheckTargets(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug, only)
-	case out.live:
+	case out.served:
 		out.targets, err = h.Catalog.Targets(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
 	}
-	if check && err != nil || !out.live {
+	if check && err != nil || !out.served {
 		return out, err
 	}
-	nodes, err := h.Catalog.Upstreams(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+	found, err := h.Catalog.Upstreams(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
 	if err != nil {
-		return health{}, nil
+		return out, err
 	}
-	for _, n := range nodes {
+	out.live = found.Live
+	for _, n := range found.Nodes {
 		if n.Reachable {
 			out.nodes = append(out.nodes, n)
 		}
@@ -92,78 +100,144 @@ func (h *Console) healthOf(v *visit, d manager.VersionDetail, check bool, only s
 	return out, nil
 }
 
-// view shows an upstream of the draft beside what nodes say of the live one.
+// view shows an upstream of the draft beside the live one, and what nodes say of
+// that.
 func (s health) view(v *visit, u apim.Upstream, used int) upstreamView {
 	out := upstreamView{Name: u.Name, Algorithm: algorithmText(u.Traffic), Spread: spreadText(u.Traffic), Times: timesText(u), Used: used}
-	bad := map[string]*said{} // by URL
-	wrong := &said{}
-	found := map[string]bool{}
+	out.Silent = s.silent()
+	states := s.states(u.Name)
+	wrong, found := s.all(u.Name, states)
+	out.Wrong = wrong.lines(len(s.nodes))
+	called := func(t targetView) targetView {
+		t.Check = true
+		s.judge(v, &t, u.Name, states[t.URL])
+		s.measure(&t, states[t.URL])
+		return t
+	}
+	var live apim.Upstream
+	for _, one := range s.live {
+		if one.Name == u.Name {
+			live = one
+		}
+	}
+	same := live.Traffic.Discovery == u.Traffic.Discovery
+	for i, url := range u.URLs {
+		t := targetView{URL: url}
+		if i < len(u.Weights) {
+			t.Note = "weight " + strconv.Itoa(u.Weights[i])
+		}
+		switch served := same && slices.Contains(live.URLs, url); {
+		case served && u.Traffic.Discovery.Kind == "":
+			t = called(t)
+		case served:
+			t.State = discoveryText(u.Traffic.Discovery)
+		default:
+			t.State = s.draftText(u.Traffic.Discovery)
+		}
+		out.Targets = append(out.Targets, t.joined())
+	}
+	for _, url := range live.URLs {
+		t := targetView{URL: url, Note: "not in the draft", Left: true}
+		switch {
+		case same && slices.Contains(u.URLs, url):
+			continue
+		case live.Traffic.Discovery.Kind == "":
+			t = called(t)
+		default:
+			t.State = discoveryText(live.Traffic.Discovery)
+		}
+		out.Targets = append(out.Targets, t.joined())
+	}
+	for _, address := range found {
+		out.Targets = append(out.Targets, called(targetView{URL: address, Note: "found"}).joined())
+	}
+	return out
+}
+
+// all is what nodes say of a whole upstream, and the addresses that they have found
+// for it.
+func (s health) all(upstream string, states map[string][]nodeState) (wrong *said, found []string) {
+	wrong, set := &said{}, map[string]bool{}
 	for _, n := range s.nodes {
 		for _, seen := range n.Upstreams {
-			if seen.Name != u.Name {
+			if seen.Name != upstream {
 				continue
 			}
 			for _, text := range wrongText(seen) {
 				wrong.add(n.Node, text)
 			}
 			for _, t := range seen.Worst {
-				at := t.URL
-				if t.Address != "" {
-					at = t.Address
-					found[t.Address] = true
-				}
-				if bad[at] == nil {
-					bad[at] = &said{}
-				}
-				bad[at].add(n.Node, t.Why+", "+agoPhrase(v.now, t.Since))
+				set[t.Address] = true
 			}
 			for _, address := range seen.Found {
-				found[address] = true
+				set[address] = true
 			}
 		}
 	}
-	out.Wrong = wrong.lines(len(s.nodes))
-	out.Silent = s.silent()
-	states, looks := s.states(u.Name), u.Traffic.Discovery.Kind != ""
-	for at, list := range states {
-		if list[0].Address != "" {
-			found[at] = true
-		}
+	for _, list := range states {
+		set[list[0].Address] = true
 	}
-	for i, url := range u.URLs {
-		t := targetView{URL: url, Check: !looks}
-		if i < len(u.Weights) {
-			t.Note = "weight " + strconv.Itoa(u.Weights[i])
-		}
-		if looks {
-			t.State = "finds targets by " + discoveryText(u.Traffic.Discovery)
-		} else {
-			s.judge(&t, bad[url])
-			s.measure(&t, states[url])
-		}
-		out.Targets = append(out.Targets, t.joined())
+	delete(set, "") // of those that were not looked for
+	return wrong, slices.Sorted(maps.Keys(set))
+}
+
+// draftText says how an address is that only the draft has.
+func (s health) draftText(d apim.Discovery) string {
+	text := "not live"
+	if s.served {
+		text = "in the draft, not live"
 	}
-	for _, address := range slices.Sorted(maps.Keys(found)) {
-		t := targetView{URL: address, Note: "found", Check: true}
-		s.judge(&t, bad[address])
-		s.measure(&t, states[address])
-		out.Targets = append(out.Targets, t.joined())
+	if d.Kind != "" {
+		return discoveryText(d) + " · " + text
 	}
-	return out
+	return text
 }
 
 // judge says how a target is, as far as nodes have said so.
-func (s health) judge(t *targetView, bad *said) {
-	switch {
-	case bad != nil:
-		t.Tone, t.State = "bad", strings.Join(bad.lines(len(s.nodes)), "; ")
-	case len(s.nodes) > 0:
-		t.Tone, t.State = "ok", "gets calls on "+count(len(s.nodes), "node", "nodes")
-	case s.live:
-		t.State = "no node is heard"
-	default:
-		t.State = "not live"
+func (s health) judge(v *visit, t *targetView, upstream string, states []nodeState) {
+	bad, well := &said{}, 0
+	for _, n := range s.nodes {
+		switch why, known := verdict(v, n, upstream, t.URL, states); {
+		case why != "":
+			bad.add(n.Node, why)
+		case known:
+			well++
+		}
 	}
+	switch {
+	case len(bad.texts) > 0:
+		t.Tone, t.State = "bad", strings.Join(bad.lines(len(s.nodes)), "; ")
+	case well > 0:
+		t.Tone, t.State = "ok", "gets calls on "+count(well, "node", "nodes")
+	case len(s.nodes) > 0:
+		t.State = "no node says how it is"
+	default:
+		t.State = "no node is heard"
+	}
+}
+
+// verdict is why a node gives a target no calls, "" where it gives some. Of so many
+// upstreams and targets a status does not tell; what the node found when it was
+// asked does.
+func verdict(v *visit, n apim.NodeUpstreams, upstream, at string, states []nodeState) (why string, known bool) {
+	known = !n.Partial
+	for _, u := range n.Upstreams {
+		if u.Name != upstream {
+			continue
+		}
+		for _, t := range u.Worst {
+			if cmp.Or(t.Address, t.URL) == at {
+				return t.Why + ", " + agoPhrase(v.now, t.Since), true
+			}
+		}
+		known = u.Unfit <= len(u.Worst)
+	}
+	for _, one := range states {
+		if one.node == n.Node {
+			return one.Why, true
+		}
+	}
+	return "", known
 }
 
 // nodeState is what a node finds of a target.
@@ -181,10 +255,7 @@ func (s health) states(upstream string) map[string][]nodeState {
 				continue
 			}
 			for _, t := range u.Targets {
-				at := t.URL
-				if t.Address != "" {
-					at = t.Address
-				}
+				at := cmp.Or(t.Address, t.URL)
 				out[at] = append(out[at], nodeState{n.Node, t})
 			}
 		}
@@ -316,15 +387,16 @@ func wrongText(u apim.UpstreamHealth) (out []string) {
 }
 
 func discoveryText(d apim.Discovery) string {
+	by := "DNS"
 	switch d.Kind {
 	case "srv":
-		return "SRV records of " + d.Service
+		by = "SRV records of " + d.Service
 	case "kubernetes":
-		return "Kubernetes, service " + d.Service
+		by = "Kubernetes, service " + d.Service
 	case "consul":
-		return "Consul, service " + d.Service
+		by = "Consul, service " + d.Service
 	}
-	return "DNS"
+	return "finds targets by " + by
 }
 
 // algorithmText says how calls are spread.

@@ -33,37 +33,48 @@ func (h *Console) passedBy(v *visit, x manager.Explained) (passed, error) {
 	if x.VersionUUID == "" || x.Hidden {
 		return out, nil
 	}
-	known := func(err error) (bool, error) {
-		if kind := apim.KindOf(err); kind == apim.NotFound || kind == apim.Forbidden {
-			return false, nil
-		}
-		return err == nil, err
-	}
 	d, err := h.Catalog.Version(v.ctx(), v.actor, v.tenant.ID, apim.ID(apim.PrefixVersion+"_"+x.VersionUUID))
-	if ok, err := known(err); !ok {
-		return out, err
+	if err != nil {
+		return out, unlessUnseen(err)
 	}
 	out.version, out.href = d, v.policyAt(d, x.Operation, "")
-	chain, err := h.Catalog.RevisionChain(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, x.Revision, x.Environment, x.Operation)
-	if ok, err := known(err); !ok {
+	if out.columns, err = h.columnsMet(v, x); err != nil {
 		return out, err
 	}
 	draft, err := h.steps(v, d, x.Operation)
-	if _, err := known(err); err != nil {
+	if err := unlessUnseen(err); err != nil {
 		return out, err
 	}
-	for i, one := range chain {
+	for i := range out.columns {
+		if c := &out.columns[i]; i < len(draft) && draft[i].Title == c.Title {
+			c.Href = draft[i].Href
+		}
+	}
+	out.number()
+	return out, nil
+}
+
+// columnsMet are the columns of the chain that a call met; none where that is gone
+// or not the reader's.
+func (h *Console) columnsMet(v *visit, x manager.Explained) (out []passedColumn, err error) {
+	chain, err := h.Catalog.RevisionChain(v.ctx(), v.actor, v.tenant.ID, apim.ID(apim.PrefixVersion+"_"+x.VersionUUID), x.Revision, x.Environment, x.Operation)
+	for _, one := range chain {
 		c := passedColumn{ChainStep: one, Title: stepName(one.Policy.Kind)}
 		if one.Index >= 0 {
 			c.Title = policyTitle(one.Policy)
 		}
-		if i < len(draft) && draft[i].Title == c.Title {
-			c.Href = draft[i].Href
-		}
-		out.columns = append(out.columns, c)
+		out = append(out, c)
 	}
-	out.number()
-	return out, nil
+	return out, unlessUnseen(err)
+}
+
+// unlessUnseen is an error, but for one which says that something is gone or not the
+// reader's.
+func unlessUnseen(err error) error {
+	if kind := apim.KindOf(err); kind == apim.NotFound || kind == apim.Forbidden {
+		return nil
+	}
+	return err
 }
 
 // number finds the column of each step. Steps of a kind run in the order in which

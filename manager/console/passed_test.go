@@ -15,10 +15,22 @@ import (
 	"portico/manager"
 )
 
+var column = regexp.MustCompile(`(?s)<a class="col[ "].*?<span>(\d+)</span>.*?<b>([^<]*)</b>.*?<span class="us">([^<]*)</span>`)
+
 // columnsOf are the columns of a page's colonnade, as "3 · Rate limit".
 func columnsOf(a answer) (out []string) {
-	for _, c := range regexp.MustCompile(`(?s)<a class="col[ "].*?<span>(\d+)</span>.*?<b>([^<]*)</b>`).FindAllStringSubmatch(a.body, -1) {
+	for _, c := range column.FindAllStringSubmatch(a.body, -1) {
 		out = append(out, c[1]+" · "+entity.Replace(c[2]))
+	}
+	return out
+}
+
+// timesOf are what they took, as "3 · 58 µs"; those of which that is told.
+func timesOf(a answer) (out []string) {
+	for _, c := range column.FindAllStringSubmatch(a.body, -1) {
+		if regexp.MustCompile(`^[\d.]+ [µm]?s$`).MatchString(c[3]) {
+			out = append(out, c[1]+" · "+c[3])
+		}
 	}
 	return out
 }
@@ -64,8 +76,12 @@ func TestStepsOfACallHaveTheNumbersAndNamesOfTheChain(t *testing.T) {
 	if _, err := s.catalog.Publish(t.Context(), system(), acme, version, "production", ""); err != nil {
 		t.Fatal(err)
 	}
+	detail, err := s.catalog.Version(t.Context(), system(), acme, version)
+	if err != nil {
+		t.Fatal(err)
+	}
 	x := s.limited(acme.UUID())
-	x.VersionUUID, x.Revision, x.Operation, x.Status, x.Code = version.UUID(), 2, "createOrder", 200, ""
+	x.APIUUID, x.VersionUUID, x.Revision, x.Operation, x.Status, x.Code = detail.API.ID.UUID(), version.UUID(), 2, "createOrder", 200, ""
 	x.Steps = nil
 	ran := func(stage string, steps ...string) {
 		for _, step := range steps {
@@ -106,6 +122,21 @@ func TestStepsOfACallHaveTheNumbersAndNamesOfTheChain(t *testing.T) {
 				t.Errorf("%q is not what the chain has there", label)
 			}
 		}
+	}
+	// The times that steps took stand at the columns of these.
+	for i, one := range x.Steps {
+		x.Steps[i].TookNS = int64(i+1) * 1000
+		if one.Step == "answer_headers" {
+			x.Steps[i].TookNS = map[bool]int64{true: 5_000, false: 50_000}[x.Steps[i-1].Step == "cache"]
+		}
+	}
+	s.catalog.Ways = ways{x}
+	times := []string{
+		"1 · 2.0 µs", "2 · 3.0 µs", "4 · 4.0 µs", "5 · 6.0 µs", "6 · 7.0 µs", "7 · 8.0 µs", "9 · 9.0 µs", "10 · 10 µs", "11 · 11 µs", "12 · 12 µs",
+		"13 · 50 µs", "14 · 5.0 µs",
+	}
+	if got := timesOf(b.get("/t/acme/apis/orders/v1?operation=createOrder").shows(http.StatusOK)); !slices.Equal(got, times) {
+		t.Errorf("the times are\n%q, want\n%q", got, times)
 	}
 	// What has been published since has no say in a call of before.
 	if _, err := s.catalog.UpdateDraft(t.Context(), system(), acme, version, manager.DraftChange{Policies: &[]apim.Policy{}}); err != nil {
@@ -151,6 +182,63 @@ func TestWhatDecidedIsSaidInWords(t *testing.T) {
 			a := b.get("/t/acme/explain?call=a1").shows(http.StatusOK, c.says)
 			if a.body = strings.ReplaceAll(a.body, `class="badge "`, `class="badge"`); !strings.Contains(a.body, c.want) {
 				t.Errorf("no %s in %s", c.want, a.text())
+			}
+		})
+	}
+}
+
+// Times go with the policy that took them, wherever the draft has it by now; one that
+// was written anew has none yet.
+func TestTimesGoWithTheirPolicies(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	set := func(name string) apim.Policy {
+		return apim.Policy{Kind: "headers", Config: json.RawMessage(`{"set":[{"name":"` + name + `","value":"1"}]}`)}
+	}
+	draft := func(policies ...apim.Policy) {
+		if _, err := s.catalog.UpdateDraft(t.Context(), system(), acme, version, manager.DraftChange{Policies: &policies}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	draft(set("X-Quick"), set("X-Slow"))
+	if _, err := s.catalog.Publish(t.Context(), system(), acme, version, "production", ""); err != nil {
+		t.Fatal(err)
+	}
+	x := s.limited(acme.UUID())
+	x.VersionUUID, x.Revision, x.Operation, x.Status, x.Code = version.UUID(), 2, "getOrder", 200, ""
+	detail, err := s.catalog.Version(t.Context(), system(), acme, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.APIUUID = detail.API.ID.UUID()
+	x.Steps = []entry.ExplainedStep{
+		{Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, TookNS: 5_000}, {Step: "headers", Stage: "shape", Outcome: entry.ExplainPassed, TookNS: 50_000},
+		{Step: "upstream", Stage: "destination", Outcome: entry.ExplainPassed, AtNS: 60_000, TookNS: 1_000_000},
+	}
+	s.catalog.Ways = ways{x}
+	for _, c := range []struct {
+		name  string
+		draft []apim.Policy
+		want  []string
+	}{
+		{"as it is live", []apim.Policy{set("X-Quick"), set("X-Slow")}, []string{"5.0 µs", "50 µs"}},
+		{"swapped", []apim.Policy{set("X-Slow"), set("X-Quick")}, []string{"50 µs", "5.0 µs"}},
+		{"one written anew", []apim.Policy{set("X-New"), set("X-Slow")}, []string{"50 µs"}},
+		{"one alone", []apim.Policy{set("X-Slow")}, []string{"50 µs"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			draft(c.draft...)
+			for _, page := range []string{"/t/acme/apis/orders/v1", "/t/acme/apis/orders/v1?operation=getOrder"} {
+				var got []string
+				for _, took := range timesOf(b.get(page).shows(http.StatusOK)) {
+					_, took, _ = strings.Cut(took, " · ")
+					got = append(got, took)
+				}
+				if !slices.Equal(got, c.want) {
+					t.Errorf("%s: the times are %q, want %q", page, got, c.want)
+				}
 			}
 		})
 	}

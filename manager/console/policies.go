@@ -455,6 +455,7 @@ func (h *Console) savePolicy(v *visit) error {
 	if isNew && !home.takes(about) {
 		return apim.Errorf(apim.Invalid, "a policy of kind %s cannot be set for %s: plans take those of the stage limit", kind, home.For)
 	}
+	v.comesFrom(home.open(v.param("policy"), "kind", v.query("kind")), home.At)
 	if f.arranged() {
 		return home.Show(http.StatusOK, f)
 	}

@@ -68,7 +68,7 @@ func (v *visit) places() []ui.MenuItem {
 // nav has the groups of the design, with the entries that exist. Nothing is
 // only in a menu.
 func (v *visit) nav() []ui.NavGroup {
-	l, path := v.links, v.c.Request.URL.Path
+	l, path := v.links, v.url().Path
 	item := func(label, href string, i icon.Icon) ui.NavItem {
 		current := path == href || href != l.overview() && len(path) > len(href) && path[:len(href)+1] == href+"/"
 		return ui.NavItem{Label: label, Href: href, Icon: i, Current: current}
@@ -139,7 +139,7 @@ func (v *visit) environmentMenu() ui.MenuView {
 	for _, e := range v.environments {
 		m.Items = append(m.Items, ui.MenuItem{
 			Label: e.Name, Post: v.links.environment(), Current: e.Slug == v.environment.Slug, Note: string(e.Kind),
-			Hidden: []ui.Pair{{Key: "environment", Value: e.Slug}, {Key: "back", Value: v.c.Request.URL.Path}},
+			Hidden: []ui.Pair{{Key: "environment", Value: e.Slug}, {Key: "back", Value: v.url().Path}},
 		})
 	}
 	return m

@@ -68,6 +68,8 @@ type nodes struct {
 	looks  []apim.UpstreamTargets
 	silent map[string]bool // by name: does not answer
 	checks int
+	looked int    // how often they were asked, checks included
+	more   bool   // than a status holds
 	asked  string // target of the last check
 }
 
@@ -115,7 +117,7 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 	defer n.mu.Unlock()
 	var out []apim.NodeUpstreams
 	for _, name := range n.names {
-		out = append(out, apim.NodeUpstreams{Node: name, Reachable: n.behind[name] != "unreachable", Upstreams: n.sees})
+		out = append(out, apim.NodeUpstreams{Node: name, Reachable: n.behind[name] != "unreachable", Upstreams: n.sees, Partial: n.more})
 	}
 	return out, nil
 }
@@ -124,6 +126,7 @@ func (n *nodes) Upstreams(context.Context, string, string) ([]apim.NodeUpstreams
 func (n *nodes) Targets(_ context.Context, _ string, look entry.Look) ([]apim.NodeTargets, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.looked++
 	if look.Check {
 		n.checks++
 		n.asked = look.Target
@@ -162,6 +165,19 @@ func (n *nodes) target() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.asked
+}
+
+// hideSome makes each node have more to tell than a status holds.
+func (n *nodes) hideSome() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.more = true
+}
+
+func (n *nodes) asks() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.looked
 }
 
 func (n *nodes) checked() int {

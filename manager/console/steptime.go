@@ -3,20 +3,24 @@ package console
 import (
 	"slices"
 
-	"portico/internal/apim"
 	"portico/internal/entry"
 	"portico/manager"
 )
 
-// stepPlace is what a step of the chain is known by in an explained call: how many
-// of its kind came before it, in its stage.
-type stepPlace struct {
-	kind, stage string
-	before      int
+// setStep is what a step of a chain is, wherever it stands there.
+type setStep struct{ from, kind, config string }
+
+func setOf(one manager.ChainStep) setStep {
+	return setStep{one.From, one.Policy.Kind, string(one.Policy.Config)}
 }
 
+// mostChains bounds the operations whose chains are looked up for a page, each of
+// which is read with its revision. Calls of others tell the gateway's share alone.
+const mostChains = 20
+
 // stepTimes says how long the steps of a chain take, and the gateway as a whole:
-// the medians of the calls of what is live that somebody had explained lately.
+// the medians of the calls of what is live that somebody had explained lately. A
+// step that the draft has changed since has none.
 func (h *Console) stepTimes(v *visit, d manager.VersionDetail, p *routesPage) error {
 	live := 0
 	for _, dep := range d.Deployments {
@@ -31,36 +35,34 @@ func (h *Console) stepTimes(v *visit, d manager.VersionDetail, p *routesPage) er
 	if err != nil {
 		return err
 	}
-	times := map[stepPlace][]int64{}
+	times, chains := map[setStep][]int64{}, map[string][]passedColumn{}
 	var shares []int64
-	columns := columnsOf(p.Steps)
 	for _, x := range all {
 		if x.Hidden || x.VersionUUID != d.Version.ID.UUID() || x.Revision != live || p.Operation != "" && x.Operation != p.Operation {
 			continue
 		}
-		share := x.TookNS
-		if i := slices.IndexFunc(x.Steps, func(s entry.ExplainedStep) bool { return s.Step == "upstream" && s.Outcome != entry.ExplainSkipped }); i >= 0 {
-			share = x.Steps[i].AtNS
+		shares = append(shares, ownShare(x))
+		columns, met := chains[x.Operation]
+		if !met && len(chains) < mostChains {
+			if columns, err = h.columnsMet(v, x); err != nil {
+				return err
+			}
+			chains[x.Operation] = columns
 		}
-		shares = append(shares, share)
-		own := ownKinds(d.Version.Runtime, x.Operation)
-		for at, took := range stepsOf(x.Steps) {
-			if columns[stepPlace{at.kind, at.stage, -1}] == took.of && (p.Operation != "" || !own[at.kind]) && took.ran {
-				times[at] = append(times[at], took.ns)
+		call := passed{columns: columns, steps: x.Steps, numbers: make([]int, len(x.Steps))}
+		call.number()
+		for i, s := range x.Steps {
+			// What a policy of another stage makes of the answer is not what its column does.
+			if c, ok := call.at(i); ok && c.Runs() && c.Stage == s.Stage && s.Outcome != entry.ExplainSkipped {
+				times[setOf(c.ChainStep)] = append(times[setOf(c.ChainStep)], s.TookNS)
 			}
 		}
 	}
-	seen := map[stepPlace]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Off || s.Replaced {
-			continue
-		}
-		kind := stepPlace{s.Kind, s.Stage, 0}
-		if found := times[stepPlace{s.Kind, s.Stage, seen[kind]}]; len(found) > 0 {
+		if found := times[s.set]; len(found) > 0 && !s.Off && !s.Replaced {
 			s.Took = nanos(median(found))
 		}
-		seen[kind]++
 	}
 	if len(shares) > 0 {
 		p.Share = nanos(median(shares)) + ", the median of " + count(len(shares), "explained call", "explained calls")
@@ -71,50 +73,4 @@ func (h *Console) stepTimes(v *visit, d manager.VersionDetail, p *routesPage) er
 func median(all []int64) int64 {
 	slices.Sort(all)
 	return all[len(all)/2]
-}
-
-// columnsOf counts the columns of each kind and stage that run; before is -1.
-func columnsOf(steps []stepView) map[stepPlace]int {
-	out := map[stepPlace]int{}
-	for _, s := range steps {
-		if !s.Off && !s.Replaced {
-			out[stepPlace{s.Kind, s.Stage, -1}]++
-		}
-	}
-	return out
-}
-
-// tookOf is how long one of so many steps of a kind took.
-type tookOf struct {
-	ns  int64
-	ran bool
-	of  int
-}
-
-func stepsOf(steps []entry.ExplainedStep) map[stepPlace]tookOf {
-	count := map[stepPlace]int{}
-	for _, s := range steps {
-		count[stepPlace{s.Step, s.Stage, -1}]++
-	}
-	out, seen := map[stepPlace]tookOf{}, map[stepPlace]int{}
-	for _, s := range steps {
-		kind := stepPlace{s.Step, s.Stage, -1}
-		out[stepPlace{s.Step, s.Stage, seen[kind]}] = tookOf{s.TookNS, s.Outcome != entry.ExplainSkipped, count[kind]}
-		seen[kind]++
-	}
-	return out
-}
-
-// ownKinds are the kinds of the policies that an operation has of its own: which
-// of them an explained step is, its version's or these, is not told apart.
-func ownKinds(rt apim.Runtime, operation string) map[string]bool {
-	out := map[string]bool{}
-	for _, r := range rt.Routes {
-		if r.Operation == operation {
-			for _, p := range r.Policies {
-				out[p.Kind] = true
-			}
-		}
-	}
-	return out
 }

@@ -31,7 +31,7 @@ type splitView struct {
 	CanTake     bool
 	TakeNote    string // what that needs beyond publishing, "" for nothing
 	Form        form
-	Counts      string // loads the comparison again
+	Counts      string // loads the comparison again; "" after the last time
 	Auto        bool   // the rule for steps is on
 	Page        string // where it is shown, and where one comes back to
 	Settings    string // where a candidate is set; "" on that page itself
@@ -53,6 +53,7 @@ type trafficPage struct {
 	Lock     string
 	Form     form // of the candidate, the rules and the steps
 	Mirror   form
+	Offer    form // of the draft, to be tried
 	Mirrored sideView
 	Missed   string
 	Ended    bool // nothing is split or mirrored
@@ -68,6 +69,12 @@ func (h *Console) traffic(v *visit) error {
 	return h.trafficTab(v, http.StatusOK, d, form{}, "")
 }
 
+// toTraffic leads from where a form of the page is sent to, and shown again at, to
+// the page.
+func (h *Console) toTraffic(v *visit) error {
+	return v.redirect(v.links.version(v.param("api"), v.param("version"), "traffic"))
+}
+
 // trafficTab shows the page; f is the form of part that is shown again.
 func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f form, part string) error {
 	s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
@@ -76,7 +83,7 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 	}
 	p := trafficPage{
 		versionHead: h.head(v, d, "traffic"), Lock: lockText(s.Lock), Split: v.splitOf(d, s), Ended: s.Split.Empty(),
-		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Mirrored: sideOf("Mirror", s.Mirrored, nil),
+		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Offer: filled("share", "5"), Mirrored: sideOf("Mirror", s.Mirrored, nil),
 	}
 	p.Live = h.liveFromQuery(v, "The change", "in force")
 	p.Split.Page, p.Split.Settings = p.Split.Settings, ""
@@ -94,6 +101,8 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 		p.Mirror = f
 	case "settings":
 		p.Form = f
+	case "offer":
+		p.Offer = f
 	case "":
 	default:
 		p.Split.Form.message = f.message
@@ -106,9 +115,12 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 	at := v.links.version(d.API.Slug, d.Version.Label, "traffic")
 	out := splitView{
 		At: at, Environment: s.Environment, Share: percentText(s.Split.Share), Rest: percentText(1000 - s.Split.Share),
-		Back: percentText(s.Split.Before), Outcome: sentence(s.Split.Outcome), Nodes: s.Nodes, Counts: at + "/counts",
+		Back: percentText(s.Split.Before), Outcome: sentence(s.Split.Outcome), Nodes: s.Nodes,
 		CanMove: v.mayMove(d), Auto: s.Split.Steps.On, Page: v.links.version(d.API.Slug, d.Version.Label), Settings: at,
 		Publish: v.links.version(d.API.Slug, d.Version.Label, "publish"), PublishTo: "Publish " + revision(d.Version.Revision+1),
+	}
+	if left, more := v.polls(splitPolls); more {
+		out.Counts = with(at+"/counts", "polls", strconv.Itoa(left))
 	}
 	out.Offer = out.CanMove && s.Live > 0 && (d.Version.Unpublished || d.Version.Revision == 0)
 	if s.Live > 0 {
@@ -342,12 +354,26 @@ func (h *Console) trafficCounts(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.fragment(splitSides(v.splitOf(d, s)))
+	return v.fragment(splitAgain(v.splitOf(d, s)))
 }
+
+// splitPolls is how often the comparison loads itself again: ten minutes.
+const splitPolls = 200
 
 // follow makes the comparison load itself again.
 func (s splitView) follow() templ.Attributes {
-	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "every 3s", "hx-swap": "outerHTML"}
+	if s.Counts == "" {
+		return nil
+	}
+	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "load delay:3s", "hx-swap": "outerHTML"}
+}
+
+// apart makes a piece take its place in the page, wherever the rest of the answer goes.
+func apart(yes bool) templ.Attributes {
+	if !yes {
+		return nil
+	}
+	return templ.Attributes{"hx-swap-oob": "true"}
 }
 
 // moves makes a form of the panel send itself when something of it has changed,
@@ -368,7 +394,8 @@ func (h *Console) moveTraffic(v *visit) error {
 	if err != nil {
 		return err
 	}
-	part := v.param("verb")
+	page, part := v.links.version(d.API.Slug, d.Version.Label, "traffic"), v.param("verb")
+	v.comesFrom(page, page)
 	do, done := h.trafficChange(v, d, &f, part)
 	if do == nil {
 		return apim.Errorf(apim.NotFound, "there is nothing to do of that name")
@@ -378,7 +405,7 @@ func (h *Console) moveTraffic(v *visit) error {
 	}
 	change, err := do()
 	if err != nil {
-		if !f.refuse(err, []string{"revision", "urls", "sticky", "rules", "by", "every", "until", "slack", "calls", "share", "body", "concurrency"}, map[string]string{
+		if !f.refuse(err, []string{"revision", "urls", "sticky", "rules", "by", "every", "until", "slack", "calls", "share", "body", "concurrency", "note"}, map[string]string{
 			"candidate.revision": "revision", "candidate.urls": "urls", "candidate": "urls", "rules.name": "rules", "rules.in": "rules", "rules.value": "rules",
 			"rules.applications": "rules", "steps.by_per_mille": "by", "steps.every_ms": "every", "steps.until_per_mille": "until", "steps.slack_per_mille": "slack",
 			"steps.calls": "calls", "per_mille": "share", "mirror.urls": "urls", "mirror.per_mille": "share", "mirror.max_body_bytes": "body", "mirror.concurrency": "concurrency",
@@ -390,7 +417,7 @@ func (h *Console) moveTraffic(v *visit) error {
 	v.flash(toneOK, done)
 	to := back(f)
 	if to == rootPath {
-		to = v.links.version(d.API.Slug, d.Version.Label, "traffic")
+		to = page
 	}
 	if part == "share" || part == "steps" {
 		v.c.Redirect(http.StatusSeeOther, withChange(to, change)) // of that page a script takes the panel alone

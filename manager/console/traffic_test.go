@@ -74,6 +74,34 @@ func TestTrafficIsSplitWithoutAScript(t *testing.T) {
 	b.post(at + "/nonsense").shows(http.StatusNotFound)
 }
 
+// The comparison loads itself again, and what of the panel moves with it: not for
+// ever, so that an open page does not keep its session alive.
+func TestSplitIsFollowedForAWhile(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const at = "/t/acme/apis/orders/v1/traffic"
+	b.post(at+"/settings", "urls", "https://next.internal.example", "steps", "on", "by", "10", "every", "15", "until", "50", "slack", "0.5", "calls", "20").
+		shows(http.StatusOK, "Traffic split saved").has(`polls=199`)
+	b.post(at+"/share", "share", "12.5").shows(http.StatusOK)
+	if _, err := s.catalog.SetSplit(t.Context(), system(), acme, version, "production", manager.SplitChange{Share: new(225)}); err != nil {
+		t.Fatal(err)
+	}
+	again := b.get(at+"/counts?polls=1").shows(http.StatusOK, "22.5", "77.5").has(`hx-trigger="load`, "polls=0", `value="22.5"`)
+	if n := strings.Count(again.body, `hx-swap-oob="true"`); n != 4 {
+		t.Errorf("got %d pieces that take their places, want both numbers, the slider and the switch", n)
+	}
+	b.get(at + "/counts?polls=1").has(`name="steps" value="on" checked`)
+	if last := b.get(at+"/counts?polls=0").shows(http.StatusOK, "22.5"); strings.Contains(last.body, "hx-trigger") {
+		t.Errorf("the last one loads itself again: %s", last.body)
+	}
+	b.post(at+"/end").shows(http.StatusOK, "The split is over")
+	if over := b.get(at + "/counts"); strings.Contains(over.body, "hx-swap-oob") {
+		t.Errorf("pieces come of a split that is over: %s", over.body)
+	}
+}
+
 // times are so many calls in buckets of times, given as bucket and calls.
 func times(pairs ...int) []uint64 {
 	out := make([]uint64, entry.LatencyBuckets)
@@ -91,6 +119,12 @@ func TestDraftIsTriedBeforeItIsLive(t *testing.T) {
 	const at = "/t/acme/apis/orders/v1/traffic"
 	b.post("/t/acme/apis/orders/v1/upstream", "urls", "https://next.internal.example").shows(http.StatusOK, "Upstream saved")
 	b.get(at).shows(http.StatusOK, "Try the draft", "Try r2")
+	for _, wrong := range []string{"150", "5,5"} {
+		b.post(at+"/offer", "share", wrong, "note", "new backend").shows(http.StatusUnprocessableEntity, "Try the draft", "Use a number from 0 to 100").
+			has(`value="`+wrong+`"`, `id="offer-share-note"`, `value="new backend"`)
+	}
+	long := strings.Repeat("long ", 201)
+	b.post(at+"/offer", "share", "7", "note", long).shows(http.StatusUnprocessableEntity).has(`value="7"`, `value="`+long+`"`).fieldError("note")
 	b.post(at+"/offer", "share", "5", "note", "new backend").shows(http.StatusOK, "The draft is the candidate now", "r1 → r2", "Make r2 live")
 	b.post(at+"/take").shows(http.StatusOK, "The candidate is live")
 	detail, err := s.catalog.Split(t.Context(), system(), acme, version, "production")

@@ -46,30 +46,95 @@ func TestTrafficIsSetInTheUpstreamsForm(t *testing.T) {
 	}
 }
 
+// publish makes the draft of Orders v1 what is live.
+func (s *site) publish(version apim.ID) {
+	s.t.Helper()
+	if _, err := s.catalog.Publish(s.t.Context(), system(), s.tenantID("acme"), version, "production", ""); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func TestTargetsShowWhatNodesSay(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
-	s.offer(s.tenantID("acme"))
+	version, _ := s.offer(s.tenantID("acme"))
 	page := "/t/acme/apis/orders/v1"
-	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "gets calls on")
+	a := b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").
+		shows(http.StatusOK, "in the draft, not live", "https://orders.internal.example/v1", "gets calls on 3 nodes · not in the draft", "2 targets")
+	if n := strings.Count(a.body, "gets calls on 3 nodes · "); n != 1 || strings.Contains(a.body, `name="target" value="https://one.internal.example"`) {
+		t.Errorf("got %d targets with calls, want the live one, and the others not to be asked", n)
+	}
+	s.publish(version)
+	b.get(page).shows(http.StatusOK, "gets calls on 3 nodes").hides("not live", "not in the draft", "https://orders.internal.example/v1")
 	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 2, Unfit: 1, Open: true, Panic: true, Worst: []apim.TargetHealth{
 		{URL: "https://two.internal.example", Why: "check: status 503", Since: time.Unix(1_000_000_000, 0)},
 	}}, apim.UpstreamHealth{Name: "other", Targets: 1, Unfit: 1, Worst: []apim.TargetHealth{{URL: "https://one.internal.example", Why: "not this one"}}})
-	a := b.get(page).shows(http.StatusOK, "check: status 503", "days ago", "gets calls on", "the circuit breaker is open", "1 of 2 targets are unfit")
+	a = b.get(page).shows(http.StatusOK, "check: status 503", "days ago", "gets calls on", "the circuit breaker is open", "1 of 2 targets are unfit")
 	a.has(`class="dot bad"`)
 	a.has(`class="dot ok"`)
 	a.hides("not this one")
 	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 1, Found: []string{"10.0.0.7:8080"}, Source: "look up orders: there is no such name"})
 	b.post(page+"/upstream", "urls", "http://orders.internal.example", "balance.algorithm", "", "discovery.kind", "dns").
-		shows(http.StatusOK, "finds targets by DNS", "10.0.0.7:8080", "targets cannot be looked for")
+		shows(http.StatusOK, "finds targets by DNS · in the draft, not live", "https://two.internal.example", "not in the draft")
+	s.publish(version)
+	b.get(page).shows(http.StatusOK, "finds targets by DNS", "10.0.0.7:8080", "targets cannot be looked for").hides("not live", "not in the draft")
+}
+
+func TestTargetWithAValueIsTheOneThatNodesCall(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	version, _ := s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	b.post("/t/acme/values", "name", "backend", "value", "one.internal.example").shows(http.StatusOK, "${backend} is set")
+	b.post(page+"/upstream", "urls", "https://${backend}").shows(http.StatusOK, "in the draft, not live")
+	s.publish(version)
+	const known = "https://one.internal.example"
+	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{{URL: known, Median: 41 * time.Millisecond, Calls: 9, Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: time.Millisecond}}}})
+	b.get(page).shows(http.StatusOK, "https://${backend}", "gets calls on 3 nodes", "41 ms")
+	s.nodes.see(apim.UpstreamHealth{Name: "main", Targets: 1, Unfit: 1, Worst: []apim.TargetHealth{{URL: known, Why: "check: status 503"}}})
+	b.get(page).shows(http.StatusOK, "check: status 503", "Check now").hides("gets calls on", "one.internal.example").has(`class="dot bad"`)
+	b.post(page+"/targets/check", "target", "https://${backend}").shows(http.StatusOK, "well, in 1.0 ms").hides("one.internal.example")
+	if got := s.nodes.target(); got != known {
+		t.Errorf("the nodes are asked about %q, want what they know", got)
+	}
+}
+
+// A status tells of ten unfit targets, and of so many upstreams.
+func TestTargetsThatAStatusDoesNotTellOfAreNotWell(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	version, _ := s.offer(s.tenantID("acme"))
+	page := "/t/acme/apis/orders/v1"
+	seen := apim.UpstreamHealth{Name: "main", Targets: 12, Unfit: 11}
+	var urls []string
+	for i := range 12 {
+		urls = append(urls, "https://t"+string(rune('a'+i))+".internal.example")
+		if i < 10 {
+			seen.Worst = append(seen.Worst, apim.TargetHealth{URL: urls[i], Why: "check: status 503"})
+		}
+	}
+	b.post(page+"/upstream", "urls", strings.Join(urls, "\n"))
+	s.publish(version)
+	s.nodes.see(seen)
+	b.get(page).shows(http.StatusOK, "no node says how it is").hides("gets calls on")
+	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{{URL: urls[10], Why: "check: no route"}, {URL: urls[11]}}})
+	a := b.get(page).shows(http.StatusOK, "check: no route", "gets calls on 3 nodes").hides("no node says")
+	if bad, well := strings.Count(a.body, `class="dot bad"`), strings.Count(a.body, `class="dot ok" title="gets calls`); bad != 11 || well != 1 {
+		t.Errorf("got %d bad and %d well, want 11 and 1", bad, well)
+	}
+	s.nodes.see()
+	s.nodes.look()
+	s.nodes.hideSome()
+	b.get(page).shows(http.StatusOK, "no node says how it is").hides("gets calls on")
 }
 
 func TestTargetsAreCheckedNow(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
-	s.offer(s.tenantID("acme"))
+	version, _ := s.offer(s.tenantID("acme"))
 	page := "/t/acme/apis/orders/v1"
-	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "gets calls on")
+	b.post(page+"/upstream", "urls", "https://one.internal.example\nhttps://two.internal.example").shows(http.StatusOK, "Upstream saved")
+	s.publish(version)
 	b.get(page).shows(http.StatusOK, "round robin", "Check all now", "Every node asks").hides("41 ms", "well, in")
 	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{
 		{URL: "https://one.internal.example", Median: 41 * time.Millisecond, Calls: 9, Recent: timed(39, 44, 41), Check: apim.TargetCheck{At: time.Unix(1_000_000_000, 0), Took: 2300 * time.Microsecond}},
@@ -79,7 +144,11 @@ func TestTargetsAreCheckedNow(t *testing.T) {
 	if n := s.nodes.checked(); n != 0 {
 		t.Errorf("got %d checks by looking at the page", n)
 	}
-	a := b.post(page+"/targets/check").shows(http.StatusOK, "Upstream targets", "well, in 2.3 ms", "status 503, after 0.8 ms", "41 ms").hides("did not answer")
+	asked := s.nodes.asks()
+	a := b.post(page+"/targets/check").shows(http.StatusOK, "Upstream targets", "Traffic split", "well, in 2.3 ms", "status 503, after 0.8 ms", "41 ms").hides("did not answer")
+	if n := s.nodes.asks(); n != asked+1 {
+		t.Errorf("the nodes are asked %d times for one press", n-asked)
+	}
 	a.has(`class="dot warn" title="gets calls on`) // it gets calls, and has just failed
 	a.has(`class="dot ok"`)
 	for _, name := range s.nodes.names {
@@ -115,10 +184,11 @@ func timed(ms ...int) (out []apim.TargetCall) {
 func TestTargetsShowHowTheirTimesGo(t *testing.T) {
 	s := newSite(t)
 	b := s.operator()
-	s.offer(s.tenantID("acme"))
+	version, _ := s.offer(s.tenantID("acme"))
 	page := "/t/acme/apis/orders/v1"
 	urls := []string{"https://one.internal.example", "https://two.internal.example"}
 	b.post(page+"/upstream", "urls", strings.Join(urls, "\n"), "balance.algorithm", "least_requests").shows(http.StatusOK, "least requests")
+	s.publish(version)
 	s.nodes.look(apim.UpstreamTargets{Name: "main", Targets: []apim.TargetState{
 		{URL: urls[0], Median: 20 * time.Millisecond, Calls: 3, Recent: timed(10, 20, 40)},
 		{URL: urls[1]},

@@ -265,6 +265,7 @@ type stepView struct {
 	Key       string // "size", "key", "grant", "plan", "limit", or a policyRef
 	Kind      string // of the policy, or what stands for one
 	Stage     string
+	set       setStep
 	Took      string // the median of calls that were explained; "" where none is known
 	Title     string
 	Text      string
@@ -319,6 +320,7 @@ type targetView struct {
 	Took  string    // until answers begin: "41 ms", "41 ms to 88 ms", "no traffic"; "" where nobody knows
 	Trend []float64 // of it
 	Check bool      // nodes can be told to ask it
+	Left  bool      // the draft does not have it any more
 	Found []foundView
 }
 
@@ -342,21 +344,18 @@ func (h *Console) versionRoutes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p, err := h.routesPage(v, d, form{}, form{})
-	if err != nil {
-		return err
-	}
-	if v.environment.Slug != "" {
-		s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
-		if err != nil {
-			return err
-		}
-		p.Split = v.splitOf(d, s)
-	}
-	return v.render(http.StatusOK, routesTab(p))
+	return h.routesAgain(v, d, http.StatusOK, form{}, form{})
 }
 
-func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (out routesPage, err error) {
+// toRoutes leads from where a form of the page is sent to, and shown again at, to
+// the page.
+func (h *Console) toRoutes(v *visit) error {
+	return v.redirect(with(v.links.version(v.param("api"), v.param("version")), "operation", v.query("operation"), "policy", v.param("policy")))
+}
+
+// routesPage makes the page; found is what nodes say of the upstreams, nil where
+// they are not asked yet.
+func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form, found []upstreamView) (out routesPage, err error) {
 	l, api, label := v.links, d.API.Slug, d.Version.Label
 	rt := d.Version.Runtime
 	out = routesPage{
@@ -364,10 +363,19 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (o
 		Filter: strings.TrimSpace(v.query("q")), FilterURL: l.version(api, label), Total: len(rt.Routes),
 		Save: l.version(api, label, "routes"), StepSave: l.version(api, label, "policies", v.policyAsked()),
 		Upstream: l.version(api, label, "upstream"), Mount: l.version(api, label, "mount"),
-		Products: v.productLinks(d.Products), Call: callOf(v, d),
+		Products: v.productLinks(d.Products), Call: callOf(v, d), Upstreams: found,
 	}
-	if out.Upstreams, err = h.upstreamViews(v, d, false, ""); err != nil {
-		return out, err
+	if found == nil {
+		if out.Upstreams, err = h.upstreamViews(v, d, false, ""); err != nil {
+			return out, err
+		}
+	}
+	if v.environment.Slug != "" {
+		s, err := h.Catalog.Split(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug)
+		if err != nil {
+			return out, err
+		}
+		out.Split = v.splitOf(d, s)
 	}
 	if out.CanMove && slices.ContainsFunc(d.Deployments, func(dep apim.Deployment) bool { return dep.Environment == v.environment.Slug }) {
 		out.Check = l.version(api, label, "targets", "check")
@@ -385,9 +393,9 @@ func (h *Console) routesPage(v *visit, d manager.VersionDetail, f, step form) (o
 	return out, nil
 }
 
-// routesAgain shows the page again with what is wrong in one of its forms.
+// routesAgain shows the page, with what is wrong in one of its forms.
 func (h *Console) routesAgain(v *visit, d manager.VersionDetail, status int, f, step form) error {
-	p, err := h.routesPage(v, d, f, step)
+	p, err := h.routesPage(v, d, f, step, nil)
 	if err != nil {
 		return err
 	}
@@ -411,7 +419,11 @@ func (p *routesPage) page(v *visit, d manager.VersionDetail) {
 		at = 0
 	}
 	end := min(at+routesPerPage, len(match))
+	typed := p.Form.values["operation"]
 	for _, r := range match[at:end] {
+		if slices.Contains(typed, r.Operation) { // what was chosen is not saved yet, and stays
+			r.Public, r.Off = p.Form.chosen("public", r.Operation), !p.Form.chosen("on", r.Operation)
+		}
 		calls := p.Pace.Operations[r.Operation]
 		one := routeView{
 			Operation: r.Operation, Method: r.Method, Path: r.Path, Summary: r.Summary, Upstream: r.Upstream, Public: r.Public, Off: r.Off, Deprecated: r.Deprecated,
@@ -543,6 +555,7 @@ func (h *Console) saveRoutes(v *visit) error {
 	if len(change.Public)+len(change.Off) == 0 {
 		return v.redirect(to)
 	}
+	v.comesFrom(to, v.links.version(d.API.Slug, d.Version.Label))
 	if _, err := h.Catalog.UpdateDraft(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, change); err != nil {
 		if !f.refuse(err, nil, nil) {
 			return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type visit struct {
 	actor       apim.Actor
 	now         time.Time
 	memberships []manager.Membership
+	page        *url.URL // that the answer shows; nil: what was asked for
 
 	// Inside a tenant:
 	tenant       apim.Tenant
@@ -46,7 +48,30 @@ func (v *visit) ctx() context.Context { return v.c.Request.Context() }
 
 func (v *visit) param(name string) string { return v.c.Param(name) }
 
-func (v *visit) query(name string) string { return v.c.Query(name) }
+func (v *visit) query(name string) string {
+	if v.page != nil {
+		return v.page.Query().Get(name)
+	}
+	return v.c.Query(name)
+}
+
+// comesFrom makes what answers a form the page that it came from: what that page's
+// address asks for holds, and whatever leads back leads there. Where back is no
+// address of home it is home.
+func (v *visit) comesFrom(back, home string) {
+	v.page, _ = url.Parse(home) // addresses are built here, of escaped parts
+	if u, err := url.Parse(back); err == nil && u.Path == v.page.Path {
+		v.page.RawQuery = u.RawQuery
+	}
+}
+
+// url is the address of the page that the answer shows.
+func (v *visit) url() *url.URL {
+	if v.page != nil {
+		return v.page
+	}
+	return v.c.Request.URL
+}
 
 func (v *visit) address() string { return v.actor.Address }
 
@@ -134,8 +159,8 @@ func (v *visit) flashes() []ui.Toast {
 }
 
 func (v *visit) theme() ui.Theme {
-	back := v.c.Request.URL.RequestURI()
-	if v.c.Request.Method != http.MethodGet {
+	back := v.url().RequestURI()
+	if v.page == nil && v.c.Request.Method != http.MethodGet {
 		back = v.c.Request.URL.Path
 	}
 	return ui.Theme{Chosen: web.Theme(v.c), Action: themePath, Back: back}

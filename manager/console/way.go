@@ -55,7 +55,7 @@ func (h *Console) wayOf(v *visit, x manager.Explained) (wayView, error) {
 		Status: x.Status, Method: x.Method, Path: x.Path, RequestID: x.RequestID, Total: "0 – " + nanos(x.TookNS),
 		Request: requestTokens(x), Answer: answerTokens(x), AnswerNote: answerText(x), Still: ui.DrawerStands(v.c.Request, "call"),
 	}
-	facts := []string{time.UnixMilli(x.At).In(v.now.Location()).Format("15:04:05.000"), x.Application, x.NodeName, sequence(x.Sequence)}
+	facts := []string{time.UnixMilli(x.At).UTC().Format("15:04:05.000"), x.Application, x.NodeName, sequence(x.Sequence)}
 	w.Facts = strings.Join(slices.DeleteFunc(facts, func(s string) bool { return s == "" }), " · ")
 	passed, err := h.passedBy(v, x)
 	if err != nil {
@@ -85,12 +85,17 @@ func (h *Console) wayOf(v *visit, x manager.Explained) (wayView, error) {
 // walk lists the steps, each with the number and the name that it has in the chain
 // of the version's page.
 func (w *wayView) walk(x manager.Explained, passed passed) {
-	called := slices.ContainsFunc(x.Steps, func(s entry.ExplainedStep) bool { return s.Step == "upstream" })
+	at, took, called := calledOf(x)
+	listed := x.Hidden || slices.ContainsFunc(x.Steps, func(s entry.ExplainedStep) bool { return s.Step == "upstream" })
 	upstream := func() {
-		if !called && !x.Hidden {
-			called = true
+		switch {
+		case listed:
+		case called:
+			w.Steps = append(w.Steps, ui.TraceStep{Label: "Upstream", Text: "called", Time: nanos(took), From: share(at, x.TookNS), To: share(at+took, x.TookNS)})
+		case x.Dropped == 0:
 			w.Steps = append(w.Steps, ui.TraceStep{Label: "Upstream", Text: "not called", Time: "—", Outcome: ui.Skipped})
 		}
+		listed = true
 	}
 	for i, s := range x.Steps {
 		if s.Stage == string(entry.Answer) {
@@ -119,7 +124,7 @@ func (w *wayView) walk(x manager.Explained, passed passed) {
 
 // judge says in one sentence what became of the call.
 func (w *wayView) judge(x manager.Explained, passed passed) {
-	own := nanos(x.TookNS - x.UpstreamNS)
+	own := nanos(ownShare(x))
 	at := slices.IndexFunc(x.Steps, func(s entry.ExplainedStep) bool { return s.Outcome == entry.ExplainRefused })
 	switch by := answering(x); {
 	case x.Hidden && x.Code == "":
@@ -130,6 +135,8 @@ func (w *wayView) judge(x manager.Explained, passed passed) {
 		w.Tone, w.Verdict, w.Text = ui.Bad, "Stopped at "+passed.inWords(at), x.Detail
 	case by >= 0:
 		w.Tone, w.Verdict, w.Text = ui.OK, "Answered at "+passed.inWords(by)+", with "+strconv.Itoa(x.Status), "The call went no further; it took "+nanos(x.TookNS)+"."
+	case unrecorded(x):
+		w.Tone, w.Verdict, w.Text = ui.Info, "Answered with "+strconv.Itoa(x.Status), "What answered was not recorded; the call took "+nanos(x.TookNS)+"."
 	case x.Status >= 500:
 		w.Tone, w.Verdict, w.Text = ui.Warn, "The upstream answered "+strconv.Itoa(x.Status), "The gateway let the call through; its own share was "+own+"."
 	default:
@@ -137,19 +144,65 @@ func (w *wayView) judge(x manager.Explained, passed passed) {
 	}
 }
 
+// calledOf says when a call's upstream was called, and how long its answer took to
+// begin. Where a node had no room for that step the tries tell it.
+func calledOf(x manager.Explained) (at, took int64, called bool) {
+	for _, s := range x.Steps {
+		if s.Step == "upstream" {
+			return s.AtNS, s.TookNS, true
+		}
+	}
+	if len(x.Tries) == 0 {
+		return 0, 0, false
+	}
+	at, last := x.Tries[0].AtNS, x.Tries[len(x.Tries)-1]
+	return at, last.AtNS + last.TookNS - at, true
+}
+
+// ownShare is what the gateway itself took of a call: until it called the upstream,
+// and what its policies did with the answer; not what bodies took on their way. Where
+// nothing was called it is all.
+func ownShare(x manager.Explained) int64 {
+	own, _, called := calledOf(x)
+	if !called {
+		return x.TookNS
+	}
+	for _, s := range x.Steps {
+		if s.Stage == string(entry.Answer) {
+			own += s.TookNS
+		}
+	}
+	return own
+}
+
 // answering is the index of the step that answered a call in the upstream's place:
-// a cache, a mock; -1 where none did.
+// a cache, a mock; -1 where none did, or where it is not told.
 func answering(x manager.Explained) int {
-	out := -1
+	if _, _, called := calledOf(x); called || x.Code != "" {
+		return -1
+	}
+	out, told := -1, x.Dropped == 0
 	for i, s := range x.Steps {
 		switch {
-		case s.Step == "upstream", s.Outcome == entry.ExplainRefused, x.Code != "":
+		case s.Outcome == entry.ExplainRefused:
 			return -1
-		case s.Outcome == entry.ExplainPassed && s.Stage != string(entry.Answer) && s.Stage != "":
+		case s.Outcome == entry.ExplainSkipped:
+			told = true // that it was one before this
+		case s.Stage != string(entry.Answer) && s.Stage != "":
 			out = i
 		}
 	}
+	if !told {
+		return -1
+	}
 	return out
+}
+
+// unrecorded reports whether a call was answered by something for which its node had
+// no room.
+func unrecorded(x manager.Explained) bool {
+	_, _, called := calledOf(x)
+	return x.Dropped > 0 && x.Code == "" && !called && answering(x) < 0
 }
 
 // decidedBy says in a few words what decided how a call ended.
@@ -163,6 +216,8 @@ func decidedBy(x manager.Explained) (string, ui.Tone) {
 		return "not yours", ui.Neutral
 	case x.Code == "" && by >= 0:
 		return stepName(x.Steps[by].Step), ui.Neutral
+	case unrecorded(x):
+		return "not recorded", ui.Neutral
 	case x.Code == "" && x.Status < 500:
 		return "Upstream", ui.Neutral
 	case x.Code == "":
@@ -172,6 +227,9 @@ func decidedBy(x manager.Explained) (string, ui.Tone) {
 		if words := refusalWords(x.Code); words != "" {
 			return words, tone
 		}
+	}
+	if step == "" && x.Dropped > 0 {
+		return "not recorded", tone
 	}
 	return stepName(step), tone
 }
@@ -267,7 +325,8 @@ func stepName(step string) string {
 
 // lastStep is the answer as it went out.
 func lastStep(x manager.Explained) ui.TraceStep {
-	end := int64(0)
+	at, took, _ := calledOf(x)
+	end := at + took
 	for _, s := range x.Steps {
 		end = max(end, s.AtNS+s.TookNS)
 	}

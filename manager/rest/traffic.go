@@ -144,11 +144,11 @@ func showUpstreams(r *request) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := r.Catalog.Upstreams(r.ctx, r.actor, r.tenant.ID, id, r.c.Query("environment"))
+	found, err := r.Catalog.Upstreams(r.ctx, r.actor, r.tenant.ID, id, r.c.Query("environment"))
 	if err != nil {
 		return err
 	}
 	return r.answer(http.StatusOK, 0, struct {
 		Items []nodeUpstreams `json:"items"`
-	}{each(nodes, nodeUpstreamsOf)})
+	}{each(found.Nodes, nodeUpstreamsOf)})
 }

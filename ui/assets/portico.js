@@ -28,6 +28,7 @@
     $$('dialog[data-auto]', node).forEach(show);
     if (node.matches?.('.toast')) expire(node);
     $$('.toast', node).forEach(expire);
+    if (node.matches?.('.range')) fill(node);
     $$('.range', node).forEach(fill);
     $$('.cols', node).forEach(l => stop($('[aria-selected=true]', l) ?? $('.col', l)));
     reach();
@@ -263,6 +264,13 @@
   });
   // htmx copies attributes between elements of one id, and the policy of the page allows no style.
   document.addEventListener('htmx:beforeSwap', e => $$('.range[style]', e.detail.target).forEach(r => r.removeAttribute('style')));
+  // What comes by itself does not take a slider out of somebody's hand, nor the numbers that follow it.
+  document.addEventListener('htmx:oobBeforeSwap', e => {
+    const t = e.detail.target, r = $$('.range').find(r => r === t || [r.dataset.out, r.dataset.rest].includes('#' + t.id));
+    if (!r) return;
+    if (r.matches(':active') || r.value !== r.defaultValue) e.detail.shouldSwap = false;
+    else if (r === t) r.removeAttribute('style');
+  });
   document.addEventListener('htmx:afterRequest', e => e.detail.xhr?.busy?.removeAttribute('aria-busy'));
   document.addEventListener('htmx:load', e => arrive(e.detail.elt));
   document.addEventListener('htmx:oobAfterSwap', e => arrive(e.detail.target));

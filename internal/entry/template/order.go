@@ -18,6 +18,11 @@ func (p Path) Compare(q Path) int {
 			return c
 		}
 	}
+	// Two of different lengths that agree so far match no path in common. They
+	// have their order here so that it is one for any number of templates.
+	if c := cmp.Compare(len(q.Segments), len(p.Segments)); c != 0 {
+		return c
+	}
 	for i := range n {
 		if p.Segments[i].Kind == Partial {
 			if c := cmp.Compare(q.Segments[i].Bytes(), p.Segments[i].Bytes()); c != 0 {
@@ -25,7 +30,7 @@ func (p Path) Compare(q Path) int {
 			}
 		}
 	}
-	return cmp.Compare(len(q.Segments), len(p.Segments))
+	return 0
 }
 
 func (p Path) literals() int {

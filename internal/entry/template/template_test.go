@@ -169,6 +169,23 @@ func TestOverlapIsExact(t *testing.T) {
 	})
 }
 
+// TestOrderIsOneForAnyNumberOfTemplates: sorting takes it for granted that what
+// comes before another comes before all that follow that one.
+func TestOrderIsOneForAnyNumberOfTemplates(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, q, r := parse(t, drawTemplate(t, "p")), parse(t, drawTemplate(t, "q")), parse(t, drawTemplate(t, "r"))
+		if p.Compare(q) <= 0 && q.Compare(r) <= 0 && p.Compare(r) > 0 {
+			t.Fatalf("%s, %s, %s, and then the first again", p.Source, q.Source, r.Source)
+		}
+	})
+	for _, c := range [][3]string{{"/a{x}b{y}/{z}", "/{x}a", "/{x}{y}/{z}a"}} { // found by a test of gateway/table
+		p, q, r := parse(t, c[0]), parse(t, c[1]), parse(t, c[2])
+		if a, b, c := p.Compare(q), q.Compare(r), r.Compare(p); a < 0 && b < 0 && c < 0 || a > 0 && b > 0 && c > 0 {
+			t.Errorf("%s, %s, %s, and then the first again", p.Source, q.Source, r.Source)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"/a/{b}/c.{d}", "/{r...}", "/%41", "/{", "//"} {
 		f.Add(s)
