@@ -15,23 +15,23 @@ import (
 	"portico/gateway/policy"
 )
 
-// serving is a handler that serves as a test wants it to.
-type serving struct {
+// scripted is a handler that serves as a test wants it to.
+type scripted struct {
 	serve func(context.Context, *policy.Exchange) error
 	done  atomic.Int64 // calls that are
 }
 
-func (s *serving) Serve(ctx context.Context, ex *policy.Exchange) error { return s.serve(ctx, ex) }
-func (s *serving) Refuse(ex *policy.Exchange, _ *policy.Denied) {
+func (s *scripted) Serve(ctx context.Context, ex *policy.Exchange) error { return s.serve(ctx, ex) }
+func (s *scripted) Refuse(ex *policy.Exchange, _ *policy.Denied) {
 	ex.Answer.Status = http.StatusBadRequest
 }
-func (s *serving) Done(*policy.Exchange, error) { s.done.Add(1) }
+func (s *scripted) Done(*policy.Exchange, error) { s.done.Add(1) }
 
 // TestBodyOfACallThatPanickedIsNoOthers has a call panic whose body somebody
 // beside it holds, and serves the next one from the same memory.
 func TestBodyOfACallThatPanickedIsNoOthers(t *testing.T) {
 	var kept *policy.Body
-	h := &serving{}
+	h := &scripted{}
 	f := New(h, Times{}, slog.New(slog.DiscardHandler)).full
 	c := newFullCall(f)
 	f.calls.New = func() any { return c }
@@ -73,7 +73,7 @@ func TestCloseWaitsForCalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			begun := make(chan struct{})
-			h := &serving{serve: func(ctx context.Context, _ *policy.Exchange) error {
+			h := &scripted{serve: func(ctx context.Context, _ *policy.Exchange) error {
 				close(begun)
 				select {
 				case <-ctx.Done():
