@@ -465,6 +465,9 @@ func TestStreamsEndWithTheDrainsDeadline(t *testing.T) {
 	if err := r.Drain(ctx); err == nil {
 		t.Error("a drain that gave a stream up said nothing")
 	}
+	if n := scrape(t, r.Collector())["requests_in_flight"]; n != 0 {
+		t.Errorf("%v calls go on after the drain", n)
+	}
 	if !f.goodbye() {
 		t.Error("the connection ended without a GOAWAY")
 	}

@@ -121,6 +121,78 @@ func TestEventsArriveAsTheyAreSent(t *testing.T) {
 	})
 }
 
+// TestAnswerMayPause has an upstream send nothing for longer than a client may take
+// over a write: a client that takes all there is is not slow.
+func TestAnswerMayPause(t *testing.T) {
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
+		up := serveH2C(t, func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 3 {
+				if i > 0 {
+					time.Sleep(1200 * time.Millisecond)
+				}
+				fmt.Fprintf(w, "data: %d\n\n", i)
+				w.(http.Flusher).Flush()
+			}
+		})
+		r := onProtocol(t, up, "", lane, func(c *gateway.Config) { c.Times.Write = 300 * time.Millisecond })
+		got := r.call(t, "GET", do+"events", "")
+		if got.body != "data: 0\n\ndata: 1\n\ndata: 2\n\n" {
+			t.Errorf("got %q", got.body)
+		}
+	})
+}
+
+// TestSilentClientMayBeAnswered has a client that talks with its upstream send
+// nothing for longer than it may pause before an answer: no longer than the answer
+// itself may pause.
+func TestSilentClientMayBeAnswered(t *testing.T) {
+	up := serveH2C(t, func(w http.ResponseWriter, r *http.Request) {
+		both := http.NewResponseController(w)
+		both.EnableFullDuplex()
+		both.Flush()
+		for in := bufio.NewReader(r.Body); ; both.Flush() {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			io.WriteString(w, strings.ToUpper(line))
+		}
+	})
+	inEachLaneAtOnce(t, func(t *testing.T, lane change) {
+		for _, protocol := range []string{"http1", "h2c"} {
+			t.Run("upstream by "+protocol, func(t *testing.T) {
+				t.Parallel()
+				r := governed(t, func(c *gateway.Config) { lane(c); c.Times.Body = 300 * time.Millisecond }, func(api *entry.API) {
+					calledBy(protocol, up)(api)
+					api.Upstreams[0].IdleTimeoutMS = 2500
+				})
+				body, client := io.Pipe()
+				defer client.Close()
+				req, _ := http.NewRequest("POST", r.url+do+"talk", body)
+				res, err := r.client.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Body.Close()
+				in := bufio.NewReader(res.Body)
+				for i, text := range []string{"one\n", "two\n"} {
+					if i > 0 {
+						time.Sleep(1200 * time.Millisecond)
+					}
+					go io.WriteString(client, text)
+					if line, err := in.ReadString('\n'); err != nil || line != strings.ToUpper(text) {
+						t.Fatalf("got %q %v, want the answer to %q", line, err, text)
+					}
+				}
+				began := time.Now()
+				if _, err := in.ReadString('\n'); err == nil || time.Since(began) > 10*time.Second {
+					t.Errorf("ended with %v after %v", err, time.Since(began))
+				}
+			})
+		}
+	})
+}
+
 func TestLargeBodiesPass(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		r := startDemo(t, lane)

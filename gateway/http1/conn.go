@@ -14,7 +14,7 @@ import (
 // Times bound how long a client may take. Each must be above zero.
 type Times struct {
 	Head time.Duration // from the first byte of a head to its last
-	Body time.Duration // between two reads of a body
+	Body time.Duration // between two reads of a body, until Relent
 }
 
 // Conn passes a client's bytes on only after the head, or the part of the body,
@@ -39,6 +39,7 @@ type Conn struct {
 
 	mu      sync.Mutex
 	refused *Error    // guarded by mu
+	lenient bool      // Body does not count any more; guarded by mu
 	outer   time.Time // the server's read deadline; guarded by mu
 	own     time.Time // ours; guarded by mu
 }
@@ -226,6 +227,8 @@ func (c *Conn) patience() {
 			return
 		}
 		c.own, c.slow = time.Time{}, false
+	case !c.stream.AtHead() && c.lenient:
+		return
 	case !c.stream.AtHead():
 		c.own, c.slow = time.Now().Add(c.times.Body), false
 	case len(c.held) == 0 && c.own.IsZero():
@@ -237,6 +240,15 @@ func (c *Conn) patience() {
 	default:
 		return
 	}
+	_ = c.apply() // a closed connection is reported by the read that follows
+}
+
+// Relent lifts the time between two reads of a body, for good: its answer goes out
+// and is the connection's last. It is safe for concurrent use.
+func (c *Conn) Relent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lenient, c.own = true, time.Time{}
 	_ = c.apply() // a closed connection is reported by the read that follows
 }
 

@@ -42,6 +42,7 @@ type conn struct {
 
 	readBy  atomic.Int64 // when a read must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write
+	lenient atomic.Bool  // readBy does not count: the answer goes out before its request has come whole
 	watched bool         // the sweeper looks whether the client is there; never changes
 	checked int64        // readBy when the sweeper looked whether the client is there; guarded by lanes.mu
 	phase   atomic.Uint32
@@ -455,6 +456,7 @@ func (c *conn) serve() bool {
 		if ex.Body.Stop(c.interruptReads); ex.Body.Shared() {
 			c.body = new(policy.Body)
 		}
+		c.lenient.Store(false)
 	}
 	c.ex = nil
 	h.Done(ex, err)

@@ -20,6 +20,9 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 		c.answering = true
 		c.sending.Unlock()
 	}
+	if !ex.Body.Ended() {
+		c.lenient.Store(true)
+	}
 	bodiless := a.Body == nil || ex.Method == http.MethodHead || !mayHaveLength(a.Status)
 	chunked := !bodiless && a.Length < 0 && c.head.Minor == 1
 	keep = !c.head.Close && !a.Close && !c.lanes.draining.Load() && (a.Local || ex.Body.Ended()) && (bodiless || chunked || a.Length >= 0)

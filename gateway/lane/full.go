@@ -34,8 +34,12 @@ type full struct {
 	open    atomic.Int64 // connections
 	leaving atomic.Int64 // connections that are closed when what waits in them was sent
 
-	mu   sync.Mutex
-	live map[*fullCall]struct{} // calls under way; guarded by mu
+	gone func() // ends the contexts of all calls
+
+	mu     sync.Mutex
+	live   map[*fullCall]struct{} // calls under way; guarded by mu
+	closed bool                   // no more begin; guarded by mu
+	idle   sync.Cond              // says that none is under way any more
 }
 
 // The limits of a connection by HTTP/2. A stream's window holds what is sent
@@ -53,6 +57,9 @@ func newFull(l *Lanes) *full {
 	var secret [16]byte
 	rand.Read(secret[:]) // never fails: crypto/rand
 	f := &full{lanes: l, refusal: "/" + hex.EncodeToString(secret[:]), in: newHanded(), live: map[*fullCall]struct{}{}}
+	f.idle.L = &f.mu
+	over, gone := context.WithCancel(context.Background())
+	f.gone = gone
 	f.buffers.New = func() any { return new([buffer]byte) }
 	f.rooms.New = func() any { return new([gatherRoom]byte) }
 	f.calls.New = func() any { return newFullCall(f) }
@@ -62,6 +69,7 @@ func newFull(l *Lanes) *full {
 		IdleTimeout:       l.times.Idle,
 		MaxHeaderBytes:    2 * http1.MaxHeadBytes, // http1 enforces the limit
 		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return over },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -149,9 +157,23 @@ func (f *full) drain(ctx context.Context) error {
 
 const drainAsk = 500 * time.Millisecond
 
+// close gives all connections up, and the calls on them. What a call waits for has
+// a deadline, or ends with the call's context, or with its connection.
 func (f *full) close() error {
 	f.workers.close()
-	return f.server.Close()
+	err := f.server.Close()
+	f.gone()
+	return err
+}
+
+// rest returns when no call is under way, and lets none begin any more.
+func (f *full) rest() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for len(f.live) > 0 {
+		f.idle.Wait()
+	}
 }
 
 type connKey struct{}
@@ -160,6 +182,9 @@ type connKey struct{}
 func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, _ := r.Context().Value(connKey{}).(*fullConn)
 	c := f.begin(w, r, conn)
+	if c == nil {
+		panic(http.ErrAbortHandler) // its connection is closed
+	}
 	if conn.http2 == nil {
 		c.serve()
 	} else {

@@ -32,7 +32,9 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 	if c.ends(ex) {
 		h["Connection"] = []string{"close"}
 	}
+	c.lenient.Store(true)
 	if c.conn.http1 != nil && !ex.Body.Ended() {
+		c.conn.http1.Relent()
 		// What the client still sends is read for a moment, so that it sees the
 		// answer rather than a reset, and no longer: it must not hold us.
 		defer func() {
@@ -40,8 +42,8 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 		}()
 	}
 	c.patience()
-	defer c.writeBy.Store(0)
 	c.w.WriteHeader(a.Wire())
+	c.writeBy.Store(0)
 	if a.Body == nil || ex.Method == http.MethodHead {
 		return nil
 	}
@@ -103,15 +105,14 @@ func (c *fullCall) stream(ex *policy.Exchange) error {
 	for {
 		// What has come, the head included, must not wait for what has not.
 		if !flushed && sent != ex.Answer.Length && (may == nil && ex.Answer.Length < 0 || may != nil && !may.Ready()) {
-			if err := http.NewResponseController(c.w).Flush(); err != nil {
+			if err := c.flush(); err != nil {
 				return &policy.Broken{Cause: err}
 			}
 		}
 		flushed = false
 		n, err := body.Read(buf[:])
 		if n > 0 {
-			c.patience()
-			if _, err := c.w.Write(buf[:n]); err != nil {
+			if err := c.send(buf[:n]); err != nil {
 				return &policy.Broken{Cause: err}
 			}
 			sent += int64(n)
@@ -125,13 +126,29 @@ func (c *fullCall) stream(ex *policy.Exchange) error {
 		case err == io.EOF:
 			return nil
 		case err != nil: // what has come goes out, and the end of it says that it is not whole
-			_ = http.NewResponseController(c.w).Flush()
+			_ = c.flush()
 			return err
 		}
 	}
 }
 
 const buffer = 32 << 10
+
+// send writes to the client, who has the time of a write for it. What the upstream
+// takes until there is more to send is not the client's.
+func (c *fullCall) send(b []byte) error {
+	c.patience()
+	defer c.writeBy.Store(0)
+	_, err := c.w.Write(b)
+	return err
+}
+
+// flush sends what net/http keeps, in the same time.
+func (c *fullCall) flush() error {
+	c.patience()
+	defer c.writeBy.Store(0)
+	return http.NewResponseController(c.w).Flush()
+}
 
 // writeInterim sends an answer before the answer.
 func (c *fullCall) writeInterim(status int, fields []policy.Field) error {

@@ -25,6 +25,7 @@ type fullCall struct {
 
 	readBy  atomic.Int64 // when a read of the body must be done; 0 no matter when
 	writeBy atomic.Int64 // the same of a write of the answer's
+	lenient atomic.Bool  // readBy does not count: the answer goes out
 
 	mu   sync.Mutex
 	over bool // w must not be touched any more; guarded by mu
@@ -41,6 +42,8 @@ func newFullCall(f *full) *fullCall {
 	return c
 }
 
+// begin notes a call that is under way from now on. It returns nil when the lane is
+// closed.
 func (f *full) begin(w http.ResponseWriter, r *http.Request, conn *fullConn) *fullCall {
 	c := f.calls.Get().(*fullCall)
 	c.w, c.r, c.conn = w, r, conn
@@ -48,8 +51,11 @@ func (f *full) begin(w http.ResponseWriter, r *http.Request, conn *fullConn) *fu
 	c.over = false
 	c.mu.Unlock()
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
 	f.live[c] = struct{}{}
-	f.mu.Unlock()
 	return c
 }
 
@@ -71,6 +77,7 @@ func (c *fullCall) serve() {
 		} else { // one call must not take the others down
 			f.lanes.log.Error("a call panicked", "panic", recover(), "stack", string(debug.Stack()))
 			f.lanes.giveUp(ex, c.interrupt)
+			c.body = new(policy.Body) // somebody may still hold the one that was stopped
 		}
 	}()
 	// net/http writes headers after this function has returned, and its client
@@ -112,7 +119,9 @@ func (c *fullCall) stop(ex *policy.Exchange) {
 func (c *fullCall) end() {
 	f := c.full
 	f.mu.Lock()
-	delete(f.live, c)
+	if delete(f.live, c); f.closed && len(f.live) == 0 {
+		f.idle.Broadcast()
+	}
 	f.mu.Unlock()
 	if h := c.conn.http2; h != nil {
 		if c.r.Context().Err() != nil { // a call that was reset earns nothing
@@ -128,6 +137,7 @@ func (c *fullCall) end() {
 	c.w, c.r, c.conn = nil, nil, nil
 	c.readBy.Store(0)
 	c.writeBy.Store(0)
+	c.lenient.Store(false)
 	f.calls.Put(c)
 }
 
@@ -136,7 +146,7 @@ func (f *full) expire(now int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.live {
-		if by := c.readBy.Load(); by > 0 && now > by {
+		if by := c.readBy.Load(); by > 0 && now > by && !c.lenient.Load() {
 			c.expireRead()
 		}
 		if by := c.writeBy.Load(); by > 0 && now > by {

@@ -171,7 +171,15 @@ func (c *http2Conn) frame(kind, flags byte) bool {
 		return c.pay(c.cut.Load()) // before another call begins
 	case frameReset:
 		c.taken++
-		return c.pay(c.taken)
+		if !c.pay(c.taken) {
+			return false
+		}
+		// Resets of streams that have ended cut nothing off. What was paid for them
+		// counts for calls to come, but cannot be saved up.
+		if over := c.taken - c.cut.Load() - maxResets; over > 0 {
+			c.taken -= over
+			c.paid -= over
+		}
 	case frameData:
 		if c.left == 0 && flags&flagEnd == 0 {
 			return c.idle.spend(c.lanes.now.Load())

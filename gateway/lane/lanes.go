@@ -19,7 +19,7 @@ import (
 // kept to within a quarter of a second.
 type Times struct {
 	Head  time.Duration // a request's head, and the TLS handshake; 10 s
-	Body  time.Duration // between two reads of its body; 30 s
+	Body  time.Duration // between two reads of its body, until its answer goes out; 30 s
 	Write time.Duration // each write to it; 30 s
 	Idle  time.Duration // between two requests; 90 s
 }
@@ -199,6 +199,7 @@ func (l *Lanes) Close() error {
 	}
 	l.mu.Unlock()
 	l.running.Wait()
+	l.full.rest()
 	return err
 }
 
@@ -264,7 +265,7 @@ func (l *Lanes) expire() {
 	for c := range l.conns {
 		// The poller tells only once of a request and the end behind it, when
 		// they come together. So each wait is looked at once.
-		if by := c.readBy.Load(); by > 0 && (now > by || c.watched && by != c.checked && socket.Ended(c.raw)) {
+		if by := c.readBy.Load(); by > 0 && (now > by && !c.lenient.Load() || c.watched && by != c.checked && socket.Ended(c.raw)) {
 			_ = c.SetReadDeadline(past) // its goroutine sees it
 		} else {
 			c.checked = by
