@@ -75,18 +75,17 @@ func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listene
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, client := "http://"+listener.Addr().String(), http.DefaultTransport.(*http.Transport)
+	// One of its own: a test server that ends closes what is idle of the default one, which others use.
+	url, client := "http://"+listener.Addr().String(), http.DefaultTransport.(*http.Transport).Clone()
 	switch config.Build {
 	case byH2C:
 		client = &http.Transport{Protocols: new(http.Protocols)}
 		client.Protocols.SetUnencryptedHTTP2(true)
-		t.Cleanup(client.CloseIdleConnections)
 	case byHTTP2:
 		certificate, roots := selfSigned(t)
 		listener = lane.Secure(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
 		url = "https://" + listener.Addr().String()
 		client = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
-		t.Cleanup(client.CloseIdleConnections)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -106,9 +105,7 @@ func startOn(t testing.TB, carrier *fake.Carrier, config gateway.Config, listene
 		}
 	}
 	t.Cleanup(func() {
-		if client != http.DefaultTransport { // or its idle connections by HTTP/2 have a second to say goodbye
-			client.CloseIdleConnections()
-		}
+		client.CloseIdleConnections() // or those by HTTP/2 have a second to say goodbye
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
