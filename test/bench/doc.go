@@ -31,6 +31,10 @@
 // whose scheduler then has nobody to wake. Two cores are used, however many
 // there are.
 //
+// With -against, gateways of other builds take the place of the standard
+// library's proxy: what a change costs or saves is smaller than what differs from
+// one run to the next, and shows only within one.
+//
 // A row is not judged when others took more than a tenth of a core, calls
 // failed, or there is no nginx. A protocol that the gateway does not serve is
 // found by asking it, and is "not served yet".

@@ -65,6 +65,7 @@ func main() {
 	flag.IntVar(&g.settings.rounds, "rounds", 5, "how often the parts \"requests/…\" measure each contender, and \"policies\" each policy")
 	flag.DurationVar(&g.each, "each", 3*time.Second, "how long each time")
 	flag.IntVar(&g.settings.keys, "keys", 100_000, "how many keys their gateway knows")
+	against := flag.String("against", "", "other builds of the binary, with commas between: the parts \"requests/…\" measure their gateways beside, in the place of ReverseProxy")
 	worker := flag.String("work", "", "be a part of the bench: it starts itself so")
 	flag.Parse()
 	if *worker != "" {
@@ -75,8 +76,11 @@ func main() {
 		return
 	}
 	g.bin, g.manyAPIs = *bin, *apis
+	if *against != "" {
+		g.against = strings.Split(*against, ",")
+	}
 	if *quick {
-		g.settings = settings{rounds: 3, each: time.Second, keys: 10_000, manyAPIs: min(1_000, *apis)}
+		g.settings.rounds, g.each, g.settings.keys, g.manyAPIs = 3, time.Second, 10_000, min(1_000, *apis)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

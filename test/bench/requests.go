@@ -94,8 +94,8 @@ func (g *rig) job(w work, address string) load.Job {
 	return j
 }
 
-// contenders of a row: ours, nginx where it is installed, and the standard
-// library's.
+// contenders of a row: ours, nginx where it is installed, and other builds of ours
+// or the standard library's.
 func (g *rig) contenders(w work) []contender {
 	ours := contender{name: "Portico", pid: g.gateway.PID(), address: g.gateway.Ports.Gateway, gateway: g.gateway}
 	standard := contender{name: "httputil.ReverseProxy", pid: g.reverse.PID, address: g.reverse.Address[0]}
@@ -117,7 +117,17 @@ func (g *rig) contenders(w work) []contender {
 		}
 		all = append(all, n)
 	}
-	return append(all, standard)
+	if len(g.rivals) == 0 {
+		return append(all, standard)
+	}
+	for _, r := range g.rivals {
+		one := contender{name: r.bin, pid: r.PID(), address: r.Ports.Gateway, gateway: r.Process}
+		if w.tls {
+			one.address = r.tls
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 // bare measures what a call costs when nothing is asked of it: a node that has a

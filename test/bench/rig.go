@@ -35,6 +35,7 @@ type settings struct {
 	each     time.Duration // of a contender in a round
 	keys     int
 	manyAPIs int
+	against  []string // other builds of the binary
 }
 
 // How many APIs there are beside the plain one, so that they have 1,000 routes
@@ -64,9 +65,10 @@ type rig struct {
 	apart       *process.Apart
 	api         *process.API
 	gateway     *process.Process
-	tls         string // host:port where the gateway's TLS is to be
-	idleTLS     string // and that of the one of the part idle
-	few         string // name of a gateway whose disk copy has only fewAPIs
+	rivals      []rival // of settings.against
+	tls         string  // host:port where the gateway's TLS is to be
+	idleTLS     string  // and that of the one of the part idle
+	few         string  // name of a gateway whose disk copy has only fewAPIs
 	plain       apim.ID
 	governed    string // the version whose routes have policies; "": not made yet
 	keys        []string
@@ -176,8 +178,35 @@ func (g *rig) install(ctx context.Context) (err error) {
 	if g.gateway, err = g.apart.Gateway(ctx, "gw-1", "production", "PORTICO_GATEWAY_TLS_ADDR="+g.tls); err != nil {
 		return err
 	}
+	for i, bin := range g.against {
+		if err := g.rival(ctx, bin, fmt.Sprintf("gw-rival-%d", i+1)); err != nil {
+			return fmt.Errorf("%s: %w", bin, err)
+		}
+	}
 	// A node is ready with what the bus has; the manager may still be bringing more.
 	return settled(ctx, g.api)
+}
+
+// rival is a gateway of another build.
+type rival struct {
+	*process.Process
+	bin, tls string
+}
+
+func (g *rig) rival(ctx context.Context, bin, name string) (err error) {
+	r := rival{bin: bin}
+	if r.tls, err = stand.Free(); err != nil {
+		return err
+	}
+	ours := g.apart.Bin
+	defer func() { g.apart.Bin = ours }()
+	if g.apart.Bin, err = filepath.Abs(bin); err != nil {
+		return err
+	}
+	if r.Process, err = g.apart.Gateway(ctx, name, "production", "PORTICO_GATEWAY_TLS_ADDR="+r.tls); err == nil {
+		g.rivals = append(g.rivals, r)
+	}
+	return err
 }
 
 // fill adds APIs like a version, and keys, while the manager is away.
@@ -233,6 +262,9 @@ func (g *rig) place(ctx context.Context, free bool) error {
 		yours = mine
 	}
 	contenders := []int{g.gateway.PID(), g.reverse.PID}
+	for _, r := range g.rivals {
+		contenders = append(contenders, r.PID())
+	}
 	if g.nginx != nil {
 		contenders = append(contenders, g.nginx.Worker)
 	}
@@ -243,6 +275,11 @@ func (g *rig) place(ctx context.Context, free bool) error {
 	}
 	for _, pid := range []int{os.Getpid(), g.upstream.PID} {
 		if err := machine.Pin(pid, yours...); err != nil {
+			return err
+		}
+	}
+	for _, r := range g.rivals {
+		if err := processors(ctx, r.Process, len(mine)); err != nil {
 			return err
 		}
 	}
