@@ -77,13 +77,15 @@ func (e *endpoint) asTarget() health.Target {
 	return t
 }
 
-// end stops all checks and searches for good. It does not wait for them.
+// end stops all checks and searches for good, for which it does not wait, and leaves
+// what becomes of the endpoints to whoever has them from now on.
 func (u *Upstream) end() {
 	if u.search != nil {
 		for _, stop := range u.search.stop {
 			stop()
 		}
 	}
+	u.group.Retire()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.over = true

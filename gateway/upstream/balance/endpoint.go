@@ -184,7 +184,8 @@ func (e *Endpoint) unfit(now int64) (Unfit, bool) {
 	return Unfit{}, false
 }
 
-// memory is how long the average of an endpoint remembers.
+// memory is how long the average of an endpoint remembers, and how far failures alone
+// raise it: what doubles without an end is never forgotten.
 const memory = 10 * time.Second
 
 // observe moves the average: up at once, down slowly.
@@ -192,7 +193,7 @@ func (e *Endpoint) observe(now int64, took time.Duration, failed bool) {
 	have := math.Float64frombits(e.average.Load())
 	value := float64(took)
 	if failed { // what fails fast is not fast
-		value = max(value, 2*have, float64(time.Second))
+		value = max(value, min(2*have, float64(memory)), float64(time.Second))
 	}
 	before := e.stamp.Swap(now)
 	if value < have {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,7 @@ func (g *Group) Keyed() bool { return g.settings.Algorithm == Hash }
 func (g *Group) Len() int { return len(g.picture.Load().all) }
 
 // Set replaces the endpoints. Those that stay keep their state, also when they
-// come from another group, which must not be asked for new choices any more.
+// come from another group, which is to Retire first.
 func (g *Group) Set(now int64, members []Member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -127,6 +128,15 @@ func (g *Group) Set(now int64, members []Member) {
 	}
 	g.draw(now)
 	g.stir()
+}
+
+// Retire lets go of the endpoints, of which another group may have taken over some:
+// what becomes of them is that one's to see to. Calls that are under way here may
+// still be tried again where they could be.
+func (g *Group) Retire() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.members = nil
 }
 
 // Enter lets a call in, before its first Pick: past the breaker, and past the
@@ -277,15 +287,17 @@ func (g *Group) MayRetry(now int64) bool {
 func (g *Group) eject(e *Endpoint, now int64, outcome Outcome) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out, member := 0, false
+	out, others := 0, 0 // others that are fit
 	for _, m := range g.members {
-		member = member || m.Endpoint == e
 		if m.Endpoint.outUntil() > now {
 			out++
 		}
+		if _, unfit := m.Endpoint.unfit(now); !unfit && m.Endpoint != e {
+			others++
+		}
 	}
 	n := len(g.members)
-	if !member || e.outUntil() > now || out+1 >= n || out+1 > (n*g.settings.Ejection.MaxPercent+99)/100 {
+	if !g.has(e) || e.outUntil() > now || others == 0 || out+1 > (n*g.settings.Ejection.MaxPercent+99)/100 {
 		return
 	}
 	e.eject(now, g.settings.Ejection, outcome)
@@ -293,10 +305,19 @@ func (g *Group) eject(e *Endpoint, now int64, outcome Outcome) {
 	g.stir()
 }
 
-// SetHealth takes what an active check found; why is empty when all is well.
+// has reports whether an endpoint is the group's. mu is held.
+func (g *Group) has(e *Endpoint) bool {
+	return slices.ContainsFunc(g.members, func(m Member) bool { return m.Endpoint == e })
+}
+
+// SetHealth takes what an active check found; why is empty when all is well. Of an
+// endpoint that is not the group's it takes nothing.
 func (g *Group) SetHealth(e *Endpoint, now int64, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !g.has(e) {
+		return
+	}
 	e.setHealth(now, why)
 	g.draw(now)
 	g.stir()
