@@ -53,7 +53,6 @@ type call struct {
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
 	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name, u.inPlaceOf)
-	c.times = u.timeouts()
 	web := c.beginGRPC()
 	answered := false
 	defer func() { // also after a panic
@@ -85,6 +84,9 @@ func (c *call) run(ctx context.Context) error {
 		return err
 	}
 	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
+	if until := c.times.until; c.answerBy > 0 && (until == 0 || c.answerBy < until) {
+		c.times.until = c.answerBy
+	}
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -200,13 +202,15 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	if err == nil {
 		return outcomeOf(c.head.Status)
 	}
-	why, broken := busy, (*policy.Broken)(nil)
+	why, broken, denied, dial := busy, (*policy.Broken)(nil), (*policy.Denied)(nil), (*dialError)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}
 	switch {
 	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
 		return balance.Abandoned
+	case errors.As(err, &denied), c.pastDeadline() && (c.conn != nil || errors.As(err, &dial) && dial.timeout):
+		return balance.Abandoned // the caller wanted what cannot be, or gave too little time
 	case c.conn == nil && exhausted(err):
 		return balance.Untried
 	case c.conn == nil:

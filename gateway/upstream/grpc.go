@@ -30,9 +30,6 @@ func (c *call) beginGRPC() *web {
 	if text, ok := c.ex.Header.Value("Grpc-Timeout"); ok {
 		if d := grpcTimeout(text); d > 0 {
 			c.answerBy = c.upstream.set.now.Load() + int64(d)
-			if c.times.until == 0 || c.answerBy < c.times.until {
-				c.times.until = c.answerBy
-			}
 		}
 	}
 	return w

@@ -422,12 +422,19 @@ func (u *farUpload) wait(from, to int64) {
 // Close implements io.Closer: whoever owns the body ends it.
 func (u *farUpload) Close() error { return nil }
 
-// farError tells an answer that is none from an upstream that gave none.
+// farError tells an answer that is none from an upstream that gave none, and from
+// one that said beforehand that it would not take the request.
 func farError(err error) error {
 	if errors.As(err, new(*http1.Error)) || errors.As(err, new(*policy.Broken)) {
 		return err
 	}
 	text := err.Error()
+	if strings.Contains(text, "request header list larger") {
+		return &policy.Denied{
+			Status: http.StatusRequestHeaderFieldsTooLarge, Code: "request_too_large",
+			Detail: "The headers of the request are larger than the service behind this API takes. Send fewer or shorter ones.", Cause: err,
+		}
+	}
 	for _, sign := range [...]string{"PROTOCOL_ERROR", "FRAME_SIZE_ERROR", "COMPRESSION_ERROR", "FLOW_CONTROL_ERROR", "malformed", "frame too large", "too large"} {
 		if strings.Contains(text, sign) {
 			return &http1.Error{Status: http.StatusBadGateway, Detail: text}

@@ -18,7 +18,7 @@ const (
 	Unreachable                // no connection could be made
 	Broken                     // the connection broke before an answer, or what came was none
 	Late                       // there was no answer in time
-	Abandoned                  // the caller left; this says nothing of the endpoint
+	Abandoned                  // it is the caller who ended it; this says nothing of the endpoint
 	Untried                    // this node could connect nowhere; neither does this
 )
 
