@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"portico/gateway"
 	"portico/internal/entry"
 )
 
@@ -89,4 +92,41 @@ func TestTimesAreKeptWhileACallerOfAnUpstreamByHTTP2Sends(t *testing.T) {
 			out.Close()
 		}
 	})
+}
+
+// TestConnectionsThatHaveNoRoomAreNotKept calls an upstream that lets every connection
+// carry no call at all.
+func TestConnectionsThatHaveNoRoomAreNotKept(t *testing.T) {
+	up := serveFrames(t, func(f *frames, id uint32) { f.WriteRSTStream(id, http2.ErrCodeRefusedStream) }, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
+	var open atomic.Int32
+	r := governed(t, func(c *gateway.Config) {
+		c.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err == nil {
+				open.Add(1)
+				conn = &closing{Conn: conn, closed: func() { open.Add(-1) }}
+			}
+			return conn, err
+		}
+	}, func(api *entry.API) {
+		calledBy("h2c", up.URL)(api)
+		api.Upstreams[0].Traffic.Ejection.Off = true
+	})
+	for range 5 {
+		if got := r.call(t, "POST", do+"bad", "x"); got.code() != "upstream_unreachable" {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	}
+	wait(t, "no connection to be open", func() bool { return open.Load() == 0 })
+}
+
+type closing struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *closing) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
 }

@@ -48,6 +48,7 @@ type far struct {
 	scheme    string
 	transport *http.Transport
 	speaks    atomic.Bool // HTTP/2; false until ALPN has said so, where that decides
+	cramped   atomic.Bool // a call was sent away, also by what was opened for it
 
 	mu      sync.Mutex
 	spare   *tls.Conn // was dialled to find out what the other side speaks; guarded by mu
@@ -117,8 +118,12 @@ func (f *far) negotiated(c *tls.Conn) error {
 	return errSpeaksHTTP2
 }
 
-// sweep closes a connection whose call has gone before it took it.
+// sweep closes a connection whose call has gone before it took it, and those without
+// a call where some were sent away: they may have no room for any.
 func (f *far) sweep(now int64) {
+	if f.cramped.Swap(false) {
+		f.transport.CloseIdleConnections()
+	}
 	f.mu.Lock()
 	spare := f.spare
 	if spare != nil && now-f.spareAt > spareFor {
@@ -136,6 +141,7 @@ func (f *far) sweep(now int64) {
 func (f *far) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	need := ctx.Value(connectKey{}).(*connecting)
 	if need.dials.Add(1) > maxStale+1 {
+		f.cramped.Store(true)
 		return nil, errSentAway
 	}
 	f.mu.Lock()
@@ -270,6 +276,7 @@ func (c *call) farRequest(ctx context.Context, home *endpoint, head string, by i
 			hints.reused.Store(got.Reused)
 			switch sent := hints.sent.Load(); {
 			case sent > maxStale, sent > 0 && !twice: // why it was sent away net/http does not tell
+				home.far.cramped.Store(true)
 				_ = conn.Close() // it ends the call, before this connection has carried any of it
 			case whole:
 				conn.readBy.CompareAndSwap(by, times.headBy(now.Load()))
