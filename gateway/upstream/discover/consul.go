@@ -39,6 +39,7 @@ const holdFor = 55 * time.Second
 func (c *Consul) Run(ctx context.Context, tell func([]Found, error)) {
 	t, p, index := teller{tell: tell}, pause{}, uint64(0)
 	for ctx.Err() == nil {
+		asked := time.Now()
 		list, next, err := c.look(ctx, index)
 		if ctx.Err() != nil {
 			return
@@ -53,13 +54,13 @@ func (c *Consul) Run(ctx context.Context, tell func([]Found, error)) {
 		}
 		_ = t.found(list) // nothing there is told, and may change
 		p.reset()
-		// An index that goes back means that the agent began anew, and one that
-		// does not move that it does not hold answers back.
-		if next < index {
-			next = 0
-		}
-		if next == index && !sleep(ctx, firstPause) {
+		// An agent may hold no answer back: it does not know how, or there is always
+		// news, of whatever else moves the index.
+		if left := firstPause - time.Since(asked); left > 0 && !sleep(ctx, left) {
 			return
+		}
+		if next < index { // it began anew
+			next = 0
 		}
 		index = next
 	}

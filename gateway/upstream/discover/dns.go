@@ -18,6 +18,8 @@ type DNS struct {
 	Resolver *Resolver
 	Host     string
 	Port     string
+
+	families families
 }
 
 // Run implements Source.
@@ -27,7 +29,9 @@ func (d *DNS) look(ctx context.Context) ([]Found, time.Duration, error) {
 	if a, err := netip.ParseAddr(d.Host); err == nil {
 		return []Found{{net.JoinHostPort(a.String(), d.Port), 1}}, longestTTL, nil
 	}
-	return addresses(ctx, d.Resolver, d.Host, d.Port, 1)
+	d.families.has = [2]bool{}
+	out, ttl, err := d.families.addresses(ctx, d.Resolver, d.Host, d.Port, 1)
+	return d.families.end(out), ttl, err
 }
 
 // SRV finds hosts and ports by the records of a service. Those of the lowest
@@ -35,12 +39,15 @@ func (d *DNS) look(ctx context.Context) ([]Found, time.Duration, error) {
 type SRV struct {
 	Resolver *Resolver
 	Service  string // "_http._tcp.orders.example.com"
+
+	families families
 }
 
 // Run implements Source.
 func (s *SRV) Run(ctx context.Context, tell func([]Found, error)) { poll(ctx, tell, s.look) }
 
 func (s *SRV) look(ctx context.Context) ([]Found, time.Duration, error) {
+	s.families.has = [2]bool{}
 	list, ttl, err := s.Resolver.lookup(ctx, s.Service, dnsmessage.TypeSRV)
 	if err != nil {
 		return nil, 0, err
@@ -64,7 +71,7 @@ func (s *SRV) look(ctx context.Context) ([]Found, time.Duration, error) {
 		if heaviest > 1000 {
 			weight = weight * 1000 / int(heaviest)
 		}
-		found, holds, err := addresses(ctx, s.Resolver, r.Target.String(), strconv.Itoa(int(r.Port)), max(weight, 1))
+		found, holds, err := s.families.addresses(ctx, s.Resolver, r.Target.String(), strconv.Itoa(int(r.Port)), max(weight, 1))
 		if errors.Is(err, errNoName) {
 			continue // one dangling record does not hide the others
 		}
@@ -73,7 +80,25 @@ func (s *SRV) look(ctx context.Context) ([]Found, time.Duration, error) {
 		}
 		out, ttl = append(out, found...), min(ttl, holds)
 	}
-	return out, ttl, nil
+	return s.families.end(out), ttl, nil
+}
+
+// families are IPv4 and IPv6, and which of them a source finds. The zero value has
+// found none.
+type families struct {
+	had, has [2]bool // when something was found last, and as it looks now
+	lost     int     // looks in a row that could not ask for one that it had
+}
+
+// mostLost is how many of those keep what was found: after them it may be for good.
+const mostLost = 4
+
+// end ends a look that has found a list, which it returns.
+func (f *families) end(list []Found) []Found {
+	if len(list) > 0 {
+		f.had, f.lost = f.has, 0
+	}
+	return list
 }
 
 // askAgain is how long what is found holds where one family of addresses could
@@ -81,21 +106,26 @@ func (s *SRV) look(ctx context.Context) ([]Found, time.Duration, error) {
 const askAgain = 10 * time.Second
 
 // addresses returns all of a name's, of both families. Where only one can be
-// asked for, as with servers that know nothing of IPv6, it is those of that.
-func addresses(ctx context.Context, r *Resolver, host, port string, weight int) ([]Found, time.Duration, error) {
+// asked for, as with servers that know nothing of IPv6, it is those of that; but one
+// that was there is not gone because an answer was lost.
+func (f *families) addresses(ctx context.Context, r *Resolver, host, port string, weight int) ([]Found, time.Duration, error) {
 	var out []Found
 	ttl, missing, failed := longestTTL, error(nil), error(nil)
-	for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
+	for i, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
 		list, holds, err := r.lookup(ctx, strings.ToLower(host), kind)
 		if errors.Is(err, errNoName) {
 			missing = err
 			continue
 		}
+		if err != nil && f.had[i] && f.lost < mostLost {
+			f.lost++
+			return nil, 0, err
+		}
 		if err != nil {
 			failed, ttl = err, min(ttl, askAgain)
 			continue
 		}
-		ttl = min(ttl, holds)
+		f.has[i], ttl = true, min(ttl, holds)
 		for _, one := range list {
 			switch body := one.Body.(type) {
 			case *dnsmessage.AResource:
