@@ -103,6 +103,15 @@ func TestTargetsAreFoundByDNS(t *testing.T) {
 	if got := s.gets(t, 20); got["first as "+name]+got["second as "+name] != 20 {
 		t.Errorf("the server fails: %v, want what was found to hold", got)
 	}
+	// It holds also where only a weight changes, or a target comes beside, or rules of TLS.
+	for range 2 {
+		s.api.Upstreams[0].Targets = []entry.Target{{URL: "https://other.test"}, {URL: "http://" + name, Weight: 3}}
+		s.publish(t)
+		if got := s.gets(t, 20); got["first as "+name]+got["second as "+name] != 20 {
+			t.Errorf("after a change of the targets: %v, want what was found to hold", got)
+		}
+		s.api.Upstreams[0].TLS = &entry.UpstreamTLS{ServerName: "orders.test"}
+	}
 }
 
 // TestTargetsAreFoundByConsul follows a service of an agent, with the weights of

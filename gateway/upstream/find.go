@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -83,9 +82,13 @@ type search struct {
 func (u *Upstream) find(before *Upstream) {
 	n := len(u.config.Targets)
 	u.search = &search{have: make([][]discover.Found, n), bad: make([]string, n)}
-	if before != nil && before.search != nil && reflect.DeepEqual(before.config.Targets, u.config.Targets) && before.config.Traffic.Discovery == u.config.Traffic.Discovery {
+	if before != nil && before.search != nil && before.config.Traffic.Discovery == u.config.Traffic.Discovery {
 		before.search.mu.Lock()
-		copy(u.search.have, before.search.have)
+		for i, t := range u.config.Targets {
+			if j := slices.IndexFunc(before.config.Targets, func(o entry.Target) bool { return o.URL == t.URL }); j >= 0 {
+				u.search.have[i] = before.search.have[j]
+			}
+		}
 		before.search.mu.Unlock()
 	}
 	u.take(u.found(), before)

@@ -219,9 +219,6 @@ func (s *Set) make(api entry.API, config entry.Upstream, inPlaceOf string, befor
 	u := &Upstream{tenant: api.Tenant, offeredBy: api.TenantSlug(), config: config, inPlaceOf: inPlaceOf, set: s, retries: newRetries(config.Traffic), hashBy: newHashBy(config.Traffic.Balance.HashBy)}
 	u.tls, _ = TLSConfig(config) // who passes a configuration has asked; nil refuses to connect
 	u.rules = rulesOf(config.TLS)
-	if before != nil && !reflect.DeepEqual(before.config.TLS, config.TLS) {
-		before = nil // its connections were made by other rules
-	}
 	var group *balance.Group
 	group = balance.NewGroup(settings(config.Traffic), func() { s.restless.add(group) })
 	u.group, u.guarded = group, config.Traffic.Breaker.ErrorPercent > 0 || config.Traffic.Concurrency.MaxRequests > 0
@@ -250,8 +247,8 @@ func (u *Upstream) take(list []found, before *Upstream) {
 	var old map[string]*endpoint
 	if before != nil {
 		before.end() // or it might shut what is taken over
-		if before.config.Protocol == u.config.Protocol {
-			old = before.byName()
+		if before.config.Protocol == u.config.Protocol && reflect.DeepEqual(before.config.TLS, u.config.TLS) {
+			old = before.byName() // else its connections were made by other rules
 		}
 	}
 	for _, e := range u.replace(list, old) {
