@@ -30,7 +30,8 @@ type mirror struct {
 // What a copy may cost.
 const (
 	mirrorTime   = 15 * time.Second
-	mirrorAnswer = 1 << 20 // bytes of the answer that are read, so that its connection can be used again
+	mirrorAnswer = 1 << 20  // bytes of the answer that are read, so that its connection can be used again
+	mirrorRoom   = 64 << 10 // bytes of a body for which there is room before they have come
 )
 
 // mirrorHeader marks a copy for the upstream that gets it.
@@ -55,25 +56,28 @@ func (m *mirror) Call(ctx context.Context, ex *policy.Exchange) error {
 		return m.inner.Call(ctx, ex)
 	}
 	twin := copied(ex)
-	body, read := ex.Body, (*reading)(nil)
+	body, read, begun := ex.Body, (*reading)(nil), false
+	defer func() { // also after a panic
+		if ex.Body = body; !begun {
+			m.busy.Add(-1)
+		}
+	}()
 	if body != nil {
 		body.Share() // what is read of the copy may outlive the call
-		read = &reading{from: body, length: int(ex.BodyLength), kept: make([]byte, 0, ex.BodyLength)}
+		read = &reading{from: body, length: int(ex.BodyLength), kept: make([]byte, 0, min(ex.BodyLength, mirrorRoom))}
 		body.Share() // whoever reads the copy, reads it
 		ex.Body = policy.NewBody(read)
 	}
 	err := m.inner.Call(ctx, ex)
-	ex.Body = body
 	if read != nil {
 		kept, whole := read.whole()
 		if !whole {
-			m.busy.Add(-1)
 			m.missed.body.Add(1)
 			return err
 		}
 		twin.Body, twin.BodyLength = policy.NewBody(bytes.NewReader(kept)), ex.BodyLength
 	}
-	m.begin(twin)
+	begun = m.begin(twin)
 	return err
 }
 
@@ -96,19 +100,16 @@ func (m *mirror) drawn(ex *policy.Exchange) bool {
 	return m.PerMille >= 1000 || int(m.set.random()%lots) < m.PerMille
 }
 
-// begin sends a copy, unless the set is closed.
-func (m *mirror) begin(twin *policy.Exchange) {
+// begin sends a copy, unless the set is closed, and reports whether it does.
+func (m *mirror) begin(twin *policy.Exchange) bool {
 	m.set.mu.Lock()
-	closed := m.set.ctx.Err() != nil
-	if !closed {
-		m.set.copying.Add(1)
+	defer m.set.mu.Unlock()
+	if m.set.ctx.Err() != nil {
+		return false
 	}
-	m.set.mu.Unlock()
-	if closed {
-		m.busy.Add(-1)
-		return
-	}
+	m.set.copying.Add(1)
 	go m.send(twin)
+	return true
 }
 
 func (m *mirror) send(twin *policy.Exchange) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -492,5 +493,53 @@ func TestMirrorCopiesItsShare(t *testing.T) {
 	r := set.Report()[0]
 	if got := int(r.Mirrored.Calls() + r.Skipped.Busy); got < 850 || got > 1150 {
 		t.Errorf("drew %d of 10,000, want about 1,000", got)
+	}
+}
+
+// TestMirrorHoldsNoPlaceForACallThatPanics calls a destination that panics more often
+// than there are places.
+func TestMirrorHoldsNoPlaceForACallThatPanics(t *testing.T) {
+	set, mirror := newSet(), &backend{status: 200}
+	live := &backend{do: func(_ context.Context, ex *policy.Exchange) error {
+		if ex.UpstreamPath == "/panic" {
+			panic("a fault")
+		}
+		return nil
+	}}
+	d := of(set, api(nil, &entry.Mirror{Run: "run1", Upstream: "next", PerMille: 1000, Concurrency: 2}), live, mirror)
+	for range 5 {
+		ex := caller(1)
+		ex.UpstreamPath = "/panic"
+		func() {
+			defer func() { _ = recover() }()
+			_ = d.Call(t.Context(), ex)
+		}()
+	}
+	goes(t, d, caller(1))
+	set.Close()
+	if got := set.Report()[0]; len(mirror.calls()) != 1 || got.Skipped.Busy != 0 {
+		t.Errorf("the mirror got %d calls, and %d found no place", len(mirror.calls()), got.Skipped.Busy)
+	}
+}
+
+// TestMirrorKeepsOnlyWhatHasCome has callers say that they will send much, and send
+// a little.
+func TestMirrorKeepsOnlyWhatHasCome(t *testing.T) {
+	var kept runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&kept)
+	before := kept.HeapAlloc
+	live := &backend{do: func(_ context.Context, ex *policy.Exchange) error {
+		_, _ = io.ReadFull(ex.Body, make([]byte, 10))
+		runtime.GC()
+		runtime.ReadMemStats(&kept)
+		return nil
+	}}
+	d := of(newSet(), api(nil, &entry.Mirror{Run: "run1", Upstream: "next", PerMille: 1000, Concurrency: 2, MaxBodyBytes: 64 << 20, AllMethods: true}), live, quick{200})
+	ex := caller(1)
+	ex.Body, ex.BodyLength = policy.NewBody(strings.NewReader("only a little")), 64<<20
+	goes(t, d, ex)
+	if kept.HeapAlloc > before+(8<<20) {
+		t.Errorf("%d MiB are kept", (kept.HeapAlloc-before)>>20)
 	}
 }
