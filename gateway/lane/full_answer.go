@@ -44,16 +44,18 @@ func (c *fullCall) write(ex *policy.Exchange) error {
 	c.patience()
 	c.w.WriteHeader(a.Wire())
 	c.writeBy.Store(0)
-	if a.Body == nil || ex.Method == http.MethodHead {
-		return nil
+	bodied := a.Body != nil && ex.Method != http.MethodHead
+	if bodied {
+		if err := c.stream(ex); err != nil {
+			return err
+		}
+		setFields(h, http.TrailerPrefix, a.Trailer.Fields(), 0)
 	}
-	if err := c.stream(ex); err != nil {
-		return err
-	}
-	if c.conn.http2 != nil { // net/http sends what is left when nobody watches any more
+	// net/http sends what is left when nobody watches any more. By HTTP/1.1 it takes
+	// this back before the next request; by HTTP/2 a head alone is left to its pings.
+	if bodied || c.conn.http1 != nil {
 		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.full.lanes.times.Write))
 	}
-	setFields(h, http.TrailerPrefix, a.Trailer.Fields(), 0)
 	return nil
 }
 
