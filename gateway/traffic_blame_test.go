@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -72,4 +73,39 @@ func serveSmallHeads(t *testing.T, handler http.HandlerFunc) (url string) {
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return "http://" + l.Addr().String()
+}
+
+// TestTotalTimeoutBoundsTheQueueToo has one call take the only place for long, and
+// another wait for it.
+func TestTotalTimeoutBoundsTheQueueToo(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		t.Parallel()
+		begun := make(chan struct{}, 1)
+		up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			begun <- struct{}{}
+			<-r.Context().Done()
+		}))
+		t.Cleanup(up.Close)
+		r := governed(t, lane, func(api *entry.API) {
+			u := &api.Upstreams[0]
+			u.Targets = []entry.Target{{URL: up.URL}}
+			u.Traffic = entry.Traffic{Concurrency: entry.Concurrency{MaxRequests: 1, Queue: 5, QueueMS: 8000}, TotalTimeoutMS: 300}
+		})
+		asked, err := http.NewRequestWithContext(t.Context(), "GET", r.url+do+"x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := r.client.RoundTrip(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		<-begun
+		begin := time.Now()
+		got := r.call(t, "GET", do+"x", "")
+		if took := time.Since(begin); got.code() != "upstream_busy" || took < 200*time.Millisecond || took > 2*time.Second {
+			t.Errorf("got %d %s after %v, want upstream_busy after about 300 ms", got.status, got.code(), took)
+		}
+	})
 }

@@ -138,11 +138,11 @@ func (c *call) enter(ctx context.Context) error {
 	u := c.upstream
 	now := u.set.now.Load()
 	if u.guarded {
-		after, err := u.group.Enter(ctx, now)
+		after, err := u.group.Enter(ctx, now, c.times.until)
 		if err != nil {
 			return turnedAway(err, after)
 		}
-		c.entered = true
+		c.entered, now = true, u.set.now.Load() // it may have waited
 	}
 	at, err := u.group.Pick(now, c.key(), nil)
 	if err != nil {

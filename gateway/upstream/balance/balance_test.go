@@ -458,7 +458,7 @@ func TestManyGoroutinesLoseNoCount(t *testing.T) {
 	for w := range 8 {
 		all.Go(func() {
 			for i := range 2000 {
-				if _, err := p.Enter(context.Background(), 0); err != nil {
+				if _, err := p.Enter(context.Background(), 0, 0); err != nil {
 					t.Error(err)
 					return
 				}

@@ -16,7 +16,7 @@ func TestBreakerOpensTriesAndCloses(t *testing.T) {
 	}}, 1)
 	e := p.list[0]
 	call := func(now int64, o balance.Outcome) error {
-		_, err := p.Enter(ctx, now)
+		_, err := p.Enter(ctx, now, 0)
 		if err == nil {
 			p.Done(e, now, o, 0)
 			p.Leave()
@@ -39,22 +39,22 @@ func TestBreakerOpensTriesAndCloses(t *testing.T) {
 		}
 	}
 	_ = call(now, balance.Late)
-	after, err := p.Enter(ctx, now+second)
+	after, err := p.Enter(ctx, now+second, 0)
 	if !errors.Is(err, balance.ErrOpen) || after != 4*time.Second || !p.Health(now+second).Open {
 		t.Fatalf("half failed: %v, after %v", err, after)
 	}
 	now += 5 * second // half open: as many as probes
 	for range 2 {
-		if _, err := p.Enter(ctx, now); err != nil {
+		if _, err := p.Enter(ctx, now, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := p.Enter(ctx, now); !errors.Is(err, balance.ErrOpen) {
+	if _, err := p.Enter(ctx, now, 0); !errors.Is(err, balance.ErrOpen) {
 		t.Errorf("one more than probes: %v", err)
 	}
 	p.Done(e, now, balance.Answered, 0)
 	p.Done(e, now, balance.Failed, 0)
-	if _, err := p.Enter(ctx, now+second); !errors.Is(err, balance.ErrOpen) {
+	if _, err := p.Enter(ctx, now+second, 0); !errors.Is(err, balance.ErrOpen) {
 		t.Errorf("a probe failed: %v", err)
 	}
 	now += 6 * second
@@ -87,7 +87,7 @@ func TestBreakerForgetsWhatWasBeforeItOpened(t *testing.T) {
 		ErrorPercent: 50, Window: 10 * time.Second, MinRequests: 4, Open: time.Second, Probes: 1,
 	}}, 1)
 	call := func(now int64, o balance.Outcome) error {
-		_, err := p.Enter(context.Background(), now)
+		_, err := p.Enter(context.Background(), now, 0)
 		if err == nil {
 			p.Done(p.list[0], now, o, 0)
 			p.Leave()

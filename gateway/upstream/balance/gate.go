@@ -10,7 +10,6 @@ import (
 // order in which they came, and nobody beside.
 type gate struct {
 	max, room int
-	wait      time.Duration
 
 	mu      sync.Mutex // guards what follows
 	inside  int
@@ -20,21 +19,21 @@ type gate struct {
 // turn is a place in the queue. Its channel is closed when its turn has come.
 type turn struct{ come chan struct{} }
 
-func (g *gate) enter(ctx context.Context) error {
+func (g *gate) enter(ctx context.Context, wait time.Duration) error {
 	g.mu.Lock()
 	if g.inside < g.max {
 		g.inside++
 		g.mu.Unlock()
 		return nil
 	}
-	if len(g.waiting) >= g.room || g.wait <= 0 {
+	if len(g.waiting) >= g.room || wait <= 0 {
 		g.mu.Unlock()
 		return ErrBusy
 	}
 	t := &turn{come: make(chan struct{})}
 	g.waiting = append(g.waiting, t)
 	g.mu.Unlock()
-	timer := time.NewTimer(g.wait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-t.come:

@@ -94,7 +94,7 @@ func NewGroup(settings Settings, unsettled func()) *Group {
 		g.breaker = newBreaker(settings.Breaker)
 	}
 	if settings.MaxRequests > 0 {
-		g.gate = &gate{max: settings.MaxRequests, room: settings.Queue, wait: settings.QueueWait}
+		g.gate = &gate{max: settings.MaxRequests, room: settings.Queue}
 	}
 	g.picture.Store(&picture{})
 	return g
@@ -140,11 +140,15 @@ func (g *Group) Retire() {
 }
 
 // Enter lets a call in, before its first Pick: past the breaker, and past the
-// bulkhead, where it may wait. Its errors are ErrOpen and ErrBusy; after the
-// caller may come again. What it lets in must Leave.
-func (g *Group) Enter(ctx context.Context, now int64) (after time.Duration, err error) {
+// bulkhead, where it may wait, but not beyond until; 0 is no bound. Its errors are
+// ErrOpen and ErrBusy; after the caller may come again. What it lets in must Leave.
+func (g *Group) Enter(ctx context.Context, now, until int64) (after time.Duration, err error) {
 	if g.gate != nil {
-		if err := g.gate.enter(ctx); err != nil {
+		wait := g.settings.QueueWait
+		if until > 0 {
+			wait = min(wait, time.Duration(until-now))
+		}
+		if err := g.gate.enter(ctx, wait); err != nil {
 			return time.Second, err
 		}
 	}
