@@ -93,7 +93,7 @@ func (c *chain) call(record *usage.Call) error {
 	ex.Limits.SetHeaders(ex)
 	api.Stats.Add(ex.Shard, ex.Answer.Status)
 	grant, sub := ex.Caller.Grant, ex.Caller.Subscription
-	record.Application, record.Credential, record.Subscription, record.Plan = grant.Application, grant.Credential, sub.ID, sub.Plan
+	record.Application, record.Credential, record.Subscription, record.Plan = grant.Application, grant.Credential, sub.ID, sub.Terms.Plan
 	return nil
 }
 
