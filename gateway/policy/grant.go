@@ -15,8 +15,7 @@ import (
 //
 // With many of them, most of what a call costs here is waiting for memory. So what
 // a call by an ordinary grant reads, its record included, is the first two cache
-// lines, what authorises it in the first of them; and a grant is three, which is a
-// size that is allocated without a remainder.
+// lines; and a grant is three, which is a size that is allocated without a remainder.
 type Grant struct {
 	Hash     [32]byte      // of the secret: its key
 	lastUsed atomic.Uint32 // when used was written
