@@ -93,6 +93,8 @@ func originClient(roots string) (*http.Client, error) {
 		Transport: &http.Transport{
 			DialContext: (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext, TLSClientConfig: secure,
 			TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: 2 * time.Minute, ForceAttemptHTTP2: true,
+			// A watch waits for news, and would wait for them on a connection that leads nowhere.
+			HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 		},
 	}, nil
 }

@@ -42,6 +42,7 @@ func newCluster(t *testing.T) *cluster {
 	proxy := httputil.NewSingleHostReverseProxy(at)
 	proxy.FlushInterval = -1
 	server := httptest.NewUnstartedServer(proxy)
+	server.EnableHTTP2 = true // as the API server
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	proxy.ErrorLog = server.Config.ErrorLog
 	server.StartTLS()
@@ -169,6 +170,73 @@ func TestTokenOfAClusterIsReadAnew(t *testing.T) {
 	})
 	if !refused || !known {
 		t.Errorf("refused with the old one %v, taken with the new one %v", refused, known)
+	}
+}
+
+// TestWatchThatGoesSilentBeginsAnew has the way to the cluster lose all that is sent
+// from then on by the connections that there are, and take new ones.
+func TestWatchThatGoesSilentBeginsAnew(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.Put("a", 8080, map[string]bool{"10.0.0.1": true})
+	way, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer way.Close()
+	var lossy atomic.Int64 // connections up to this number lose everything
+	var opened atomic.Int64
+	go func() {
+		for {
+			near, err := way.Accept()
+			if err != nil {
+				return
+			}
+			number := opened.Add(1)
+			far, err := net.Dial("tcp", c.address)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			t.Cleanup(func() { near.Close(); far.Close() })
+			for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
+				go func() {
+					buf := make([]byte, 32<<10)
+					for {
+						n, err := pair[0].Read(buf)
+						if err != nil {
+							return
+						}
+						if number > lossy.Load() {
+							_, _ = pair[1].Write(buf[:n])
+						}
+					}
+				}()
+			}
+		}
+	}()
+	s, err := settings(t, "--kubernetes-url=https://"+way.Addr().String(), "--kubernetes-ca-file="+c.ca, "--kubernetes-token-file="+c.token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := s.sources(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	defer cancel()
+	told := 0
+	(&discover.Kubernetes{Origin: sources.Kubernetes, Namespace: "shop", Service: "orders"}).Run(ctx, func(list []discover.Found, err error) {
+		switch told = len(list); {
+		case err == nil && told == 1:
+			lossy.Store(opened.Load())
+			c.Put("b", 8080, map[string]bool{"10.0.0.2": true})
+		case told == 2:
+			cancel()
+		}
+	})
+	if told != 2 {
+		t.Errorf("%d endpoints are known after 40 s, want both", told)
 	}
 }
 
