@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -243,30 +241,6 @@ func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
 		case <-given:
 		case <-time.After(10 * time.Second):
 			t.Fatal("the upstream still sends to a client that does not read")
-		}
-	})
-}
-
-// TestClientThatReadsNoSmallAnswersIsCutOff asks again and again, for answers that
-// each lane writes in one go when all else is done.
-func TestClientThatReadsNoSmallAnswersIsCutOff(t *testing.T) {
-	inHTTP1(t, func(t *testing.T, chosen change) {
-		t.Parallel()
-		r := startDemo(t, chosen, func(c *gateway.Config) { c.Times = lane.Times{Write: 500 * time.Millisecond} })
-		for _, method := range []string{"GET", "HEAD"} {
-			conn, err := net.Dial("tcp", r.address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			asked := strings.Repeat(method+" /demo/orders/v1/open HTTP/1.1\r\nHost: x\r\n\r\n", 100)
-			_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
-			for err == nil {
-				_, err = io.WriteString(conn, asked)
-			}
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: a client that does not read is waited for", method)
-			}
 		}
 	})
 }
