@@ -387,7 +387,7 @@ func routesTab(p routesPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Split.At != "" {
-				templ_7745c5c3_Err = splitPanel(p.Split).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = splitPanel(p.Split, false).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -264,16 +264,27 @@
   });
   // htmx copies attributes between elements of one id, and the policy of the page allows no style.
   document.addEventListener('htmx:beforeSwap', e => $$('.range[style]', e.detail.target).forEach(r => r.removeAttribute('style')));
-  // What comes by itself does not take a slider out of somebody's hand, nor the numbers that follow it.
+  // What comes by itself does not take out of somebody's hand what they type or slide, nor the numbers that follow a slider.
+  const held = root => $('[data-typed]', root) || [root, ...$$('input,textarea,select,button', root)].some(c =>
+    c.matches(':active:is(input,textarea,select,button)') || c.matches(':focus:not(.range)') && typing(c) ||
+    (c.type === 'checkbox' || c.type === 'radio' ? c.checked !== c.defaultChecked
+      : c.localName === 'select' ? c.selectedIndex !== Math.max(0, [...c.options].findIndex(o => o.defaultSelected))
+      : 'defaultValue' in c && c.value !== c.defaultValue));
   document.addEventListener('htmx:oobBeforeSwap', e => {
-    const t = e.detail.target, r = $$('.range').find(r => r === t || [r.dataset.out, r.dataset.rest].includes('#' + t.id));
-    if (!r) return;
-    if (r.matches(':active') || r.value !== r.defaultValue) e.detail.shouldSwap = false;
-    else if (r === t) r.removeAttribute('style');
+    const t = e.detail.target, r = $$('.range').find(r => [r.dataset.out, r.dataset.rest].includes('#' + t.id));
+    if (held(r ?? t)) e.detail.shouldSwap = false;
+    else [t, ...$$('.range', t)].forEach(r => r.matches('.range') && r.removeAttribute('style'));
   });
   document.addEventListener('htmx:afterRequest', e => e.detail.xhr?.busy?.removeAttribute('aria-busy'));
   document.addEventListener('htmx:load', e => arrive(e.detail.elt));
   document.addEventListener('htmx:oobAfterSwap', e => arrive(e.detail.target));
+  // A form that sends itself when something is changed in it, and was refused, is as it was.
+  document.addEventListener('htmx:responseError', e => {
+    const form = e.detail.elt;
+    if (!form.matches?.('form[hx-post][hx-trigger^=change]')) return;
+    form.reset();
+    $$('.range', form).forEach(fill);
+  });
   document.addEventListener('htmx:responseError', e => toast('Not done', `The server answered ${e.detail.xhr.status}. Nothing was changed on this page.`));
   document.addEventListener('htmx:sendError', () => toast('No answer', 'The server could not be reached. Check the connection, then try again.'));
 
