@@ -200,7 +200,21 @@
     next?.scrollIntoView({ block: 'nearest' });
     next?.querySelector('a')?.focus();
   };
+  // A field that searches offers what it found while it is in use, until Esc.
+  const offer = (pick, shut = false) => {
+    pick.toggleAttribute('data-shut', shut);
+    $('[role=combobox]', pick).setAttribute('aria-expanded', !shut && pick.matches(':focus-within') && !!$('[role=option]', pick));
+  };
+  for (const event of ['focusin', 'focusout', 'input', 'htmx:afterSwap']) document.addEventListener(event, e => {
+    const pick = e.target.closest?.('.pick');
+    if (pick) setTimeout(offer, 0, pick);
+  });
+  document.addEventListener('focusin', e => { if (e.target.matches('.pick input')) e.target.select(); });
+  document.addEventListener('mousedown', e => { if (e.target.closest?.('.pick .pal-l')) e.preventDefault(); });
   const palette = e => {
+    const pick = e.target.closest('.pick');
+    if (pick && e.key === 'Enter' && 'shut' in pick.dataset) return;
+    if (pick && /^Arrow(Up|Down)$/.test(e.key)) offer(pick);
     const list = $('#' + e.target.getAttribute('aria-controls')), all = $$('[role=option]', list);
     const at = all.findIndex(o => o.getAttribute('aria-selected') === 'true');
     if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
@@ -231,8 +245,9 @@
       return;
     }
     if (e.key === 'Escape') {
-      const menu = e.target.closest?.('details[data-menu][open]'), drawer = $('dialog.drawer[open]');
-      if (menu) { menu.open = false; $('summary', menu).focus(); } else if (drawer) close(drawer);
+      const menu = e.target.closest?.('details[data-menu][open]'), drawer = $('dialog.drawer[open]'), combo = e.target.closest?.('.pick [aria-expanded=true]');
+      if (combo) offer(combo.closest('.pick'), true);
+      else if (menu) { menu.open = false; $('summary', menu).focus(); } else if (drawer) close(drawer);
       delete root.dataset.nav;
       return;
     }
