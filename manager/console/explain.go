@@ -24,8 +24,8 @@ type explainPage struct {
 	Search      string           // finds versions while one types
 	Found       []ui.PaletteItem // without a script: versions that may be meant
 	Chosen      bool             // a version was chosen just now: the cursor goes on from there
-	Elsewhere   []link // the environments in which the version that is asked for is live, when it is not here
-	None        string // where to go when nothing can be called; "" when something can
+	Elsewhere   []link           // the environments in which the version that is asked for is live, when it is not here
+	None        string           // where to go when nothing can be called; "" when something can
 	MayTry      bool
 	Folded      bool // the form stands back behind the calls
 	Token       tokenView
@@ -260,6 +260,7 @@ const versionField = "f-version"
 // or not, and no other in its place; the first that can where none is.
 func (h *Console) choose(v *visit, p *explainPage) (err error) {
 	asked := p.Form.text("version")
+	p.Search = with(v.links.explain()+"/versions", "in", v.query("in"))
 	if asked == "" || p.Form.value("do") == "find" {
 		if p.Found, err = h.callable(v, asked); err != nil {
 			return err
@@ -278,7 +279,7 @@ func (h *Console) choose(v *visit, p *explainPage) (err error) {
 		asked, p.Found = p.Found[0].Note, nil
 		p.Form.values.Set("version", asked)
 	}
-	p.Search = with(v.links.explain()+"/versions", "chosen", asked, "in", v.query("in"))
+	p.Search = with(p.Search, "chosen", asked)
 	api, label, _ := strings.Cut(asked, "/")
 	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
 	switch kind := apim.KindOf(err); {

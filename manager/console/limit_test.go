@@ -66,7 +66,7 @@ func TestLimitsOfAVersionAreChangedOneByOne(t *testing.T) {
 	holds(slow, fast, apim.RateLimit{Requests: 9, Period: 24 * time.Hour, By: "api"})
 	b.get(ordersPage+"/review").shows(http.StatusOK, "none → 100 calls per 10 min", "none → 7 calls per hour, 2 at once for each address")
 
-	first := b.get(ordersPage + "?policy=limit-0").shows(http.StatusOK, "Take out this limit").filledIn(ordersPage + "/policies/limit-0")
+	first := b.get(ordersPage+"?policy=limit-0").shows(http.StatusOK, "Take out this limit").filledIn(ordersPage + "/policies/limit-0")
 	b.post(ordersPage+"/policies/limit-0", set(first, "requests", "")...).shows(http.StatusOK, "Saved in the draft").hides("10 minutes")
 	holds(fast, apim.RateLimit{Requests: 9, Period: 24 * time.Hour, By: "api"})
 	last := b.get(ordersPage + "?policy=limit-1").filledIn(ordersPage + "/policies/limit-1")

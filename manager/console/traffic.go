@@ -91,6 +91,9 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 	}
 	switch part {
 	case "share":
+		if f.err("urls") != "" { // of a candidate, which is gone
+			f.message = "The split is over. The share was not moved."
+		}
 		p.Split.Form = f
 	case "mirror":
 		p.Mirror = f

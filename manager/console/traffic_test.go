@@ -135,7 +135,7 @@ func TestSplitThatSomebodyElseChangesIsShown(t *testing.T) {
 		if lock {
 			query.Set("lock", shown.hidden("lock"))
 		}
-		return b.get(at+"/counts?"+query.Encode()).shows(http.StatusOK)
+		return b.get(at + "/counts?" + query.Encode()).shows(http.StatusOK)
 	}
 	without := func(a answer, pieces ...string) {
 		t.Helper()
@@ -172,6 +172,8 @@ func TestSplitThatSomebodyElseChangesIsShown(t *testing.T) {
 	over := poll(tab, true).shows(http.StatusOK, "All calls go to what is live").hides("Set a candidate").has(panel, settings)
 	without(over, "https://other.internal.example")
 	poll(versions, false).shows(http.StatusOK, "All calls go to what is live", "Set a candidate").has(panel)
+
+	b.post(at+"/share", "share", "30").shows(http.StatusUnprocessableEntity, "The split is over. The share was not moved.", "All calls go to what is live")
 
 	// What was refused is still being corrected: the script leaves it there.
 	b.post(at+"/settings", "urls", "ftp://x", "by", "10", "every", "15", "until", "50", "slack", "0", "calls", "20").

@@ -293,13 +293,6 @@
   document.addEventListener('htmx:afterRequest', e => e.detail.xhr?.busy?.removeAttribute('aria-busy'));
   document.addEventListener('htmx:load', e => arrive(e.detail.elt));
   document.addEventListener('htmx:oobAfterSwap', e => arrive(e.detail.target));
-  // A form that sends itself when something is changed in it, and was refused, is as it was.
-  document.addEventListener('htmx:responseError', e => {
-    const form = e.detail.elt;
-    if (!form.matches?.('form[hx-post][hx-trigger^=change]')) return;
-    form.reset();
-    $$('.range', form).forEach(fill);
-  });
   document.addEventListener('htmx:responseError', e => toast('Not done', `The server answered ${e.detail.xhr.status}. Nothing was changed on this page.`));
   document.addEventListener('htmx:sendError', () => toast('No answer', 'The server could not be reached. Check the connection, then try again.'));
 
