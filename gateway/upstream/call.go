@@ -53,7 +53,6 @@ type call struct {
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
 	c := u.set.calls.Get().(*call)
 	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name, u.inPlaceOf)
-	c.times = u.timeouts()
 	web := c.beginGRPC()
 	answered := false
 	defer func() { // also after a panic
@@ -85,6 +84,9 @@ func (c *call) run(ctx context.Context) error {
 		return err
 	}
 	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
+	if c.answerBy > 0 && (c.times.until == 0 || c.answerBy < c.times.until) {
+		c.times.until = c.answerBy
+	}
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -206,6 +208,8 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	}
 	switch {
 	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
+		return balance.Abandoned
+	case c.pastDeadline(): // or whoever gives calls no time could have the endpoint taken for a bad one
 		return balance.Abandoned
 	case c.conn == nil && exhausted(err):
 		return balance.Untried
