@@ -176,6 +176,40 @@ func TestSwitchIsAskedForOnlyByWhoMayCall(t *testing.T) {
 	})
 }
 
+// Through a tunnel to HTTP calls would pass that nobody has matched, asked or
+// counted.
+func TestATunnelNeverCarriesCalls(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) { // switches to whatever is asked for
+			req, ok := fake.ReadRequest(in)
+			if !ok {
+				return
+			}
+			wishes := strings.Split(req.Header.Get("Upgrade"), ",")
+			if wish := strings.TrimSpace(wishes[len(wishes)-1]); wish != "" {
+				fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", wish)
+			} else {
+				fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain")
+			}
+		})
+		r := onUpstream(t, up.URL, lane)
+		for _, wish := range []string{"h2c", "H2C", "websocket, h2c", "websocket,H2c", "x,\th2c", "websocket, HTTP/2.0", "TLS/1.0, HTTP/1.1", "h2", "h2c, h2c"} {
+			conn, in := r.connect(t)
+			fmt.Fprint(conn, "GET "+do+"ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nUpgrade: "+wish+"\r\n\r\n")
+			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 200 {
+				t.Errorf("%s: got %v %v, want 200", wish, res, err)
+			}
+		}
+		for _, wish := range []string{"websocket", "other/2, websocket", "spdy-like"} {
+			conn, in := r.connect(t)
+			fmt.Fprint(conn, "GET "+do+"ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "+wish+"\r\n\r\n")
+			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 101 {
+				t.Errorf("%s: got %v %v, want 101", wish, res, err)
+			}
+		}
+	})
+}
+
 func TestTunnelEndsWhenNothingPasses(t *testing.T) {
 	inHTTP1(t, func(t *testing.T, lane change) {
 		r := onUpstream(t, switching(t).URL, lane) // which idles for a second at most
