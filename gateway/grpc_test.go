@@ -296,6 +296,29 @@ func TestGRPCWebIsTranslated(t *testing.T) {
 	})
 }
 
+// What is counted of a call in base64 is what its caller sends.
+func TestGRPCWebTextCountsAsItIsSent(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := onProtocol(t, late(t, 0), "h2c", lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
+		body := base64.StdEncoding.EncodeToString(message("hello!"))
+		res := r.grpc(t, within(t), do+"x", "application/grpc-web-text", strings.NewReader(body))
+		if text, err := io.ReadAll(res.Body); err != nil || len(text) == 0 {
+			t.Fatalf("got %q %v", text, err)
+		}
+		wait(t, "its record", func() bool {
+			for _, u := range r.carrier.Ledger().Usages() {
+				for _, call := range u.Calls {
+					if call.BytesIn != uint64(len(body)) {
+						t.Fatalf("got %d bytes in, want %d", call.BytesIn, len(body))
+					}
+					return true
+				}
+			}
+			return false
+		})
+	})
+}
+
 // fromPieces reads base64 whose pieces are padded each.
 func fromPieces(text string) (out []byte, err error) {
 	for i := 0; i+4 <= len(text); i += 4 {

@@ -254,6 +254,28 @@ func TestTunnelsEndWithTheirReasonWhenTheNodeStops(t *testing.T) {
 	})
 }
 
+func TestWhatPassesATunnelIsRecorded(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		r := onUpstream(t, switching(t).URL, lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
+		conn, in := r.open(t, "first")
+		fmt.Fprint(conn, "second")
+		expect(t, in, "second")
+		conn.(interface{ CloseWrite() error }).CloseWrite()
+		expect(t, in, "goodbye")
+		wait(t, "its record", func() bool {
+			for _, u := range r.carrier.Ledger().Usages() {
+				for _, call := range u.Calls {
+					if c := u.Callers[call.Caller]; c.Status != 101 || call.BytesIn != uint64(len("firstsecond")) || call.BytesOut != uint64(len("hellofirstsecondgoodbye")) {
+						t.Fatalf("got %d, %d bytes in, %d out", c.Status, call.BytesIn, call.BytesOut)
+					}
+					return true
+				}
+			}
+			return false
+		})
+	})
+}
+
 func TestUpstreamThatSwitchesUnaskedIsInvalid(t *testing.T) {
 	inEachLane(t, func(t *testing.T, lane change) {
 		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) {

@@ -253,7 +253,8 @@ func (ex *Exchange) SetAnswer(data []byte) {
 	a.Body, a.Length = io.NopCloser(bytes.NewReader(data)), int64(len(data))
 }
 
-// Received returns how many bytes the caller has sent after the head.
+// Received returns how many bytes the caller has sent after the head, through a
+// tunnel too.
 func (ex *Exchange) Received() int64 { return ex.Body.Count() + ex.Carried }
 
 // Scratch lends the exchange's buffer for appending. Give the grown slice back
