@@ -111,11 +111,12 @@ func (l *Lanes) Serve(listener net.Listener) error {
 	}
 }
 
-// Connections counts the open connections of clients, by lane.
+// Connections counts the open connections of clients, by lane. Those that have
+// switched protocols are the full lane's.
 func (l *Lanes) Connections() (fast, full int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.conns), int(l.full.open.Load())
+	return len(l.conns), int(l.full.open.Load()) + l.tunnels.count()
 }
 
 // begin notes a listener and starts what every listener needs.
