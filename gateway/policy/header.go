@@ -41,13 +41,19 @@ func (h *Header) Del(name string) { h.delFrom(0, name) }
 
 // DelFunc removes the fields for which drop reports true.
 func (h *Header) DelFunc(drop func(Field) bool) {
-	kept := h.fields[:0]
-	for _, f := range h.fields {
-		if !drop(f) {
-			kept = append(kept, f)
+	for i, first := range h.fields {
+		if !drop(first) {
+			continue
 		}
+		kept := h.fields[:i]
+		for _, f := range h.fields[i+1:] {
+			if !drop(f) {
+				kept = append(kept, f)
+			}
+		}
+		h.fields = kept
+		return
 	}
-	h.fields = kept
 }
 
 // Rename gives every field of a name another one. Those that had it before go,
@@ -98,10 +104,10 @@ func (h *Header) delFrom(start int, name string) {
 }
 
 // FoldEqual compares ASCII without regard to case, as field names are compared.
-func FoldEqual(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
+// Most names differ in length: so much is done where it is called.
+func FoldEqual(a, b string) bool { return len(a) == len(b) && foldEqual(a, b) }
+
+func foldEqual(a, b string) bool {
 	for i := range len(a) {
 		x, y := a[i], b[i]
 		if x == y {

@@ -59,6 +59,9 @@ func delFirst(h *Header, name string) {
 // X-Portico-*, and their aliases with underscores, which some servers read as
 // the same names.
 func Managed(name string) bool {
+	if len(name) < 9 || name[0]|0x20 != 'x' && name[0]|0x20 != 'f' { // as most are not
+		return false
+	}
 	switch len(name) {
 	case 9:
 		if aliasEqual(name, "Forwarded") || aliasEqual(name, "X-Real-IP") {

@@ -507,8 +507,8 @@ func (c *call) finish(reusable bool) {
 	if len(in) > readBuffer {
 		in = make([]byte, readBuffer)
 	}
-	*c = call{in: in, out: out, body: body, tried: tried}
-	c.head.Fields = fields
+	*c = call{} // a literal with what follows would be made on the stack first
+	c.in, c.out, c.body, c.tried, c.head.Fields = in, out, body, tried, fields
 	set.calls.Put(c)
 }
 
