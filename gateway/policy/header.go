@@ -1,7 +1,9 @@
 package policy
 
+import "portico/gateway/http1"
+
 // Field is one header field as it came or goes.
-type Field struct{ Name, Value string }
+type Field = http1.Field
 
 // Header is a list of fields in the order in which they came. Names compare
 // without regard to case. The zero value is empty and ready for use.
@@ -13,6 +15,9 @@ func (h *Header) Fields() []Field { return h.fields }
 
 // Add appends a field.
 func (h *Header) Add(name, value string) { h.fields = append(h.fields, Field{name, value}) }
+
+// AddAll appends fields, which are copied.
+func (h *Header) AddAll(fields []Field) { h.fields = append(h.fields, fields...) }
 
 // Set replaces every field of that name by one.
 func (h *Header) Set(name, value string) {

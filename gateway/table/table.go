@@ -18,6 +18,7 @@
 package table
 
 import (
+	"hash/maphash"
 	"sync/atomic"
 
 	"portico/gateway/policy"
@@ -38,8 +39,8 @@ type Table struct {
 // New returns a table that serves nothing.
 func New() *Table {
 	return &Table{
-		seats:    newShards[place, seat](1024, func(p place) uint32 { return fnv(fnv(2166136261, p.Host), p.BasePath) }),
-		hosts:    newShards[string, int](64, func(s string) uint32 { return fnv(2166136261, s) }),
+		seats:    newShards[place, seat](1024, func(p place) uint32 { return hashed(p.Host)*31 + hashed(p.BasePath) }),
+		hosts:    newShards[string, int](64, hashed),
 		versions: map[policy.ID]*API{},
 	}
 }
@@ -157,9 +158,7 @@ func segments(basePath string) int {
 	return n
 }
 
-func fnv(h uint32, s string) uint32 {
-	for i := range len(s) {
-		h = (h ^ uint32(s[i])) * 16777619
-	}
-	return h
-}
+// hashed spreads texts over shards.
+func hashed(s string) uint32 { return uint32(maphash.String(seed, s)) }
+
+var seed = maphash.MakeSeed()

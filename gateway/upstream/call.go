@@ -84,7 +84,9 @@ func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
-	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
+	if c.proof != nil || c.ex.Body != nil { // a slow client's time is not the upstream's
+		c.times = c.upstream.timeouts()
+	}
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -438,9 +440,7 @@ func (c *call) answer() error {
 	if c.ex.Method == http.MethodHead {
 		a.Length = c.head.Said
 	}
-	for _, f := range c.head.Fields {
-		a.Header.Add(f.Name, f.Value)
-	}
+	a.Header.AddAll(c.head.Fields)
 	policy.StripHop(&a.Header)
 	a.Header.Del("Content-Length")
 	c.reader.Begin(c.head.Length, false)
