@@ -143,6 +143,9 @@ type Exchange struct {
 
 	origin string // of the page that calls, before anything edits the header
 
+	pooled bool // a Pool's, and so used for one request after the other
+	spare  any  // what the destination of the one before has left for the next
+
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
 }
@@ -271,6 +274,23 @@ func (ex *Exchange) Keep(grown []byte) string {
 // Grow stores a grown buffer whose contents others point into already.
 func (ex *Exchange) Grow(grown []byte) { ex.scratch = grown }
 
+// Spare returns what Leave has left, nil for nothing, and forgets it.
+func (ex *Exchange) Spare() (memory any) {
+	memory, ex.spare = ex.spare, nil
+	return memory
+}
+
+// Leave lets a destination leave memory that it wants again for its next call,
+// this request's or a later one's: nearer than a pool. It returns false where
+// there is no later one, or something is left already.
+func (ex *Exchange) Leave(memory any) bool {
+	if !ex.pooled || ex.spare != nil {
+		return false
+	}
+	ex.spare = memory
+	return true
+}
+
 // OwnScratch gives the exchange a fresh buffer that no later request will
 // write to, for a lane whose strings live longer than the exchange.
 func (ex *Exchange) OwnScratch(bytes int) { ex.scratch = make([]byte, 0, bytes) }
@@ -291,13 +311,14 @@ func (ex *Exchange) Reset() {
 	ex.cached.end()
 	request := ex.cached.request[:0]
 	clear(ex.proofs)
-	proofs, shard := ex.proofs[:0], ex.Shard
+	proofs, shard, pooled, spare := ex.proofs[:0], ex.Shard, ex.pooled, ex.spare
 	scratch := ex.scratch[:0]
 	if cap(scratch) > 64<<10 {
 		scratch = nil
 	}
 	*ex = Exchange{}
 	ex.Header, ex.Params, ex.Limits, ex.Shard, ex.scratch = header, params, limits, shard, scratch
+	ex.pooled, ex.spare = pooled, spare
 	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
 	ex.cached.request, ex.proofs = request, proofs
 }

@@ -51,7 +51,10 @@ type call struct {
 // there; the body streams as the lane reads it. Its errors are *policy.Denied,
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
-	c := u.set.calls.Get().(*call)
+	c, ok := ex.Spare().(*call)
+	if !ok {
+		c = u.set.calls.Get().(*call)
+	}
 	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name, u.inPlaceOf)
 	c.times = u.timeouts()
 	web := c.beginGRPC()
@@ -479,7 +482,7 @@ func (c *call) Close() error {
 
 // finish gives the connection back, or up, and the call to the next.
 func (c *call) finish(reusable bool) {
-	set := c.upstream.set
+	set, ex := c.upstream.set, c.ex
 	if c.res != nil {
 		c.closeFar()
 	}
@@ -509,7 +512,9 @@ func (c *call) finish(reusable bool) {
 	}
 	*c = call{} // a literal with what follows would be made on the stack first
 	c.in, c.out, c.body, c.tried, c.head.Fields = in, out, body, tried, fields
-	set.calls.Put(c)
+	if !ex.Leave(c) {
+		set.calls.Put(c)
+	}
 }
 
 // Buffered implements http1.Source.
