@@ -266,4 +266,4 @@ var token = func() (t [256]bool) {
 }()
 
 // fold compares without regard to case. b is ASCII.
-func fold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
+func fold(a, b string) bool { return len(a) == len(b) && (a == b || strings.EqualFold(a, b)) }

@@ -213,12 +213,13 @@ func (s *sink) copy() error {
 			}
 		}
 		err := s.read(body)
-		switch {
-		case err == nil:
+		if err == nil {
 			continue
-		case errors.Is(err, io.EOF) && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
+		}
+		switch ended := errors.Is(err, io.EOF); {
+		case ended && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
 			err = errShort
-		case errors.Is(err, io.EOF):
+		case ended:
 			if s.chunked {
 				s.end()
 			}

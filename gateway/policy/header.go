@@ -14,7 +14,9 @@ type Header struct{ fields []Field }
 func (h *Header) Fields() []Field { return h.fields }
 
 // Add appends a field.
-func (h *Header) Add(name, value string) { h.fields = append(h.fields, Field{Name: name, Value: value}) }
+func (h *Header) Add(name, value string) {
+	h.fields = append(h.fields, Field{Name: name, Value: value})
+}
 
 // AddAll appends fields, which are copied.
 func (h *Header) AddAll(fields []Field) { h.fields = append(h.fields, fields...) }

@@ -1,10 +1,16 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // StripHop removes what concerns one connection only (RFC 9110 section 7.6.1):
 // the fields known for it, and those that Connection names.
 func StripHop(h *Header) {
+	if !slices.ContainsFunc(h.fields, hop) { // Connection is one itself
+		return
+	}
 	for {
 		value, ok := h.Value("Connection")
 		if !ok {
@@ -17,8 +23,10 @@ func StripHop(h *Header) {
 			}
 		}
 	}
-	h.DelFunc(func(f Field) bool { return Hop(f.Name) })
+	h.DelFunc(hop)
 }
+
+func hop(f Field) bool { return Hop(f.Name) }
 
 // Hop reports whether a field is known to concern one connection only.
 func Hop(name string) bool {
@@ -59,9 +67,10 @@ func delFirst(h *Header, name string) {
 // X-Portico-*, and their aliases with underscores, which some servers read as
 // the same names.
 func Managed(name string) bool {
-	if len(name) < 9 || name[0]|0x20 != 'x' && name[0]|0x20 != 'f' { // as most are not
-		return false
-	}
+	return len(name) >= 9 && (name[0]|0x20 == 'x' || name[0]|0x20 == 'f') && managed(name)
+}
+
+func managed(name string) bool {
 	switch len(name) {
 	case 9:
 		if aliasEqual(name, "Forwarded") || aliasEqual(name, "X-Real-IP") {
