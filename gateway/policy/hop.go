@@ -8,9 +8,33 @@ import (
 // StripHop removes what concerns one connection only (RFC 9110 section 7.6.1):
 // the fields known for it, and those that Connection names.
 func StripHop(h *Header) {
-	if !slices.ContainsFunc(h.fields, hop) { // Connection is one itself
+	first := slices.IndexFunc(h.fields, hop)
+	if first < 0 {
 		return
 	}
+	if slices.ContainsFunc(h.fields[first:], namesMore) {
+		stripNamed(h)
+		return
+	}
+	kept := h.fields[:first]
+	for _, f := range h.fields[first+1:] {
+		if !Hop(f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	h.fields = kept
+}
+
+func hop(f Field) bool { return Hop(f.Name) }
+
+// namesMore reports whether a field is a Connection that may name others than
+// those which go anyway.
+func namesMore(f Field) bool {
+	return FoldEqual(f.Name, "Connection") && f.Value != "keep-alive"
+}
+
+// stripNamed is StripHop where Connection says more than most do.
+func stripNamed(h *Header) {
 	for {
 		value, ok := h.Value("Connection")
 		if !ok {
@@ -25,8 +49,6 @@ func StripHop(h *Header) {
 	}
 	h.DelFunc(hop)
 }
-
-func hop(f Field) bool { return Hop(f.Name) }
 
 // Hop reports whether a field is known to concern one connection only.
 func Hop(name string) bool {
