@@ -18,7 +18,6 @@
 package table
 
 import (
-	"hash/maphash"
 	"sync/atomic"
 
 	"portico/gateway/policy"
@@ -39,8 +38,8 @@ type Table struct {
 // New returns a table that serves nothing.
 func New() *Table {
 	return &Table{
-		seats:    newShards[place, seat](1024, func(p place) uint32 { return hashed(p.Host)*31 + hashed(p.BasePath) }),
-		hosts:    newShards[string, int](64, hashed),
+		seats:    newShards[place, seat](1024, func(p place) uint32 { return fnv(fnv(2166136261, p.Host), p.BasePath) }),
+		hosts:    newShards[string, int](64, func(s string) uint32 { return fnv(2166136261, s) }),
 		versions: map[policy.ID]*API{},
 	}
 }
@@ -158,7 +157,9 @@ func segments(basePath string) int {
 	return n
 }
 
-// hashed spreads texts over shards.
-func hashed(s string) uint32 { return uint32(maphash.String(seed, s)) }
-
-var seed = maphash.MakeSeed()
+func fnv(h uint32, s string) uint32 {
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}
