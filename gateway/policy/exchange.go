@@ -20,7 +20,7 @@ import (
 
 // Exchange is one request and its answer, as policies and destinations see
 // them, whichever lane it came in by. A lane takes one from a Pool, fills the
-// request's part, and puts it back when the answer is written; nobody else may
+// request's part, and resets it, or puts it back, when the answer is written; nobody else may
 // hold it, or a string of it, beyond that. It is not safe for concurrent use,
 // but for Body, which a destination may read beside the rest.
 type Exchange struct {
