@@ -104,7 +104,11 @@ func FuzzAnswer(f *testing.F) {
 		case broken != nil && err == nil:
 			t.Fatalf("%q: the caller gets all of what breaks off: %q", raw, text)
 		}
-		if a, b := endToEnd(got), endToEnd(want); !maps.EqualFunc(a, b, slices.Equal) {
+		a, b := endToEnd(got), endToEnd(want)
+		if want.Close { // net/http forgets then what Connection names
+			maps.DeleteFunc(b, func(name string, _ []string) bool { return a[name] == nil })
+		}
+		if !maps.EqualFunc(a, b, slices.Equal) {
 			t.Fatalf("%q: the caller gets %q, net/http %q", raw, a, b)
 		}
 	})
