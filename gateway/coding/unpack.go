@@ -89,6 +89,9 @@ type later struct {
 func (l *later) Read(p []byte) (n int, err error) {
 	if l.reader == nil {
 		if l.reader, err = l.open(); err != nil {
+			if errors.Is(err, io.EOF) { // within the head, and no end of what is packed
+				err = io.ErrUnexpectedEOF
+			}
 			return 0, err
 		}
 	}
