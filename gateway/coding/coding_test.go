@@ -88,6 +88,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		f.Add(uint8(c-1), []byte("\x78\x9c\x01\x00"))
 		f.Add(uint8(c-1), []byte("\x1f\x8b\x08\x100000000")) // a comment that does not end
+		f.Add(uint8(c), []byte("c\x0000"))                   // bytes behind the end
 	}
 	f.Fuzz(func(t *testing.T, c uint8, data []byte) {
 		limits, of := coding.Limits{Bytes: 1 << 20, Ratio: 10}, coding.Coding(c%4+1)
