@@ -229,6 +229,7 @@ func (n *Node) termsOf(plan string) *termsState {
 	t := n.terms[plan]
 	if t == nil {
 		t = &termsState{}
+		t.slot.Plan, _ = policy.ParseID(plan)
 		n.terms[strings.Clone(plan)] = t
 	}
 	return t

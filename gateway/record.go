@@ -22,7 +22,7 @@ func (n *Node) completeSlot(ex *policy.Exchange, status int, took time.Duration)
 		c.Application, c.Credential = grant.Application, grant.Credential
 	}
 	if sub := ex.Caller.Subscription; sub != nil {
-		c.Subscription, c.Plan = sub.ID, sub.Plan
+		c.Subscription, c.Plan = sub.ID, sub.Terms.Plan
 	}
 	n.usage.Complete(ex.Usage.Slot, &c)
 }

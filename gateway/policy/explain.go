@@ -224,7 +224,7 @@ func (grantStep) explain(ex *Exchange) string {
 	if terms := sub.Terms.Load(); terms != nil {
 		plan = " under the plan " + terms.Name
 	}
-	return "subscription " + string(sub.State) + plan
+	return "subscription " + string(sub.State()) + plan
 }
 
 func (s planLimitStep) explain(ex *Exchange) string {
