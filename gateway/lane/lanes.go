@@ -46,9 +46,9 @@ type Lanes struct {
 	handler  Handler
 	times    Times
 	log      *slog.Logger
-	pool     policy.Pool
-	works    sync.Pool // of *work
-	large    sync.Pool // of *[largeBuffer]byte
+	pool     policy.Pool // of the fast lane, where each work keeps what it takes
+	works    sync.Pool   // of *work
+	large    sync.Pool   // of *[largeBuffer]byte
 	full     *full
 	draining atomic.Bool
 	ended    atomic.Bool  // over is closed
@@ -70,7 +70,7 @@ type Lanes struct {
 // New returns lanes that pass their requests to handler.
 func New(handler Handler, times Times, log *slog.Logger) *Lanes {
 	l := &Lanes{handler: handler, times: times.orDefault(), log: log, conns: map[*conn]struct{}{}, stop: make(chan struct{}), over: make(chan struct{})}
-	l.works.New = func() any { return newWork() }
+	l.works.New = func() any { return newWork(&l.pool) }
 	l.large.New = func() any { return new([largeBuffer]byte) }
 	l.tellTime(time.Now(), 1)
 	l.full = newFull(l)
