@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // cells keep one state for each key, in memory that is fixed when they are
@@ -29,10 +30,12 @@ type cell[T any] struct {
 const claiming = 1
 
 // newCells returns cells for at least so many keys that are live at once; pages
-// not used yet cost no memory.
+// not used yet cost no memory. Of many cells they are huge: calls by many keys go
+// anywhere, and finding a small page costs them more than reading the cell.
 func newCells[T any](cellCount int, fresh func(*T)) *cells[T] {
-	sets := 1 << bits.Len(uint(max(cellCount, 8)/4-1))
-	return &cells[T]{fresh: fresh, mask: uint64(sets - 1), sets: make([][4]cell[T], sets)}
+	sets := make([][4]cell[T], 1<<bits.Len(uint(max(cellCount, 8)/4-1)))
+	hugePages(unsafe.Slice((*byte)(unsafe.Pointer(&sets[0])), uintptr(len(sets))*unsafe.Sizeof(sets[0])))
+	return &cells[T]{fresh: fresh, mask: uint64(len(sets) - 1), sets: sets}
 }
 
 // find returns a key's cell, nil when it has none.

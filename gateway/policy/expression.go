@@ -77,7 +77,7 @@ func fillCaller(to *expression.Caller, from *Caller) {
 		to.Application, to.Name, to.Tenant = "app_"+g.Application.String(), g.Name, "ten_"+g.Tenant.String()
 	}
 	if s := from.Subscription; s != nil {
-		to.Plan = "plan_" + s.Plan.String()
+		to.Plan = "plan_" + s.Terms.Plan.String()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -12,24 +13,25 @@ import (
 
 // Grant is what the holder of one secret may call, compiled. It never changes.
 //
-// With many of them, most of what a call costs here is waiting for memory: what
-// every call reads stands first and close together, in as few cache lines as it
-// fits in, and what few grants have stands elsewhere.
+// With many of them, most of what a call costs here is waiting for memory. So what
+// a call by an ordinary grant reads, its record included, is the first two cache
+// lines; and a grant is three, which is a size that is allocated without a remainder.
 type Grant struct {
-	Hash          [32]byte     // of the secret: its key
-	ExpiresAt     int64        // seconds since 1970; 0 never
-	lastUsed      atomic.Int64 // when used was written
-	Ended         bool         // it was revoked; kept so that nothing older can bring it back
-	some          *some        // nil where a grant has nothing of it
-	Subscriptions []Subscription
-	Credential    ID
-	Application   ID
-	one           [1]Subscription // where Subscriptions is, when it is one
+	Hash     [32]byte      // of the secret: its key
+	lastUsed atomic.Uint32 // when used was written
+	Ended    bool          // it was revoked; kept so that nothing older can bring it back
+	tied     bool          // some says from where it may be used
+	first    Subscription  // zero for none
+
+	ExpiresAt   int64 // seconds since 1970; 0 never
+	Application ID
+	Credential  ID
 
 	Tenant ID
 	At     entry.Position
 	Name   string
 	used   atomic.Pointer[Use]
+	some   *some // nil where a grant has nothing of it
 }
 
 // some is what some grants have.
@@ -37,14 +39,21 @@ type some struct {
 	addresses []netip.Prefix // that it may be used from; none: any
 	referrers []string       // hosts, "*.example.com" too; none: any
 	secret    []byte         // that calls are signed with; nil for none
+	more      []Subscription // than the first
+	limits    [][]limit      // of subscriptions that have their own
 }
 
 // Sign gives a new grant the secret that its holder signs calls with.
 func (g *Grant) Sign(secret []byte) {
+	g.special().secret = secret
+}
+
+// special returns what some of the grants have, for a new one that has some of it.
+func (g *Grant) special() *some {
 	if g.some == nil {
 		g.some = new(some)
 	}
-	g.some.secret = secret
+	return g.some
 }
 
 // secret returns what calls are signed with, nil for nothing.
@@ -67,10 +76,10 @@ const usedEvery = 10
 
 // note remembers a use, and reports whether it is worth telling.
 func (g *Grant) note(unix int64, address netip.Addr) bool {
-	if unix-g.lastUsed.Load() < usedEvery {
+	if unix-int64(g.lastUsed.Load()) < usedEvery {
 		return false
 	}
-	g.lastUsed.Store(unix)
+	g.lastUsed.Store(uint32(unix))
 	g.used.Store(&Use{At: unix, Address: address})
 	return true
 }
@@ -84,20 +93,37 @@ func (g *Grant) Inherit(old *Grant) {
 // Used returns the newest use that was noted, nil for none.
 func (g *Grant) Used() *Use { return g.used.Load() }
 
+// after returns the subscription after so many others than the first, nil for none.
+func (g *Grant) after(others int) *Subscription {
+	if g.some == nil || others == len(g.some.more) {
+		return nil
+	}
+	return &g.some.more[others]
+}
+
 // Subscription ties a grant to a plan's terms.
 type Subscription struct {
-	ID       ID
-	Plan     ID
 	Terms    *TermsSlot
-	StartsAt int64    // seconds since 1970; 0: it has
-	EndsAt   int64    // 0: never
-	limits   *[]limit // its own; nil to use the plan's
-	State    entry.SubscriptionState
+	state    uint8  // which of states
+	limits   uint32 // which of its grant's is its own, from 1; 0 to use the plan's
+	StartsAt int64  // seconds since 1970; 0: it has
+	EndsAt   int64  // 0: never
+	ID       ID
 }
+
+// states are those of subscriptions. What is none of them has expired: entry/check
+// refuses others; if it did not, nothing is granted.
+var states = [...]entry.SubscriptionState{entry.Expired, entry.Active, entry.Pending, entry.Suspended, entry.Stopped}
+
+// State returns what the subscription's state means to a node.
+func (s *Subscription) State() entry.SubscriptionState { return states[s.state] }
 
 // TermsSlot is where a plan's terms stand, now or later: grants keep a pointer
 // to it, so that editing a plan costs one store however many subscribe.
-type TermsSlot struct{ current atomic.Pointer[Terms] }
+type TermsSlot struct {
+	Plan    ID // never changes
+	current atomic.Pointer[Terms]
+}
 
 // Store replaces the terms; nil ends them.
 func (s *TermsSlot) Store(t *Terms) { s.current.Store(t) }
@@ -141,43 +167,33 @@ func NewGrant(at entry.Position, g entry.Grant, slot func(plan string) *TermsSlo
 	out.Credential, _ = ParseID(g.Credential)
 	out.Application, _ = ParseID(g.Application)
 	out.Tenant, _ = ParseID(g.Tenant)
-	if len(g.Addresses)+len(g.Referrers) > 0 {
-		out.some = new(some)
-	}
+	out.tied = len(g.Addresses)+len(g.Referrers) > 0
 	for _, a := range g.Addresses {
 		if prefix, err := netip.ParsePrefix(a); err == nil {
-			out.some.addresses = append(out.some.addresses, prefix)
+			out.special().addresses = append(out.special().addresses, prefix)
 		}
 	}
 	for _, r := range g.Referrers {
-		out.some.referrers = append(out.some.referrers, strings.ToLower(r))
+		out.special().referrers = append(out.special().referrers, strings.ToLower(r))
 	}
-	if out.Subscriptions = out.one[:0]; len(g.Subscriptions) > 1 {
-		out.Subscriptions = make([]Subscription, 0, len(g.Subscriptions))
+	if len(g.Subscriptions) > 1 {
+		out.special().more = make([]Subscription, len(g.Subscriptions)-1)
 	}
-	out.Subscriptions = out.Subscriptions[:len(g.Subscriptions)]
 	for i, s := range g.Subscriptions {
-		sub := &out.Subscriptions[i]
+		sub := &out.first
+		if i > 0 {
+			sub = &out.some.more[i-1]
+		}
 		sub.ID, _ = ParseID(s.ID)
-		sub.Plan, _ = ParseID(s.Terms)
-		sub.Terms, sub.State = slot(s.Terms), state(s.State)
+		sub.Terms, sub.state = slot(s.Terms), uint8(max(slices.Index(states[:], s.State), 0))
 		sub.StartsAt, sub.EndsAt = s.StartsAt, s.EndsAt
 		if len(s.Limits) > 0 {
-			own := newLimits(s.Limits)
-			sub.limits = &own
+			some := out.special()
+			some.limits = append(some.limits, newLimits(s.Limits))
+			sub.limits = uint32(len(some.limits))
 		}
 	}
 	return out
-}
-
-// state returns the constant, so that a decoded string is not kept.
-func state(s entry.SubscriptionState) entry.SubscriptionState {
-	for _, known := range []entry.SubscriptionState{entry.Active, entry.Pending, entry.Suspended, entry.Stopped, entry.Expired} {
-		if s == known {
-			return known
-		}
-	}
-	return entry.Expired // entry/check refuses others; if it did not, nothing is granted
 }
 
 // covers says whether the terms hold a version, and this operation of it.
@@ -207,25 +223,28 @@ const (
 )
 
 func (s *Subscription) standing(version *ID, operation string, unix int64) standing {
+	if s.Terms == nil {
+		return missing
+	}
 	terms := s.Terms.Load()
 	if terms == nil {
 		return missing
 	}
 	api, op := terms.covers(version, operation)
-	switch {
+	switch state := s.State(); {
 	case !api:
 		return missing
-	case s.State == entry.Expired, s.EndsAt != 0 && unix >= s.EndsAt:
+	case state == entry.Expired, s.EndsAt != 0 && unix >= s.EndsAt:
 		return ended
-	case s.State == entry.Suspended:
+	case state == entry.Suspended:
 		return suspended
-	case s.State == entry.Stopped:
+	case state == entry.Stopped:
 		return stopped
-	case s.State == entry.Pending && !op:
+	case state == entry.Pending && !op:
 		return pendingOthers
-	case s.State == entry.Pending:
+	case state == entry.Pending:
 		return pending
-	case s.State != entry.Active:
+	case state != entry.Active:
 		return missing
 	case s.StartsAt != 0 && unix < s.StartsAt:
 		return notStarted
@@ -251,8 +270,7 @@ func (g grantStep) Run(_ context.Context, ex *Exchange) error {
 		return &Denied{Status: http.StatusUnauthorized, Code: "credential_missing", Detail: "This call needs a credential.", Challenges: []string{bearerChallenge}}
 	}
 	best, unix := missing, ex.Now.Unix()
-	for i := range grant.Subscriptions {
-		sub := &grant.Subscriptions[i]
+	for i, sub := 0, &grant.first; sub != nil; i, sub = i+1, grant.after(i) {
 		if s := sub.standing(&ex.Scope.Version, ex.Scope.Operation, unix); s > best {
 			best = s
 			ex.Caller.Subscription = sub

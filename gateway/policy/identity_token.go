@@ -111,7 +111,7 @@ func (s *identityTokenStep) sign(ex *Exchange, of identityToken) (*identityToken
 		claims["token_issuer"], claims["token_subject"] = of.theirs, of.subject
 	}
 	if sub := ex.Caller.Subscription; sub != nil {
-		claims["subscription"], claims["plan_id"] = of.subscription.String(), sub.Plan.String()
+		claims["subscription"], claims["plan_id"] = of.subscription.String(), sub.Terms.Plan.String()
 		if terms := sub.Terms.Load(); terms != nil {
 			claims["plan"] = terms.Name
 		}

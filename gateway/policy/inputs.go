@@ -45,7 +45,7 @@ func inputsOf(ex *Exchange, of uses) *render.Inputs {
 	if grant := ex.Caller.Grant; grant != nil && of.Uses("caller") {
 		in.Caller.Application, in.Caller.Name, in.Caller.Tenant = "app_"+grant.Application.String(), grant.Name, "ten_"+grant.Tenant.String()
 		if sub := ex.Caller.Subscription; sub != nil {
-			in.Caller.Plan = "plan_" + sub.Plan.String()
+			in.Caller.Plan = "plan_" + sub.Terms.Plan.String()
 			if terms := sub.Terms.Load(); terms != nil {
 				in.Caller.PlanName = terms.Name
 			}

@@ -125,8 +125,8 @@ func (s planLimitStep) Run(ctx context.Context, ex *Exchange) error {
 		return nil
 	}
 	limits := terms.limits
-	if sub.limits != nil {
-		limits = *sub.limits
+	if sub.limits > 0 {
+		limits = ex.Caller.Grant.some.limits[sub.limits-1]
 	}
 	for i := range limits {
 		key := s.limiter.key(limits[i].id, sub.ID[:])

@@ -8,7 +8,7 @@ import (
 // restricted refuses a call that a credential's restrictions do not allow: its
 // address, or the page that it was made from.
 func (g *Grant) restricted(ex *Exchange) error {
-	if g.some == nil {
+	if !g.tied {
 		return nil
 	}
 	if len(g.some.addresses) > 0 && !g.from(ex) {

@@ -51,9 +51,11 @@ type call struct {
 // there; the body streams as the lane reads it. Its errors are *policy.Denied,
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
-	c := u.set.calls.Get().(*call)
+	c, ok := ex.Spare().(*call)
+	if !ok {
+		c = u.set.calls.Get().(*call)
+	}
 	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name, u.inPlaceOf)
-	c.times = u.timeouts()
 	web := c.beginGRPC()
 	answered := false
 	defer func() { // also after a panic
@@ -84,7 +86,10 @@ func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
-	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
+	c.times = c.upstream.timeouts() // once it has come: a slow client's time is not the upstream's
+	if c.answerBy > 0 && (c.times.until == 0 || c.answerBy < c.times.until) {
+		c.times.until = c.answerBy
+	}
 	if err := c.enter(ctx); err != nil {
 		return err
 	}
@@ -206,6 +211,8 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	}
 	switch {
 	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
+		return balance.Abandoned
+	case c.pastDeadline(): // or whoever gives calls no time could have the endpoint taken for a bad one
 		return balance.Abandoned
 	case c.conn == nil && exhausted(err):
 		return balance.Untried
@@ -438,9 +445,7 @@ func (c *call) answer() error {
 	if c.ex.Method == http.MethodHead {
 		a.Length = c.head.Said
 	}
-	for _, f := range c.head.Fields {
-		a.Header.Add(f.Name, f.Value)
-	}
+	a.Header.AddAll(c.head.Fields)
 	policy.StripHop(&a.Header)
 	a.Header.Del("Content-Length")
 	c.reader.Begin(c.head.Length, false)
@@ -479,7 +484,7 @@ func (c *call) Close() error {
 
 // finish gives the connection back, or up, and the call to the next.
 func (c *call) finish(reusable bool) {
-	set := c.upstream.set
+	set, ex := c.upstream.set, c.ex
 	if c.res != nil {
 		c.closeFar()
 	}
@@ -507,9 +512,11 @@ func (c *call) finish(reusable bool) {
 	if len(in) > readBuffer {
 		in = make([]byte, readBuffer)
 	}
-	*c = call{in: in, out: out, body: body, tried: tried}
-	c.head.Fields = fields
-	set.calls.Put(c)
+	*c = call{} // a literal with what follows would be made on the stack first
+	c.in, c.out, c.body, c.tried, c.head.Fields = in, out, body, tried, fields
+	if !ex.Leave(c) {
+		set.calls.Put(c)
+	}
 }
 
 // Buffered implements http1.Source.
