@@ -92,7 +92,7 @@ func (n *Node) applyNothing(it entry.Item) (changed bool) {
 	_, known := n.refused[it.Key]
 	switch {
 	case it.Ended:
-		delete(n.refused, it.Key)
+		n.forgetRefused(it.Key)
 		return known
 	case it.Position != (entry.Position{}) && !it.Position.After(n.last(it.Key)):
 		return false
@@ -355,7 +355,7 @@ func (n *Node) dropBefore(epoch uint64) (freed bool) {
 	}
 	for key, r := range n.refused {
 		if r.item.Epoch < epoch {
-			delete(n.refused, key)
+			n.forgetRefused(key)
 		}
 	}
 	return freed

@@ -76,6 +76,7 @@ func TestWhateverAnUpstreamSaysIsAnsweredOrBreaksOff(t *testing.T) {
 		{"two lengths", ok + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", false, 502, "upstream_invalid", ""},
 		{"a list of lengths", ok + "Content-Length: 2, 2\r\n\r\nok", false, 502, "upstream_invalid", ""},
 		{"a negative length", ok + "Content-Length: -2\r\n\r\nok", false, 502, "upstream_invalid", ""},
+		{"chunks by HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true, 502, "upstream_invalid", ""},
 		{"another transfer coding", ok + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", false, 502, "upstream_invalid", ""},
 		{"a folded field", ok + "X-A: 1\r\n 2\r\nContent-Length: 0\r\n\r\n", false, 502, "upstream_invalid", ""},
 		{"a field without a colon", ok + "X-A\r\nContent-Length: 0\r\n\r\n", false, 502, "upstream_invalid", ""},

@@ -21,12 +21,11 @@ func (n *Node) applyCert(it entry.Item) (freed bool, err error) {
 	if len(wrong) > 0 {
 		return false, problemsError(wrong)
 	}
-	key, err := n.unseal(body.Key, entry.CertInfo(body.ID))
+	cert, err := n.openCert(body)
 	if err != nil {
-		return false, err
-	}
-	cert, err := certs.New(body, key)
-	if err != nil {
+		if !n.certs.Has(body.ID) { // else the last good one stays
+			_, _ = n.certs.Put(certs.Closed(body)) // a host of another certificate is asked what that one says
+		}
 		return false, err
 	}
 	if freed, err = n.certs.Put(cert); err != nil {
@@ -34,6 +33,24 @@ func (n *Node) applyCert(it entry.Item) (freed bool, err error) {
 	}
 	n.shown[it.Key] = it.Position
 	return freed, nil
+}
+
+// openCert makes an entry's certificate ready to be shown. mu is held.
+func (n *Node) openCert(body entry.Cert) (*certs.Certificate, error) {
+	key, err := n.unseal(body.Key, entry.CertInfo(body.ID))
+	if err != nil {
+		return nil, err
+	}
+	return certs.New(body, key)
+}
+
+// forgetRefused forgets an entry that is not there any more, and was never served.
+// mu is held.
+func (n *Node) forgetRefused(key entry.Key) {
+	delete(n.refused, key)
+	if key.Kind() == entry.KindCert && n.shown[key] == (entry.Position{}) {
+		n.certs.Remove(key.ID())
+	}
 }
 
 // askClient settles which certificate the caller has shown for the host that it

@@ -35,37 +35,13 @@ func FuzzNode(f *testing.F) {
 		f.Add([]byte(s), uint16(3))
 		f.Add([]byte(s), uint16(60_000))
 	}
-	type reached struct{ from, what string }
-	saw := make(chan reached, 1000)
-	up := fake.NewRaw(f, func(conn net.Conn, in *bufio.Reader) {
-		for {
-			req, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			body, err := io.ReadAll(req.Body)
-			if err != nil {
-				return
-			}
-			saw <- reached{req.Header.Get("X-Forwarded-For"), req.Method + " " + string(body)}
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		}
-	})
-	carrier := fake.NewCarrier()
-	carrier.Put(demo(f, up.URL)...)
-	log := &panicLog{}
-	r := start(f, carrier, func(c *gateway.Config) {
-		c.Log = log.logger()
-		c.Times = lane.Times{Head: time.Second, Body: time.Second, Idle: time.Second}
-	})
-	wait(f, "ready", func() bool { return r.Status().Ready })
-	var number atomic.Uint32
+	r, saw, log := fuzzed(f)
+	from := addresses()
 	f.Fuzz(func(t *testing.T, raw []byte, cut uint16) {
 		if len(raw) > 100<<10 || bytes.Contains(bytes.ToLower(raw), []byte("upgrade")) || bytes.Contains(raw, []byte("PRI ")) {
 			return // the other lane's
 		}
-		n := number.Add(1) // an address of its own: calls of the input before may be late
-		own := net.IPv4(127, byte(1+n>>16&0x7f), byte(n>>8), byte(n))
+		own := from()
 		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: own}}).Dial("tcp", r.address)
 		if err != nil {
 			t.Fatal(err)
@@ -117,12 +93,7 @@ func FuzzNode(f *testing.F) {
 			}
 			theirs = append(theirs, req.Method+" "+string(body))
 		}
-		for len(saw) > 0 {
-			call := <-saw
-			if call.from != own.String() {
-				continue
-			}
-			got := call.what
+		for _, got := range saw(own) {
 			for len(theirs) > 0 && theirs[0] != got {
 				theirs = theirs[1:] // refused by the node
 			}
@@ -132,6 +103,54 @@ func FuzzNode(f *testing.F) {
 			theirs = theirs[1:]
 		}
 	})
+}
+
+// fuzzed runs a node for whoever sends it anything. saw returns method and body
+// of each call from an address that has reached the upstream and was not asked
+// for before.
+func fuzzed(f *testing.F) (r *running, saw func(from net.IP) []string, log *panicLog) {
+	type reached struct{ from, what string }
+	calls := make(chan reached, 1000)
+	up := fake.NewRaw(f, func(conn net.Conn, in *bufio.Reader) {
+		for {
+			req, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			body, err := io.ReadAll(req.Body)
+			if err != nil {
+				return
+			}
+			calls <- reached{req.Header.Get("X-Forwarded-For"), req.Method + " " + string(body)}
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	carrier := fake.NewCarrier()
+	carrier.Put(demo(f, up.URL)...)
+	log = &panicLog{}
+	r = start(f, carrier, func(c *gateway.Config) {
+		c.Log = log.logger()
+		c.Times = lane.Times{Head: time.Second, Body: time.Second, Idle: time.Second}
+	})
+	wait(f, "ready", func() bool { return r.Status().Ready })
+	return r, func(from net.IP) (those []string) {
+		for len(calls) > 0 {
+			if call := <-calls; call.from == from.String() {
+				those = append(those, call.what)
+			}
+		}
+		return those
+	}, log
+}
+
+// addresses gives each input an address of its own: calls of the input before may
+// be late.
+func addresses() func() net.IP {
+	var number atomic.Uint32
+	return func() net.IP {
+		n := number.Add(1)
+		return net.IPv4(127, byte(1+n>>16&0x7f), byte(n>>8), byte(n))
+	}
 }
 
 // panicLog keeps what a node logs of errors.

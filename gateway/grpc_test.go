@@ -165,6 +165,76 @@ func TestGRPCTimeoutBoundsTheCall(t *testing.T) {
 	})
 }
 
+// late is an upstream that knows nothing of deadlines: it gives a message back
+// after a while.
+func late(t *testing.T, after time.Duration) string {
+	return serveH2C(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		select {
+		case <-time.After(after):
+		case <-r.Context().Done():
+		}
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Write(body)
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	})
+}
+
+func TestGRPCTimeoutBoundsACallThatIsSentWhole(t *testing.T) {
+	inHTTP2(t, func(t *testing.T, lane change) {
+		r := onProtocol(t, late(t, 10*time.Second), "h2c", lane)
+		for _, kind := range []string{"application/grpc", "application/grpc-web+proto"} {
+			begin := time.Now()
+			res := r.grpc(t, within(t), do+"x", kind, bytes.NewReader(message("x")), "grpc-timeout: 200m")
+			if took := time.Since(begin); res.Header.Get("Grpc-Status") != "4" || took > 700*time.Millisecond {
+				t.Errorf("%s: got %v after %v, want DEADLINE_EXCEEDED after 200 ms", kind, res.Header, took)
+			}
+		}
+	})
+}
+
+func TestGRPCTimeoutBeyondAllBoundsIsNone(t *testing.T) {
+	inHTTP2(t, func(t *testing.T, lane change) {
+		r := onProtocol(t, late(t, 200*time.Millisecond), "h2c", lane)
+		for _, timeout := range []string{"99999999H", "99999999M", "2562047H", "99999999S"} {
+			for name, body := range map[string]io.Reader{"streams": io.MultiReader(bytes.NewReader(message("x"))), "whole": bytes.NewReader(message("x"))} {
+				res := r.grpc(t, within(t), do+"x", "application/grpc", body, "grpc-timeout: "+timeout)
+				text, err := io.ReadAll(res.Body)
+				if err != nil || string(text) != string(message("x")) || res.Trailer.Get("Grpc-Status") != "0" {
+					t.Errorf("%s, %s: got %q %v, head %v, end %v", timeout, name, text, err, res.Header, res.Trailer)
+				}
+			}
+		}
+	})
+}
+
+// Whoever gives an upstream no time must not have it taken for a bad one, by
+// which calls of everybody else would be refused.
+func TestGRPCTimeoutIsNotHeldAgainstTheUpstream(t *testing.T) {
+	inHTTP2(t, func(t *testing.T, lane change) {
+		up := late(t, 250*time.Millisecond)
+		r := governed(t, lane, func(api *entry.API) {
+			api.Upstreams[0].Targets[0].URL, api.Upstreams[0].Protocol = up, "h2c"
+			api.Upstreams[0].Traffic.Breaker = entry.Breaker{ErrorPercent: 20, MinRequests: 4, OpenMS: 60_000}
+			api.Upstreams[0].Traffic.Ejection = entry.Ejection{Failures: 2}
+		})
+		for i := range 12 {
+			body := io.Reader(bytes.NewReader(message("x")))
+			if i%2 == 0 {
+				body = io.MultiReader(body)
+			}
+			timeout := [...]string{"1n", "20m", "100m"}[i%3]
+			if res := r.grpc(t, within(t), do+"x", "application/grpc", body, "grpc-timeout: "+timeout); res.Header.Get("Grpc-Status") != "4" {
+				t.Errorf("%d, %s: got %v, want DEADLINE_EXCEEDED", i, timeout, res.Header)
+			}
+		}
+		res := r.grpc(t, within(t), do+"x", "application/grpc", bytes.NewReader(message("x")))
+		if text, err := io.ReadAll(res.Body); err != nil || res.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("somebody else's call: got %q %v, head %v", text, err, res.Header)
+		}
+	})
+}
+
 func TestCallerThatLeavesCancelsGRPC(t *testing.T) {
 	inHTTP2(t, func(t *testing.T, lane change) {
 		gone := make(chan struct{}, 1)
@@ -223,6 +293,29 @@ func TestGRPCWebIsTranslated(t *testing.T) {
 		if text, err := io.ReadAll(res.Body); err == nil && res.Header.Get("Grpc-Status") != "13" {
 			t.Errorf("nonsense: got %d %v %q", res.StatusCode, res.Header, text)
 		}
+	})
+}
+
+// What is counted of a call in base64 is what its caller sends.
+func TestGRPCWebTextCountsAsItIsSent(t *testing.T) {
+	inEachLane(t, func(t *testing.T, lane change) {
+		r := onProtocol(t, late(t, 0), "h2c", lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
+		body := base64.StdEncoding.EncodeToString(message("hello!"))
+		res := r.grpc(t, within(t), do+"x", "application/grpc-web-text", strings.NewReader(body))
+		if text, err := io.ReadAll(res.Body); err != nil || len(text) == 0 {
+			t.Fatalf("got %q %v", text, err)
+		}
+		wait(t, "its record", func() bool {
+			for _, u := range r.carrier.Ledger().Usages() {
+				for _, call := range u.Calls {
+					if call.BytesIn != uint64(len(body)) {
+						t.Fatalf("got %d bytes in, want %d", call.BytesIn, len(body))
+					}
+					return true
+				}
+			}
+			return false
+		})
 	})
 }
 

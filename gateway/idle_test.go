@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"portico/gateway"
+	"portico/internal/entry"
 )
 
 // TestConnectionsThatIdleHoldNoBuffers compares connections that wait for their
@@ -83,4 +85,42 @@ func heap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// A WebSocket says nothing most of the time. Then it holds less than the buffers
+// by which much is carried.
+func TestTunnelsThatWaitHoldNoLargeBuffers(t *testing.T) {
+	const (
+		n    = 200
+		most = 88 << 10 // of both clients and upstreams too; two large buffers are 64 KiB
+	)
+	inHTTP1AndTLS(t, func(t *testing.T, lane change) {
+		up := switching(t).URL
+		r := governed(t, lane, func(api *entry.API) {
+			api.Upstreams[0].Targets[0].URL, api.Upstreams[0].IdleTimeoutMS = up, 60_000
+		})
+		r.open(t, "")
+		empty, conns := heap(), make([]net.Conn, n)
+		for i := range conns {
+			var in io.Reader
+			conns[i], in = r.open(t, "")
+			if i%10 == 0 { // one that has carried much waits like others
+				text := strings.Repeat("x", 256<<10)
+				go io.WriteString(conns[i], text)
+				expect(t, in, text)
+				io.WriteString(conns[i], "y")
+				expect(t, in, "y")
+			}
+		}
+		if open := scrape(t, r.Collector())["client_connections full"]; open < n {
+			t.Errorf("got %v open connections, want %d", open, n)
+		}
+		held := 0
+		wait(t, "tunnels to hold little", func() bool {
+			held = (int(heap()) - int(empty)) / n
+			return held < most
+		})
+		t.Logf("a tunnel that waits holds %d bytes, its client and upstream included", held)
+		runtime.KeepAlive(conns)
+	})
 }

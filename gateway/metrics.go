@@ -68,10 +68,10 @@ type meters struct {
 type meter struct {
 	whole, own, upstream histogram
 
-	begun, ended atomic.Uint64
-	bytesIn      atomic.Uint64
-	bytesOut     atomic.Uint64
-	_            [64]byte // the next core's is on another cache line
+	begun    atomic.Uint64 // whole counts those that have ended
+	bytesIn  atomic.Uint64
+	bytesOut atomic.Uint64
+	_        [64]byte // the next core's is on another cache line
 }
 
 func (m *meters) shard(ex *policy.Exchange) *meter { return &m.shards[ex.Shard%policy.Shards] }
@@ -79,7 +79,6 @@ func (m *meters) shard(ex *policy.Exchange) *meter { return &m.shards[ex.Shard%p
 // end counts a call that is over.
 func (m *meters) end(ex *policy.Exchange, took time.Duration) {
 	s := m.shard(ex)
-	s.ended.Add(1)
 	s.whole.add(took)
 	if ex.Waited > 0 {
 		s.upstream.add(ex.Waited)
@@ -357,27 +356,24 @@ func collectSplits(reports []entry.SplitReport, names map[string]string, side fu
 
 func (c *collector) collectMeters(out chan<- prometheus.Metric, gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, uint64, ...string)) {
 	m := &c.node.meters
-	of := func(d *prometheus.Desc, which func(*meter) *histogram) {
+	of := func(d *prometheus.Desc, which func(*meter) *histogram) uint64 {
 		var list []*histogram
 		for i := range m.shards {
 			list = append(list, which(&m.shards[i]))
 		}
 		count, sum, buckets := fold(list...)
 		out <- prometheus.MustNewConstHistogram(d, count, sum, buckets)
+		return count
 	}
-	of(c.durations, func(m *meter) *histogram { return &m.whole })
+	ended := of(c.durations, func(m *meter) *histogram { return &m.whole })
 	of(c.own, func(m *meter) *histogram { return &m.own })
 	of(c.upstream, func(m *meter) *histogram { return &m.upstream })
 	count, sum, buckets := fold(&m.compiles)
 	out <- prometheus.MustNewConstHistogram(c.compiles, count, sum, buckets)
-	var begun, ended, in, sent uint64
-	for i := range m.shards {
+	var begun, in, sent uint64
+	for i := range m.shards { // after ended, so that the difference is never below zero
 		s := &m.shards[i]
-		ended += s.ended.Load() // before begun, so that the difference is never below zero
-		in, sent = in+s.bytesIn.Load(), sent+s.bytesOut.Load()
-	}
-	for i := range m.shards {
-		begun += m.shards[i].begun.Load()
+		begun, in, sent = begun+s.begun.Load(), in+s.bytesIn.Load(), sent+s.bytesOut.Load()
 	}
 	gauge(c.inFlight, float64(begun-ended))
 	counter(c.bytes, in, "in")

@@ -222,6 +222,7 @@ func TestForwardedForBehindAnIntroduction(t *testing.T) {
 		{"198.51.100.7, 10.1.1.1", "198.51.100.7"},
 		{"192.0.2.66, 198.51.100.7, 10.1.1.1", "198.51.100.7"},
 		{"garbage, 10.1.1.1", "10.1.1.1"},
+		{"fe80::1%\";host=\"elsewhere.test, 10.1.1.1", "10.1.1.1"}, // it would stand in Forwarded
 	} {
 		conn, err := net.Dial("tcp", plain)
 		if err != nil {

@@ -14,7 +14,7 @@ func (n *Node) takeSlot(ex *policy.Exchange) {
 
 // completeSlot says in it what became of the call.
 func (n *Node) completeSlot(ex *policy.Exchange, status int, took time.Duration) {
-	c := usage.Call{Version: ex.Usage.Version, Status: status, Code: ex.Code, BytesIn: ex.Body.Count(), BytesOut: ex.Sent, Took: took, Upstream: ex.Waited}
+	c := usage.Call{Version: ex.Usage.Version, Status: status, Code: ex.Code, BytesIn: ex.Received(), BytesOut: ex.Sent, Took: took, Upstream: ex.Waited}
 	if ex.Scope != nil {
 		c.Operation = ex.Scope.Operation
 	}

@@ -283,7 +283,7 @@ func clientOf(trusted []netip.Prefix, h *policy.Header, peer netip.Addr) netip.A
 				rest = ""
 			}
 			a, err := netip.ParseAddr(strings.Trim(last, " \t"))
-			if err != nil {
+			if err != nil || a.Zone() != "" { // which may be any text, and means nothing but to whoever wrote it
 				return client
 			}
 			if client = a.Unmap(); !trusts(trusted, client) {

@@ -176,6 +176,40 @@ func TestSwitchIsAskedForOnlyByWhoMayCall(t *testing.T) {
 	})
 }
 
+// Through a tunnel to HTTP calls would pass that nobody has matched, asked or
+// counted.
+func TestATunnelNeverCarriesCalls(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		up := fake.NewRaw(t, func(conn net.Conn, in *bufio.Reader) { // switches to whatever is asked for
+			req, ok := fake.ReadRequest(in)
+			if !ok {
+				return
+			}
+			wishes := strings.Split(req.Header.Get("Upgrade"), ",")
+			if wish := strings.TrimSpace(wishes[len(wishes)-1]); wish != "" {
+				fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", wish)
+			} else {
+				fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain")
+			}
+		})
+		r := onUpstream(t, up.URL, lane)
+		for _, wish := range []string{"h2c", "H2C", "websocket, h2c", "websocket,H2c", "x,\th2c", "websocket, HTTP/2.0", "TLS/1.0, HTTP/1.1", "h2", "h2c, h2c"} {
+			conn, in := r.connect(t)
+			fmt.Fprint(conn, "GET "+do+"ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nUpgrade: "+wish+"\r\n\r\n")
+			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 200 {
+				t.Errorf("%s: got %v %v, want 200", wish, res, err)
+			}
+		}
+		for _, wish := range []string{"websocket", "other/2, websocket", "spdy-like"} {
+			conn, in := r.connect(t)
+			fmt.Fprint(conn, "GET "+do+"ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "+wish+"\r\n\r\n")
+			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != 101 {
+				t.Errorf("%s: got %v %v, want 101", wish, res, err)
+			}
+		}
+	})
+}
+
 func TestTunnelEndsWhenNothingPasses(t *testing.T) {
 	inHTTP1(t, func(t *testing.T, lane change) {
 		r := onUpstream(t, switching(t).URL, lane) // which idles for a second at most
@@ -217,6 +251,28 @@ func TestTunnelsEndWithTheirReasonWhenTheNodeStops(t *testing.T) {
 		if text, _ := io.ReadAll(in2); len(text) > 0 {
 			t.Errorf("within a frame got %q, want the end", text)
 		}
+	})
+}
+
+func TestWhatPassesATunnelIsRecorded(t *testing.T) {
+	inHTTP1(t, func(t *testing.T, lane change) {
+		r := onUpstream(t, switching(t).URL, lane, func(c *gateway.Config) { c.UsageDir = t.TempDir() })
+		conn, in := r.open(t, "first")
+		fmt.Fprint(conn, "second")
+		expect(t, in, "second")
+		conn.(interface{ CloseWrite() error }).CloseWrite()
+		expect(t, in, "goodbye")
+		wait(t, "its record", func() bool {
+			for _, u := range r.carrier.Ledger().Usages() {
+				for _, call := range u.Calls {
+					if c := u.Callers[call.Caller]; c.Status != 101 || call.BytesIn != uint64(len("firstsecond")) || call.BytesOut != uint64(len("hellofirstsecondgoodbye")) {
+						t.Fatalf("got %d, %d bytes in, %d out", c.Status, call.BytesIn, call.BytesOut)
+					}
+					return true
+				}
+			}
+			return false
+		})
 	})
 }
 

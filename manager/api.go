@@ -26,7 +26,7 @@ func (c *Catalog) APIs(ctx context.Context, actor apim.Actor, tenant apim.ID, q 
 		if err != nil {
 			return err
 		}
-		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, team, q.Page)
+		page, err := t.APIs(ctx, reach, strings.TrimSpace(q.Search), q.State, q.Live, team, q.Page)
 		if err != nil {
 			return err
 		}

@@ -76,6 +76,7 @@ type AcceptImport struct {
 type APIQuery struct {
 	Search string // in name, slug and tags
 	State  apim.VersionState
+	Live   string  // slug of an environment in which a version of them is
 	Team   apim.ID // that owns them, by id or slug; apim.NoTeam: no team
 	Page   apim.Page
 }

@@ -290,6 +290,9 @@ func changeRoutes(check *apim.Check, routes []apim.Route, in DraftChange) []apim
 	return out
 }
 
+// MaxVersionLimits is how many rate limits of its own a version may have.
+const MaxVersionLimits = 10
+
 // checkLimits checks rate limits each alone, and reports whether they are good.
 // Those of an API say what they count by.
 func checkLimits(check *apim.Check, limits []apim.RateLimit, ofAPI bool) bool {
@@ -316,8 +319,8 @@ func checkLimits(check *apim.Check, limits []apim.RateLimit, ofAPI bool) bool {
 			fail(at+".by", "unknown", "is %q; a plan's limits are always by subscription", by)
 		}
 	}
-	if len(limits) > 10 {
-		fail("limits", "too_many", "has %d limits, the most is 10", len(limits))
+	if len(limits) > MaxVersionLimits {
+		fail("limits", "too_many", "has %d limits, the most is %d", len(limits), MaxVersionLimits)
 	}
 	return good
 }

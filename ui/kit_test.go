@@ -229,6 +229,7 @@ func TestTextsAreEscaped(t *testing.T) {
 		"area":    ui.Field(ui.FieldView{Kind: "area", Label: evil, Name: "a", Value: "</textarea>" + evil}),
 		"code":    ui.Code(ui.CodeView{ID: "c", Title: evil, Tokens: []ui.Token{{Kind: ui.TokenKind(evil), Text: evil}, {Text: evil}}}),
 		"palette": ui.PaletteResults([]ui.PaletteGroup{{Label: evil, Items: []ui.PaletteItem{{Before: evil, Match: evil, After: evil, Href: "javascript:x"}}}}),
+		"picker":  ui.PickerResults(evil, []ui.PaletteItem{{Before: evil, Match: evil, After: evil, Href: "javascript:x", Note: evil}}, true),
 		"menu":    ui.Menu(ui.MenuView{Label: evil, Items: []ui.MenuItem{{Label: evil, Href: "javascript:x", Note: evil}}}),
 		"toast":   ui.ToastMessage(ui.Toast{Tone: ui.Tone(evil), Title: evil, Text: evil}),
 		"chart":   ui.Bars(ui.ChartView{Label: evil, Y: []string{evil}, Marks: []ui.Mark{{Label: evil}}, Series: []ui.Series{{Points: []float64{1}}}}),

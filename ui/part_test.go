@@ -221,7 +221,7 @@ func TestZeroViewsRender(t *testing.T) {
 		"tabs": ui.Tabs("", nil), "local tabs": ui.LocalTabs("", nil), "steps": ui.Steps("", nil), "code tabs": ui.CodeTabs("", nil, nil),
 		"code": ui.Code(ui.CodeView{}), "diff": ui.Diff("", nil), "props": ui.Props(nil), "cards": ui.Cards(nil), "colonnade": ui.Colonnade(ui.ColonnadeView{}),
 		"trace": ui.Trace("", nil), "choices": ui.Choices(ui.ChoicesView{}), "columns": ui.RadioColumns(ui.RadioColumnsView{}), "dialog": ui.Dialog(ui.DialogView{}),
-		"drawer": ui.Drawer(ui.DrawerView{}), "progress": ui.Progress(ui.ProgressView{}), "breadcrumb": ui.Breadcrumb(nil), "search": ui.SearchField(ui.SearchView{}),
+		"drawer": ui.Drawer(ui.DrawerView{}), "picker": ui.Picker(ui.PickerView{}), "progress": ui.Progress(ui.ProgressView{}), "breadcrumb": ui.Breadcrumb(nil), "search": ui.SearchField(ui.SearchView{}),
 		"stats": ui.StatStrip("", nil), "key": ui.KeyBox(ui.KeyBoxView{}), "list": ui.DescriptionList([]ui.Pair{{}}), "three": ui.ThreePane(ui.Badge("", ui.Neutral), nil, nil),
 	} {
 		t.Run(name, func(t *testing.T) {

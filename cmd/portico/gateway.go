@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"portico/gateway"
+	"portico/gateway/hugepage"
 	"portico/internal/bus"
 	"portico/internal/egress"
 	"portico/internal/secret"
@@ -56,11 +57,12 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	if err := checked(c.OperatorSettings, c.GatewaySettings, c); err != nil {
 		return err
 	}
-	whole := func() {}
+	grown := make(chan struct{})
+	whole := func() { close(grown) }
 	if os.Getenv("GOGC") == "" {
 		// A start with a hundred thousand keys would else take twice the memory.
 		debug.SetGCPercent(startGC)
-		whole = func() { debug.SetGCPercent(callGC) }
+		whole = func() { debug.SetGCPercent(callGC); close(grown) }
 	}
 	log := c.log()
 	allow, err := c.allowed()
@@ -147,6 +149,14 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 	if spans != nil {
 		background.Go(func() error { return spans.Run(sending) })
 	}
+	background.Go(func() error {
+		select {
+		case <-grown:
+			return hugepage.Keep(sending)
+		case <-sending.Done():
+			return nil
+		}
+	})
 	fmt.Fprintf(os.Stdout, "\nPortico gateway %s, node %s of %s, is started.\n\n  Gateway   %-34s what programs call\n",
 		version, enrolled.Name, enrolled.Environment, urlOf("", listener))
 	if secure != nil {

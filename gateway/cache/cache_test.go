@@ -194,15 +194,31 @@ func TestControlIsReadStrictly(t *testing.T) {
 	}
 }
 
+// FuzzControl: whatever stands behind or in another field, what was said before
+// holds; and directives in one field are what they are in fields of their own.
 func FuzzControl(f *testing.F) {
-	for _, s := range []string{"max-age=5", `a="b`, `="`, ",=,", `a="\`} {
+	for _, s := range []string{"max-age=5", `a="b`, `="`, ",=,", `a="\`, "Max-Age = 5 , private=\"a, b\",s-maxage=x,max-stale"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
+	control := func(values ...string) cache.Control {
 		c := cache.NewControl()
-		c.Add(s) // it ends
-		if c.MaxAge < cache.Unsaid {
-			t.Fatal(c.MaxAge)
+		for _, v := range values {
+			c.Add(v)
+		}
+		return c
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		before, after := control("no-store, private, max-age=5, s-maxage=5, "+s), control(s, "no-store,private , max-age=5,s-maxage=5")
+		for _, c := range []cache.Control{before, after} {
+			if !c.NoStore || !c.Private || c.MaxAge < 0 || c.MaxAge > 5*time.Second || c.SMaxAge < 0 || c.SMaxAge > 5*time.Second {
+				t.Fatalf("%q makes it %+v", s, c)
+			}
+		}
+		if before != after {
+			t.Fatalf("%q: in one field %+v, in two %+v", s, before, after)
+		}
+		if !strings.Contains(s, `"`) && control(s) != control(strings.Split(s, ",")...) {
+			t.Fatalf("%q: %+v", s, control(s))
 		}
 	})
 }

@@ -49,6 +49,21 @@ func New(c entry.Cert, key []byte) (*Certificate, error) {
 	return out, nil
 }
 
+// Closed returns what stands for an entry that was found good and whose private
+// key cannot be had, as long as nothing better is there. It is shown to nobody, and
+// where the entry requires certificates of clients, none is good: what its hosts
+// ask of clients holds for calls that come in another way.
+func Closed(c entry.Cert) *Certificate {
+	out := &Certificate{ID: c.ID, Hosts: c.Hosts}
+	if c.Clients != nil {
+		out.clients = &Clients{required: c.Clients.Mode == entry.ClientsRequired}
+	}
+	return out
+}
+
+// closed reports whether there is nothing to show.
+func (c *Certificate) closed() bool { return c.shown.PrivateKey == nil }
+
 // Clients says which certificates clients of a host may show.
 type Clients struct {
 	required bool

@@ -63,15 +63,15 @@ func (s *Store) Put(c *Certificate) (freed bool, err error) {
 			return false, fmt.Errorf("host %s: certificate %s is for it already", host, other.ID)
 		}
 	}
+	if c.clients != nil { // before anybody could call without being asked
+		s.asking.Add(int64(len(c.Hosts)))
+	}
 	kept := map[string]bool{}
 	for _, host := range c.Hosts {
 		s.store(keyOf(host), c)
 		kept[host] = true
 	}
 	old := s.byID[c.ID]
-	if c.clients != nil {
-		s.asking.Add(int64(len(c.Hosts)))
-	}
 	s.byID[c.ID] = c
 	switch {
 	case c.Default:
@@ -93,6 +93,9 @@ func (s *Store) Put(c *Certificate) (freed bool, err error) {
 	}
 	return freed, nil
 }
+
+// Has reports whether there is a certificate of an id. It is for the writer.
+func (s *Store) Has(id string) bool { return s.byID[id] != nil }
 
 // Remove takes a certificate out, and reports whether there was one.
 func (s *Store) Remove(id string) bool {
@@ -188,7 +191,7 @@ func (s *Store) choose(hello *tls.ClientHelloInfo) *Certificate {
 func (s *Store) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	c := s.choose(hello)
 	switch {
-	case c == nil:
+	case c == nil || c.closed():
 		return s.nobody, nil
 	case c.clients != nil:
 		return s.asks(c.clients), nil
@@ -215,7 +218,7 @@ func (s *Store) asks(clients *Clients) *tls.Config {
 }
 
 func (s *Store) certificateFor(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c := s.choose(hello); c != nil {
+	if c := s.choose(hello); c != nil && !c.closed() {
 		return &c.shown, nil
 	}
 	return nil, nil // crypto/tls says unrecognized_name

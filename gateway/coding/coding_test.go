@@ -2,6 +2,9 @@ package coding_test
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
 	"errors"
 	"io"
 	"strings"
@@ -76,18 +79,55 @@ func TestUnpackingIsBounded(t *testing.T) {
 	}
 }
 
+// FuzzUnpack holds what is unpacked to its bounds and, where the standard library
+// can, to what that unpacks; and a text that is packed comes out again.
 func FuzzUnpack(f *testing.F) {
 	for c := coding.Gzip; c <= coding.Deflate; c++ {
 		if c != coding.Deflate {
-			f.Add(uint8(c), packed(f, c, strings.Repeat("text ", 100)))
+			f.Add(uint8(c-1), packed(f, c, strings.Repeat("text ", 100)))
 		}
-		f.Add(uint8(c), []byte("\x78\x9c\x01\x00"))
+		f.Add(uint8(c-1), []byte("\x78\x9c\x01\x00"))
+		f.Add(uint8(c-1), []byte("\x1f\x8b\x08\x100000000")) // a comment that does not end
+		f.Add(uint8(c), []byte("c\x0000"))                   // bytes behind the end
 	}
 	f.Fuzz(func(t *testing.T, c uint8, data []byte) {
-		limits := coding.Limits{Bytes: 1 << 20, Ratio: 10}
-		n, err := io.Copy(io.Discard, coding.Unpack(coding.Coding(c%4+1), bytes.NewReader(data), limits))
-		if n > limits.Bytes || err != nil && !errors.Is(err, coding.ErrTooLarge) && !errors.Is(err, coding.ErrMalformed) {
-			t.Fatalf("%d bytes, %v", n, err)
+		limits, of := coding.Limits{Bytes: 1 << 20, Ratio: 10}, coding.Coding(c%4+1)
+		got, err := io.ReadAll(coding.Unpack(of, bytes.NewReader(data), limits))
+		if int64(len(got)) > limits.Bytes || err != nil && !errors.Is(err, coding.ErrTooLarge) && !errors.Is(err, coding.ErrMalformed) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+		if want, known, ok := unpacked(of, data, limits.Bytes); known && !errors.Is(err, coding.ErrTooLarge) && (ok != (err == nil) || ok && !bytes.Equal(got, want)) {
+			t.Fatalf("%s of %q: got %q, %v, the standard library %q, %v", of, data, got, err, want, ok)
+		}
+		if of != coding.Deflate {
+			if back, err := io.ReadAll(coding.Unpack(of, bytes.NewReader(packed(t, of, string(data))), coding.Limits{Bytes: 1 << 20, Ratio: 1 << 20})); err != nil || !bytes.Equal(back, data) {
+				t.Fatalf("%s: %q comes back as %q, %v", of, data, back, err)
+			}
 		}
 	})
+}
+
+// unpacked is what the standard library makes of data, to whose end it has to
+// read. known is false for what it cannot unpack.
+func unpacked(c coding.Coding, data []byte, most int64) (text []byte, known, ok bool) {
+	in := bytes.NewReader(data)
+	var from io.Reader
+	var err error
+	switch {
+	case len(data) == 0:
+		return nil, true, true
+	case c == coding.Gzip:
+		from, err = gzip.NewReader(in)
+	case c == coding.Deflate && len(data) > 1 && data[0]&0x0f == 8 && (uint(data[0])<<8|uint(data[1]))%31 == 0:
+		from, err = zlib.NewReader(in)
+	case c == coding.Deflate:
+		from = flate.NewReader(in)
+	default:
+		return nil, false, false
+	}
+	if err != nil {
+		return nil, true, false
+	}
+	text, err = io.ReadAll(io.LimitReader(from, most+1))
+	return text, true, err == nil && in.Len() == 0
 }

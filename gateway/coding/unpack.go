@@ -37,6 +37,7 @@ const maxWindow = 8 << 20
 // ErrMalformed, or the source's own error.
 type Unpacked struct {
 	source counted
+	ahead  *bufio.Reader // of the source, for deflate alone
 	reader io.Reader
 	limits Limits
 	out    int64
@@ -74,7 +75,7 @@ func Unpack(c Coding, source io.Reader, limits Limits) *Unpacked {
 			return d, err
 		}}
 	default:
-		u.reader = &later{open: func() (io.Reader, error) { return openDeflate(&u.source) }}
+		u.reader = &later{open: func() (io.Reader, error) { return u.openDeflate() }}
 	}
 	return u
 }
@@ -89,6 +90,9 @@ type later struct {
 func (l *later) Read(p []byte) (n int, err error) {
 	if l.reader == nil {
 		if l.reader, err = l.open(); err != nil {
+			if errors.Is(err, io.EOF) { // within the head, and no end of what is packed
+				err = io.ErrUnexpectedEOF
+			}
 			return 0, err
 		}
 	}
@@ -97,16 +101,16 @@ func (l *later) Read(p []byte) (n int, err error) {
 
 // openDeflate reads deflate as RFC 9110 has it, in zlib's wrapping, and as some
 // send it, without.
-func openDeflate(source io.Reader) (io.Reader, error) {
-	buffered := bufio.NewReader(source)
-	head, err := buffered.Peek(2)
+func (u *Unpacked) openDeflate() (io.Reader, error) {
+	u.ahead = bufio.NewReader(&u.source)
+	head, err := u.ahead.Peek(2)
 	if err != nil && len(head) < 2 {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
-		return zlib.NewReader(buffered)
+		return zlib.NewReader(u.ahead)
 	}
-	return flate.NewReader(buffered), nil
+	return flate.NewReader(u.ahead), nil
 }
 
 // Read implements io.Reader.
@@ -138,6 +142,9 @@ func (u *Unpacked) Read(p []byte) (int, error) {
 
 // drained reads the source to its end, at which nothing may be left.
 func (u *Unpacked) drained() error {
+	if u.ahead != nil && u.ahead.Buffered() > 0 {
+		return ErrMalformed
+	}
 	var one [1]byte
 	for u.source.err == nil {
 		if n, _ := u.source.Read(one[:]); n > 0 {

@@ -3,9 +3,14 @@ package graphql_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/formatter"
+	"github.com/vektah/gqlparser/v2/parser"
 
 	"portico/gateway/graphql"
 	"portico/internal/entry"
@@ -113,14 +118,31 @@ func TestBatchesAreCountedTogether(t *testing.T) {
 	}
 }
 
+// FuzzDocumentsAreLookedAtWithinBounds also holds that a document means the same
+// however it is laid out.
 func FuzzDocumentsAreLookedAtWithinBounds(f *testing.F) {
-	f.Add(`query($n: Int = 3) { a: orders(first: $n) { ...f } } fragment f on T { id }`)
+	for _, s := range []string{
+		`query($n: Int = 3) { a: orders(first: $n) { ...f } } fragment f on T { id }`, `{ a(first: 1e2, by: [{last: "3"}]) { x @skip(if: true) } # }`,
+		`query($v: V = {first: $v}) { orders(by: $v) { id } }`, `mutation m { b: x(t: """ "first" """) { ... on U { b } ... { a } } } query q { y }`, `{ __schema { types } __typename }`,
+	} {
+		f.Add(s)
+	}
 	rules := graphql.New(&entry.GraphQL{MaxCost: 100, Deny: []string{"x", "/a/b"}, Allow: []string{"/a", "/orders"}})
 	f.Fuzz(func(t *testing.T, query string) {
 		began := time.Now()
-		_, got := rules.Check([]graphql.Request{{Query: query}})
+		types, got := rules.Check([]graphql.Request{{Query: query}})
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("took %s: %v", took, got)
+		}
+		doc, err := parser.ParseQuery(&ast.Source{Input: query})
+		if err != nil || strings.Contains(query, `""`) || len(query) > 10_000 { // block texts are laid out as others
+			return
+		}
+		var written strings.Builder
+		formatter.NewFormatter(&written).FormatQueryDocument(doc)
+		typesAgain, again := rules.Check([]graphql.Request{{Query: written.String()}})
+		if codeOf(again) != codeOf(got) || !slices.Equal(types, typesAgain) {
+			t.Errorf("%q: %v, laid out as %q: %v", query, got, written.String(), again)
 		}
 	})
 }

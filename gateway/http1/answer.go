@@ -41,7 +41,7 @@ func (a *AnswerHead) Parse(b []byte, method string) *Error {
 	if err != nil {
 		return err
 	}
-	framing := answerFraming{keeps: minor == 1}
+	framing := answerFraming{keeps: minor == 1, old: minor == 0}
 	for {
 		if line, rest, err = answerLine(rest); err != nil {
 			return err
@@ -99,6 +99,7 @@ type answerFraming struct {
 	options int // in Connection
 	chunked bool
 	coded   bool // a transfer coding that is not chunked alone
+	old     bool // HTTP/1.0
 	keeps   bool
 	closes  bool
 }
@@ -143,6 +144,8 @@ func (a *AnswerHead) frame(r *answerFraming, method string) *Error {
 	switch {
 	case r.coded:
 		return bad("The answer has a transfer coding other than chunked.")
+	case r.chunked && r.old: // RFC 9112 section 6.1; some read the chunks as the body
+		return bad("The answer is of HTTP/1.0, which knows no Transfer-Encoding.")
 	case r.chunked && r.lengths > 0:
 		return bad("The answer has both Content-Length and Transfer-Encoding.")
 	case method == "HEAD", a.Status < 200, a.Status == 204, a.Status == 304:

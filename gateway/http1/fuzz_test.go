@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"slices"
@@ -129,16 +130,29 @@ func FuzzHead(f *testing.F) {
 		if h.Minor != req.ProtoMinor || h.Minor == 1 && h.Close != req.Close {
 			t.Fatalf("%q: we read HTTP/1.%d, close %v; net/http %s, %v", raw[:end], h.Minor, h.Close, req.Proto, req.Close)
 		}
-		for _, field := range h.Fields[:h.Count] {
-			switch http.CanonicalHeaderKey(field.Name) {
-			case "Host", "Transfer-Encoding", "Trailer", "Content-Length":
-				continue
-			}
-			if !slices.Contains(req.Header.Values(field.Name), field.Value) {
-				t.Fatalf("%q: net/http has no %s with %q: %q", raw[:end], field.Name, field.Value, req.Header)
-			}
+		if got, want := valuesOf(h.Fields[:h.Count]), withoutFraming(req.Header); !maps.EqualFunc(got, want, slices.Equal) {
+			t.Fatalf("%q: we read %q, net/http %q", raw[:end], got, want)
 		}
 	})
+}
+
+// framing are the fields that net/http takes out of a header.
+var framing = []string{"Host", "Transfer-Encoding", "Trailer", "Content-Length"}
+
+// valuesOf returns the other fields in net/http's form.
+func valuesOf(fields []http1.Field) http.Header {
+	h := http.Header{}
+	for _, f := range fields {
+		h[http.CanonicalHeaderKey(f.Name)] = append(h[http.CanonicalHeaderKey(f.Name)], f.Value)
+	}
+	return withoutFraming(h)
+}
+
+func withoutFraming(h http.Header) http.Header {
+	for _, name := range framing {
+		delete(h, name)
+	}
+	return h
 }
 
 // FuzzAnswerHead holds the answer's parser to net/http's.
@@ -147,6 +161,7 @@ func FuzzAnswerHead(f *testing.F) {
 		"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 404 Not Found\nA: b\n\n", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
 		"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
 	} {
 		f.Add([]byte(s), "GET")
 		f.Add([]byte(s), "HEAD")
@@ -187,6 +202,15 @@ func FuzzAnswerHead(f *testing.F) {
 		}
 		if a.Length != want {
 			t.Fatalf("%q: we read a body of %d, net/http of %d", raw[:end], a.Length, want)
+		}
+		got, theirs := valuesOf(a.Fields), withoutFraming(res.Header)
+		delete(got, "Connection") // net/http takes out one that ends it
+		delete(theirs, "Connection")
+		if !maps.EqualFunc(got, theirs, slices.Equal) {
+			t.Fatalf("%q: we read %q, net/http %q", raw[:end], got, theirs)
+		}
+		if a.Status >= 100 && res.Close && !a.Close { // what is below is refused by who calls
+			t.Fatalf("%q: net/http says that the connection ends", raw[:end])
 		}
 	})
 }

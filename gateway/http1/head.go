@@ -9,6 +9,7 @@ package http1
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unsafe"
 )
@@ -67,7 +68,7 @@ func (h *Head) Parse(b []byte) *Error {
 		return err
 	}
 	if err := h.requestLine(line); err != nil {
-		return err
+		return because(line, err)
 	}
 	var framing framing
 	for {
@@ -78,11 +79,11 @@ func (h *Head) Parse(b []byte) *Error {
 			break
 		}
 		if h.Count == MaxFields {
-			return &Error{431, "The request has more than 100 header fields. Send fewer."}
+			return because(line, &Error{431, "The request has more than 100 header fields. Send fewer."})
 		}
 		f, err := ParseField(line)
 		if err != nil {
-			return err
+			return because(line, err)
 		}
 		h.Fields[h.Count] = f
 		h.Count++
@@ -93,7 +94,8 @@ func (h *Head) Parse(b []byte) *Error {
 	return framing.check(h)
 }
 
-// cutLine takes one line that ends with CR LF and holds neither else.
+// cutLine takes one line that ends with CR LF. That it holds no CR else is left
+// to what reads it, which accepts none anywhere.
 func cutLine(b []byte) (line string, rest []byte, err *Error) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
@@ -102,10 +104,15 @@ func cutLine(b []byte) (line string, rest []byte, err *Error) {
 	if i == 0 || b[i-1] != '\r' {
 		return "", nil, bad("A line of the request's head ends with LF alone. End each with CR LF.")
 	}
-	if bytes.IndexByte(b[:i-1], '\r') >= 0 {
-		return "", nil, bad("The request's head holds a CR without LF.")
-	}
 	return unsafe.String(unsafe.SliceData(b), i-1), b[i+1:], nil
+}
+
+// because says why a line was refused: a CR in it comes before all else.
+func because(line string, err *Error) *Error {
+	if strings.IndexByte(line, '\r') >= 0 {
+		return bad("The request's head holds a CR without LF.")
+	}
+	return err
 }
 
 func (h *Head) requestLine(line string) *Error {
@@ -195,17 +202,49 @@ func ParseField(line string) (Field, *Error) {
 	if line[0] == ' ' || line[0] == '\t' {
 		return Field{}, bad("A header field is folded over two lines. Send it in one.")
 	}
-	name, value, ok := strings.Cut(line, ":")
-	if !ok || !IsToken(name) {
+	colon := 0
+	for colon < len(line) && token[line[colon]] {
+		colon++
+	}
+	if colon == 0 || colon == len(line) || line[colon] != ':' {
 		return Field{}, bad("A line of the head is not a field name, a colon and a value.")
 	}
-	value = strings.Trim(value, " \t")
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return Field{}, bad("A header field's value holds a control character.")
+	start, end := colon+1, len(line)
+	for start < end && (line[start] == ' ' || line[start] == '\t') {
+		start++
+	}
+	for start < end && (line[end-1] == ' ' || line[end-1] == '\t') {
+		end--
+	}
+	value := line[start:end]
+	if !isText(value) {
+		return Field{}, bad("A header field's value holds a control character.")
+	}
+	return Field{line[:colon], value}, nil
+}
+
+// isText reports whether a field's value holds no control character but tabs. It
+// looks at eight bytes at a time, and one by one only where there may be one.
+func isText(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		del := x ^ 0x7f*ones
+		if ((x-0x20*ones)&^x|(del-ones)&^del)&tops != 0 && !isTextEach(b[:8]) {
+			return false
 		}
 	}
-	return Field{name, value}, nil
+	return isTextEach(b)
+}
+
+func isTextEach(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // IsToken reports whether s may be the name of a method or a field.
@@ -226,4 +265,5 @@ var token = func() (t [256]bool) {
 	return t
 }()
 
-func fold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
+// fold compares without regard to case. b is ASCII.
+func fold(a, b string) bool { return len(a) == len(b) && (a == b || strings.EqualFold(a, b)) }

@@ -87,7 +87,7 @@ func (s *Stream) Body(b []byte) (n int, err *Error) {
 
 func (s *Stream) endLine() *Error {
 	line, _, err := cutLine(s.line)
-	if err != nil {
+	if err != nil || strings.IndexByte(line, '\r') >= 0 {
 		return bad("A line of the chunked body does not end with CR LF.")
 	}
 	if s.count += len(line); s.count > MaxHeadBytes {

@@ -93,7 +93,8 @@ type work struct {
 	r, w   int // what of in was read and not used
 	looked int // how much of it was searched for the end of a head
 	out    []byte
-	ex     *policy.Exchange
+	own    *policy.Exchange // empty between two requests
+	ex     *policy.Exchange // own, while it is a request's
 	head   http1.Head
 	body   *policy.Body
 	reader http1.Body
@@ -103,8 +104,8 @@ type work struct {
 	answering bool       // the answer goes out; guarded by sending
 }
 
-func newWork() *work {
-	return &work{in: make([]byte, headBuffer), out: make([]byte, 0, outBuffer), body: new(policy.Body)}
+func newWork(exchanges *policy.Pool) *work {
+	return &work{in: make([]byte, headBuffer), out: make([]byte, 0, outBuffer), own: exchanges.Take(), body: new(policy.Body)}
 }
 
 func newConn(l *Lanes, nc net.Conn) *conn {
@@ -318,7 +319,7 @@ func (c *conn) more(fd uintptr) bool {
 	} else {
 		n, err = c.Conn.Read(c.in[c.w:])
 	}
-	if errors.Is(err, socket.ErrAgain) {
+	if err != nil && errors.Is(err, socket.ErrAgain) {
 		c.rest()
 		return false
 	}
@@ -398,7 +399,7 @@ func (c *conn) look() next {
 	}
 	c.looked, c.headIn = 0, false
 	c.readBy.Store(0)
-	ex := c.lanes.pool.Take()
+	ex := c.own
 	c.ex = ex
 	if err == nil && (end == 0 || end > http1.MaxHeadBytes) {
 		err = http1.HeadTooLarge()
@@ -413,7 +414,7 @@ func (c *conn) look() next {
 			return serveIt
 		}
 		if err == nil || string(b[:end]) == http1.Preface {
-			c.lanes.pool.Give(ex)
+			ex.Reset()
 			c.ex = nil
 			return handOver
 		}
@@ -429,7 +430,7 @@ func (c *conn) refuse(ex *policy.Exchange, err *http1.Error) next {
 	_, failed := c.answer(ex)
 	c.ex = nil
 	h.Done(ex, failed)
-	c.lanes.pool.Give(ex)
+	ex.Reset()
 	c.release()
 	c.lingers = true
 	return hangUp
@@ -461,7 +462,7 @@ func (c *conn) serve() bool {
 	c.ex = nil
 	h.Done(ex, err)
 	local := ex.Answer.Local
-	c.lanes.pool.Give(ex)
+	ex.Reset()
 	if err == nil && unread {
 		keep = keep && local && c.skip()
 	}

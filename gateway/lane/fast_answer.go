@@ -99,6 +99,9 @@ func (c *conn) appendHead(b []byte, ex *policy.Exchange, keep, chunked bool) []b
 
 // appendStatus writes a status with its reason.
 func appendStatus(b []byte, status int) []byte {
+	if status == http.StatusOK {
+		return append(b, "200 OK\r\n"...)
+	}
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, ' ')
 	return append(append(b, http.StatusText(status)...), '\r', '\n')
@@ -133,11 +136,10 @@ func (c *conn) sendAnswer(b []byte) error {
 	if c.within {
 		n, err := socket.Write(c.fd, b)
 		switch {
-		case errors.Is(err, socket.ErrAgain):
-		case err != nil:
-			return err
-		case n == len(b):
+		case err == nil && n == len(b):
 			return nil
+		case err != nil && !errors.Is(err, socket.ErrAgain):
+			return err
 		}
 		b = b[n:]
 	}
@@ -211,12 +213,13 @@ func (s *sink) copy() error {
 			}
 		}
 		err := s.read(body)
-		switch {
-		case err == nil:
+		if err == nil {
 			continue
-		case errors.Is(err, io.EOF) && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
+		}
+		switch ended := errors.Is(err, io.EOF); {
+		case ended && s.ex.Answer.Length >= 0 && s.sent < s.ex.Answer.Length:
 			err = errShort
-		case errors.Is(err, io.EOF):
+		case ended:
 			if s.chunked {
 				s.end()
 			}

@@ -22,9 +22,7 @@ func (c *conn) fill(ex *policy.Exchange) {
 		ex.Interim = c.interim
 	}
 	ex.Host, ex.Secure, ex.TLS, ex.Peer, ex.Line = hostOf(h.Host), c.tls != nil, c.tls, c.peer, &c.line
-	for _, f := range h.Fields[:h.Count] {
-		ex.Header.Add(f.Name, f.Value)
-	}
+	ex.Header.AddAll(h.Fields[:h.Count])
 	if ex.BodyLength = h.Length; h.Length == 0 {
 		return
 	}

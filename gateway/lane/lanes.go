@@ -46,9 +46,9 @@ type Lanes struct {
 	handler  Handler
 	times    Times
 	log      *slog.Logger
-	pool     policy.Pool
-	works    sync.Pool // of *work
-	large    sync.Pool // of *[largeBuffer]byte
+	pool     policy.Pool // of the fast lane, where each work keeps what it takes
+	works    sync.Pool   // of *work
+	large    sync.Pool   // of *[largeBuffer]byte
 	full     *full
 	draining atomic.Bool
 	ended    atomic.Bool  // over is closed
@@ -70,7 +70,7 @@ type Lanes struct {
 // New returns lanes that pass their requests to handler.
 func New(handler Handler, times Times, log *slog.Logger) *Lanes {
 	l := &Lanes{handler: handler, times: times.orDefault(), log: log, conns: map[*conn]struct{}{}, stop: make(chan struct{}), over: make(chan struct{})}
-	l.works.New = func() any { return newWork() }
+	l.works.New = func() any { return newWork(&l.pool) }
 	l.large.New = func() any { return new([largeBuffer]byte) }
 	l.tellTime(time.Now(), 1)
 	l.full = newFull(l)
@@ -111,11 +111,12 @@ func (l *Lanes) Serve(listener net.Listener) error {
 	}
 }
 
-// Connections counts the open connections of clients, by lane.
+// Connections counts the open connections of clients, by lane. Those that have
+// switched protocols are the full lane's.
 func (l *Lanes) Connections() (fast, full int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.conns), int(l.full.open.Load())
+	return len(l.conns), int(l.full.open.Load()) + l.tunnels.count()
 }
 
 // begin notes a listener and starts what every listener needs.

@@ -153,12 +153,24 @@ func (t *tunnel) downwards() {
 // section 7.4.1), as a server sends it.
 var goingAway = [...]byte{0x88, 2, 1001 >> 8, 1001 & 0xff}
 
-// carry copies until the end, which is no error.
+// waitBuffer is what each side of a tunnel holds while it waits: most tunnels do
+// so most of the time, and say little.
+const waitBuffer = 2 << 10
+
+// carry copies until the end, which is no error. A side that fills what it has
+// gets a large buffer, until there is less to carry.
 func (t *tunnel) carry(to io.Writer, from io.Reader, count *atomic.Int64, follow *frames) error {
-	buf := t.lanes.full.buffers.Get().(*[buffer]byte)
-	defer t.lanes.full.buffers.Put(buf)
+	small := make([]byte, waitBuffer)
+	buf, large := small, (*[buffer]byte)(nil)
+	release := func() {
+		if large != nil {
+			t.lanes.full.buffers.Put(large)
+			buf, large = small, nil
+		}
+	}
+	defer release()
 	for {
-		n, err := from.Read(buf[:])
+		n, err := from.Read(buf)
 		if n > 0 {
 			t.touch()
 			if _, err := to.Write(buf[:n]); err != nil {
@@ -170,11 +182,16 @@ func (t *tunnel) carry(to io.Writer, from io.Reader, count *atomic.Int64, follow
 				follow.see(buf[:n])
 			}
 		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case n < waitBuffer:
+			release()
+		case large == nil:
+			large = t.lanes.full.buffers.Get().(*[buffer]byte)
+			buf = large[:]
 		}
 	}
 }

@@ -223,7 +223,10 @@ func (b *Body) took(n int, err error) (int, error) {
 func (b *Body) Unpack(through func(io.Reader) io.Reader) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	source := io.Reader(&packedSource{b, b.source})
+	source := b.source
+	if !b.packed {
+		source = &packedSource{b, source}
+	}
 	if b.put {
 		source = bytes.NewReader(b.rest)
 	} else if len(b.rest) > 0 {

@@ -38,3 +38,16 @@ func TestPanicOfWhoReadsABodyInTheCallIsTheLanes(t *testing.T) {
 	}()
 	_, _ = policy.NewBody(thrower{}).Read(make([]byte, 1))
 }
+
+// A body may be unpacked more than once, such as by what looks at messages of
+// gRPC and by what takes a coding away. What the caller sends counts once.
+func TestABodyThatIsUnpackedTwiceCountsOnce(t *testing.T) {
+	b := policy.NewBody(iotest.OneByteReader(strings.NewReader("0123456789")))
+	b.Limit(10)
+	for range 2 {
+		b.Unpack(func(source io.Reader) io.Reader { return source })
+	}
+	if text, err := io.ReadAll(b); string(text) != "0123456789" || err != nil || b.Count() != 10 {
+		t.Errorf("got %q, %v, and %d bytes counted; want all 10", text, err, b.Count())
+	}
+}

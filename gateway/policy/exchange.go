@@ -20,7 +20,7 @@ import (
 
 // Exchange is one request and its answer, as policies and destinations see
 // them, whichever lane it came in by. A lane takes one from a Pool, fills the
-// request's part, and puts it back when the answer is written; nobody else may
+// request's part, and resets it, or puts it back, when the answer is written; nobody else may
 // hold it, or a string of it, beyond that. It is not safe for concurrent use,
 // but for Body, which a destination may read beside the rest.
 type Exchange struct {
@@ -143,6 +143,9 @@ type Exchange struct {
 
 	origin string // of the page that calls, before anything edits the header
 
+	pooled bool // a Pool's, and so used for one request after the other
+	spare  any  // what the destination of the one before has left for the next
+
 	scratch []byte
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
 }
@@ -253,7 +256,8 @@ func (ex *Exchange) SetAnswer(data []byte) {
 	a.Body, a.Length = io.NopCloser(bytes.NewReader(data)), int64(len(data))
 }
 
-// Received returns how many bytes the caller has sent after the head.
+// Received returns how many bytes the caller has sent after the head, through a
+// tunnel too.
 func (ex *Exchange) Received() int64 { return ex.Body.Count() + ex.Carried }
 
 // Scratch lends the exchange's buffer for appending. Give the grown slice back
@@ -271,27 +275,51 @@ func (ex *Exchange) Keep(grown []byte) string {
 // Grow stores a grown buffer whose contents others point into already.
 func (ex *Exchange) Grow(grown []byte) { ex.scratch = grown }
 
+// Spare returns what Leave has left, nil for nothing, and forgets it.
+func (ex *Exchange) Spare() (memory any) {
+	memory, ex.spare = ex.spare, nil
+	return memory
+}
+
+// Leave lets a destination leave memory that it wants again for its next call,
+// this request's or a later one's: nearer than a pool. It returns false where
+// there is no later one, or something is left already.
+func (ex *Exchange) Leave(memory any) bool {
+	if !ex.pooled || ex.spare != nil {
+		return false
+	}
+	ex.spare = memory
+	return true
+}
+
 // OwnScratch gives the exchange a fresh buffer that no later request will
 // write to, for a lane whose strings live longer than the exchange.
 func (ex *Exchange) OwnScratch(bytes int) { ex.scratch = make([]byte, 0, bytes) }
 
 // Reset forgets the request and keeps the memory.
+//
+// Why it empties the exchange before it puts the memory back, and not with one
+// literal: that would be made on the stack first, which is 2 KB of each
+// connection's own that no cache holds.
 func (ex *Exchange) Reset() {
-	header, params := ex.Header, ex.Params
-	params.Begin(nil)
+	header, params, limits := ex.Header, ex.Params, ex.Limits
 	answer, answerTrailer := ex.Answer.Header, ex.Answer.Trailer
 	header.Reset()
+	params.Begin(nil)
+	limits.reset()
 	answer.Reset()
 	answerTrailer.Reset()
 	ex.cached.end()
 	request := ex.cached.request[:0]
 	clear(ex.proofs)
-	proofs := ex.proofs[:0]
+	proofs, shard, pooled, spare := ex.proofs[:0], ex.Shard, ex.pooled, ex.spare
 	scratch := ex.scratch[:0]
 	if cap(scratch) > 64<<10 {
 		scratch = nil
 	}
-	*ex = Exchange{Header: header, Params: params, Shard: ex.Shard, scratch: scratch}
+	*ex = Exchange{}
+	ex.Header, ex.Params, ex.Limits, ex.Shard, ex.scratch = header, params, limits, shard, scratch
+	ex.pooled, ex.spare = pooled, spare
 	ex.Answer.Header, ex.Answer.Trailer = answer, answerTrailer
 	ex.cached.request, ex.proofs = request, proofs
 }

@@ -270,8 +270,8 @@ func (s *concurrencyStep) explain(ex *Exchange) string {
 // of the plan.
 func (r *LimitReports) explain(by string, one *limit) string {
 	text := ""
-	for i := range r.count {
-		rep := r.at(i)
+	for i := range r.list {
+		rep := &r.list[i]
 		if one != nil && rep.limit != one || one == nil && !rep.limit.planned {
 			continue
 		}

@@ -1,7 +1,9 @@
 package policy
 
+import "portico/gateway/http1"
+
 // Field is one header field as it came or goes.
-type Field struct{ Name, Value string }
+type Field = http1.Field
 
 // Header is a list of fields in the order in which they came. Names compare
 // without regard to case. The zero value is empty and ready for use.
@@ -12,7 +14,12 @@ type Header struct{ fields []Field }
 func (h *Header) Fields() []Field { return h.fields }
 
 // Add appends a field.
-func (h *Header) Add(name, value string) { h.fields = append(h.fields, Field{name, value}) }
+func (h *Header) Add(name, value string) {
+	h.fields = append(h.fields, Field{Name: name, Value: value})
+}
+
+// AddAll appends fields, which are copied.
+func (h *Header) AddAll(fields []Field) { h.fields = append(h.fields, fields...) }
 
 // Set replaces every field of that name by one.
 func (h *Header) Set(name, value string) {
@@ -41,13 +48,19 @@ func (h *Header) Del(name string) { h.delFrom(0, name) }
 
 // DelFunc removes the fields for which drop reports true.
 func (h *Header) DelFunc(drop func(Field) bool) {
-	kept := h.fields[:0]
-	for _, f := range h.fields {
-		if !drop(f) {
-			kept = append(kept, f)
+	for i, first := range h.fields {
+		if !drop(first) {
+			continue
 		}
+		kept := h.fields[:i]
+		for _, f := range h.fields[i+1:] {
+			if !drop(f) {
+				kept = append(kept, f)
+			}
+		}
+		h.fields = kept
+		return
 	}
-	h.fields = kept
 }
 
 // Rename gives every field of a name another one. Those that had it before go,
@@ -98,10 +111,10 @@ func (h *Header) delFrom(start int, name string) {
 }
 
 // FoldEqual compares ASCII without regard to case, as field names are compared.
-func FoldEqual(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
+// Most names differ in length: so much is done where it is called.
+func FoldEqual(a, b string) bool { return len(a) == len(b) && foldEqual(a, b) }
+
+func foldEqual(a, b string) bool {
 	for i := range len(a) {
 		x, y := a[i], b[i]
 		if x == y {

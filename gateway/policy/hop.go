@@ -1,10 +1,40 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // StripHop removes what concerns one connection only (RFC 9110 section 7.6.1):
 // the fields known for it, and those that Connection names.
 func StripHop(h *Header) {
+	first := slices.IndexFunc(h.fields, hop)
+	if first < 0 {
+		return
+	}
+	if slices.ContainsFunc(h.fields[first:], namesMore) {
+		stripNamed(h)
+		return
+	}
+	kept := h.fields[:first]
+	for _, f := range h.fields[first+1:] {
+		if !Hop(f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	h.fields = kept
+}
+
+func hop(f Field) bool { return Hop(f.Name) }
+
+// namesMore reports whether a field is a Connection that may name others than
+// those which go anyway.
+func namesMore(f Field) bool {
+	return FoldEqual(f.Name, "Connection") && f.Value != "keep-alive"
+}
+
+// stripNamed is StripHop where Connection says more than most do.
+func stripNamed(h *Header) {
 	for {
 		value, ok := h.Value("Connection")
 		if !ok {
@@ -17,7 +47,7 @@ func StripHop(h *Header) {
 			}
 		}
 	}
-	h.DelFunc(func(f Field) bool { return Hop(f.Name) })
+	h.DelFunc(hop)
 }
 
 // Hop reports whether a field is known to concern one connection only.
@@ -59,6 +89,10 @@ func delFirst(h *Header, name string) {
 // X-Portico-*, and their aliases with underscores, which some servers read as
 // the same names.
 func Managed(name string) bool {
+	return len(name) >= 9 && (name[0]|0x20 == 'x' || name[0]|0x20 == 'f') && managed(name)
+}
+
+func managed(name string) bool {
 	switch len(name) {
 	case 9:
 		if aliasEqual(name, "Forwarded") || aliasEqual(name, "X-Real-IP") {

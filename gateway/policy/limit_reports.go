@@ -7,11 +7,7 @@ import (
 
 // LimitReports are the limits that a request was counted by. The zero value has
 // none.
-type LimitReports struct {
-	list  [8]report
-	count int
-	more  []report // beyond list
-}
+type LimitReports struct{ list []report }
 
 type report struct {
 	limit *limit
@@ -21,28 +17,19 @@ type report struct {
 	verdict
 }
 
-func (r *LimitReports) add(rep report) {
-	if r.count < len(r.list) {
-		r.list[r.count] = rep
-	} else {
-		r.more = append(r.more, rep)
-	}
-	r.count++
-}
+func (r *LimitReports) add(rep report) { r.list = append(r.list, rep) }
 
-// at returns the report of a number below count.
-func (r *LimitReports) at(i int) *report {
-	if i < len(r.list) {
-		return &r.list[i]
-	}
-	return &r.more[i-len(r.list)]
+// reset forgets the reports and keeps the memory.
+func (r *LimitReports) reset() {
+	clear(r.list)
+	r.list = r.list[:0]
 }
 
 // giveBack gives back what the limits took of a request that another one
 // refuses.
 func (r *LimitReports) giveBack(m *Limiter, now int64) {
-	for i := range r.count {
-		rep := r.at(i)
+	for i := range r.list {
+		rep := &r.list[i]
 		if !rep.admitted || rep.given {
 			continue
 		}
@@ -59,13 +46,13 @@ func (r *LimitReports) giveBack(m *Limiter, now int64) {
 // draft-ietf-httpapi-ratelimit-headers: all of them in RateLimit-Policy, the
 // tightest in RateLimit. It does nothing when the request was not limited.
 func (r *LimitReports) SetHeaders(ex *Exchange) {
-	if r.count == 0 {
+	if len(r.list) == 0 {
 		return
 	}
 	var tightest *report
 	grown := ex.Scratch()
-	for i := range r.count {
-		rep := r.at(i)
+	for i := range r.list {
+		rep := &r.list[i]
 		if rep.limit.untold {
 			continue
 		}

@@ -99,7 +99,7 @@ func TestNoDecodingChangesTheRoute(t *testing.T) {
 }
 
 func FuzzCanonical(f *testing.F) {
-	for _, s := range []string{"/a%2e/b", "/%25%32%65", "/a;b/..;c", "/\xff%fe"} {
+	for _, s := range []string{"/a%2e/b", "/%25%32%65", "/a;b/..;c", "/\xff%fe", "/a/%2e%2E%3b/b", "/%252e%252e", "/a%2Fb", "/a%255cb", "//a//", "/%zz", "/a b", "/.%2e", "/...", "/%00", "/%2500", "*"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) { checkPath(t, raw) })

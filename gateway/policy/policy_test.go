@@ -346,6 +346,49 @@ func TestHeaderEdits(t *testing.T) {
 	}
 }
 
+func TestStripHopTakesWhatConcernsOneConnection(t *testing.T) {
+	for raw, want := range map[string]string{
+		"A B": "A B", "A Connection=keep-alive B": "A B", "Connection=keep-alive Keep-Alive": "", "TE A Upgrade B trailer": "A B",
+		"Close A Connection=close": "A", "Keep-Alive A Connection=Keep-Alive,B B": "A", "A Connection=keep-alive Connection=A B": "B",
+	} {
+		var h policy.Header
+		for _, f := range strings.Fields(raw) {
+			name, value, _ := strings.Cut(f, "=")
+			h.Add(name, value)
+		}
+		policy.StripHop(&h)
+		var got []string
+		for _, f := range h.Fields() {
+			got = append(got, f.Name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", raw, got, want)
+		}
+	}
+}
+
+// TestExchangeKeepsWhatWasLeftForItsNextRequest and lets nothing of the last one
+// be seen.
+func TestExchangeKeepsWhatWasLeftForItsNextRequest(t *testing.T) {
+	if new(policy.Exchange).Leave(1) {
+		t.Error("an exchange of no pool has no next request")
+	}
+	ex := new(policy.Pool).Take()
+	ex.Method, ex.Query, ex.Answer.Status, ex.Caller.Scopes = "GET", "a=b", 200, []string{"x"}
+	ex.Header.Add("A", "1")
+	ex.Answer.Header.Add("B", "1")
+	if !ex.Leave(1) || ex.Leave(2) {
+		t.Error("one thing can be left, and no second")
+	}
+	ex.Reset()
+	if ex.Method != "" || ex.Query != "" || ex.Answer.Status != 0 || ex.Caller.Scopes != nil || len(ex.Header.Fields())+len(ex.Answer.Header.Fields()) != 0 {
+		t.Errorf("got %+v", ex)
+	}
+	if ex.Spare() != 1 || ex.Spare() != nil {
+		t.Error("what was left is not there, once")
+	}
+}
+
 func TestManagedHeadersAndTheirAliases(t *testing.T) {
 	for name, want := range map[string]bool{
 		"Forwarded": true, "X-Forwarded-For": true, "x_forwarded_for": true, "X-Forwarded-Anything": true, "X_Real-IP": true,

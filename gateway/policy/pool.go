@@ -20,7 +20,7 @@ func (p *Pool) Take() *Exchange {
 	if ex, ok := p.pool.Get().(*Exchange); ok {
 		return ex
 	}
-	return &Exchange{Shard: p.made.Add(1) % Shards, scratch: make([]byte, 0, 512)}
+	return &Exchange{Shard: p.made.Add(1) % Shards, pooled: true, scratch: make([]byte, 0, 512)}
 }
 
 // Give takes an exchange back. The caller must not use it any more.

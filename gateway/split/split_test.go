@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -218,6 +220,51 @@ func TestCookieKeepsACallerOnOneSide(t *testing.T) {
 			t.Errorf("%q was taken for a lot", bad)
 		}
 	}
+}
+
+// FuzzCookie: whatever cookies a caller sends, the upstream gets all of them that
+// net/http reads but the gateway's own, and only one of this run and of a lot that
+// there is counts.
+func FuzzCookie(f *testing.F) {
+	own := "portico_split_" + uuid(7)[20:]
+	for _, s := range []string{"a=1; " + own + "=run1.3; b=2", own + "=run1.9999;;  c=\"d;\" ", "a=1;" + own + "=run2.3;\tb", own, " ; " + own + "x=1, " + own + "=run1.1"} {
+		f.Add(s, own+"=run1.7")
+		f.Add("x=y", s)
+	}
+	d := of(newSet(), api(canary(500, "cookie"), nil), quick{200}, quick{202})
+	read := func(values []string) (all, others []string) {
+		for _, c := range (&http.Request{Header: http.Header{"Cookie": values}}).Cookies() {
+			if all = append(all, c.String()); c.Name != own {
+				others = append(others, c.String())
+			}
+		}
+		return all, others
+	}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		if len(one)+len(two) > 4096 || strings.ContainsAny(one+two, "\r\n") {
+			return
+		}
+		ex := caller(1)
+		ex.Header.Add("Cookie", one)
+		ex.Header.Add("Cookie", two)
+		side := goes(t, d, ex)
+		var left []string
+		for _, field := range ex.Header.Fields() {
+			left = append(left, field.Value)
+		}
+		_, want := read([]string{one, two})
+		if got, _ := read(left); !slices.Equal(got, want) {
+			t.Fatalf("%q, %q: the upstream gets %q, want %q", one, two, got, want)
+		}
+		if given := setCookie(ex); given != "" {
+			again := caller(1)
+			again.Header.Add("Cookie", one)
+			again.Header.Add("Cookie", two+"; "+given)
+			if goes(t, d, again) != side || setCookie(again) != "" {
+				t.Fatalf("%q, %q: the cookie %q did not hold", one, two, given)
+			}
+		}
+	})
 }
 
 func TestRulesDecideWhateverTheShareIs(t *testing.T) {

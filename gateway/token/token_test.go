@@ -2,12 +2,16 @@ package token_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"portico/gateway/token"
 	"portico/internal/entry/keyset"
@@ -228,6 +232,8 @@ func FuzzToken(f *testing.F) {
 	good := i.Token(f, "ES256", nil)
 	for _, head := range []string{`{"alg":"ES256","kid":"ES256-1"}`, `{"alg":"none"}`, `{}`, `{"alg":"ES256","typ":1}`} {
 		f.Add(head, `{"iss":"https://id.example.com/","exp":99999999999,"azp":"x"}`)
+		f.Add(head, fmt.Sprintf(`{"iss":%q,"exp":99999999999.5,"aud":["a"],"nbf":1e3,"iat":-0,"big":[12345678901234567890,1e2,"\ud800",{"a":null,"b":[true]}]}`, i.Name))
+		f.Add(head, fmt.Sprintf(`{"iss":%q,"exp":99999999999,"exp":1}`, i.Name))
 	}
 	f.Fuzz(func(t *testing.T, head, claims string) {
 		rules := rulesOf(i)
@@ -249,8 +255,50 @@ func FuzzToken(f *testing.F) {
 		if err != nil && !errors.As(err, &refusal) && !errors.Is(err, token.ErrNoKey) {
 			t.Fatalf("%q %q: %v", head, claims, err)
 		}
-		if err == nil && (got.Text("iss") != i.Name || rules.Expiry(got) <= time.Now().Unix()-1) {
+		if err != nil {
+			return
+		}
+		if got.Text("iss") != i.Name || rules.Expiry(got) <= time.Now().Unix()-1 {
 			t.Fatalf("%q %q: taken", head, claims)
 		}
+		parser := jwt.NewParser(jwt.WithValidMethods(rules.Algorithms), jwt.WithIssuer(i.Name), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(time.Second))
+		if _, err := parser.Parse(text, func(*jwt.Token) (any, error) { return i.Public("ES256-1"), nil }); err != nil {
+			t.Fatalf("%q %q: taken, and not by golang-jwt: %v", head, claims, err)
+		}
+		dec := json.NewDecoder(strings.NewReader(claims))
+		dec.UseNumber()
+		var want map[string]any
+		if err := dec.Decode(&want); err != nil || !reflect.DeepEqual(counted(got.Map()), counted(want)) {
+			t.Fatalf("%q is read as %v, by encoding/json as %v, %v", claims, got.Map(), want, err)
+		}
 	})
+}
+
+// counted is a value with numbers as texts: whole ones of 64 bits as they are.
+func counted(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if i, err := v.Int64(); err == nil {
+			return fmt.Sprint(i)
+		}
+		f, _ := v.Float64()
+		return fmt.Sprint(f, "f")
+	case int:
+		return fmt.Sprint(v)
+	case float64:
+		return fmt.Sprint(v, "f")
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = counted(v[i])
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for name := range v {
+			out[name] = counted(v[name])
+		}
+		return out
+	}
+	return v
 }

@@ -3,6 +3,7 @@ package trace_test
 import (
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -154,13 +155,46 @@ func TestReadingAndWritingAllocatesNothing(t *testing.T) {
 	}
 }
 
+// The recommendation's own grammars.
+var (
+	parentForm = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
+	memberForm = regexp.MustCompile("^([a-z][_0-9a-z*/-]{0,255}|[a-z0-9][_0-9a-z*/-]{0,240}@[a-z][_0-9a-z*/-]{0,13})=[ -+--<>-~]{0,255}[!-+--<>-~]$")
+)
+
+// FuzzParse holds both readers to the grammars that the recommendation gives.
 func FuzzParse(f *testing.F) {
-	f.Add("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "foo=1,bar=2")
+	for _, s := range []string{"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03-x", "00-00000000000000000000000000000000-00f067aa0ba902b7-00"} {
+		f.Add(s, "foo=1,bar=2")
+		f.Add(s, "a@b=1 2 , ,\tc=,d=e=f,foo=1,foo=2")
+	}
 	f.Fuzz(func(t *testing.T, parent, state string) {
-		if c, ok := trace.Parse(parent); ok != c.Valid() {
-			t.Errorf("%q: %v, %+v", parent, ok, c)
+		c, ok := trace.Parse(parent)
+		m := parentForm.FindStringSubmatch(strings.ReplaceAll(parent, "\n", " "))
+		want := m != nil && m[1] != "ff" && (m[1] != "00" || m[5] == "") && strings.Trim(m[2], "0") != "" && strings.Trim(m[3], "0") != ""
+		if ok != want || ok != c.Valid() {
+			t.Fatalf("%q: %v, %+v", parent, ok, c)
+		}
+		if ok {
+			c.Span = c.Parent
+			if got := string(c.Append(nil)); got[3:53] != parent[3:53] || c.Sampled != strings.ContainsAny(m[4][1:], "13579bdf") {
+				t.Fatalf("%q is read as %q", parent, got)
+			}
+		}
+		seen := map[string]bool{}
+		want = len(state) <= 4096
+		for member := range strings.SplitSeq(state, ",") {
+			if member = strings.Trim(member, " \t"); member == "" {
+				continue
+			}
+			m := memberForm.FindStringSubmatch(member)
+			want = want && m != nil && !seen[m[1]] && len(seen) < 32
+			if m != nil {
+				seen[m[1]] = true
+			}
 		}
 		var s trace.State
-		_ = s.Add(state) // must not panic
+		if got := s.Add(state); got != want {
+			t.Fatalf("%q: %v, want %v", state, got, want)
+		}
 	})
 }

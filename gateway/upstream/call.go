@@ -51,7 +51,10 @@ type call struct {
 // there; the body streams as the lane reads it. Its errors are *policy.Denied,
 // but for a *policy.Broken when the caller is at fault or gone.
 func (u *Upstream) Call(ctx context.Context, ex *policy.Exchange) error {
-	c := u.set.calls.Get().(*call)
+	c, ok := ex.Spare().(*call)
+	if !ok {
+		c = u.set.calls.Get().(*call)
+	}
 	c.upstream, c.ex, c.proof = u, ex, ex.ProofFor(u.config.Name, u.inPlaceOf)
 	web := c.beginGRPC()
 	answered := false
@@ -83,8 +86,8 @@ func (c *call) run(ctx context.Context) error {
 	if err := c.gather(); err != nil {
 		return err
 	}
-	c.times = c.upstream.timeouts() // a slow client's time is not the upstream's
-	if until := c.times.until; c.answerBy > 0 && (until == 0 || c.answerBy < until) {
+	c.times = c.upstream.timeouts() // once it has come: a slow client's time is not the upstream's
+	if c.answerBy > 0 && (c.times.until == 0 || c.answerBy < c.times.until) {
 		c.times.until = c.answerBy
 	}
 	if err := c.enter(ctx); err != nil {
@@ -202,15 +205,17 @@ func (c *call) outcome(ctx context.Context, err error) balance.Outcome {
 	if err == nil {
 		return outcomeOf(c.head.Status)
 	}
-	why, broken, denied, dial := busy, (*policy.Broken)(nil), (*policy.Denied)(nil), (*dialError)(nil)
+	why, broken, denied := busy, (*policy.Broken)(nil), (*policy.Denied)(nil)
 	if c.conn != nil {
 		why = c.conn.why()
 	}
 	switch {
 	case c.ex.Body.Err() != nil, errors.As(err, &broken), why == abandoned, ctx.Err() != nil:
 		return balance.Abandoned
-	case errors.As(err, &denied), c.pastDeadline() && (c.conn != nil || errors.As(err, &dial) && dial.timeout):
-		return balance.Abandoned // the caller wanted what cannot be, or gave too little time
+	case errors.As(err, &denied): // the caller wanted what cannot be
+		return balance.Abandoned
+	case c.pastDeadline(): // or whoever gives calls no time could have the endpoint taken for a bad one
+		return balance.Abandoned
 	case c.conn == nil && exhausted(err):
 		return balance.Untried
 	case c.conn == nil:
@@ -442,9 +447,7 @@ func (c *call) answer() error {
 	if c.ex.Method == http.MethodHead {
 		a.Length = c.head.Said
 	}
-	for _, f := range c.head.Fields {
-		a.Header.Add(f.Name, f.Value)
-	}
+	a.Header.AddAll(c.head.Fields)
 	policy.StripHop(&a.Header)
 	a.Header.Del("Content-Length")
 	c.reader.Begin(c.head.Length, false)
@@ -483,7 +486,7 @@ func (c *call) Close() error {
 
 // finish gives the connection back, or up, and the call to the next.
 func (c *call) finish(reusable bool) {
-	set := c.upstream.set
+	set, ex := c.upstream.set, c.ex
 	if c.res != nil {
 		c.closeFar()
 	}
@@ -511,9 +514,11 @@ func (c *call) finish(reusable bool) {
 	if len(in) > readBuffer {
 		in = make([]byte, readBuffer)
 	}
-	*c = call{in: in, out: out, body: body, tried: tried}
-	c.head.Fields = fields
-	set.calls.Put(c)
+	*c = call{} // a literal with what follows would be made on the stack first
+	c.in, c.out, c.body, c.tried, c.head.Fields = in, out, body, tried, fields
+	if !ex.Leave(c) {
+		set.calls.Put(c)
+	}
 }
 
 // Buffered implements http1.Source.

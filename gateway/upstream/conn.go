@@ -124,16 +124,16 @@ func (c *conn) exchange(out, in []byte, probe bool) (wrote, n int, err error) {
 	}
 	c.turn = turn{out: out, in: in, probe: probe}
 	err = c.raw.Read(c.step)
-	t := c.turn
-	c.turn = turn{}
 	if err == nil {
-		err = t.err
+		err = c.turn.err
 	}
-	if err != nil || t.wrote == len(out) {
-		return t.wrote, t.n, err
+	wrote, n = c.turn.wrote, c.turn.n
+	c.turn = turn{}
+	if err != nil || wrote == len(out) {
+		return wrote, n, err
 	}
-	more, err := c.Conn.Write(out[t.wrote:]) // the socket's buffer was full
-	if wrote = t.wrote + more; err != nil {
+	more, err := c.Conn.Write(out[wrote:]) // the socket's buffer was full
+	if wrote += more; err != nil {
 		return wrote, 0, err
 	}
 	n, err = c.Conn.Read(in)
@@ -157,11 +157,10 @@ func (t *turn) step(fd uintptr) bool {
 			return true
 		}
 		n, err := socket.Write(fd, t.out[t.wrote:])
-		if errors.Is(err, socket.ErrAgain) {
-			return true // exchange goes on
-		}
 		if err != nil {
-			t.err = err
+			if !errors.Is(err, socket.ErrAgain) { // else exchange goes on
+				t.err = err
+			}
 			return true
 		}
 		t.wrote += n
@@ -169,14 +168,14 @@ func (t *turn) step(fd uintptr) bool {
 	}
 	n, err := socket.Read(fd, t.in)
 	switch {
+	case err == nil && n > 0:
+		t.n = n
+	case err == nil:
+		t.err = errEnd
 	case errors.Is(err, socket.ErrAgain):
 		return false
-	case err != nil:
-		t.err = err
-	case n == 0:
-		t.err = errEnd
 	default:
-		t.n = n
+		t.err = err
 	}
 	return true
 }

@@ -49,8 +49,11 @@ func (c *call) pastDeadline() bool {
 	return c.answerBy > 0 && (c.conn == nil || c.conn.why() != abandoned) && c.upstream.set.now.Load() >= c.answerBy-deadlineSlack
 }
 
+// longest is a time that bounds nothing, nor makes a clock go round.
+const longest = time.Duration(1 << 62)
+
 // grpcTimeout reads a time as gRPC writes it: up to eight digits and a unit. It
-// returns 0 for what is not one.
+// returns 0 for what is not one, and for what is no bound.
 func grpcTimeout(text string) time.Duration {
 	if len(text) < 2 || len(text) > 9 {
 		return 0
@@ -73,6 +76,9 @@ func grpcTimeout(text string) time.Duration {
 		unit = time.Microsecond
 	case 'n':
 		unit = time.Nanosecond
+	}
+	if unit > 0 && time.Duration(n) > longest/unit {
+		return 0
 	}
 	return max(time.Duration(n)*unit, 1)
 }

@@ -30,7 +30,7 @@ func newWeb(ex *policy.Exchange) *web {
 		suffix = strings.TrimPrefix(kind, policy.GRPCWebText)
 		w.text = true
 		if ex.Body != nil {
-			ex.Body = policy.NewBody(&unBase64{from: ex.Body})
+			ex.Body.Unpack(func(source io.Reader) io.Reader { return &unBase64{from: source} })
 			ex.BodyLength = -1
 		}
 	}

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"net/netip"
 	"strconv"
 
 	"portico/gateway/policy"
@@ -99,23 +98,23 @@ func appendForwarded(b []byte, ex *policy.Exchange) []byte {
 		proto = "https"
 	}
 	client := ex.Client.Unmap()
-	b = client.AppendTo(append(b, "X-Forwarded-For: "...))
+	b = append(b, "X-Forwarded-For: "...)
+	start := len(b)
+	b = client.AppendTo(b)
+	end := len(b) // of what is copied below: to write an address costs more
 	if ex.Trusted && ex.Client != ex.Peer {
 		b = ex.Peer.Unmap().AppendTo(append(b, ", "...))
 	}
 	b = append(append(b, "\r\nX-Forwarded-Host: "...), ex.Authority...)
 	b = append(append(b, "\r\nX-Forwarded-Proto: "...), proto...)
-	b = client.AppendTo(append(b, "\r\nX-Real-Ip: "...))
-	b = appendNode(append(b, "\r\nForwarded: for="...), client)
+	b = append(append(b, "\r\nX-Real-Ip: "...), b[start:end]...)
+	b = append(b, "\r\nForwarded: for="...)
+	if client.Is6() { // as RFC 7239 wants it
+		b = append(append(append(b, `"[`...), b[start:end]...), `]"`...)
+	} else {
+		b = append(b, b[start:end]...)
+	}
 	b = append(append(append(b, `;host="`...), ex.Authority...), `";proto=`...)
 	b = append(append(b, proto...), "\r\nX-Request-Id: "...)
 	return append(append(b, ex.RequestID...), '\r', '\n')
-}
-
-// appendNode writes an address as RFC 7239 wants it.
-func appendNode(b []byte, a netip.Addr) []byte {
-	if a.Is6() {
-		return append(a.AppendTo(append(b, `"[`...)), `]"`...)
-	}
-	return a.AppendTo(b)
 }

@@ -1,6 +1,7 @@
 package entry_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -184,6 +185,7 @@ func TestEnvelopesAreReadStrictly(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	f.Add("env", []byte(`{"schema":1,"epoch":1,"sequence":1,"kind":"env","body":{"name":"a"}}`))
 	f.Add("api."+strings.Repeat("0", 32), []byte(`{"schema":1,"kind":"api","body":{"policies":[{"kind":"key","config":{}}]}}`))
+	f.Add("api."+strings.Repeat("0", 32), []byte(`{"schema":1,"epoch":3,"sequence":9,"kind":"api","body":{"name":"<a&\u2028é \ud800","mounts":[],"policies":[{"kind":"headers","config":{"set":[{"name":"A","value":"b"}]}},{"kind":"upstream_basic","config":{"user":"a","password":{"sealed":"AA=="}}}]}}`))
 	f.Fuzz(func(t *testing.T, name string, value []byte) {
 		key, err := entry.ParseKey(name)
 		if err != nil {
@@ -196,7 +198,33 @@ func FuzzOpen(f *testing.F) {
 		if it.Kind != key.Kind() || it.Schema != entry.Schema {
 			t.Errorf("opened %q as %+v", value, it)
 		}
-		_, _ = entry.Decode[entry.API](it) // must not panic
+		// Managers and nodes tell entries apart by what is written of them.
+		written, err := json.Marshal(it.Envelope)
+		if err != nil {
+			t.Fatalf("%q is opened, and cannot be written: %v", value, err)
+		}
+		again, err := entry.Open(key, written)
+		if err != nil || again.Position != it.Position || again.Digest != it.Digest {
+			t.Fatalf("%q, written as %q, is opened as %+v, %v", value, written, again, err)
+		}
+		if twice, err := json.Marshal(again.Envelope); err != nil || !bytes.Equal(twice, written) {
+			t.Fatalf("%q is written as %q, and then as %q, %v", value, written, twice, err)
+		}
+		api, err := entry.Decode[entry.API](it)
+		if err != nil {
+			return
+		}
+		encoded, err := entry.Encode(key, it.Position, api)
+		if err != nil {
+			t.Fatalf("%q is read, and cannot be encoded: %v", value, err)
+		}
+		back, err := entry.Decode[entry.API](encoded)
+		if err != nil {
+			t.Fatalf("%q is encoded as %q, and not read: %v", value, encoded.Body, err)
+		}
+		if twice, err := entry.Encode(key, it.Position, back); err != nil || !bytes.Equal(twice.Body, encoded.Body) {
+			t.Fatalf("%q is encoded as %q, and then as %q, %v", value, encoded.Body, twice.Body, err)
+		}
 	})
 }
 

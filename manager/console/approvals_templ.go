@@ -816,7 +816,7 @@ func requestDetail(r requestView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = termsFields(r.Form).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = termsFields(r.Form, "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

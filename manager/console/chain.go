@@ -198,7 +198,10 @@ func (h *Console) saveStep(v *visit) error {
 			Bearer: f.checked("bearer"), Header: f.text("header"), Query: f.text("query"),
 		}
 	case ofLimit: // the others stay as they are
-		typed := limitsOf(&f)
+		var typed []apim.RateLimit
+		if !f.has(rearranged) {
+			typed = limitsOf(&f)
+		}
 		for i := range typed {
 			typed[i].By = f.value("by")
 		}

@@ -146,6 +146,7 @@ func (h *Console) inTenant(g gin.IRoutes) {
 
 	get("/applications", h.applications)
 	both("/explain", h.explain, h.tryCall)
+	get("/explain/versions", h.versionsFound)
 	get("/nodes", h.nodes)
 	post("/nodes/:node/:verb", h.moveNode)
 	both("/add-node", h.addNode, h.createEnrolment)

@@ -12,6 +12,7 @@ import (
 	"portico/internal/entry"
 	"portico/manager"
 	"portico/ui"
+	"portico/ui/icon"
 )
 
 // explainPage tries calls and shows their way through the gateway.
@@ -20,9 +21,11 @@ type explainPage struct {
 	Environment apim.Environment
 	Form        form
 	Action      string
-	Versions    []choice
-	Elsewhere   []link // the environments in which the version that is asked for is live, when it is not here
-	None        string // where to go when nothing can be called; "" when something can
+	Search      string           // finds versions while one types
+	Found       []ui.PaletteItem // without a script: versions that may be meant
+	Chosen      bool             // a version was chosen just now: the cursor goes on from there
+	Elsewhere   []link           // the environments in which the version that is asked for is live, when it is not here
+	None        string           // where to go when nothing can be called; "" when something can
 	MayTry      bool
 	Folded      bool // the form stands back behind the calls
 	Token       tokenView
@@ -71,7 +74,7 @@ func (h *Console) explainPage(v *visit, status int, f form, token tokenView, tri
 	}
 	p := explainPage{
 		shell: v.shell("Explain", link{"Explain", ""}), Environment: v.environment, Form: f, Action: with(v.links.explain(), "in", v.query("in")), Token: token,
-		MayTry: v.can(apim.Write, apim.ObjectAPI), Calls: calls,
+		MayTry: v.can(apim.Write, apim.ObjectAPI), Calls: calls, Chosen: v.c.GetHeader("HX-Target") == "called",
 	}
 	p.Folded = v.c.Request.Method == http.MethodGet && (call != "" || filter.set() || len(all) > 0 && v.query("version")+v.query("path") == "")
 	open := slices.IndexFunc(all, func(x manager.Explained) bool { return x.ID == call })
@@ -207,56 +210,88 @@ func ordinary(name string) bool {
 	return false
 }
 
-// callable lists the versions that are live in the environment.
-func (h *Console) callable(v *visit) ([]choice, error) {
-	apis, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Page: apim.Page{Limit: 200}})
+// mostFound is how many versions are offered at once.
+const mostFound = 12
+
+// callable lists versions that are live in the environment, of the APIs that are
+// asked for by a part of a name, slug or tag; "orders/v" asks for labels as well.
+func (h *Console) callable(v *visit, asked string) ([]ui.PaletteItem, error) {
+	name, label, _ := strings.Cut(clip(strings.TrimSpace(asked), 100), "/")
+	apis, err := h.searchAPIs(v, name, v.environment.Slug, mostFound)
 	if err != nil {
 		return nil, err
 	}
-	var out []choice
-	for _, a := range apis.Items {
+	var out []ui.PaletteItem
+	for _, a := range apis {
 		for _, s := range a.Versions {
-			if slices.ContainsFunc(s.Live, func(d apim.Deployment) bool { return d.Environment == v.environment.Slug }) {
-				out = append(out, choice{a.API.Slug + "/" + s.Label, a.API.Name + " " + s.Label})
+			if strings.HasPrefix(s.Label, label) && liveIn(s.Live, v.environment.Slug) {
+				is := a.API.Slug + "/" + s.Label
+				out = append(out, hit(a.API.Name+" "+s.Label, name, with(v.links.explain(), "version", is, "in", v.environment.Slug), icon.Waypoints(), is))
 			}
 		}
 	}
-	return out, nil
+	return out[:min(len(out), mostFound)], nil
 }
 
-// choose fills in what can be called. The version that is asked for is always among
-// it, and chosen: no other is called in its place.
-func (h *Console) choose(v *visit, p *explainPage) (err error) {
-	if p.Versions, err = h.callable(v); err != nil {
+func liveIn(deployments []apim.Deployment, environment string) bool {
+	return slices.ContainsFunc(deployments, func(d apim.Deployment) bool { return d.Environment == environment })
+}
+
+// versionsFound answers the field for a version while somebody types in it. What
+// stands there before that asks for nothing.
+func (h *Console) versionsFound(v *visit) error {
+	v.lookIn(v.query("in"))
+	asked := v.query("version")
+	typed := asked != v.query("chosen")
+	if !typed {
+		asked = ""
+	}
+	found, err := h.callable(v, asked)
+	if err != nil {
 		return err
 	}
-	asked := p.Form.value("version")
-	if asked == "" && len(p.Versions) == 0 {
+	return v.fragment(ui.PickerResults(versionField, found, typed))
+}
+
+// versionField is the id of the field for a version.
+const versionField = "f-version"
+
+// choose says what is called: the version that is asked for, whether it can be called
+// or not, and no other in its place; the first that can where none is.
+func (h *Console) choose(v *visit, p *explainPage) (err error) {
+	asked := p.Form.text("version")
+	p.Search = with(v.links.explain()+"/versions", "in", v.query("in"))
+	if asked == "" || p.Form.value("do") == "find" {
+		if p.Found, err = h.callable(v, asked); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.Form.value("do") == "find":
+		if len(p.Found) == 0 {
+			p.Form.fail("version", "nothing that is live in "+v.environment.Name+" has that in its name")
+		}
+		return nil
+	case asked == "" && len(p.Found) == 0:
 		p.None = v.links.apis()
 		return nil
-	}
-	if asked == "" {
-		asked = p.Versions[0].value
+	case asked == "":
+		asked, p.Found = p.Found[0].Note, nil
 		p.Form.values.Set("version", asked)
 	}
-	listed := slices.ContainsFunc(p.Versions, func(c choice) bool { return c.value == asked })
-	if listed && p.Form.value("path") != "" {
-		return nil
-	}
+	p.Search = with(p.Search, "chosen", asked)
 	api, label, _ := strings.Cut(asked, "/")
 	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
-	name := d.API.Name + " " + label
 	switch kind := apim.KindOf(err); {
 	case kind == apim.NotFound || kind == apim.Forbidden:
-		name = asked
 		p.Form.fail("version", "there is no version "+asked)
+		if p.Found, err = h.callable(v, asked); err != nil {
+			return err
+		}
 	case err != nil:
 		return err
-	case !listed:
-		p.elsewhere(v, d, asked, name)
-	}
-	if !listed {
-		p.Versions = append(p.Versions, choice{asked, name})
+	case !liveIn(d.Deployments, v.environment.Slug):
+		p.elsewhere(v, d, asked, d.API.Name+" "+label)
 	}
 	if p.Form.value("path") == "" {
 		p.Form.values.Set("path", firstPath(d.Version.Runtime))
@@ -264,14 +299,12 @@ func (h *Console) choose(v *visit, p *explainPage) (err error) {
 	return nil
 }
 
-// elsewhere says where a version is live that was not listed, unless it is live here.
+// elsewhere says where a version is live that is not live here.
 func (p *explainPage) elsewhere(v *visit, d manager.VersionDetail, version, name string) {
 	var out []link
 	for _, e := range v.environments {
 		switch {
-		case !slices.ContainsFunc(d.Deployments, func(dep apim.Deployment) bool { return dep.Environment == e.Slug }):
-		case e.Slug == v.environment.Slug:
-			return
+		case !liveIn(d.Deployments, e.Slug):
 		default:
 			out = append(out, link{e.Name, with(v.links.explain(), "version", version, "method", v.query("method"), "path", v.query("path"), "headers", v.query("headers"), "in", e.Slug)})
 		}
@@ -306,7 +339,18 @@ func (h *Console) tryCall(v *visit) error {
 	if err != nil {
 		return err
 	}
-	api, label, _ := strings.Cut(f.value("version"), "/")
+	v.c.Header("Cache-Control", "no-store") // headers that were typed stand in the form again
+	api, label, _ := strings.Cut(f.text("version"), "/")
+	if f.value("do") == "find" {
+		return h.explainPage(v, http.StatusOK, f, tokenView{}, nil, "")
+	}
+	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
+	if apim.KindOf(err) == apim.NotFound { // the page says so
+		return h.explainPage(v, http.StatusUnprocessableEntity, f, tokenView{}, nil, "")
+	}
+	if err != nil {
+		return err
+	}
 	if f.value("do") == "token" {
 		token, err := h.mint(v, f, api)
 		if err != nil && !f.refuse(err, []string{"version"}, map[string]string{"api": "version"}) {
@@ -316,12 +360,7 @@ func (h *Console) tryCall(v *visit) error {
 		if f.failed() {
 			status = v.status(f)
 		}
-		v.c.Header("Cache-Control", "no-store")
 		return h.explainPage(v, status, f, token, nil, "")
-	}
-	d, err := h.Catalog.VersionByLabel(v.ctx(), v.actor, v.tenant.ID, api, label)
-	if err != nil {
-		return err
 	}
 	in := manager.TryInput{
 		Environment: v.environment.Slug, Version: d.Version.ID, Method: f.value("method"), Path: f.text("path"),
@@ -341,7 +380,6 @@ func (h *Console) tryCall(v *visit) error {
 	if f.failed() {
 		status = v.status(f)
 	}
-	v.c.Header("Cache-Control", "no-store") // headers that were typed stand in the form again
 	return h.explainPage(v, status, f, tokenView{}, tried, "")
 }
 

@@ -73,7 +73,7 @@ func TestExplainShowsTheWayOfACall(t *testing.T) {
 
 	b.post("/t/acme/explain", "do", "token", "version", "orders/v1", "method", "GET", "path", "/x").shows(http.StatusConflict, "has no gateway node yet that could explain a call")
 	b.post("/t/acme/explain", "do", "call", "version", "orders/v1", "method", "GET", "path", "/x", "headers", "no colon").shows(http.StatusUnprocessableEntity).fieldError("headers")
-	b.post("/t/acme/explain", "do", "call", "version", "nothing/v1", "method", "GET", "path", "/x").shows(http.StatusNotFound)
+	b.post("/t/acme/explain", "do", "call", "version", "nothing/v1", "method", "GET", "path", "/x").shows(http.StatusUnprocessableEntity, "There is no version nothing/v1")
 
 	stranger, _, _ := s.consumer("halden")
 	stranger.get("/t/acme/explain?call=a1").shows(http.StatusNotFound).hides("rate_limited", "/acme/orders")
@@ -305,7 +305,7 @@ func TestExplainChoosesNoOtherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	chosen := func(a answer) string {
-		return a.found(`(?s)<option value="([^"]*)" selected`)
+		return a.found(`<input [^>]*name="version"[^>]* value="([^"]*)"`)
 	}
 	const asked = "/t/acme/explain?version=orders%2Fv1&in="
 	// Nothing is live in the sandbox, then something else is.
@@ -359,8 +359,89 @@ func TestExplainChoosesNoOtherVersion(t *testing.T) {
 		t.Errorf("behind 200 others: chosen is %q", got)
 	}
 	last.has(`value="/acme/orders/v1/`)
+	// So is one that nobody asks for, and whoever else is live.
+	if got := chosen(b.get("/t/acme/explain?in=production").shows(http.StatusOK)); got != "orders/v1" {
+		t.Errorf("behind 200 that are not live: chosen is %q", got)
+	}
 	gone := b.get("/t/acme/explain?version=nothing%2Fv1&in=sandbox").shows(http.StatusOK)
 	if got := gone.fieldError("version"); got != "There is no version nothing/v1." || chosen(gone) != "nothing/v1" {
 		t.Errorf("it says %q, and %q is chosen", got, chosen(gone))
+	}
+}
+
+// The version is searched for among all that are live, however many: while one types,
+// and without a script by a button, or by calling what is not there.
+func TestExplainFindsAnyVersion(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	v, err := s.core.Store.Tenant(acme).Version(t.Context(), version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.core.Store.Write(t.Context(), func(tx *store.Tx) error {
+		for i := range 230 {
+			api := apim.API{ID: apim.NewID(apim.PrefixAPI, s.clock.Now()), Tenant: acme, Slug: fmt.Sprintf("a-%d", i), Name: fmt.Sprintf("Api %d", i), CreatedAt: s.clock.Now()}
+			if err := tx.Tenant(acme).InsertAPI(t.Context(), api); err != nil {
+				return err
+			}
+			if i%2 == 1 {
+				continue // not live
+			}
+			v.ID, v.API = apim.NewID(apim.PrefixVersion, s.clock.Now()), api.ID
+			if err := tx.Tenant(acme).InsertVersion(t.Context(), v); err != nil {
+				return err
+			}
+			rev := apim.Revision{ID: apim.NewID(apim.PrefixRevision, s.clock.Now()), Tenant: acme, Version: v.ID, Number: 1, Runtime: v.Runtime, Document: v.Document, CreatedAt: s.clock.Now()}
+			if err := tx.Tenant(acme).InsertRevision(t.Context(), rev); err != nil {
+				return err
+			}
+			if err := tx.Tenant(acme).Deploy(t.Context(), apim.Deployment{Version: v.ID, Environment: "production", Revision: 1, At: s.clock.Now()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	found := func(a answer) (out []string) {
+		for _, m := range regexp.MustCompile(`role="option" href="/t/acme/explain\?in=production&amp;version=([^"]*)"`).FindAllStringSubmatch(a.body, -1) {
+			out = append(out, strings.ReplaceAll(m[1], "%2F", "/"))
+		}
+		return out
+	}
+	finds := func(a answer, want ...string) {
+		t.Helper()
+		if got := found(a); !slices.Equal(got, want) {
+			t.Errorf("%s finds %q, want %q", a.path, got, want)
+		}
+	}
+	const search = "/t/acme/explain/versions?chosen=a-0%2Fv1&version="
+	page := b.get("/t/acme/explain").shows(http.StatusOK)
+	page.has(`role="combobox"`, `hx-get="/t/acme/explain/versions?chosen=a-0%2Fv1"`, `value="a-0/v1"`)
+	finds(page)
+	finds(b.get(search+"orde").shows(http.StatusOK), "orders/v1")
+	finds(b.get(search+"a-228"), "a-228/v1")
+	b.get(search + "orde").has(`aria-selected="true"`)                                                                                                                          // Enter takes it
+	finds(b.get(search+"a-1/v1"), "a-10/v1", "a-100/v1", "a-102/v1", "a-104/v1", "a-106/v1", "a-108/v1", "a-110/v1", "a-112/v1", "a-114/v1", "a-116/v1", "a-118/v1", "a-12/v1") // not that, which is not live
+	finds(b.get(search+"a-10/v"), "a-10/v1", "a-100/v1", "a-102/v1", "a-104/v1", "a-106/v1", "a-108/v1")                                                                        // what is named so comes first
+	finds(b.get(search + "a-10/v2"))
+	if got := found(b.get(search + "a-0%2Fv1").shows(http.StatusOK)); len(got) != 12 || got[0] != "a-0/v1" {
+		t.Errorf("before anything is typed it offers %q", got)
+	}
+	// A choice loads what is called, and the path of its first operation.
+	b.get("/t/acme/explain?in=production&version=orders%2Fv1").has(`value="orders/v1"`, `value="/acme/orders/v1/orders"`, `id="called"`)
+
+	// Without a script.
+	typed := []string{"version", "orde", "method", "POST", "path", "/mine", "headers", "X-Mine: 1"}
+	page = b.post("/t/acme/explain", append(typed, "do", "find")...).shows(http.StatusOK, "Find versions").has(`value="/mine"`, "X-Mine: 1</textarea>", `value="orde"`)
+	finds(page, "orders/v1")
+	finds(b.post("/t/acme/explain", "version", "", "method", "GET", "path", "/", "do", "find").shows(http.StatusOK), found(b.get(search+"a-0%2Fv1"))...)
+	b.post("/t/acme/explain", "version", "moon", "method", "GET", "path", "/", "do", "find").shows(http.StatusOK).fieldError("version")
+	for _, do := range []string{"call", "token"} {
+		page = b.post("/t/acme/explain", append(typed, "do", do)...).shows(http.StatusUnprocessableEntity, "There is no version orde").has(`value="/mine"`)
+		page.fieldError("version")
+		finds(page, "orders/v1")
 	}
 }

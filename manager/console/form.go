@@ -20,6 +20,7 @@ type form struct {
 	wrong   map[string]string // by field
 	message string            // what is wrong with the whole
 	once    string            // see receipts
+	focus   string            // the field that the cursor is to be in; "" for none
 	refused error             // the use case's refusal, when it is what is wrong
 }
 

@@ -5,7 +5,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/a-h/templ"
+
 	"portico/internal/apim"
+	"portico/internal/entry/check"
 	"portico/ui"
 )
 
@@ -59,6 +62,52 @@ func (f *form) showLimits(limits ...apim.RateLimit) {
 	}
 }
 
+// rearranged is the field with which a form of several limits is sent to have one
+// more, or one less: nothing is saved then.
+const rearranged = "rearrange"
+
+// limitParts are the fields of a limit.
+func limitParts() []string { return []string{"requests", "period", "burst"} }
+
+// rearrangedLimits gives a form a limit more, or takes one out, where one of the
+// buttons for that was pressed. The cursor goes to where it happened.
+func (f *form) rearrangedLimits() bool {
+	n, what := f.limitRows(), f.value(rearranged)
+	at, err := strconv.Atoi(what)
+	switch {
+	case what == "more":
+		if n < check.MaxLimits {
+			f.values.Set(limitName("requests", n), "")
+			f.values.Set(limitName("period", n), "minute")
+			n++
+		}
+		at = n - 1
+	case err != nil || at < 0 || at >= n:
+		return false
+	default:
+		for _, part := range limitParts() {
+			for i := at; i < n-1; i++ {
+				f.values.Set(limitName(part, i), f.value(limitName(part, i+1)))
+			}
+			f.values.Del(limitName(part, n-1))
+		}
+		if n == 1 {
+			f.values.Set("period", "minute")
+		}
+		at = min(at, max(n-2, 0))
+	}
+	f.focus = limitName("requests", at)
+	return true
+}
+
+// rearranges is a button that sends a form of limits for that. Where there is a
+// script the limits alone are loaded again.
+func rearranges(action, what string, l ui.Look) ui.Look {
+	l.Small, l.Name, l.Value = true, rearranged, what
+	l.Attrs = templ.Attributes{"formnovalidate": true, "hx-post": action, "hx-target": "#limits", "hx-select": "#limits", "hx-swap": "outerHTML"}
+	return l
+}
+
 // limitsOf reads the rate limits of a form and notes what is wrong with them. A
 // row without a number of requests is no limit.
 func limitsOf(f *form) []apim.RateLimit {
@@ -102,8 +151,9 @@ func (f *form) refuseLimits(err error, fields []string, rename map[string]string
 	return f.refuse(err, fields, rename)
 }
 
-// field is a field with what the form holds under a name.
+// field is a field with what the form holds under a name, and the cursor where it
+// is to be.
 func (f form) field(name string, v ui.FieldView) ui.FieldView {
-	v.Name, v.Value, v.Err = name, f.value(name), f.err(name)
+	v.Name, v.Value, v.Err, v.Focus = name, f.value(name), f.err(name), name == f.focus
 	return v
 }

@@ -46,17 +46,8 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 		}
 	}
 	if q != "" && v.can(apim.Read, apim.ObjectAPI) {
-		apis, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Search: q, Page: apim.Page{Limit: paletteMost}})
+		items, err := h.searchAPIs(v, q, "", paletteMost)
 		if err != nil {
-			return nil, err
-		}
-		items := apis.Items
-		exact, err := h.Catalog.API(v.ctx(), v.actor, v.tenant.ID, strings.ToLower(q))
-		switch kind := apim.KindOf(err); {
-		case err == nil: // whose name was typed is what was meant
-			items = slices.DeleteFunc(items, func(a manager.APISummary) bool { return a.API.ID == exact.API.ID })
-			items = slices.Insert(items, 0, exact)
-		case kind != apim.NotFound && kind != apim.Forbidden:
 			return nil, err
 		}
 		var found []ui.PaletteItem
@@ -111,6 +102,24 @@ func (h *Console) find(v *visit, q string) ([]ui.PaletteGroup, error) {
 	}
 	add("Pages", pages)
 	return out, nil
+}
+
+// searchAPIs finds APIs in whose names, slugs or tags is what was typed, live those
+// that are live in an environment. Whose slug was typed is what was meant.
+func (h *Console) searchAPIs(v *visit, q, live string, most int) ([]manager.APISummary, error) {
+	list, err := h.Catalog.APIs(v.ctx(), v.actor, v.tenant.ID, manager.APIQuery{Search: q, Live: live, Page: apim.Page{Limit: most}})
+	if err != nil || q == "" {
+		return list.Items, err
+	}
+	exact, err := h.Catalog.API(v.ctx(), v.actor, v.tenant.ID, strings.ToLower(q))
+	switch kind := apim.KindOf(err); {
+	case err == nil:
+		items := slices.DeleteFunc(list.Items, func(a manager.APISummary) bool { return a.API.ID == exact.API.ID })
+		return slices.Insert(items, 0, exact), nil
+	case kind != apim.NotFound && kind != apim.Forbidden:
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // inUseFirst puts the versions that callers should use before drafts, and

@@ -131,6 +131,9 @@ func (h *Console) createPlan(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if f.rearrangedLimits() {
+		return h.planForm(v, http.StatusOK, f, d, nil)
+	}
 	in := planInput(&f)
 	in.Slug = f.text("slug")
 	if in.Slug == "" {
@@ -168,6 +171,9 @@ func (h *Console) updatePlan(v *visit) error {
 	d, plan, err := h.planOf(v)
 	if err != nil {
 		return err
+	}
+	if f.rearrangedLimits() {
+		return h.planForm(v, http.StatusOK, f, d, &plan)
 	}
 	in := planInput(&f)
 	if f.failed() {

@@ -1410,7 +1410,7 @@ func planForm(p planFormPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Name", Name: "name", Value: p.Form.value("name"), Err: p.Form.err("name"), Required: true, Focus: true, AutoComplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Field(ui.FieldView{Label: "Name", Name: "name", Value: p.Form.value("name"), Err: p.Form.err("name"), Required: true, Focus: p.Form.focus == "", AutoComplete: "off"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1436,7 +1436,7 @@ func planForm(p planFormPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = limitRows(p.Form, "Empty: no rate limit").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = limitRows(p.Form, "Empty: no rate limit", p.Action).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

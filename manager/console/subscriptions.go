@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -148,14 +149,11 @@ func (h *Console) subscriptionPage(v *visit, s manager.SubscriptionView, f form)
 			Title: "Terms of its own", Text: "The rate is instead of the plan's rate; the plan's policies hold beside it. Empty fields are as the plan says.", Terms: true,
 			Action: l.subscriptionDo(sub.ID, "terms"), Submit: "Save terms",
 		})
-		own := termsForm(sub)
 		if p.Form.values == nil {
 			p.Form.values = url.Values{}
 		}
-		for name := range own.values { // what was not typed is as it is
-			if !p.Form.has(name) {
-				p.Form.values.Set(name, own.value(name))
-			}
+		if !p.Form.has("requests") { // they were not typed: they are as they are
+			maps.Copy(p.Form.values, termsForm(sub).values)
 		}
 	}
 	if sub.State == apim.Suspended {
@@ -205,6 +203,9 @@ func (h *Console) moveSubscription(v *visit) error {
 		}
 		_, change, err = h.Access.Resume(v.ctx(), v.actor, v.tenant.ID, id, f.value("environment"))
 	case "terms":
+		if f.rearrangedLimits() {
+			return v.render(http.StatusOK, subscriptionView(h.subscriptionPage(v, s, f)))
+		}
 		terms := f.terms()
 		if f.failed() {
 			return v.again(f, subscriptionView(h.subscriptionPage(v, s, f)))

@@ -469,7 +469,7 @@ func subscriptionView(p subscriptionPage) templ.Component {
 						}
 					}
 					if a.Terms {
-						templ_7745c5c3_Err = termsFields(p.Form).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = termsFields(p.Form, a.Action).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -520,8 +520,9 @@ func actLook(a subscriptionAct) ui.Look {
 	return ui.Look{}
 }
 
-// termsFields are a subscription's own terms.
-func termsFields(f form) templ.Component {
+// termsFields are a subscription's own terms, of a form that is sent to action; "":
+// of one that decides, in which limits are neither added nor taken out.
+func termsFields(f form, action string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -546,7 +547,7 @@ func termsFields(f form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = limitRows(f, "Empty: the plan's rate").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = limitRows(f, "Empty: the plan's rate", action).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -23,6 +23,7 @@ type splitView struct {
 	Share       string // percent
 	Rest        string
 	Back        string // percent, of the way back
+	Of          string // tells this split from another one, of the same version
 	Steps       string // what the rule does next, "" when it is off
 	Outcome     string
 	Sides       []sideView
@@ -51,12 +52,12 @@ type trafficPage struct {
 	versionHead
 	Split    splitView
 	Lock     string
-	Form     form // of the candidate, the rules and the steps
+	Part     string // whose form is shown again, "" for none
+	Form     form   // of the candidate, the rules and the steps
 	Mirror   form
 	Offer    form // of the draft, to be tried
 	Mirrored sideView
 	Missed   string
-	Ended    bool // nothing is split or mirrored
 	Caches   bool // answers of it may be stored
 	Purge    string
 }
@@ -81,21 +82,18 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 	if err != nil {
 		return err
 	}
-	p := trafficPage{
-		versionHead: h.head(v, d, "traffic"), Lock: lockText(s.Lock), Split: v.splitOf(d, s), Ended: s.Split.Empty(),
-		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Offer: filled("share", "5"), Mirrored: sideOf("Mirror", s.Mirrored, nil),
-	}
+	p := v.trafficOf(d, s)
+	p.versionHead, p.Part, p.Offer = h.head(v, d, "traffic"), part, filled("share", "5")
 	p.Live = h.liveFromQuery(v, "The change", "in force")
-	p.Split.Page, p.Split.Settings = p.Split.Settings, ""
 	p.Purge = v.links.version(d.API.Slug, d.Version.Label, "purge")
 	if p.Caches, err = h.Catalog.Caches(v.ctx(), v.actor, v.tenant.ID, d.Version.ID, v.environment.Slug); err != nil {
 		return err
 	}
-	if s.NotMirrored > 0 {
-		p.Missed = number(s.NotMirrored) + " more were drawn and not copied: too many at once, or a body that is too large"
-	}
 	switch part {
 	case "share":
+		if f.err("urls") != "" { // of a candidate, which is gone
+			f.message = "The split is over. The share was not moved."
+		}
 		p.Split.Form = f
 	case "mirror":
 		p.Mirror = f
@@ -108,6 +106,20 @@ func (h *Console) trafficTab(v *visit, status int, d manager.VersionDetail, f fo
 		p.Split.Form.message = f.message
 	}
 	return v.render(status, trafficTab(p))
+}
+
+// trafficOf are the panel of a split and the forms, as they are on the tab.
+func (v *visit) trafficOf(d manager.VersionDetail, s manager.SplitDetail) trafficPage {
+	p := trafficPage{
+		Lock: lockText(s.Lock), Split: v.splitOf(d, s),
+		Form: splitForm(s.Split), Mirror: mirrorForm(s.Split.Mirror), Mirrored: sideOf("Mirror", s.Mirrored, nil),
+	}
+	p.CanMove = p.Split.CanMove
+	p.Split.Page, p.Split.Settings = p.Split.Settings, ""
+	if s.NotMirrored > 0 {
+		p.Missed = number(s.NotMirrored) + " more were drawn and not copied: too many at once, or a body that is too large"
+	}
+	return p
 }
 
 // splitOf makes the panel of a split.
@@ -133,6 +145,7 @@ func (v *visit) splitOf(d manager.VersionDetail, s manager.SplitDetail) splitVie
 	if !out.CanTake {
 		out.Candidate = clip(out.Candidate, 40)
 	}
+	out.Of = strings.Join(append([]string{out.Live, out.Candidate, s.Split.Run}, s.FirstUses...), " ")
 	if len(s.FirstUses) > 0 {
 		out.TakeNote = "Making " + out.Candidate + " live is the first use of the secret ${" + strings.Join(s.FirstUses, "}, ${") + "} by " + d.API.Name + " in " + s.Environment + ": who may set values does it, and so trusts the secret to everybody who publishes this API."
 	}
@@ -344,7 +357,8 @@ func (f *form) rules(name string) []apim.SplitRule {
 	return out
 }
 
-// trafficCounts is the comparison alone, for the page that follows it.
+// trafficCounts is the comparison, for the page that follows it. The page says
+// which split it shows, and the tab which state of it its forms hold.
 func (h *Console) trafficCounts(v *visit) error {
 	d, err := h.versionOf(v)
 	if err != nil {
@@ -354,7 +368,11 @@ func (h *Console) trafficCounts(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.fragment(splitAgain(v.splitOf(d, s)))
+	p, of, lock := v.trafficOf(d, s), v.query("of"), v.query("lock")
+	if lock == "" { // it is the version's page
+		p.Split = v.splitOf(d, s)
+	}
+	return v.fragment(splitAgain(p, of != "" && of != p.Split.Of, lock != "" && lock != p.Lock))
 }
 
 // splitPolls is how often the comparison loads itself again: ten minutes.
@@ -365,7 +383,7 @@ func (s splitView) follow() templ.Attributes {
 	if s.Counts == "" {
 		return nil
 	}
-	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "load delay:3s", "hx-swap": "outerHTML"}
+	return templ.Attributes{"hx-get": s.Counts, "hx-trigger": "load delay:3s", "hx-swap": "outerHTML", "hx-include": "#split-of, #split-settings [name=lock]"}
 }
 
 // apart makes a piece take its place in the page, wherever the rest of the answer goes.

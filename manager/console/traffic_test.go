@@ -2,8 +2,10 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/internal/apim"
 	"portico/internal/entry"
@@ -89,8 +91,9 @@ func TestSplitIsFollowedForAWhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := b.get(at+"/counts?polls=1").shows(http.StatusOK, "22.5", "77.5").has(`hx-trigger="load`, "polls=0", `value="22.5"`)
-	if n := strings.Count(again.body, `hx-swap-oob="true"`); n != 4 {
-		t.Errorf("got %d pieces that take their places, want both numbers, the slider and the switch", n)
+	again.has(`<span id="split-back" hx-swap-oob="true">0</span>`)
+	if n := strings.Count(again.body, `hx-swap-oob="true"`); n != 5 {
+		t.Errorf("got %d pieces that take their places, want the numbers, the slider and the switch", n)
 	}
 	b.get(at + "/counts?polls=1").has(`name="steps" value="on" checked`)
 	if last := b.get(at+"/counts?polls=0").shows(http.StatusOK, "22.5"); strings.Contains(last.body, "hx-trigger") {
@@ -100,6 +103,83 @@ func TestSplitIsFollowedForAWhile(t *testing.T) {
 	if over := b.get(at + "/counts"); strings.Contains(over.body, "hx-swap-oob") {
 		t.Errorf("pieces come of a split that is over: %s", over.body)
 	}
+}
+
+// Where somebody else has ended the split meanwhile, or has set another candidate,
+// the panel comes whole; so do the forms of the tab where they hold what is not so
+// any more.
+func TestSplitThatSomebodyElseChangesIsShown(t *testing.T) {
+	s := newSite(t)
+	b := s.operator()
+	acme := s.tenantID("acme")
+	version, _ := s.offer(acme)
+	const (
+		page      = "/t/acme/apis/orders/v1"
+		at        = page + "/traffic"
+		panel     = `<section class="panel" hx-swap-oob="true" id="split">`
+		settings  = `<section class="panel" hx-swap-oob="true" id="split-settings">`
+		mirror    = `<section class="panel" hx-swap-oob="true" id="mirror">`
+		candidate = "https://next.internal.example"
+	)
+	change := func(c manager.SplitChange) {
+		t.Helper()
+		s.clock.now = s.clock.now.Add(time.Second)
+		if _, err := s.catalog.SetSplit(t.Context(), system(), acme, version, "production", c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What the page sends: what its panel and its form hold.
+	poll := func(shown answer, lock bool) answer {
+		t.Helper()
+		query := url.Values{"polls": {"7"}, "of": {shown.hidden("of")}}
+		if lock {
+			query.Set("lock", shown.hidden("lock"))
+		}
+		return b.get(at + "/counts?" + query.Encode()).shows(http.StatusOK)
+	}
+	without := func(a answer, pieces ...string) {
+		t.Helper()
+		for _, piece := range pieces {
+			if strings.Contains(a.body, piece) {
+				t.Errorf("%s has %s", a.path, piece)
+			}
+		}
+	}
+	change(manager.SplitChange{Candidate: &apim.SplitCandidate{URLs: []string{candidate}}, Share: new(100)})
+	tab := b.get(at).shows(http.StatusOK, candidate)
+	tab.has(`hx-include="#split-of, #split-settings [name=lock]"`)
+	without(poll(tab, true), panel, settings, mirror)
+	without(poll(b.get(page), false), panel, settings, mirror)
+
+	// Another share leaves the panel, and renews the forms, which are of a state.
+	change(manager.SplitChange{Sticky: new("cookie")})
+	if _, err := s.catalog.SwitchSplit(t.Context(), system(), acme, version, "production", "candidate"); err != nil {
+		t.Fatal(err)
+	}
+	moved := poll(tab, true).has(settings, mirror, `value="cookie" selected`, `id="split-back" hx-swap-oob="true">10<`, `value="100"`)
+	without(moved, panel)
+	without(poll(b.get(page), false), settings, mirror)
+
+	// So does another candidate, and the panel with them.
+	change(manager.SplitChange{Candidate: &apim.SplitCandidate{URLs: []string{"https://other.internal.example"}}})
+	poll(tab, true).has(panel, settings, "https://other.internal.example", "polls=6").hides("Set a candidate")
+	tab, versions := b.get(at), b.get(page)
+
+	// It is over.
+	if _, err := s.catalog.EndSplit(t.Context(), system(), acme, version, "production"); err != nil {
+		t.Fatal(err)
+	}
+	over := poll(tab, true).shows(http.StatusOK, "All calls go to what is live").hides("Set a candidate").has(panel, settings)
+	without(over, "https://other.internal.example")
+	poll(versions, false).shows(http.StatusOK, "All calls go to what is live", "Set a candidate").has(panel)
+
+	b.post(at+"/share", "share", "30").shows(http.StatusUnprocessableEntity, "The split is over. The share was not moved.", "All calls go to what is live")
+
+	// What was refused is still being corrected: the script leaves it there.
+	b.post(at+"/settings", "urls", "ftp://x", "by", "10", "every", "15", "until", "50", "slack", "0", "calls", "20").
+		shows(http.StatusUnprocessableEntity).has(`class="stack gap4" data-typed`)
+	b.post(at+"/mirror", "urls", "x", "share", "5", "body", "64", "concurrency", "8").shows(http.StatusUnprocessableEntity).has(`class="stack gap3" data-typed`)
+	without(b.get(at), "data-typed")
 }
 
 // times are so many calls in buckets of times, given as bucket and calls.

@@ -573,7 +573,13 @@ func (p routesPage) fixed() bool { return !p.CanWrite || p.Operation != "" }
 // anotherLimit reports whether a limit of the version's own is open, beside which
 // another may be set.
 func (p routesPage) anotherLimit() bool {
-	return !p.fixed() && isLimit(p.Step.Key) && p.Step.Key != newLimit
+	own := 0
+	for _, s := range p.Steps {
+		if isLimit(s.Key) && s.Key != newLimit {
+			own++
+		}
+	}
+	return !p.fixed() && isLimit(p.Step.Key) && p.Step.Key != newLimit && own < manager.MaxVersionLimits
 }
 
 // mountNote says whether callers find the version at its mount now.

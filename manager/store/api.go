@@ -84,14 +84,18 @@ func (t Tenant) API(ctx context.Context, ref string) (apim.API, error) {
 }
 
 // APIs returns a page of the tenant's APIs by name, those with text in name,
-// slug or tags, with a version in a state and of a team, as far as a reach goes.
-func (t Tenant) APIs(ctx context.Context, reach apim.Reach, search string, state apim.VersionState, team apim.ID, page apim.Page) (apim.List[apim.API], error) {
+// slug or tags, with a version in a state, with one that is live in an environment,
+// and of a team, as far as a reach goes.
+func (t Tenant) APIs(ctx context.Context, reach apim.Reach, search string, state apim.VersionState, live string, team apim.ID, page apim.Page) (apim.List[apim.API], error) {
 	db := ownedBy(within(t.own(ctx), reach, apim.PrefixAPI), team)
 	if search != "" {
 		db = db.Where(`search_key LIKE ? ESCAPE '\'`, like(search))
 	}
 	if state != "" {
 		db = db.Where("id IN (SELECT v.api_id FROM version v WHERE v.tenant_id = ? AND v.state = ?)", t.id, state)
+	}
+	if live != "" {
+		db = db.Where("id IN (SELECT v.api_id FROM deployment d JOIN version v ON v.tenant_id = d.tenant_id AND v.id = d.version_id WHERE d.tenant_id = ? AND d.environment = ?)", t.id, live)
 	}
 	rows, next, err := paged(db, "APIs", page, order{"api", "name_key", "id", false}, func(r apiRow) (any, any) { return r.NameKey, r.ID })
 	return apim.List[apim.API]{Items: sliceOf(rows, apiRow.domain), NextCursor: next}, err

@@ -79,7 +79,11 @@ func testEverythingComesBackAsItWasStored(t *testing.T, place postgres.Place) {
 		}},
 		{"import", f.imported, false, func() (any, error) { i, _, err := ten.Import(ctx, f.imported.ID, start); return i, err }},
 		{"API", f.api, false, func() (any, error) { return ten.API(ctx, "api-a") }},
-		{"APIs", f.api, false, func() (any, error) { l, err := ten.APIs(ctx, everywhere, "", "", "", page); return first(l, err) }},
+		{"APIs", f.api, false, func() (any, error) { l, err := ten.APIs(ctx, everywhere, "", "", "", "", page); return first(l, err) }},
+		{"APIs that are live", f.api, false, func() (any, error) {
+			l, err := ten.APIs(ctx, everywhere, "", "", f.deployment.Environment, "", page)
+			return first(l, err)
+		}},
 		{"version", f.version, false, func() (any, error) { return ten.Version(ctx, f.version.ID) }},
 		{"version by label", f.version, false, func() (any, error) { return ten.VersionByLabel(ctx, f.api.ID, f.version.Label) }},
 		{"version lines", versionLine, true, func() (any, error) {

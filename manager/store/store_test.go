@@ -218,7 +218,7 @@ func testListsComeInPagesWithoutGapsOrRepeats(t *testing.T, place postgres.Place
 	})
 	seen, last, cursor := map[apim.ID]bool{}, "", ""
 	for pages := 0; ; pages++ {
-		page, err := s.Tenant(a.ID).APIs(t.Context(), apim.Reach{All: true}, "", "", "", apim.Page{Limit: 2, Cursor: cursor})
+		page, err := s.Tenant(a.ID).APIs(t.Context(), apim.Reach{All: true}, "", "", "", "", apim.Page{Limit: 2, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,7 @@ func testForeignCursorIsRefused(t *testing.T, place postgres.Place) {
 	s := open(t, place)
 	a := tenant(t, s, "a")
 	for _, cursor := range []string{"x", "bm90IGpzb24", "W10", "W251bGwsbnVsbF0", "WzEsMiwzXQ", "WzEuNSwieCJd", strings.Repeat("A", 10_000), "WzEsMl0", "WyJ4IiwyXQ"} {
-		_, err := s.Tenant(a.ID).APIs(t.Context(), apim.Reach{All: true}, "", "", "", apim.Page{Cursor: cursor})
+		_, err := s.Tenant(a.ID).APIs(t.Context(), apim.Reach{All: true}, "", "", "", "", apim.Page{Cursor: cursor})
 		var refused *apim.Error
 		if !errors.As(err, &refused) || refused.Kind != apim.Invalid || refused.Fields[0].Field != "cursor" {
 			t.Errorf("%.20s: got %v, want a refusal that names the cursor", cursor, err)
@@ -271,7 +271,7 @@ func testSearchTakesWildcardsLiterally(t *testing.T, place postgres.Place) {
 		return nil
 	})
 	for search, want := range map[string]int{"%": 1, "_": 1, `\`: 1, "ORDERS": 2, "'; --": 0, "": 4} {
-		page, err := s.Tenant(a.ID).APIs(t.Context(), apim.Reach{All: true}, search, "", "", apim.Page{})
+		page, err := s.Tenant(a.ID).APIs(t.Context(), apim.Reach{All: true}, search, "", "", "", apim.Page{})
 		if err != nil || len(page.Items) != want {
 			t.Errorf("search %q: got %d, %v, want %d", search, len(page.Items), err, want)
 		}
@@ -296,7 +296,7 @@ func testTextThatIsNoTextIsRefused(t *testing.T, place postgres.Place) {
 		"a name not in UTF-8": insert(apim.API{Name: "a\xffb"}),
 		"NUL in a list":       insert(apim.API{Tags: []string{"\x00"}}),
 		"a search with NUL": func(tx *store.Tx) error {
-			return second(tx.Tenant(a.ID).APIs(ctx, apim.Reach{All: true}, "\x00", "", "", apim.Page{}))
+			return second(tx.Tenant(a.ID).APIs(ctx, apim.Reach{All: true}, "\x00", "", "", "", apim.Page{}))
 		},
 		"a reference with NUL":  func(tx *store.Tx) error { return second(tx.Tenant(a.ID).API(ctx, "a\x00")) },
 		"a reference not UTF-8": func(tx *store.Tx) error { return second(tx.Tenant(a.ID).API(ctx, "\xff")) },

@@ -157,6 +157,32 @@ func TestTheWayOfACallStandsBesideTheList(t *testing.T) {
 	o.quiet()
 }
 
+// The version is searched for as one types, by the keyboard alone; what is typed
+// elsewhere stays.
+func TestVersionToExplainIsSearchedFor(t *testing.T) {
+	w := inTown(t)
+	w.chained(t, "way-search")
+	o := w.operatorAt(t, "/t/demo/explain?version=parcels/v1")
+	o.fill("Headers", "X-Mine: 1")
+	const open = `document.querySelector('.pick .pal-l')?.checkVisibility() && document.querySelector('.pick input').getAttribute('aria-expanded') === 'true'`
+	o.fill("Version", "way-se")
+	o.until("it is offered", open+` && document.querySelectorAll('.pick [role=option]').length === 1`)
+	o.accessible()
+	o.pictures("explain-search", 900)
+	o.keys(kb.Escape)
+	o.until("Esc closes it", `!(`+open+`)`)
+	o.keys(kb.ArrowDown)
+	o.until("↓ opens it", open)
+	o.enter()
+	o.until("it is chosen, with a path of its own", `document.querySelector('#f-version').value === 'way-search/v1' && document.querySelector('#f-path').value.startsWith('/demo/way-search/v1/') && document.activeElement.id === 'f-path'`)
+	o.until("what is typed elsewhere stays", `document.querySelector('#f-headers').value === 'X-Mine: 1' && !location.search.includes('Mine')`)
+	o.script(`document.querySelector('#f-version').focus()`)
+	o.until("all are offered before anything is typed", open+` && document.querySelectorAll('.pick [role=option]').length > 2`)
+	o.pressOn("another", `[...document.querySelectorAll('.pick [role=option]')].find(e => e.innerText.includes('parcels/v1'))`)
+	o.until("the mouse chooses too", `document.querySelector('#f-version').value === 'parcels/v1'`)
+	o.quiet()
+}
+
 // Conditions are set by F, stand as chips with a cross, and in the address.
 func TestCallsAreFilteredByChips(t *testing.T) {
 	w := inTown(t)

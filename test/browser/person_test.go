@@ -121,6 +121,15 @@ func (b *tab) keys(keys string, modifiers ...chromedp.Modifier) {
 	b.do(chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
 }
 
+// enter presses the key whole: what a script makes of it happens, or what the form does.
+func (b *tab) enter() {
+	b.t.Helper()
+	b.call(func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kb.KeyDown, Key: "Enter", Code: "Enter", Text: "\r", WindowsVirtualKeyCode: 13})
+		return err
+	})
+}
+
 // sees waits until the page shows all these texts.
 func (b *tab) sees(texts ...string) {
 	b.t.Helper()

@@ -58,3 +58,48 @@ func setPlansPolicies(t *testing.T, scripted bool) {
 	o.hides("10 calls at once")
 	o.quiet("status of 422")
 }
+
+// Limits are added to a plan and taken out of it in its form; the cursor goes along.
+func TestPlansLimitsAreAddedAndTakenOut(t *testing.T) {
+	for name, scripted := range map[string]bool{"with a script": true, "without": false} {
+		t.Run(name, func(t *testing.T) { setPlansLimits(t, scripted) })
+	}
+}
+
+func setPlansLimits(t *testing.T, scripted bool) {
+	w := inTown(t)
+	slug := "limited"
+	if !scripted {
+		slug = "limited-plain"
+	}
+	w.do(t, "POST", "/products", map[string]any{"name": "Calls of " + slug, "slug": slug, "visibility": "public", "listed": true})
+	plan := w.do(t, "POST", "/products/"+slug+"/plans", map[string]any{"name": "Trial", "approval": "automatic", "state": "published", "limits": []any{map[string]any{"requests": 60, "period_ms": 60000}}})
+	page := "/t/demo/products/" + slug + "/plans/" + plan.ID
+	o := w.operatorAt(t, page)
+	change := o.press
+	if !scripted {
+		o.withoutScript()
+		o.visit(page)
+		change = o.follow
+	}
+	o.fill("Name", "Trials")
+	change("Add a limit")
+	o.sees("Limit 2 of 2")
+	o.until("the cursor is in it", `document.activeElement.name === 'requests[1]'`)
+	o.write("5")
+	change("Add a limit")
+	o.sees("Limit 3 of 3")
+	o.until("the cursor is in it", `document.activeElement.name === 'requests[2]'`)
+	if scripted {
+		o.accessible()
+		o.pictures("plan-limits", 1100)
+	}
+	change("Take out limit 1")
+	o.sees("Limit 2 of 2")
+	o.until("the others stay", `document.querySelector('[name="requests"]').value === '5' && document.querySelector('[name="name"]').value === 'Trials'`)
+	o.script(`document.querySelector('[name="requests"]').focus()`)
+	o.arrives("what Enter saves", func() { o.keys("\r") })
+	o.sees("Plan Trials is saved", "5 requests per minute")
+	o.hides("60 requests")
+	o.quiet()
+}

@@ -41,3 +41,21 @@ func (b *tab) shot(folder, name string) int {
 	}
 	return len(raw)
 }
+
+// pictures takes a page in both themes and two widths, where pictures are asked for.
+func (b *tab) pictures(name string, height int64) {
+	b.t.Helper()
+	folder := shotsFolder()
+	if folder == "" {
+		return
+	}
+	for size, width := range map[string]int64{"wide": 1440, "narrow": 390} {
+		for _, theme := range []string{"light", "dark"} {
+			b.theme(theme)
+			b.sized(width, height)
+			b.shot(folder, name+"-"+size+"-"+theme)
+		}
+	}
+	b.theme("light")
+	b.sized(1440, 900)
+}

@@ -91,6 +91,37 @@ func moveTheShare(t *testing.T, scripted bool) {
 	o.quiet()
 }
 
+// What somebody else does to a split shows by itself; what is typed or slid stays.
+func TestSplitFollowsWhatOthersDo(t *testing.T) {
+	w := inTown(t)
+	candidate := newMuseum(t)
+	id := w.version(t, w.museum.document, map[string]any{"name": "Museum of two", "slug": "split-two", "label": "v1", "upstream": w.museum.upstream})
+	w.do(t, "POST", "/versions/"+id+"/publish?wait=applied", map[string]any{})
+	split := "/versions/" + id + "/environments/production/split"
+	w.do(t, "PATCH", split, map[string]any{"candidate": map[string]any{"urls": []string{candidate.upstream}}, "per_mille": 400})
+	o := w.operatorAt(t, "/t/demo/apis/split-two/v1/traffic")
+	o.sees("40 %", "Back to 0 %")
+	o.fill("Largest body, KiB", "12")
+	o.script(`document.activeElement.blur()`)
+	w.do(t, "POST", split+"/switch", map[string]any{"to": "candidate"})
+	o.sees("100 %", "Back to 40 %")
+	w.do(t, "PATCH", split, map[string]any{"sticky": "cookie"})
+	o.until("the form holds what is so now", `document.querySelector('#f-sticky').value === 'cookie'`)
+	o.until("what is typed stays", `document.querySelector('#mirror-body').value === '12'`)
+
+	const polls = `document.querySelector('#split-sides').getAttribute('hx-get').match(/polls=(\d+)/)[1]`
+	o.script(`(r => { r.value = '77'; r.dispatchEvent(new Event('input', {bubbles: true})) })(document.querySelector('input.range'))`) // in hand
+	w.do(t, "DELETE", split, nil)
+	before := o.run(polls)
+	o.until("two polls more", polls+` <= `+before+` - 2`)
+	o.until("the slider is in hand still", `document.querySelector('input.range').value === '77' && document.querySelector('#split-share').textContent === '77'`)
+	o.script(`document.querySelector('input.range').dispatchEvent(new Event('change', {bubbles: true}))`) // it is let go
+	o.sees("All calls go to what is live")
+	o.until("what is typed stays", `document.querySelector('#mirror-body').value === '12'`)
+	o.hides("Back to")
+	o.quiet("status of 4")
+}
+
 // A version's page shows how much each route is called and how long that takes,
 // what each step costs, how both sides of a split do, and what is unpublished.
 func TestVersionPageShowsItsTraffic(t *testing.T) {

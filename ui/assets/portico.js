@@ -200,7 +200,21 @@
     next?.scrollIntoView({ block: 'nearest' });
     next?.querySelector('a')?.focus();
   };
+  // A field that searches offers what it found while it is in use, until Esc.
+  const offer = (pick, shut = false) => {
+    pick.toggleAttribute('data-shut', shut);
+    $('[role=combobox]', pick).setAttribute('aria-expanded', !shut && pick.matches(':focus-within') && !!$('[role=option]', pick));
+  };
+  for (const event of ['focusin', 'focusout', 'input', 'htmx:afterSwap']) document.addEventListener(event, e => {
+    const pick = e.target.closest?.('.pick');
+    if (pick) setTimeout(offer, 0, pick);
+  });
+  document.addEventListener('focusin', e => { if (e.target.matches('.pick input')) e.target.select(); });
+  document.addEventListener('mousedown', e => { if (e.target.closest?.('.pick .pal-l')) e.preventDefault(); });
   const palette = e => {
+    const pick = e.target.closest('.pick');
+    if (pick && e.key === 'Enter' && 'shut' in pick.dataset) return;
+    if (pick && /^Arrow(Up|Down)$/.test(e.key)) offer(pick);
     const list = $('#' + e.target.getAttribute('aria-controls')), all = $$('[role=option]', list);
     const at = all.findIndex(o => o.getAttribute('aria-selected') === 'true');
     if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
@@ -231,8 +245,9 @@
       return;
     }
     if (e.key === 'Escape') {
-      const menu = e.target.closest?.('details[data-menu][open]'), drawer = $('dialog.drawer[open]');
-      if (menu) { menu.open = false; $('summary', menu).focus(); } else if (drawer) close(drawer);
+      const menu = e.target.closest?.('details[data-menu][open]'), drawer = $('dialog.drawer[open]'), combo = e.target.closest?.('.pick [aria-expanded=true]');
+      if (combo) offer(combo.closest('.pick'), true);
+      else if (menu) { menu.open = false; $('summary', menu).focus(); } else if (drawer) close(drawer);
       delete root.dataset.nav;
       return;
     }
@@ -264,12 +279,16 @@
   });
   // htmx copies attributes between elements of one id, and the policy of the page allows no style.
   document.addEventListener('htmx:beforeSwap', e => $$('.range[style]', e.detail.target).forEach(r => r.removeAttribute('style')));
-  // What comes by itself does not take a slider out of somebody's hand, nor the numbers that follow it.
+  // What comes by itself does not take out of somebody's hand what they type or slide, nor the numbers that follow a slider.
+  const held = root => $('[data-typed]', root) || [root, ...$$('input,textarea,select,button', root)].some(c =>
+    c.matches(':active:is(input,textarea,select,button)') || c.matches(':focus:not(.range)') && typing(c) ||
+    (c.type === 'checkbox' || c.type === 'radio' ? c.checked !== c.defaultChecked
+      : c.localName === 'select' ? c.selectedIndex !== Math.max(0, [...c.options].findIndex(o => o.defaultSelected))
+      : 'defaultValue' in c && c.value !== c.defaultValue));
   document.addEventListener('htmx:oobBeforeSwap', e => {
-    const t = e.detail.target, r = $$('.range').find(r => r === t || [r.dataset.out, r.dataset.rest].includes('#' + t.id));
-    if (!r) return;
-    if (r.matches(':active') || r.value !== r.defaultValue) e.detail.shouldSwap = false;
-    else if (r === t) r.removeAttribute('style');
+    const t = e.detail.target, r = $$('.range').find(r => [r.dataset.out, r.dataset.rest].includes('#' + t.id));
+    if (held(r ?? t)) e.detail.shouldSwap = false;
+    else [t, ...$$('.range', t)].forEach(r => r.matches('.range') && r.removeAttribute('style'));
   });
   document.addEventListener('htmx:afterRequest', e => e.detail.xhr?.busy?.removeAttribute('aria-busy'));
   document.addEventListener('htmx:load', e => arrive(e.detail.elt));

@@ -1,7 +1,9 @@
 package schema_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -25,7 +27,37 @@ func FuzzParse(f *testing.F) {
 			!strings.Contains(err.Error(), "beyond all bounds") && !strings.Contains(err.Error(), "too many digits") && !strings.Contains(err.Error(), "too deeply") {
 			t.Fatalf("%q is refused: %v", data, err)
 		}
+		if err != nil {
+			return
+		}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber()
+		var want any
+		if err := dec.Decode(&want); err != nil || !reflect.DeepEqual(plain(v), want) {
+			t.Fatalf("%q is read as %v, not as %v, %v", data, plain(v), want, err)
+		}
 	})
+}
+
+// plain is a value as encoding/json has it.
+func plain(v schema.Value) any {
+	switch v := v.(type) {
+	case schema.Number:
+		return json.Number(v)
+	case []schema.Value:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = plain(v[i])
+		}
+		return out
+	case *schema.Object:
+		out := map[string]any{}
+		for _, m := range v.Members {
+			out[m.Name] = plain(m.Value)
+		}
+		return out
+	}
+	return v
 }
 
 // FuzzCheck holds values to schemas of all sorts: it ends, and does not fail.

@@ -64,7 +64,7 @@ func Keep(data []byte) (Raw, error) {
 		return nil, errors.New("is not JSON")
 	}
 	if !utf8.Valid(data) {
-		data = bytes.ToValidUTF8(data, []byte("\ufffd"))
+		data = bytes.Map(func(r rune) rune { return r }, data) // each bad byte is U+FFFD, as Decode has it
 	}
 	return Raw(bytes.Trim(data, " \t\r\n")), nil
 }

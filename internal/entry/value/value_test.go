@@ -34,8 +34,23 @@ func TestTextsThatCannotBeFilledInAreRefused(t *testing.T) {
 	}
 }
 
+// write writes a part as somebody would.
+func write(p value.Part) string {
+	names := map[value.Of]string{
+		value.RequestID: "request.id", value.Method: "request.method", value.Host: "request.host", value.Path: "request.path", value.Client: "client.address",
+		value.Application: "caller.application", value.ApplicationID: "caller.application_id", value.Plan: "caller.plan", value.API: "api.name", value.Operation: "api.operation",
+		value.Param: "param." + p.Text, value.Header: "header." + p.Text, value.Query: "query." + p.Text,
+	}
+	if p.Of == value.Literal {
+		return strings.ReplaceAll(p.Text, "${", "$${")
+	}
+	return "${" + names[p.Of] + "}"
+}
+
 func FuzzParse(f *testing.F) {
-	f.Add("a${param.id}$${b}")
+	for _, s := range []string{"a${param.id}$${b}", "$$${request.id}$", "${header.a}${query.${}", "${caller.plan}$${", "${request.path"} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, source string) {
 		v, err := value.Parse(source)
 		if err != nil {
@@ -46,6 +61,13 @@ func FuzzParse(f *testing.F) {
 		}
 		if !strings.Contains(source, "${") && (len(v.Parts) > 1 || len(v.Parts) == 1 && v.Parts[0].Text != source) {
 			t.Fatalf("%q became %v", source, v.Parts)
+		}
+		var written strings.Builder
+		for _, p := range v.Parts {
+			written.WriteString(write(p))
+		}
+		if again, err := value.Parse(written.String()); err != nil || !reflect.DeepEqual(again, v) {
+			t.Fatalf("%q, written as %q, is read as %v, %v", source, written.String(), again.Parts, err)
 		}
 	})
 }

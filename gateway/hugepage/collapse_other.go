@@ -1,0 +1,14 @@
+//go:build !linux
+
+package hugepage
+
+import (
+	"context"
+	"errors"
+)
+
+// Keep does nothing here, and returns nil.
+func Keep(context.Context) error { return nil }
+
+// Collapse returns an error: it is not done here.
+func Collapse() (int64, error) { return 0, errors.ErrUnsupported }
