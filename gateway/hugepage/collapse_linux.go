@@ -24,6 +24,17 @@ const (
 
 const again = time.Minute
 
+// fewest is from how many bytes on memory is worth asking for.
+const fewest = 8 << 20
+
+// Ask asks for memory that is not used yet, and will be here and there, in huge
+// pages. It does nothing for less than 8 MiB, or where the system has none to give.
+func Ask(memory []byte) {
+	if len(memory) >= fewest {
+		_ = unix.Madvise(memory, unix.MADV_HUGEPAGE) // a wish
+	}
+}
+
 // Keep moves what is full, now and then each minute for what has grown, until ctx
 // ends or the kernel says that it cannot. It returns nil.
 func Keep(ctx context.Context) error {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"portico/gateway/hugepage"
 )
 
 // cells keep one state for each key, in memory that is fixed when they are
@@ -34,7 +36,7 @@ const claiming = 1
 // anywhere, and finding a small page costs them more than reading the cell.
 func newCells[T any](cellCount int, fresh func(*T)) *cells[T] {
 	sets := make([][4]cell[T], 1<<bits.Len(uint(max(cellCount, 8)/4-1)))
-	hugePages(unsafe.Slice((*byte)(unsafe.Pointer(&sets[0])), uintptr(len(sets))*unsafe.Sizeof(sets[0])))
+	hugepage.Ask(unsafe.Slice((*byte)(unsafe.Pointer(&sets[0])), uintptr(len(sets))*unsafe.Sizeof(sets[0])))
 	return &cells[T]{fresh: fresh, mask: uint64(len(sets) - 1), sets: sets}
 }
 
