@@ -18,6 +18,8 @@
 package table
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"sync/atomic"
 
 	"portico/gateway/policy"
@@ -37,9 +39,16 @@ type Table struct {
 
 // New returns a table that serves nothing.
 func New() *Table {
+	seed := maphash.MakeSeed()
 	return &Table{
-		seats:    newShards[place, seat](1024, func(p place) uint32 { return fnv(fnv(2166136261, p.Host), p.BasePath) }),
-		hosts:    newShards[string, int](64, func(s string) uint32 { return fnv(2166136261, s) }),
+		seats: newShards[place, seat](1024, func(p place) uint32 {
+			h := maphash.String(seed, p.BasePath)
+			if p.Host != "" {
+				h ^= bits.RotateLeft64(maphash.String(seed, p.Host), 1)
+			}
+			return uint32(h)
+		}),
+		hosts:    newShards[string, int](64, func(s string) uint32 { return uint32(maphash.String(seed, s)) }),
 		versions: map[policy.ID]*API{},
 	}
 }
@@ -155,11 +164,4 @@ func segments(basePath string) int {
 		}
 	}
 	return n
-}
-
-func fnv(h uint32, s string) uint32 {
-	for i := range len(s) {
-		h = (h ^ uint32(s[i])) * 16777619
-	}
-	return h
 }

@@ -13,8 +13,8 @@ func allocate(file *os.File, bytes int64) error {
 	for errors.Is(err, unix.EINTR) {
 		err = unix.Fallocate(int(file.Fd()), 0, 0, bytes)
 	}
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
-		return writeZeros(file, bytes)
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
+		return err
 	}
-	return err
+	return writeZeros(file, bytes)
 }

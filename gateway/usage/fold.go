@@ -97,7 +97,8 @@ func add(seg *segment, sums map[sumKey]*sum) (calls, spoiled uint64) {
 	for i := range seg.used {
 		r := seg.record(i)
 		one := sum{count: 1}
-		switch r.state().Load() {
+		state := seg.state(r)
+		switch state {
 		case free, moved:
 			continue
 		case taken:
@@ -107,7 +108,7 @@ func add(seg *segment, sums map[sumKey]*sum) (calls, spoiled uint64) {
 				spoiled++
 				continue
 			}
-			one.read(r)
+			one.read(r, state == total)
 		default:
 			spoiled++
 			continue
@@ -125,12 +126,12 @@ func add(seg *segment, sums map[sumKey]*sum) (calls, spoiled uint64) {
 
 const minute = 60_000_000 // microseconds
 
-func (m *sum) read(r record) {
-	c := callOf(r, 0)
+func (m *sum) read(r record, adds bool) {
+	c := callOf(r, 0, adds)
 	m.at, m.count = c.At-c.At%minute, c.Count
 	m.in, m.out, m.took, m.up = c.BytesIn, c.BytesOut, c.TookUS, c.UpstreamUS
 	copy(m.caller[:], r.caller())
-	if r.state().Load() == total {
+	if adds {
 		for i, n := range c.Took {
 			m.buckets[i] = uint64(n)
 		}
@@ -160,6 +161,7 @@ func (s *segment) write(sums map[sumKey]*sum) {
 	i := uint32(0)
 	for _, m := range sums {
 		r := s.record(i)
+		clear(r)
 		r.putU64(atTime, uint64(m.at))
 		r.putU64(atBytesIn, m.in)
 		r.putU64(atBytesOut, m.out)
@@ -171,7 +173,7 @@ func (s *segment) write(sums map[sumKey]*sum) {
 		}
 		copy(r.caller(), m.caller[:])
 		r.sign()
-		r.state().Store(total)
+		s.setState(r, total)
 		i++
 	}
 	s.next.Store(s.places)

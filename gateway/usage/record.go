@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"math"
 	"net/netip"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -44,7 +43,7 @@ const recordBytes = 320
 // what callers are told apart by. A total has its counts where a single call has
 // its address and request id.
 const (
-	atState     = 0 // uint32
+	atState     = 0 // uint32, of segment.state
 	atSum       = 4 // uint32, CRC-32C of what follows
 	atTime      = 8 // int64, microseconds since 1970
 	atBytesIn   = 16
@@ -74,26 +73,27 @@ const (
 
 // The states of a record. All but the first two are final.
 const (
-	free  uint32 = 0
-	taken uint32 = 0x4e4b4154 // "TAKN"
-	done  uint32 = 0x454e4f44 // "DONE"
-	total uint32 = 0x4c544f54 // "TOTL"
-	moved uint32 = 0x45564f4d // "MOVE"
+	free uint32 = iota
+	taken
+	done
+	total
+	moved
+	stateBits = 3
 )
 
 // record is one of a segment's.
 type record []byte
-
-// state is read and written by different goroutines, and by the next process.
-func (r record) state() *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Pointer(&r[atState])) }
 
 func (r record) putU32(at int, n uint32) { binary.LittleEndian.PutUint32(r[at:], n) }
 func (r record) putU64(at int, n uint64) { binary.LittleEndian.PutUint64(r[at:], n) }
 func (r record) u32(at int) uint32       { return binary.LittleEndian.Uint32(r[at:]) }
 func (r record) u64(at int) uint64       { return binary.LittleEndian.Uint64(r[at:]) }
 
-// begin writes what is known at first, but for the state.
+// begin writes what is known at first, but for the state, over what was there
+// before: all of the record, so that its cache lines are on their way when the call
+// ends.
 func (r record) begin(b *Begin) {
+	clear(r[atSum:])
 	r.putU64(atTime, uint64(b.At.UnixMicro()))
 	copy(r[atMethod:atCode], b.Method)
 	r[atRequest] = byte(copy(r[theRequest:theRequest+maxRequest], b.RequestID))
@@ -169,11 +169,11 @@ func (r record) appendCaller(b []byte, interrupted bool) []byte {
 	return entry.AppendUsageCaller(b, ids, text(r[atOperation:recordBytes]), text(r[atMethod:atCode]), status, text(r[atCode:atOperation]))
 }
 
-// callOf reads the rest of a record, but for the address. The result is good as
-// long as the segment is mapped.
-func callOf(r record, caller int) entry.UsageCall {
+// callOf reads the rest of a record, but for the address: of one call, or of those
+// that a total adds up. The result is good as long as the segment is mapped.
+func callOf(r record, caller int, adds bool) entry.UsageCall {
 	c := entry.UsageCall{Caller: caller, At: int64(r.u64(atTime)), Count: 1, BytesIn: r.u64(atBytesIn), BytesOut: r.u64(atBytesOut)}
-	if r.state().Load() == total {
+	if adds {
 		c.Count, c.TookUS, c.UpstreamUS = r.u64(atCount), r.u64(atSumTook), r.u64(atSumUp)
 		for i := range c.Took {
 			c.Took[i] = r.u32(atBuckets + 4*i)

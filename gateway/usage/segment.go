@@ -36,7 +36,7 @@ const (
 	maxFolds      = (headerBytes - inFolded) / foldedBytes
 )
 
-const magic = "portico\x01"
+const magic = "portico\x02"
 
 // segment is a mapped file. Fields without a word belong to the keeper.
 type segment struct {
@@ -47,7 +47,7 @@ type segment struct {
 	places uint32 // how many records fit
 
 	// next is the next free place; it may pass places. slots say of each place
-	// what Take and Complete did with it; nil for one of an earlier process.
+	// what became of its call; nil for one of an earlier process.
 	next  atomic.Uint32
 	slots []atomic.Uint32
 
@@ -55,7 +55,8 @@ type segment struct {
 	used      uint32        // of a sealed one: how many places were taken
 	ended     uint32        // before it everything has ended
 	waitsFrom time.Time     // since when a part of a piece could be sent; zero: none could
-	sentAt    time.Time     // of what is on its way; zero: not in this run
+	order     uint64        // of what is on its way, among all that was sent
+	sentAt    time.Time     // and when; zero: not in this run
 	patience  time.Duration // until it is sent again
 	blocked   uint32        // the place that ended stood at when it was looked last
 	blockAt   time.Time     // since when
@@ -100,16 +101,32 @@ func (s *stack) len() int {
 // The states of a slot, which live in ordinary memory: a segment is unmapped
 // once each is done or moved.
 const (
-	slotFree uint32 = iota
-	slotTaken
+	slotOpen uint32 = iota // nobody's yet, or a call is under way
+	slotEnding
 	slotDone
 	slotMoved
-	slotEnding
 )
 
 func (s *segment) record(i uint32) record {
 	at := headerBytes + int(i)*recordBytes
 	return record(s.mem[at : at+recordBytes : at+recordBytes])
+}
+
+// state returns a record's. In its memory it stands above the segment's number, so
+// that a record which a segment of before has left there is none.
+func (s *segment) state(r record) uint32 {
+	word := r.u32(atState)
+	if word>>stateBits != uint32(s.number)<<stateBits>>stateBits {
+		return free
+	}
+	return word & (1<<stateBits - 1)
+}
+
+// setState writes a record's state, after all else of it. No goroutine takes it for
+// a sign of what another one has written, for which slots are there; the next process
+// does, and needs no more than the order in which this one writes.
+func (s *segment) setState(r record, state uint32) {
+	r.putU32(atState, uint32(s.number)<<stateBits|state)
 }
 
 func (s *segment) mark(at int) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Pointer(&s.mem[at])) }
@@ -158,13 +175,12 @@ func (s *segment) advance() {
 	}
 }
 
-// clear makes a segment's memory that of a new one; the magic goes first, so
-// that what a kill leaves of it is known to be nobody's. The file is renamed
-// before it is signed again, so that no moment has old records under a new name.
+// clear makes a segment's header that of a new one; the magic goes first, so that
+// what a kill leaves of it is known to be nobody's. What the records hold is of
+// another number than the next one.
 func (s *segment) clear() {
 	(*atomic.Uint64)(unsafe.Pointer(&s.mem[inMagic])).Store(0)
 	clear(s.mem[:headerBytes])
-	clear(s.mem[headerBytes : headerBytes+int(s.taken())*recordBytes])
 }
 
 // sign writes what a header says of its segment for good; the magic last.
@@ -204,10 +220,15 @@ func create(dir, name string, bytes int64, allocate func(*os.File, int64) error)
 	return mem, nil
 }
 
-// writeZeros makes room where the file system cannot promise it. A sparse file
-// would end the process when a full disk is written to through a mapping.
+// zeros are written at once: as much as a page cache keeps in one piece.
+var zeros [256 << 10]byte
+
+// writeZeros writes all of a file. Where the file system cannot promise room that
+// makes it: a sparse file would end the process when a full disk is written to
+// through a mapping. Everywhere it puts the file into memory in large pieces: so made
+// and mapped, 2 MiB took 0.24 ms to write to, and 0.85 where each page was made by
+// the call that came to it first (2026-11, ext4).
 func writeZeros(file *os.File, bytes int64) error {
-	zeros := make([]byte, 64<<10)
 	for at := int64(0); at < bytes; at += int64(len(zeros)) {
 		if _, err := file.WriteAt(zeros[:min(int64(len(zeros)), bytes-at)], at); err != nil {
 			return err
@@ -263,7 +284,7 @@ func (s *segment) read(environment string) (folded []string, err error) {
 		folded = append(folded, fileName([16]byte(s.mem[at:]), binary.LittleEndian.Uint64(s.mem[at+16:])))
 	}
 	for i := s.places; i > 0 && s.used == 0; i-- {
-		if s.record(i-1).state().Load() != free {
+		if s.state(s.record(i-1)) != free {
 			s.used = i
 		}
 	}

@@ -31,7 +31,7 @@ type Carrier interface {
 const (
 	tickEvery   = 100 * time.Millisecond
 	sendEvery   = time.Second      // what is less than a whole piece
-	againFrom   = 5 * time.Second  // what is not acknowledged is sent again after this, for a ledger that is busy
+	againFrom   = 10 * time.Second // what is not acknowledged is sent again after this, for a ledger that is busy
 	againMost   = time.Minute      // and then after a time that doubles up to this
 	refusedMost = 10 * time.Second // but up to this where the bus did not take it
 	hearAgain   = time.Second      // after acknowledgements could not be heard
@@ -121,6 +121,9 @@ type shipper struct {
 	pieces  [][]byte   // the memory of those that were sent
 	looking []*segment // pass's own copy of all
 	since   time.Time  // of the connection
+	order   uint64     // of the newest piece that was sent
+	passed  uint64     // the highest order that was acknowledged
+	heard   time.Time  // when the ledger acknowledged something
 	ending  bool
 }
 
@@ -172,7 +175,7 @@ func (k *shipper) pass(ctx context.Context) (rest bool) {
 		seg.advance()
 		switch {
 		case seg.to() > seg.from(): // it is on its way, in this run or before
-			if connected && k.onWay < window && (seg.sentAt.IsZero() || again || now.Sub(seg.sentAt) >= seg.patience) {
+			if connected && k.onWay < window && (again || k.overdue(seg, now)) {
 				k.tmp.number(seg, seg.from(), seg.to())
 				k.send(ctx, seg, now)
 			}
@@ -193,6 +196,20 @@ func (k *shipper) pass(ctx context.Context) (rest bool) {
 		k.refill()
 	}
 	return rest
+}
+
+// overdue reports whether what is on its way should have been acknowledged by now.
+// A ledger that is busy takes pieces in the order in which they came: as long as it
+// says anything, those that it has not come to are not lost.
+func (k *shipper) overdue(seg *segment, now time.Time) bool {
+	if seg.sentAt.IsZero() {
+		return true
+	}
+	from := seg.sentAt
+	if seg.order > k.passed && k.heard.After(from) {
+		from = k.heard
+	}
+	return now.Sub(from) >= seg.patience
 }
 
 // due reports whether there is a whole piece, or a part that has waited.
@@ -227,7 +244,8 @@ func (k *shipper) cut(seg *segment) {
 
 // send sends what is on its way; its callers are numbered.
 func (k *shipper) send(ctx context.Context, seg *segment, now time.Time) {
-	seg.sentAt, seg.patience = now, min(max(2*seg.patience, againFrom), againMost)
+	k.order++
+	seg.order, seg.sentAt, seg.patience = k.order, now, min(max(2*seg.patience, againFrom), againMost)
 	var piece []byte
 	if last := len(k.pieces) - 1; last >= 0 {
 		piece, k.pieces = k.pieces[last], k.pieces[:last]
@@ -269,7 +287,7 @@ func (t *scratch) number(s *segment, from, to uint32) (spoiled uint64) {
 	clear(t.callers) // their records are a segment's, which comes to an end
 	t.callers, t.of, t.calls = t.callers[:0], t.of[:0], 0
 	for i := from; i < to; i++ {
-		at, ok := t.caller(s.record(i))
+		at, ok := t.caller(s, s.record(i))
 		t.of = append(t.of, at)
 		if at > 0 {
 			t.calls++
@@ -302,7 +320,7 @@ func (s *segment) appendPiece(b []byte, from, to uint32, tmp *scratch) []byte {
 			continue
 		}
 		r := s.record(from + uint32(i))
-		c := callOf(r, int(at-1))
+		c := callOf(r, int(at-1), s.state(r) == total)
 		b = entry.AppendUsageCall(b, last, c, r.address())
 		last = c.At
 		makeWay(uint32(i))
@@ -319,14 +337,14 @@ func makeWay(i uint32) {
 }
 
 // caller returns the number of a record's caller and one, 0 for no call; ok says
-// that the record is not spoiled.
-func (t *scratch) caller(r record) (number uint32, ok bool) {
+// that the record is not spoiled. One that this process has written is not.
+func (t *scratch) caller(s *segment, r record) (number uint32, ok bool) {
 	interrupted := false
-	switch r.state().Load() {
+	switch s.state(r) {
 	case taken:
 		interrupted = true
 	case done, total:
-		if !r.whole() {
+		if s.slots == nil && !r.whole() {
 			return 0, false
 		}
 	default:
@@ -369,6 +387,7 @@ func (k *shipper) acknowledged(ack entry.UsageAck) {
 	for _, seg := range k.all {
 		if seg.number == ack.Segment && hex.EncodeToString(seg.spool[:]) == ack.Spool && ack.To == seg.to() {
 			seg.mark(inFrom).Store(ack.To)
+			k.passed, k.heard = max(k.passed, seg.order), k.options.Now()
 			seg.sentAt, seg.patience = time.Time{}, 0
 			return
 		}
@@ -389,7 +408,8 @@ func (k *shipper) unblock(seg *segment, now time.Time) {
 		return
 	}
 	for i := seg.ended; i < seg.taken(); i++ { // the ones behind it are likely to be as slow
-		if seg.slots[i].Load() == slotTaken && !k.move(Slot{seg, i}) {
+		// A place that is open and not taken is about to be.
+		if seg.slots[i].Load() == slotOpen && seg.state(seg.record(i)) == taken && !k.move(Slot{seg, i}) {
 			return
 		}
 	}
@@ -412,22 +432,16 @@ func (k *shipper) move(from Slot) bool {
 	if to.segment == nil {
 		return false
 	}
-	old, fresh := from.segment.record(from.place), to.segment.record(to.place)
-	copy(fresh[atTime:atBytesIn], old[atTime:]) // what Complete does not write
-	copy(fresh[atAddress:atCaller], old[atAddress:])
-	copy(fresh[atMethod:atCode], old[atMethod:])
-	k.moves.Lock()
-	k.moved[from] = to
-	k.moves.Unlock()
-	to.segment.slots[to.place].Store(slotTaken)
-	if !old.state().CompareAndSwap(taken, moved) || !from.segment.slots[from.place].CompareAndSwap(slotTaken, slotMoved) { // it ended just now
-		old.state().CompareAndSwap(moved, taken) // until it says that it is done
-		k.moves.Lock()
-		delete(k.moved, from)
-		k.moves.Unlock()
+	k.moves.Lock() // whoever completes the call waits in follow
+	defer k.moves.Unlock()
+	if !from.segment.slots[from.place].CompareAndSwap(slotOpen, slotMoved) { // it ended just now
 		to.segment.slots[to.place].Store(slotMoved)
 		return true
 	}
-	fresh.state().CompareAndSwap(free, taken) // else it has ended already
+	old, fresh := from.segment.record(from.place), to.segment.record(to.place)
+	from.segment.setState(old, moved)
+	copy(fresh[atSum:], old[atSum:])
+	to.segment.setState(fresh, taken)
+	k.moved[from] = to
 	return true
 }

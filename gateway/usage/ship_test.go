@@ -1,10 +1,12 @@
 package usage_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,14 +58,77 @@ func TestLedgerIsGivenTime(t *testing.T) {
 			ahead.Add(int64(time.Second))
 			return false
 		})
-		ahead.Add(int64(3 * time.Second)) // a fourth may have passed
+		ahead.Add(int64(8 * time.Second)) // a ninth may have passed
 		time.Sleep(looks)
 		if n := l.Again(); n > 0 {
-			t.Errorf("%d pieces were sent again within four seconds", n)
+			t.Errorf("%d pieces were sent again within nine seconds", n)
 		}
 		ahead.Add(int64(2 * time.Second))
 		wait(t, "the piece once more", func() bool { return l.Again() > 0 })
 		l.Silent(false)
+	})
+}
+
+// slowLedger takes pieces, and acknowledges them when it is told to.
+type slowLedger struct {
+	deaf
+	mu   sync.Mutex
+	came []entry.UsageAck
+	acks chan entry.UsageAck
+}
+
+func (l *slowLedger) Usage(_ context.Context, _ string, piece []byte) error {
+	u, err := entry.DecodeUsage(piece)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.came = append(l.came, entry.UsageAck{Spool: u.Spool, Segment: u.Segment, To: u.To})
+	return err
+}
+
+func (l *slowLedger) UsageAcks(ctx context.Context, _ string, each func(entry.UsageAck)) error {
+	for {
+		select {
+		case ack := <-l.acks:
+			each(ack)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *slowLedger) pieces() []entry.UsageAck {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]entry.UsageAck{}, l.came...)
+}
+
+// A ledger that is behind says now and then what it has come to: what waits for its
+// turn is not sent again, however long that takes. A piece that it has passed over is.
+func TestWhatALedgerHasNotComeToIsNotSentAgain(t *testing.T) {
+	var ahead atomic.Int64
+	o := small(t.TempDir())
+	o.Now = func() time.Time { return noon.Add(time.Duration(ahead.Load())) }
+	s, l := open(t, o), &slowLedger{acks: make(chan entry.UsageAck)}
+	s.ships(l, func() {
+		s.steadily(80, 200) // eight segments
+		wait(t, "eight pieces", func() bool { return len(l.pieces()) == 8 })
+		pieces := l.pieces() // which are on their way side by side, and were sent in the order of their segments
+		slices.SortFunc(pieces, func(a, b entry.UsageAck) int { return cmp.Compare(a.Segment, b.Segment) })
+		for _, ack := range []entry.UsageAck{pieces[0], pieces[1], pieces[2]} {
+			ahead.Add(int64(8 * time.Second))
+			l.acks <- ack
+			time.Sleep(250 * time.Millisecond) // it looks twice
+		}
+		if got := len(l.pieces()); got != 8 {
+			t.Fatalf("%d pieces came in 24 seconds, in which the ledger took three of eight", got)
+		}
+		l.acks <- pieces[7]
+		wait(t, "those that were passed over", func() bool { return len(l.pieces()) == 12 })
+		for _, again := range l.pieces()[8:] {
+			if !slices.Contains(pieces[3:7], again) {
+				t.Errorf("%v came again, want %v", again, pieces[3:7])
+			}
+		}
 	})
 }
 

@@ -246,6 +246,36 @@ func TestSegmentsAreKeptUntilTheLedgerHasThem(t *testing.T) {
 	}
 }
 
+// A segment that is used again still holds the records of before: a node that is
+// killed then finds those of the segment that it is now, and no others.
+func TestWhatASegmentHeldBeforeIsNotFoundAfterAKill(t *testing.T) {
+	o, left := small(t.TempDir()), small(t.TempDir())
+	s, l := open(t, o), new(fake.Ledger)
+	s.ships(l, func() {
+		s.steadily(200, 200)
+		wait(t, "the ledger's word", func() bool { return s.Status().Waiting == 0 })
+		l.Down(true)
+		s.steadily(13, 201)
+		for range 3 {
+			s.Take(0, begin(0)) // and under way
+		}
+		for _, path := range files(t, o.Dir) {
+			raw, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(left.Dir, filepath.Base(path)), raw, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	again, heard := open(t, left), new(fake.Ledger)
+	again.ships(heard, func() { counts(t, heard, map[int]uint64{201: 13, 0: 3}) })
+	if got := again.Status(); got.Lost > 0 {
+		t.Errorf("%d calls were lost", got.Lost)
+	}
+}
+
 // New files and pages cost the node more than all else that it keeps of calls.
 func TestSegmentsAreUsedAgain(t *testing.T) {
 	var made atomic.Int64
