@@ -53,6 +53,9 @@ func (n *Node) begin(ex *policy.Exchange) {
 	ex.Now = n.config.Now()
 	n.meters.shard(ex).begun.Add(1)
 	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
+	if hash := ex.HashAhead(); hash != nil {
+		n.grants.Seek(hash)
+	}
 	ex.Client = ex.Peer
 	if env := n.env.Load(); env != nil {
 		ex.MaxBodyBytes, ex.Shared, ex.Issuer = env.MaxBodyBytes, env.shared, env.GatewayURL
@@ -119,6 +122,9 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	if err := canonical(ex); err != nil {
 		return err
+	}
+	if hash := ex.HashedAhead(); hash != nil {
+		ex.LikelyGrant(n.grants.Likely(hash))
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {

@@ -255,9 +255,9 @@ func (c *Compiler) step(config entry.PolicyConfig, at site) Step {
 		return newCORSStep(*p)
 	case *entry.KeyPolicy:
 		if at.strips() {
-			return stripStep{newKeyStep(*p, c.tools.Grants, at.among(p)), at.route.Public}
+			return stripStep{newKeyStep(*p, c.tools, at.among(p)), at.route.Public}
 		}
-		return newKeyStep(*p, c.tools.Grants, at.among(p))
+		return newKeyStep(*p, c.tools, at.among(p))
 	case *entry.JWTPolicy:
 		if at.strips() {
 			return stripTokenStep{newJWTStep(*p, c.tenant, c.tools, at.among(p)), at.route.Public}

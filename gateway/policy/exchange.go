@@ -147,6 +147,7 @@ type Exchange struct {
 	spare  any  // what the destination of the one before has left for the next
 
 	scratch []byte
+	ahead   ahead
 	keyHash [32]byte // here rather than on a stack that would have to grow to the heap
 }
 

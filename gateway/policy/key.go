@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"crypto/sha256"
 	"hash/crc32"
 	"net/http"
 	"strings"
@@ -15,14 +14,15 @@ import (
 // and then removed, whatever was there: an application's key opens products of
 // several tenants, and no upstream may see it.
 type keyStep struct {
-	config entry.KeyPolicy
-	places string
-	grants Grants
+	config  entry.KeyPolicy
+	places  string
+	grants  Grants
+	limiter *Limiter
 	among
 }
 
-func newKeyStep(config entry.KeyPolicy, grants Grants, among among) *keyStep {
-	return &keyStep{config, keyPlaces(config), grants, among}
+func newKeyStep(config entry.KeyPolicy, tools Tools, among among) *keyStep {
+	return &keyStep{config, keyPlaces(config), tools.Grants, tools.Limiter, among}
 }
 
 // keyPlaces says where a key may stand.
@@ -42,6 +42,9 @@ func keyPlaces(config entry.KeyPolicy) string {
 
 // Run implements Step.
 func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
+	if grant := ex.ahead.likely; grant != nil {
+		s.limiter.ahead(&grant.first)
+	}
 	key, count := s.take(ex)
 	switch {
 	case ex.Caller.By != "": // by a policy before this one
@@ -50,11 +53,12 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 		return s.missing()
 	case count > 1:
 		return s.denied("credential_invalid", "The request carries several different API keys. Send one only.")
-	case !wellFormedKey(key):
+	}
+	hash := ex.hashed(key)
+	if hash == nil {
 		return s.denied("credential_invalid", "The API key is not complete or mistyped. Copy it again as it was shown.")
 	}
-	ex.keyHash = sha256.Sum256(bytesOf(key))
-	grant := s.grants.Grant(&ex.keyHash)
+	grant := s.grants.Grant(hash)
 	switch {
 	case grant == nil:
 		return s.denied("credential_invalid", "The API key is not known here. It may have been revoked, or belong to another environment. Create a new one in the portal.")

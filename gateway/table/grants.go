@@ -27,6 +27,14 @@ func (g *Grants) Grant(hash *[32]byte) *policy.Grant {
 	return nil
 }
 
+// Seek asks for memory that Likely reads, some time later.
+func (g *Grants) Seek(hash *[32]byte) { g.byHash.seek(hash) }
+
+// Likely returns the grant that Grant probably returns some time later, and asks for
+// the memory that it then reads. It may have ended, or be another's: whoever admits
+// callers by what it returns lets strangers in.
+func (g *Grants) Likely(hash *[32]byte) *policy.Grant { return g.byHash.likely(hash) }
+
 // Saw implements policy.Grants.
 func (g *Grants) Saw(grant *policy.Grant) {
 	select {

@@ -3,8 +3,10 @@ package table
 import (
 	"encoding/binary"
 	"sync/atomic"
+	"unsafe"
 
 	"portico/gateway/policy"
+	"portico/gateway/prefetch"
 )
 
 // hashes finds grants by a SHA-256 in two steps through cold memory, a slot and the
@@ -39,6 +41,33 @@ func (h *hashes) load(hash *[32]byte) *policy.Grant {
 	}
 	_, grant := find(*slots, hash)
 	return grant
+}
+
+// seek asks for the memory of the first step of load.
+func (h *hashes) seek(hash *[32]byte) {
+	if slots := h.slots.Load(); slots != nil {
+		first := &(*slots)[binary.LittleEndian.Uint32(hash[:])&uint32(len(*slots)-1)]
+		prefetch.Memory(unsafe.Pointer(first), unsafe.Sizeof(*first))
+	}
+}
+
+// likely takes the first step of load, and asks for the memory of the second. What
+// it returns may be another hash's grant.
+func (h *hashes) likely(hash *[32]byte) *policy.Grant {
+	slots := h.slots.Load()
+	if slots == nil {
+		return nil
+	}
+	mask, some := uint32(len(*slots)-1), someOf(hash)
+	for at := binary.LittleEndian.Uint32(hash[:]) & mask; ; at = (at + 1) & mask {
+		s := &(*slots)[at]
+		if grant := s.grant.Load(); grant == nil || s.some == some {
+			if grant != nil {
+				grant.Ahead()
+			}
+			return grant
+		}
+	}
 }
 
 // find returns the slot of a hash and its grant, or the free one where it would be.

@@ -25,7 +25,7 @@
 // one that was written before a fraction of that. So a segment that is given up
 // becomes the next spare, and an eighth of the spool's room stays mapped as such:
 // 128 MiB of the default, which count as resident once they were used. It is not
-cleared for that: a record's state goes with the number of its segment.
+// cleared for that: a record's state goes with the number of its segment.
 //
 // # Why an operation stands in a record as text
 //

@@ -15,8 +15,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"portico/gateway/prefetch"
 )
 
 // Options are what a spool is made of.
@@ -222,7 +225,9 @@ func unsigned(path string) bool {
 // Take gives a call its slot. What it is given is copied.
 //
 // Behind what it writes there is no atomic operation: one would wait until the
-// record's memory has come from wherever it was, which took 0.2 µs (2026-11).
+// record's memory has come from wherever it was. So would, after some seventy of them,
+// the writes of the rest of the call; so each asks for the memory of the one after it.
+// Together that took 0.3 µs of a call (2026-11).
 func (s *Spool) Take(shard uint32, b *Begin) Slot {
 	if s == nil {
 		return Slot{}
@@ -239,6 +244,7 @@ func (s *Spool) Take(shard uint32, b *Begin) Slot {
 					clear(r[theAddress:theRequest])
 				}
 				seg.setState(r, taken)
+				prefetch.Memory(unsafe.Add(unsafe.Pointer(unsafe.SliceData(r)), recordBytes), recordBytes) // the next call's
 				return Slot{seg, i}
 			}
 		}
