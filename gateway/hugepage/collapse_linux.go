@@ -22,7 +22,12 @@ const (
 	pages = 4 << 10
 )
 
-const again = time.Minute
+// After the first time come others, each after twice the pause of the one before: a
+// node goes on growing for some seconds.
+const (
+	firstPause = 4 * time.Second
+	mostPause  = time.Minute
+)
 
 // fewest is from how many bytes on memory is worth asking for.
 const fewest = 8 << 20
@@ -35,19 +40,18 @@ func Ask(memory []byte) {
 	}
 }
 
-// Keep moves what is full, now and then each minute for what has grown, until ctx
-// ends or the kernel says that it cannot. It returns nil.
+// Keep moves what is full, now and again for what has grown, after some seconds at
+// first and each minute in the end, until ctx ends or the kernel says that it cannot.
+// It returns nil.
 func Keep(ctx context.Context) error {
-	tick := time.NewTicker(again)
-	defer tick.Stop()
-	for {
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		if _, err := Collapse(); err != nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (ex *Exchange) HashAhead() *[32]byte {
 }
 
 func (ex *Exchange) hashAhead(key string) *[32]byte {
-	if !wellFormedKey(key) {
+	if !shapedLikeKey(key) {
 		return nil
 	}
 	ex.ahead.key, ex.ahead.hash = key, sha256.Sum256(bytesOf(key))
@@ -59,7 +59,7 @@ func (ex *Exchange) HashedAhead() *[32]byte {
 // that one needs can be asked for.
 func (ex *Exchange) LikelyGrant(grant *Grant) { ex.ahead.likely = grant }
 
-// hashed returns the SHA-256 of a key, nil of one that is not well-formed.
+// hashed returns the SHA-256 of a key, nil of what cannot be one.
 func (ex *Exchange) hashed(key string) *[32]byte {
 	if key != "" && key == ex.ahead.key {
 		return &ex.ahead.hash

@@ -54,12 +54,13 @@ func (s *keyStep) Run(_ context.Context, ex *Exchange) error {
 	case count > 1:
 		return s.denied("credential_invalid", "The request carries several different API keys. Send one only.")
 	}
-	hash := ex.hashed(key)
-	if hash == nil {
-		return s.denied("credential_invalid", "The API key is not complete or mistyped. Copy it again as it was shown.")
+	var grant *Grant
+	if hash := ex.hashed(key); hash != nil {
+		grant = s.grants.Grant(hash)
 	}
-	grant := s.grants.Grant(hash)
 	switch {
+	case grant == nil && !wellFormedKey(key):
+		return s.denied("credential_invalid", "The API key is not complete or mistyped. Copy it again as it was shown.")
 	case grant == nil:
 		return s.denied("credential_invalid", "The API key is not known here. It may have been revoked, or belong to another environment. Create a new one in the portal.")
 	case grant.ExpiresAt != 0 && ex.Now.Unix() >= grant.ExpiresAt:
@@ -189,27 +190,25 @@ const (
 	keySumBytes    = 6
 )
 
-// wellFormedKey checks form and checksum, which costs less than looking a
-// mistyped key up.
+// shapedLikeKey reports whether a text is parted as a key is. Most else that stands
+// where keys do, such as a token, is not.
+func shapedLikeKey(key string) bool {
+	sum := len(key) - keySumBytes
+	secret := sum - 1 - keySecretBytes
+	id := secret - 1 - keyIDBytes
+	return id >= 2 && len(key) <= maxKeyBytes && key[sum-1] == '_' && key[secret-1] == '_' && key[id-1] == '_'
+}
+
+// wellFormedKey checks form and checksum: what nobody knows and is not well-formed
+// was mistyped. What somebody knows is, and is not asked.
 func wellFormedKey(key string) bool {
-	if len(key) > maxKeyBytes {
+	if !shapedLikeKey(key) {
 		return false
 	}
-	i := strings.LastIndexByte(key, '_')
-	if i < 0 {
-		return false
-	}
-	sum, ok := base62(key[i+1:])
-	if !ok {
-		return false
-	}
-	body := key[:i]
-	id := len(body) - keySecretBytes - 1 - keyIDBytes
-	if id < 2 || body[id-1] != '_' || body[id+keyIDBytes] != '_' ||
-		!isBase62(body[id:id+keyIDBytes]) || !isBase62(body[id+keyIDBytes+1:]) {
-		return false
-	}
-	return uint64(crc32.ChecksumIEEE(bytesOf(body))) == sum
+	body := key[:len(key)-keySumBytes-1]
+	secret := len(body) - keySecretBytes
+	sum, ok := base62(key[len(body)+1:])
+	return ok && isBase62(body[secret:]) && isBase62(body[secret-1-keyIDBytes:secret-1]) && uint64(crc32.ChecksumIEEE(bytesOf(body))) == sum
 }
 
 func isBase62(s string) bool {
