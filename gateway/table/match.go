@@ -25,6 +25,7 @@ func (t *Table) Match(ex *policy.Exchange) (*Route, *API, error) {
 			return nil, nil, err
 		}
 	case api != nil:
+		prefetch.Memory(unsafe.Pointer(api), unsafe.Sizeof(*api))
 		ex.Announced = api.Announced
 	default:
 		return nil, nil, noRoute("No API is published under this address. Compare the host and the path with those in the API's reference.")
@@ -127,6 +128,7 @@ func (s *search) walk(n *node, at int) {
 	}
 	segment := s.path[at+1 : end]
 	if next := n.literal(segment); next != nil {
+		next.ahead()
 		s.step(next, end, last)
 	}
 	for i := range n.partials {
