@@ -93,7 +93,7 @@ func (m *Limiter) take(l *limit, key uint64, now int64) verdict {
 		c := m.rates.cell(key, now)
 		tat := c.level.Load()
 		base := max(tat, now)
-		if base-now > l.full { // a clock that ran backwards: go on from a full burst
+		if base-now > l.full+lateness { // a clock that ran backwards: go on from a full burst
 			if !c.level.CompareAndSwap(tat, now+l.full) {
 				continue
 			}

@@ -298,6 +298,20 @@ func TestClockThatRunsBackwardsLocksNobodyOut(t *testing.T) {
 	}
 }
 
+// Calls read the clock when they begin, and may come to a limit in another order.
+func TestCallThatComesLateToALimitGivesNothingBack(t *testing.T) {
+	chain := chainOf(policy.Tools{}, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 100, By: "api"}})
+	start := int64(1) << 50
+	for _, call := range []struct {
+		at   time.Duration
+		want string
+	}{{0, "<nil>"}, {-50 * time.Millisecond, "rate_limited"}, {-5 * time.Second, "rate_limited"}, {99 * time.Millisecond, "rate_limited"}, {100 * time.Millisecond, "<nil>"}} {
+		if got := code(chain.Run(context.Background(), &policy.Exchange{Scope: scope(), Mono: start + int64(call.at)})); got != call.want {
+			t.Errorf("a call of %v: got %s, want %s", call.at, got, call.want)
+		}
+	}
+}
+
 func TestRefusedCallsDoNotUseUpOtherLimits(t *testing.T) {
 	key, err := secret.MintKey("portico_test")
 	if err != nil {
