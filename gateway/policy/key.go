@@ -191,7 +191,8 @@ const (
 )
 
 // shapedLikeKey reports whether a text is parted as a key is. Most else that stands
-// where keys do, such as a token, is not.
+// where keys do, such as a token, is not. No field can hold what other credentials are
+// hashed from, which has a line feed.
 func shapedLikeKey(key string) bool {
 	sum := len(key) - keySumBytes
 	secret := sum - 1 - keySecretBytes

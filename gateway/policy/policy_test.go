@@ -298,6 +298,37 @@ func TestClockThatRunsBackwardsLocksNobodyOut(t *testing.T) {
 	}
 }
 
+// What was done ahead of the route helps to find a grant, and admits nobody.
+func TestWhatWasLookedForAheadAdmitsNobody(t *testing.T) {
+	mint := func() string {
+		key, err := secret.MintKey("portico_test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Reveal()
+	}
+	mine, stranger, grant := mint(), mint(), grantFor()
+	chain := chainOf(policy.Tools{Grants: known{sha256.Sum256([]byte(mine)): grant}}, entry.Policy{Config: &entry.KeyPolicy{Header: "X-Key"}})
+	for _, call := range []struct{ usual, key, want string }{
+		{stranger, mine, "<nil>"},
+		{mine, mine, "<nil>"},
+		{mine, stranger, "credential_invalid"},
+		{mine, "", "credential_invalid"},
+		{mine, mine[:len(mine)-1] + "!", "credential_invalid"},
+	} {
+		ex := &policy.Exchange{Scope: scope(), Now: time.Now(), Mono: 1 << 50}
+		ex.Header.Add("X-API-Key", call.usual)
+		ex.Header.Add("X-Key", call.key)
+		if hash := ex.HashAhead(); hash == nil || *hash != sha256.Sum256([]byte(call.usual)) {
+			t.Errorf("%+v: not hashed ahead", call)
+		}
+		ex.LikelyGrant(grant)
+		if got := code(chain.Run(context.Background(), ex)); got != call.want {
+			t.Errorf("%+v: got %s", call, got)
+		}
+	}
+}
+
 // Calls read the clock when they begin, and may come to a limit in another order.
 func TestCallThatComesLateToALimitGivesNothingBack(t *testing.T) {
 	chain := chainOf(policy.Tools{}, entry.Policy{Config: &entry.RateLimit{Requests: 1, PeriodMS: 100, By: "api"}})
