@@ -219,7 +219,7 @@ func (c *Core) closeDuePlans(ctx context.Context) error {
 	return nil
 }
 
-// endWithPlans ends what lives on closed plans, and reports whether there may be
+// endWithPlans ends what lives on a closed plan, and reports whether there may be
 // more. What it does not come to is left to RunExpiry: the plan's terms have
 // ended already, and with them the access.
 func (c *Core) endWithPlans(ctx context.Context) (more bool) {
@@ -233,7 +233,7 @@ func (c *Core) endWithPlans(ctx context.Context) (more bool) {
 	if err != nil && ctx.Err() == nil {
 		c.Log.ErrorContext(ctx, "subscriptions not ended with their plan", "err", err)
 	}
-	return err == nil && len(live) == atOnce
+	return err == nil && len(live) > 0
 }
 
 func (c *Core) endWithPlan(ctx context.Context, s apim.Subscription) error {
