@@ -62,7 +62,7 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 	for range g.settings.rounds {
 		var direct load.Result
 		for i, c := range all {
-			if err := rest(ctx); err != nil {
+			if err := g.rest(ctx); err != nil {
 				return nil, err
 			}
 			before, err := machine.Use()

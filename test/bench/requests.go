@@ -245,7 +245,7 @@ func answers(ctx context.Context, j load.Job) error {
 // shipping the record of the calls, is counted too.
 func (g *rig) sample(ctx context.Context, c contender, j load.Job) (figure.Sample, error) {
 	s := figure.Sample{Allocations: -1}
-	if err := rest(ctx); err != nil {
+	if err := g.rest(ctx); err != nil {
 		return s, err
 	}
 	var scraped, mallocs float64
@@ -300,25 +300,45 @@ func (g *rig) sample(ctx context.Context, c contender, j load.Job) (figure.Sampl
 	return s, err
 }
 
-const allocationsMetric = "go_memstats_mallocs_total"
+const (
+	allocationsMetric = "go_memstats_mallocs_total"
+	waitingMetric     = "portico_gateway_usage_waiting_calls"
+)
 
-// rest waits until nothing of ours computes any more: what the control plane
-// makes of the calls of one contender must not disturb the next. After half a
-// minute it is left at that.
-func rest(ctx context.Context) error {
+// rest waits until the ledger has all calls and nothing of ours computes any more:
+// what the control plane makes of the calls of one contender must not disturb the
+// next. After a minute it is left at that.
+func (g *rig) rest(ctx context.Context) error {
 	const pause = 200 * time.Millisecond
+	nodes := []*process.Process{g.gateway}
+	for _, r := range g.rivals {
+		nodes = append(nodes, r.Process)
+	}
 	before, err := machine.Use()
-	for end := time.Now().Add(30 * time.Second); err == nil && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); err == nil && time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pause):
 		}
 		var now machine.Usage
-		if now, err = machine.Use(); err == nil && now.Ours-before.Ours < pause/10 {
+		if now, err = machine.Use(); err != nil {
+			return err
+		}
+		quiet := now.Ours-before.Ours < pause/10
+		for i := 0; quiet && i < len(nodes); i++ {
+			waiting := 0.0
+			if waiting, err = metric(ctx, nodes[i], waitingMetric); err != nil {
+				return err
+			}
+			quiet = waiting == 0
+		}
+		if quiet {
 			return nil
 		}
-		before = now
+		if before, err = machine.Use(); err != nil { // to ask costs too
+			return err
+		}
 	}
 	return err
 }

@@ -228,9 +228,10 @@ func (g *rig) fill(ctx context.Context, like apim.ID, from, apis, grants int) ([
 	return keys, g.giveWay()
 }
 
+// giveWay is for all but NATS, which the gateway waits for.
 func (g *rig) giveWay() error {
 	var errs []error
-	for _, p := range append([]*process.Process{g.apart.NATS}, g.apart.Managers...) {
+	for _, p := range g.apart.Managers {
 		errs = append(errs, machine.GiveWay(p.PID()))
 	}
 	below, err := machine.Children(g.postgres.PID())

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,8 +31,9 @@ func Pin(pid int, cores ...int) error {
 	return nil
 }
 
-// GiveWay leaves a process and its threads about a tenth of a core that others
-// want too.
+// GiveWay leaves a process and its threads what nobody else wants of a core
+// (SCHED_IDLE). A lower priority would not do: it still computes for some
+// milliseconds before it lets somebody in who has just woken.
 func GiveWay(pid int) error {
 	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*") // the pattern is well-formed
 	for _, task := range tasks {
@@ -41,8 +41,8 @@ func GiveWay(pid int) error {
 		if err != nil {
 			return err
 		}
-		if err := syscall.Setpriority(syscall.PRIO_PROCESS, id, 10); err != nil && err != syscall.ESRCH {
-			return &os.SyscallError{Syscall: "setpriority", Err: err}
+		if err := unix.SchedSetAttr(id, &unix.SchedAttr{Policy: unix.SCHED_IDLE}, 0); err != nil && err != unix.ESRCH {
+			return &os.SyscallError{Syscall: "sched_setattr", Err: err}
 		}
 	}
 	return nil
