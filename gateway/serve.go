@@ -226,6 +226,9 @@ func (n *Node) finish(ex *policy.Exchange) {
 	for _, f := range ex.Announced {
 		h.Add(f.Name, f.Value)
 	}
+	if ex.Stats != nil {
+		ex.Stats.Ahead(ex.Shard)
+	}
 }
 
 // Done implements lane.Handler.

@@ -1,6 +1,11 @@
 package policy
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"portico/gateway/prefetch"
+)
 
 // Stats counts an API's requests by the first digit of their status. The zero
 // value is ready; it survives the API's revisions.
@@ -11,6 +16,13 @@ type Stats struct {
 type statsShard struct {
 	classes [6]atomic.Uint64
 	_       [16]byte // to a cache line
+}
+
+// Ahead asks for the memory that Add will want in a moment.
+func (s *Stats) Ahead(shard uint32) {
+	if counts := s.shards[shard%Shards].Load(); counts != nil {
+		prefetch.Memory(unsafe.Pointer(counts), unsafe.Sizeof(*counts))
+	}
 }
 
 // Add counts one answer.

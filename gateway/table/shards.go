@@ -1,72 +1,84 @@
 package table
 
 import (
-	"maps"
+	"slices"
 	"sync/atomic"
 )
 
 // shards is a map that is read without a lock and changed by replacing the
 // small part that changes, so that one change costs the same however much is in
-// it. One goroutine writes at a time.
+// it. A part has few keys, which lie together behind their hashes: to look one up
+// takes one hash and, as a rule, one comparison. One goroutine writes at a time.
 type shards[K comparable, V any] struct {
-	hash  func(K) uint32
-	parts []atomic.Pointer[map[K]V]
+	hash  func(K) uint64
+	parts []atomic.Pointer[[]held[K, V]]
 	count int
 }
 
-// newShards wants a power of two.
-func newShards[K comparable, V any](parts int, hash func(K) uint32) *shards[K, V] {
-	return &shards[K, V]{hash: hash, parts: make([]atomic.Pointer[map[K]V], parts)}
+// held is a key with what it leads to.
+type held[K comparable, V any] struct {
+	hash  uint64
+	key   K
+	value V
 }
 
-func (s *shards[K, V]) part(k K) *atomic.Pointer[map[K]V] {
-	return &s.parts[int(s.hash(k))&(len(s.parts)-1)]
+// newShards wants a power of two.
+func newShards[K comparable, V any](parts int, hash func(K) uint64) *shards[K, V] {
+	return &shards[K, V]{hash: hash, parts: make([]atomic.Pointer[[]held[K, V]], parts)}
 }
 
 func (s *shards[K, V]) load(k K) (v V, ok bool) {
-	if m := s.part(k).Load(); m != nil {
-		v, ok = (*m)[k]
+	hash := s.hash(k)
+	part := s.parts[int(hash)&(len(s.parts)-1)].Load()
+	if part == nil {
+		return v, false
 	}
-	return v, ok
+	for i := range *part {
+		if one := &(*part)[i]; one.hash == hash && one.key == k {
+			return one.value, true
+		}
+	}
+	return v, false
+}
+
+// find returns a key's part, a copy of what is in it, and where the key is there.
+func (s *shards[K, V]) find(k K) (part *atomic.Pointer[[]held[K, V]], all []held[K, V], at int) {
+	part = &s.parts[int(s.hash(k))&(len(s.parts)-1)]
+	if have := part.Load(); have != nil {
+		all = slices.Clone(*have)
+	}
+	return part, all, slices.IndexFunc(all, func(one held[K, V]) bool { return one.key == k })
 }
 
 func (s *shards[K, V]) store(k K, v V) {
-	part := s.part(k)
-	next := map[K]V{}
-	if m := part.Load(); m != nil {
-		next = maps.Clone(*m)
+	part, all, at := s.find(k)
+	if at < 0 {
+		at, all = len(all), append(all, held[K, V]{hash: s.hash(k), key: k})
+		s.count++
 	}
-	before := len(next)
-	next[k] = v
-	s.count += len(next) - before
-	part.Store(&next)
+	all[at].value = v
+	part.Store(&all)
 }
 
 func (s *shards[K, V]) remove(k K) {
-	part := s.part(k)
-	m := part.Load()
-	if m == nil {
-		return
-	}
-	if _, ok := (*m)[k]; !ok {
+	part, all, at := s.find(k)
+	if at < 0 {
 		return
 	}
 	s.count--
-	if len(*m) == 1 {
+	if all = slices.Delete(all, at, at+1); len(all) == 0 {
 		part.Store(nil)
 		return
 	}
-	next := maps.Clone(*m)
-	delete(next, k)
-	part.Store(&next)
+	part.Store(&all)
 }
 
 // each visits everything. It is for the writer.
 func (s *shards[K, V]) each(visit func(K, V)) {
 	for i := range s.parts {
-		if m := s.parts[i].Load(); m != nil {
-			for k, v := range *m {
-				visit(k, v)
+		if part := s.parts[i].Load(); part != nil {
+			for _, one := range *part {
+				visit(one.key, one.value)
 			}
 		}
 	}

@@ -41,14 +41,14 @@ type Table struct {
 func New() *Table {
 	seed := maphash.MakeSeed()
 	return &Table{
-		seats: newShards[place, seat](1024, func(p place) uint32 {
+		seats: newShards[place, seat](4096, func(p place) uint64 {
 			h := maphash.String(seed, p.BasePath)
 			if p.Host != "" {
 				h ^= bits.RotateLeft64(maphash.String(seed, p.Host), 1)
 			}
-			return uint32(h)
+			return h
 		}),
-		hosts:    newShards[string, int](64, func(s string) uint32 { return uint32(maphash.String(seed, s)) }),
+		hosts:    newShards[string, int](64, func(s string) uint64 { return maphash.String(seed, s) }),
 		versions: map[policy.ID]*API{},
 	}
 }
