@@ -44,8 +44,8 @@ func (g *rig) latency(ctx context.Context) ([]figure.Row, error) {
 		rate int
 	}{{"light", lightRate}, {"half", half}} {
 		w.rate = at.rate
-		more, err := g.added(ctx, fmt.Sprintf("added latency at %s load (%s/s), one core", at.name, figure.Count(float64(at.rate))), w, append([]contender{direct}, all...))
-		rows = append(rows, more...)
+		these, err := g.added(ctx, fmt.Sprintf("added latency at %s load (%s/s), one core", at.name, figure.Count(float64(at.rate))), w, append([]contender{direct}, all...))
+		rows = append(rows, these...)
 		if err != nil {
 			return rows, err
 		}
@@ -53,13 +53,17 @@ func (g *rig) latency(ctx context.Context) ([]figure.Row, error) {
 	return rows, nil
 }
 
+// moreRounds is how many times as many rounds there are as of other rows: of a p99, a round
+// differs from the next by a half, whoever the contender is.
+const moreRounds = 3
+
 // added measures the first contender, which is the way without anybody between,
 // and what the others add to it.
 func (g *rig) added(ctx context.Context, what string, w work, all []contender) ([]figure.Row, error) {
 	p50, p99 := make([][]float64, len(all)), make([][]float64, len(all))
 	var busy []float64
 	failed := int64(0)
-	for range g.settings.rounds {
+	for range moreRounds * g.settings.rounds {
 		var direct load.Result
 		for i, c := range all {
 			if err := g.rest(ctx); err != nil {
