@@ -63,9 +63,13 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 	p50, p99 := make([][]float64, len(all)), make([][]float64, len(all))
 	var busy []float64
 	failed := int64(0)
-	for range moreRounds * g.settings.rounds {
+	for round := range moreRounds * g.settings.rounds {
 		var direct load.Result
-		for i, c := range all {
+		for i := range all {
+			if i > 0 { // the others in turn, as everywhere
+				i = 1 + (i-1+round)%(len(all)-1)
+			}
+			c := all[i]
 			if err := g.rest(ctx); err != nil {
 				return nil, err
 			}
@@ -103,8 +107,9 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 		of   [][]float64
 	}{{"p50", 1.15, p50}, {"p99", 1, p99}} {
 		ratio := figure.Ratio(q.of[1], q.of[2])
+		from, to := figure.Range(q.of[1], q.of[2])
 		row := figure.Row{
-			What: what + ", " + q.name + ": ÷ nginx's", Wanted: fmt.Sprintf("≤ %.2f ×", q.most), Measured: fmt.Sprintf("%.2f ×", ratio),
+			What: what + ", " + q.name + ": ÷ nginx's", Wanted: fmt.Sprintf("≤ %.2f ×", q.most), Measured: fmt.Sprintf("%.2f × (%.2f – %.2f)", ratio, from, to),
 		}
 		switch {
 		case failed > 0:

@@ -51,14 +51,29 @@ func Median(all []float64) float64 {
 // Ratio is the median of the rounds' ratios of a to b, which a machine that is
 // slower in some rounds changes less than the ratio of medians. Rounds in which
 // one of the two has nothing are left out; 0 when none is left.
-func Ratio(a, b []float64) float64 {
-	var all []float64
+func Ratio(a, b []float64) float64 { return Median(ratios(a, b)) }
+
+func ratios(a, b []float64) (all []float64) {
 	for i := range min(len(a), len(b)) {
 		if a[i] > 0 && b[i] > 0 {
 			all = append(all, a[i]/b[i])
 		}
 	}
-	return Median(all)
+	return all
+}
+
+// Range is where the ratio lies that Ratio would find in any number of rounds, with a
+// probability of 95 % where there are six or more: between two of the rounds' ratios, as
+// far from the middle as a fair coin falls. Both are 0 when there is none.
+func Range(a, b []float64) (from, to float64) {
+	all := ratios(a, b)
+	if len(all) == 0 {
+		return 0, 0
+	}
+	slices.Sort(all)
+	n := float64(len(all))
+	at := int(max(0, (n-1.96*math.Sqrt(n))/2))
+	return all[at], all[len(all)-1-at]
 }
 
 // Of reads one figure of every round.

@@ -34,6 +34,21 @@ func TestRatioIsOfTheSameRounds(t *testing.T) {
 	}
 }
 
+func TestRangeLeavesOutAsManyRoundsAsAFairCoinWould(t *testing.T) {
+	one, many, rising := []float64{1}, make([]float64, 15), make([]float64, 15)
+	for i := range many {
+		many[i], rising[i] = 1, float64(15-i)
+	}
+	for _, c := range []struct {
+		of, over []float64
+		from, to float64
+	}{{nil, one, 0, 0}, {[]float64{3}, one, 3, 3}, {rising[:5], many[:5], 11, 15}, {rising, many, 4, 12}} {
+		if from, to := figure.Range(c.of, c.over); from != c.from || to != c.to {
+			t.Errorf("%v: got %v to %v, want %v to %v", c.of, from, to, c.from, c.to)
+		}
+	}
+}
+
 func rounds(busy float64, failed int64, micros ...float64) []figure.Sample {
 	var all []figure.Sample
 	for _, us := range micros {
