@@ -74,7 +74,8 @@ func (c *chain) call(record *usage.Call) error {
 	ex.Header.Add("User-Agent", "bench")
 	ex.Header.Add("Accept", "*/*")
 	ex.Header.Add("Authorization", c.key)
-	if hash := ex.HashAhead(); hash != nil {
+	hash := ex.HashAhead()
+	if hash != nil {
 		c.grants.Seek(hash)
 	}
 	path, scratch, err := policy.Canonical("/demo/orders/v1/orders/4711", ex.Scratch())
@@ -83,7 +84,7 @@ func (c *chain) call(record *usage.Call) error {
 	}
 	ex.Grow(scratch)
 	ex.Path = path
-	if hash := ex.HashedAhead(); hash != nil {
+	if hash != nil {
 		ex.LikelyGrant(c.grants.Likely(hash))
 	}
 	route, api, err := c.table.Match(ex)

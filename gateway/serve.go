@@ -53,7 +53,8 @@ func (n *Node) begin(ex *policy.Exchange) {
 	ex.Now = n.config.Now()
 	n.meters.shard(ex).begun.Add(1)
 	ex.Mono = ex.Now.Sub(n.started).Nanoseconds() + monoStart
-	if hash := ex.HashAhead(); hash != nil {
+	hash := ex.HashAhead()
+	if hash != nil {
 		n.grants.Seek(hash)
 	}
 	ex.Client = ex.Peer
@@ -74,6 +75,9 @@ func (n *Node) begin(ex *policy.Exchange) {
 	}
 	if n.usage != nil {
 		n.takeSlot(ex)
+	}
+	if hash != nil { // half way between asking for its slot and reading the grant
+		ex.LikelyGrant(n.grants.Likely(hash))
 	}
 	token := ""
 	ex.Header.DelFunc(func(f policy.Field) bool {
@@ -122,9 +126,6 @@ func (n *Node) answer(ctx context.Context, ex *policy.Exchange) error {
 	}
 	if err := canonical(ex); err != nil {
 		return err
-	}
-	if hash := ex.HashedAhead(); hash != nil {
-		ex.LikelyGrant(n.grants.Likely(hash))
 	}
 	route, api, err := n.table.Match(ex)
 	if api != nil {

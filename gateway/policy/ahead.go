@@ -47,14 +47,6 @@ func (ex *Exchange) hashAhead(key string) *[32]byte {
 	return &ex.ahead.hash
 }
 
-// HashedAhead returns what HashAhead has returned.
-func (ex *Exchange) HashedAhead() *[32]byte {
-	if ex.ahead.key == "" {
-		return nil
-	}
-	return &ex.ahead.hash
-}
-
 // LikelyGrant says which grant's key it probably is, nil for nobody's, so that what
 // that one needs can be asked for.
 func (ex *Exchange) LikelyGrant(grant *Grant) { ex.ahead.likely = grant }
