@@ -98,6 +98,7 @@ func (c *chain) call(record *usage.Call) error {
 		return err
 	}
 	ex.Limits.SetHeaders(ex)
+	api.Stats.Ahead(ex.Shard)
 	api.Stats.Add(ex.Shard, ex.Answer.Status)
 	grant, sub := ex.Caller.Grant, ex.Caller.Subscription
 	record.Application, record.Credential, record.Subscription, record.Plan = grant.Application, grant.Credential, sub.ID, sub.Terms.Plan

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -122,6 +123,32 @@ func TestRestartServesFromDisk(t *testing.T) {
 	wait(t, "applied", func() bool { return second.Status().Applied.Sequence == 3 && !second.Status().FromDisk })
 	if got := second.call(t, "GET", "/demo/orders/v1/orders", "", "X-API-Key: "+goodKey); got.code() != "credential_invalid" {
 		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
+// lateCarrier brings something while the node already ends.
+type lateCarrier struct {
+	*fake.Carrier
+	last []entry.Item
+}
+
+func (c lateCarrier) Watch(ctx context.Context, apply func([]entry.Item, bool) error) error {
+	err := c.Carrier.Watch(ctx, apply)
+	time.Sleep(50 * time.Millisecond) // all else that ends has ended
+	return errors.Join(err, apply(c.last, true))
+}
+
+func TestWhatComesWhileTheNodeEndsIsInItsCopy(t *testing.T) {
+	dir := t.TempDir()
+	first := startDemo(t, onDisk(dir), func(c *gateway.Config) {
+		c.Carrier = lateCarrier{c.Carrier.(*fake.Carrier), []entry.Item{entry.Tombstone(grantKey(t, goodKey), at(2)), entry.Mark(entry.HeadKey, at(2))}}
+	})
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, newStopped(), onDisk(dir))
+	if s := second.Status(); s.Applied.Sequence != 2 || s.Grants != 0 {
+		t.Errorf("got %+v", s)
 	}
 }
 

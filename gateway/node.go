@@ -259,7 +259,8 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 	for _, s := range secure {
 		group.Go(func() error { return n.lane.Serve(lane.Secure(s, n.certs.Config())) })
 	}
-	group.Go(func() error { return n.follow(following) })
+	keeping, kept := context.WithCancel(context.WithoutCancel(ctx)) // the copy has all that was applied
+	group.Go(func() error { defer kept(); return n.follow(following) })
 	group.Go(func() error { return n.report(following) })
 	if n.usage != nil { // after the drain it sends what is left
 		defer func() { _ = n.usage.Close() }() // it holds nothing but a lock
@@ -277,7 +278,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener, secure ...net.Lis
 	leave := make(chan struct{}) // closed when the node is told to leave
 	group.Go(func() error { return n.obey(following, sync.OnceFunc(func() { close(leave) })) })
 	if n.copy != nil {
-		group.Go(func() error { return n.copy.Run(following) })
+		group.Go(func() error { return n.copy.Run(keeping) })
 	}
 	group.Go(func() error {
 		select {

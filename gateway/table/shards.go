@@ -22,7 +22,8 @@ type held[K comparable, V any] struct {
 	value V
 }
 
-// newShards wants a power of two.
+// newShards wants a power of two. A part is looked through, so that there are to be
+// about as many as keys.
 func newShards[K comparable, V any](parts int, hash func(K) uint64) *shards[K, V] {
 	return &shards[K, V]{hash: hash, parts: make([]atomic.Pointer[[]held[K, V]], parts)}
 }
@@ -41,19 +42,23 @@ func (s *shards[K, V]) load(k K) (v V, ok bool) {
 	return v, false
 }
 
-// find returns a key's part, a copy of what is in it, and where the key is there.
-func (s *shards[K, V]) find(k K) (part *atomic.Pointer[[]held[K, V]], all []held[K, V], at int) {
-	part = &s.parts[int(s.hash(k))&(len(s.parts)-1)]
+// copyOf returns a key's part, a copy of what is in it to be changed, and where the
+// key is in that; where it is not, it is one behind, without a value.
+func (s *shards[K, V]) copyOf(k K) (part *atomic.Pointer[[]held[K, V]], all []held[K, V], at int, known bool) {
+	hash := s.hash(k)
+	part = &s.parts[int(hash)&(len(s.parts)-1)]
 	if have := part.Load(); have != nil {
-		all = slices.Clone(*have)
+		all = append(make([]held[K, V], 0, len(*have)+1), *have...)
 	}
-	return part, all, slices.IndexFunc(all, func(one held[K, V]) bool { return one.key == k })
+	if at = slices.IndexFunc(all, func(one held[K, V]) bool { return one.key == k }); at >= 0 {
+		return part, all, at, true
+	}
+	return part, append(all, held[K, V]{hash: hash, key: k}), len(all), false
 }
 
 func (s *shards[K, V]) store(k K, v V) {
-	part, all, at := s.find(k)
-	if at < 0 {
-		at, all = len(all), append(all, held[K, V]{hash: s.hash(k), key: k})
+	part, all, at, known := s.copyOf(k)
+	if !known {
 		s.count++
 	}
 	all[at].value = v
@@ -61,8 +66,8 @@ func (s *shards[K, V]) store(k K, v V) {
 }
 
 func (s *shards[K, V]) remove(k K) {
-	part, all, at := s.find(k)
-	if at < 0 {
+	part, all, at, known := s.copyOf(k)
+	if !known {
 		return
 	}
 	s.count--

@@ -48,7 +48,7 @@ func New() *Table {
 			}
 			return h
 		}),
-		hosts:    newShards[string, int](64, func(s string) uint64 { return maphash.String(seed, s) }),
+		hosts:    newShards[string, int](1024, func(s string) uint64 { return maphash.String(seed, s) }),
 		versions: map[policy.ID]*API{},
 	}
 }

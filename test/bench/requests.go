@@ -314,21 +314,24 @@ func (g *rig) rest(ctx context.Context) error {
 	for _, r := range g.rivals {
 		nodes = append(nodes, r.Process)
 	}
-	before, err := machine.Use()
-	for end := time.Now().Add(time.Minute); err == nil && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		before, err := machine.Use() // anew in each round: to ask costs too
+		if err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pause):
 		}
-		var now machine.Usage
-		if now, err = machine.Use(); err != nil {
+		now, err := machine.Use()
+		if err != nil {
 			return err
 		}
 		quiet := now.Ours-before.Ours < pause/10
 		for i := 0; quiet && i < len(nodes); i++ {
-			waiting := 0.0
-			if waiting, err = metric(ctx, nodes[i], waitingMetric); err != nil {
+			waiting, err := metric(ctx, nodes[i], waitingMetric)
+			if err != nil {
 				return err
 			}
 			quiet = waiting == 0
@@ -336,11 +339,8 @@ func (g *rig) rest(ctx context.Context) error {
 		if quiet {
 			return nil
 		}
-		if before, err = machine.Use(); err != nil { // to ask costs too
-			return err
-		}
 	}
-	return err
+	return nil
 }
 
 // settledCPU is what a process has computed since before, once it rests; after

@@ -62,9 +62,9 @@ func ratios(a, b []float64) (all []float64) {
 	return all
 }
 
-// Range is where the ratio lies that Ratio would find in any number of rounds, with a
-// probability of 95 % where there are six or more: between two of the rounds' ratios, as
-// far from the middle as a fair coin falls. Both are 0 when there is none.
+// Range is the confidence interval of 95 % of Ratio (of a median, by the sign test):
+// between two of the rounds' ratios. Of fewer than six rounds it is all of them, and
+// less sure; both are 0 when there is none.
 func Range(a, b []float64) (from, to float64) {
 	all := ratios(a, b)
 	if len(all) == 0 {
