@@ -12,16 +12,16 @@ import (
 
 // latency measures what the gateway adds to the time of a call, against what
 // nginx with an access log adds, at the same rate and in the same rounds: at light load, and at
-// half of what the slower of the two answers when it is saturated. The time is
-// our loader's, which keeps to a rate; it also says what saturates, since it costs
-// more a call than others do, and what it cannot send is not measured but itself.
+// half of what the slower of the two answers to our loader when it is saturated.
+// That loader keeps to a rate and shares a core with the upstream: of a rate that
+// fills that core, the times would be of their queue.
 func (g *rig) latency(ctx context.Context) ([]figure.Row, error) {
 	w := work{keyed: true, logged: true}
 	all := g.contenders(w)
 	if g.nginx == nil {
 		all = all[:1]
 	} else {
-		all = all[:2]
+		all = all[:2+len(g.rivals)]
 	}
 	if err := g.place(ctx, false); err != nil {
 		return nil, err
@@ -78,8 +78,11 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 				return nil, err
 			}
 			j := g.job(w, c.address)
-			r, err := load.For(j, g.own).Do(ctx, j)
-			if err != nil {
+			var r load.Result
+			if err := g.quiet(func() (err error) {
+				r, err = load.For(j, g.own).Do(ctx, j)
+				return err
+			}); err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			after, err := machine.Use()
@@ -120,6 +123,10 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 			row.Verdict, row.Reason = figure.Judge(ratio <= q.most, figure.Median(busy))
 		}
 		rows = append(rows, row, figure.Row{What: "  Portico adds; nginx adds; direct", Measured: took(q.of[1]) + "; " + took(q.of[2]) + "; " + took(q.of[0])})
+		for i := 3; i < len(all); i++ {
+			from, to := figure.Range(q.of[i], q.of[2])
+			rows = append(rows, figure.Row{What: "  " + all[i].name, Measured: fmt.Sprintf("%.2f × (%.2f – %.2f)", figure.Ratio(q.of[i], q.of[2]), from, to)})
+		}
 	}
 	return rows, nil
 }

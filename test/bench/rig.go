@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"portico/internal/apim"
@@ -232,18 +233,36 @@ func (g *rig) fill(ctx context.Context, like apim.ID, from, apis, grants int) ([
 func (g *rig) giveWay() error {
 	var errs []error
 	for _, p := range g.apart.Managers {
-		errs = append(errs, machine.GiveWay(p.PID()))
+		errs = append(errs, machine.GiveWay(p.PID(), true))
 	}
 	below, err := machine.Children(g.postgres.PID())
 	for _, pid := range below {
-		errs = append(errs, machine.GiveWay(pid))
+		errs = append(errs, machine.GiveWay(pid, true))
 		own, err := machine.Children(pid)
 		errs = append(errs, err)
 		for _, pid := range own {
-			errs = append(errs, machine.GiveWay(pid))
+			errs = append(errs, machine.GiveWay(pid, true))
 		}
 	}
 	return errors.Join(append(errs, err)...)
+}
+
+// quiet does something while the managers are stopped and NATS gives way too:
+// what a round leaves them to do they would do on the loader's core, in the time
+// of its calls. The gateway goes on sending what it counts.
+func (g *rig) quiet(do func() error) error {
+	all := func(quiet bool, s syscall.Signal) error {
+		errs := []error{machine.GiveWay(g.apart.NATS.PID(), quiet)}
+		for _, p := range g.apart.Managers {
+			errs = append(errs, syscall.Kill(p.PID(), s))
+		}
+		return errors.Join(errs...)
+	}
+	err := all(true, syscall.SIGSTOP)
+	if err == nil {
+		err = do()
+	}
+	return errors.Join(err, all(false, syscall.SIGCONT)) // all, for some may be stopped
 }
 
 // alone starts a node from its disk copy, with nobody to talk to. It has no

@@ -21,8 +21,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"portico/test/bench/machine"
 )
 
 // Own is our loader, in a process of its own: what it computes must not be
@@ -144,21 +142,20 @@ func Worker(in io.Reader, out io.Writer) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
-// here has a thread for each connection, which sleeps and reads in the kernel:
-// the runtime's timers are too coarse for a rate, and its poller would add what
-// it takes to the times. So each thread needs a processor of the runtime's to
-// itself.
-//
-// At a rate, the time of a call runs from when it was due, unless the thread
-// only woke late: a server that is slow cannot put off the next call and so hide
-// that it is.
+// here makes the next call on a connection when the last is answered, or keeps
+// to a rate. It has a thread for each connection, which reads in the kernel: the
+// runtime's poller would add what it takes to the times. So each thread needs a
+// processor of the runtime's to itself.
 func here(j Job) (Result, error) {
-	runtime.GOMAXPROCS(j.Connections + 4)
-	debug.SetGCPercent(-1)
 	requests := make([][]byte, len(j.Calls))
 	for i, c := range j.Calls {
 		requests[i] = c.wire(j.Address)
 	}
+	if j.Rate > 0 {
+		return paced(j, requests)
+	}
+	runtime.GOMAXPROCS(j.Connections + 4)
+	debug.SetGCPercent(-1)
 	lines := make([]*line, j.Connections)
 	for i := range lines {
 		l, err := open(j)
@@ -180,8 +177,7 @@ func here(j Job) (Result, error) {
 	for i, l := range lines {
 		all.Go(func() {
 			runtime.LockOSThread()
-			machine.Punctual()
-			l.drive(j, requests, i, began)
+			l.drive(requests, i, len(lines), began.Add(j.For))
 		})
 	}
 	all.Wait()
@@ -296,27 +292,11 @@ func (c Call) wire(host string) []byte {
 	return b.Bytes()
 }
 
-// drive makes the calls of connection number first.
-func (l *line) drive(j Job, requests [][]byte, first int, began time.Time) {
-	var every time.Duration
-	due := began
-	if j.Rate > 0 {
-		every = time.Second * time.Duration(j.Connections) / time.Duration(j.Rate)
-		due = began.Add(every * time.Duration(first) / time.Duration(j.Connections))
-	}
-	end := began.Add(j.For)
-	last := began
-	for at := first; due.Before(end); at += j.Connections {
-		now := time.Now()
-		from := now
-		if every > 0 {
-			if now.Before(due) {
-				machine.Sleep(due.Sub(now))
-				from = time.Now()
-			} else if last.After(due) { // the answer before was late
-				from = due
-			}
-		} else if !now.Before(end) {
+// drive makes the calls of connection number first of so many, until end.
+func (l *line) drive(requests [][]byte, first, of int, end time.Time) {
+	for at := first; ; at += of {
+		from := time.Now()
+		if !from.Before(end) {
 			return
 		}
 		if _, l.err = l.conn.Write(requests[at%len(requests)]); l.err != nil {
@@ -326,12 +306,10 @@ func (l *line) drive(j Job, requests [][]byte, first int, began time.Time) {
 		if status, l.err = l.answer(); l.err != nil {
 			return
 		}
-		last = time.Now()
-		l.times = append(l.times, last.Sub(from))
+		l.times = append(l.times, time.Since(from))
 		if status/100 != 2 {
 			l.failed++
 		}
-		due = due.Add(every)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,33 +15,37 @@ func Pin(pid int, cores ...int) error {
 	for _, c := range cores {
 		set.Set(c)
 	}
-	for range 2 { // a thread may have been born on the old cores meanwhile
-		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*") // the pattern is well-formed
-		for _, task := range tasks {
-			id, err := strconv.Atoi(filepath.Base(task))
-			if err != nil {
-				return err
-			}
-			if err := unix.SchedSetaffinity(id, &set); err != nil && err != unix.ESRCH {
-				return &os.SyscallError{Syscall: "sched_setaffinity", Err: err}
-			}
-		}
+	pin := func() error {
+		return each(pid, "sched_setaffinity", func(thread int) error { return unix.SchedSetaffinity(thread, &set) })
 	}
-	return nil
+	if err := pin(); err != nil {
+		return err
+	}
+	return pin() // a thread may have been born on the old cores meanwhile
 }
 
 // GiveWay leaves a process and its threads what nobody else wants of a core
-// (SCHED_IDLE). A lower priority would not do: it still computes for some
-// milliseconds before it lets somebody in who has just woken.
-func GiveWay(pid int) error {
+// (SCHED_IDLE), or their part as before. A lower priority would not do: it still
+// computes for some milliseconds before it lets somebody in who has just woken.
+func GiveWay(pid int, way bool) error {
+	policy := uint32(unix.SCHED_NORMAL)
+	if way {
+		policy = unix.SCHED_IDLE
+	}
+	return each(pid, "sched_setattr", func(thread int) error {
+		return unix.SchedSetAttr(thread, &unix.SchedAttr{Policy: policy}, 0)
+	})
+}
+
+func each(pid int, call string, do func(thread int) error) error {
 	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*") // the pattern is well-formed
 	for _, task := range tasks {
 		id, err := strconv.Atoi(filepath.Base(task))
 		if err != nil {
 			return err
 		}
-		if err := unix.SchedSetAttr(id, &unix.SchedAttr{Policy: unix.SCHED_IDLE}, 0); err != nil && err != unix.ESRCH {
-			return &os.SyscallError{Syscall: "sched_setattr", Err: err}
+		if err := do(id); err != nil && err != unix.ESRCH {
+			return &os.SyscallError{Syscall: call, Err: err}
 		}
 	}
 	return nil
@@ -51,18 +54,6 @@ func GiveWay(pid int) error {
 // Punctual makes the sleeps of the calling thread end when they should, not up
 // to 50 µs later. The goroutine has to be locked to it.
 func Punctual() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) } // sleeps are only less exact
-
-// Sleep sleeps in the kernel: the runtime's own timers are exact to a
-// millisecond in a process that is otherwise idle.
-func Sleep(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	rest := unix.NsecToTimespec(d.Nanoseconds())
-	for unix.Nanosleep(&rest, &rest) == unix.EINTR { // what is left of it is in rest
-		continue
-	}
-}
 
 // RaiseFiles lets this process, and those that it starts, open as many files as
 // they may at most, and returns how many that is.

@@ -1,0 +1,253 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"portico/test/bench/machine"
+)
+
+// patience is how long the last answers may take after the last call.
+const patience = 10 * time.Second
+
+// paced does a job at a rate, on one thread that sleeps in the kernel until a
+// call is due or an answer has come. Threads that take turns would cost several
+// times as much, and fill a core at a rate that leaves the server half idle:
+// the times would be of their queue.
+//
+// The time of a call runs from when it was due where the answer before it was
+// late: a server that is slow cannot put off the next call and so hide that it
+// is. Where only this thread woke late, it runs from when the call was made.
+func paced(j Job, requests [][]byte) (Result, error) {
+	if j.TLS || j.HTTP2 {
+		return Result{}, errors.New("our loader keeps to a rate over plain HTTP/1.1 only")
+	}
+	runtime.LockOSThread() // which ends with this process
+	debug.SetGCPercent(-1)
+	machine.Punctual()
+	p := &pace{requests: requests, lines: make([]pacedLine, j.Connections), times: make([]time.Duration, 0, int(float64(j.Rate)*j.For.Seconds())+1)}
+	var err error
+	if p.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return Result{}, fmt.Errorf("epoll_create1: %w", err)
+	}
+	defer unix.Close(p.poll)
+	for i := range p.lines {
+		l := &p.lines[i]
+		*l = pacedLine{socket: -1, at: i}
+		if l.socket, err = dial(j.Address); err != nil {
+			return Result{}, fmt.Errorf("connection %d: %w", i, err)
+		}
+		defer unix.Close(l.socket)
+		if err := unix.EpollCtl(p.poll, unix.EPOLL_CTL_ADD, l.socket, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
+			return Result{}, fmt.Errorf("epoll_ctl: %w", err)
+		}
+		// The first call of a connection costs everybody more, and is not counted.
+		if err := p.send(l, time.Now()); err != nil {
+			return Result{}, err
+		}
+	}
+	for p.open > 0 {
+		if err := p.wait(patience, nil); err != nil {
+			return Result{}, err
+		}
+	}
+	for i := range p.lines {
+		p.lines[i].at = i
+	}
+	p.times, p.failed = p.times[:0], 0
+	began := time.Now()
+	if err := p.run(j, began); err != nil {
+		return Result{}, err
+	}
+	r := Result{Took: time.Since(began), Answered: int64(len(p.times)), Failed: p.failed + int64(p.open)}
+	if r.Answered == 0 {
+		return r, errors.New("no call was answered")
+	}
+	r.P50, r.P99 = Quantile(p.times, 0.50), Quantile(p.times, 0.99)
+	return r, nil
+}
+
+// pace is a job at work.
+type pace struct {
+	requests [][]byte
+	lines    []pacedLine
+	poll     int // the epoll descriptor
+	open     int // calls without an answer yet
+	times    []time.Duration
+	failed   int64
+	events   [64]unix.EpollEvent
+	buf      [64 << 10]byte // what a read gives
+}
+
+// pacedLine is one connection.
+type pacedLine struct {
+	socket int
+	at     int       // the number of its next call
+	busy   bool      // its call has no answer yet
+	from   time.Time // when its call's time began
+	head   []byte    // of the answer, as far as it has come
+	left   int       // of the answer's body; -1: its head is not whole
+	status int
+}
+
+// run makes the calls that are due until the job's time is over, and takes
+// their answers.
+func (p *pace) run(j Job, began time.Time) error {
+	due := func(call int) time.Time { return began.Add(time.Duration(call) * time.Second / time.Duration(j.Rate)) }
+	end := began.Add(j.For)
+	next := 0 // all calls before it were due
+	answered := func(l *pacedLine) error {
+		if l.at += len(p.lines); l.at < next {
+			return p.send(l, due(l.at))
+		}
+		return nil
+	}
+	for {
+		now := time.Now()
+		for ; due(next).Before(end) && !due(next).After(now); next++ {
+			if l := &p.lines[next%len(p.lines)]; !l.busy {
+				if err := p.send(l, now); err != nil {
+					return err
+				}
+			}
+		}
+		sleep := time.Until(due(next))
+		if !due(next).Before(end) {
+			if p.open == 0 || now.After(end.Add(patience)) {
+				return nil
+			}
+			sleep = patience
+		}
+		if err := p.wait(sleep, answered); err != nil {
+			return err
+		}
+	}
+}
+
+// send makes the next call of a connection.
+func (p *pace) send(l *pacedLine, from time.Time) error {
+	request := p.requests[l.at%len(p.requests)]
+	n, err := unix.Write(l.socket, request)
+	if err != nil || n < len(request) {
+		return fmt.Errorf("send: %d bytes of %d, %w", n, len(request), err)
+	}
+	l.busy, l.from, l.left, l.head = true, from, -1, l.head[:0]
+	p.open++
+	return nil
+}
+
+// wait sleeps for as long, or until answers come, and takes what there is.
+func (p *pace) wait(most time.Duration, answered func(*pacedLine) error) error {
+	limit := unix.NsecToTimespec(max(0, most).Nanoseconds())
+	// RawSyscall: nobody else computes here, and the scheduler has nothing to hand on.
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.poll), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
+		uintptr(unsafe.Pointer(&limit)), 0, 0)
+	if errno == unix.EINTR {
+		return nil
+	}
+	if errno != 0 {
+		return fmt.Errorf("epoll_pwait2, which Linux has since 5.11: %w", errno)
+	}
+	for _, e := range p.events[:n] {
+		l := &p.lines[e.Fd]
+		whole, err := p.take(l)
+		if err != nil {
+			return err
+		}
+		if !whole {
+			continue
+		}
+		p.times = append(p.times, time.Since(l.from))
+		if l.status/100 != 2 {
+			p.failed++
+		}
+		p.open--
+		l.busy = false
+		if answered != nil {
+			if err := answered(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take reads what has come of an answer, and says whether it is whole.
+func (p *pace) take(l *pacedLine) (whole bool, err error) {
+	n, err := unix.Read(l.socket, p.buf[:])
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read: %w", err)
+	case n == 0:
+		return false, errors.New("the connection was closed")
+	case !l.busy:
+		return false, fmt.Errorf("%d bytes that nobody asked for", n)
+	case l.left >= 0:
+		l.left -= n
+		return l.left == 0, nil
+	}
+	got := p.buf[:n]
+	if len(l.head) > 0 {
+		l.head = append(l.head, got...)
+		got = l.head
+	}
+	end := bytes.Index(got, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(got) > len(p.buf) {
+			return false, errors.New("an answer's head of more than 64 KB")
+		}
+		if len(l.head) == 0 {
+			l.head = append(l.head, got...)
+		}
+		return false, nil
+	}
+	if end < 12 {
+		return false, fmt.Errorf("no status line: %q", got[:end])
+	}
+	if l.status, err = strconv.Atoi(string(got[9:12])); err != nil {
+		return false, fmt.Errorf("no status line: %q", got[:end])
+	}
+	length, err := lengthOf(got[:end+2])
+	if err != nil {
+		return false, err
+	}
+	l.left = length - (len(got) - end - 4)
+	return l.left == 0, nil
+}
+
+// dial opens a connection whose reads and writes do not wait, and which the
+// runtime does not watch.
+func dial(address string) (socket int, err error) {
+	to, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return -1, err
+	}
+	family, sa := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: to.Port, Addr: [16]byte(to.IP.To16())})
+	if four := to.IP.To4(); four != nil {
+		family, sa = unix.AF_INET, &unix.SockaddrInet4{Port: to.Port, Addr: [4]byte(four)}
+	}
+	if socket, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	if err = unix.Connect(socket, sa); err == nil {
+		err = unix.SetNonblock(socket, true)
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(socket, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("connect: %w", err), unix.Close(socket))
+	}
+	return socket, nil
+}
