@@ -78,11 +78,8 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 				return nil, err
 			}
 			j := g.job(w, c.address)
-			var r load.Result
-			if err := g.quiet(func() (err error) {
-				r, err = load.For(j, g.own).Do(ctx, j)
-				return err
-			}); err != nil {
+			r, err := g.quietly(ctx, j)
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			after, err := machine.Use()

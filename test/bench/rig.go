@@ -247,10 +247,10 @@ func (g *rig) giveWay() error {
 	return errors.Join(append(errs, err)...)
 }
 
-// quiet does something while the managers are stopped and NATS gives way too:
-// what a round leaves them to do they would do on the loader's core, in the time
-// of its calls. The gateway goes on sending what it counts.
-func (g *rig) quiet(do func() error) error {
+// quietly does a job while the managers are stopped and NATS gives way too: what
+// the calls leave them to do they would do on the loader's core, in the calls'
+// time. The gateway goes on sending what it counts.
+func (g *rig) quietly(ctx context.Context, j load.Job) (r load.Result, err error) {
 	all := func(quiet bool, s syscall.Signal) error {
 		errs := []error{machine.GiveWay(g.apart.NATS.PID(), quiet)}
 		for _, p := range g.apart.Managers {
@@ -258,11 +258,10 @@ func (g *rig) quiet(do func() error) error {
 		}
 		return errors.Join(errs...)
 	}
-	err := all(true, syscall.SIGSTOP)
-	if err == nil {
-		err = do()
+	if err = all(true, syscall.SIGSTOP); err == nil {
+		r, err = load.For(j, g.own).Do(ctx, j)
 	}
-	return errors.Join(err, all(false, syscall.SIGCONT)) // all, for some may be stopped
+	return r, errors.Join(err, all(false, syscall.SIGCONT)) // all, for some may be stopped
 }
 
 // alone starts a node from its disk copy, with nobody to talk to. It has no
