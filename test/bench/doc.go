@@ -32,9 +32,10 @@
 // there are.
 //
 // Managers are stopped in the time of a measure, and NATS computes only where
-// nobody else would: what they make of the calls they would make on the loader's
-// core, and their part of it is not the gateway's. Before the next measure the
-// bench waits until the ledger has all calls. In the row publish they work on.
+// nobody else would, if root started the bench: what they make of the calls they
+// would make on the loader's core, and their part of it is not the gateway's.
+// Before the next measure the bench waits until the ledger has all calls. In the
+// row publish they work on.
 //
 // With -against, gateways of other builds take the place of the standard
 // library's proxy: what a change costs or saves is smaller than what differs from

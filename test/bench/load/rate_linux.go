@@ -55,13 +55,13 @@ func paced(j Job, requests [][]byte) (Result, error) {
 			return Result{}, err
 		}
 	}
-	for p.open > 0 {
+	for end := time.Now().Add(patience); p.open > 0; {
+		if time.Now().After(end) {
+			return Result{}, fmt.Errorf("%d connections had no answer to their first call in %v", p.open, patience)
+		}
 		if err := p.wait(patience, nil); err != nil {
 			return Result{}, err
 		}
-	}
-	for i := range p.lines {
-		p.lines[i].at = i
 	}
 	p.times, p.failed = p.times[:0], 0
 	began := time.Now()
