@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"portico/gateway/socket"
 )
@@ -94,6 +95,22 @@ func (b *Body) Ended() bool { return b == nil || b.ended.Load() }
 // Begun reports whether any of the body was read, or it is empty: whoever waited
 // to be asked for it waits no more.
 func (b *Body) Begun() bool { return b.Ended() || b.Count() > 0 }
+
+// Failure is Err when a read that is under way has ended, for which it waits for
+// so long at most: who ends a call since its caller cannot be read may know of it
+// before the reader says why.
+func (b *Body) Failure(wait time.Duration) error {
+	if b == nil {
+		return nil
+	}
+	for end := time.Now().Add(wait); !b.mu.TryLock(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return b.Err()
+		}
+	}
+	b.mu.Unlock()
+	return b.Err()
+}
 
 // Err returns why reading failed: a *Denied, a *Broken or a *Thrown, nil if it
 // did not.

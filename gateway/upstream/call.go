@@ -556,9 +556,16 @@ func (c *call) Direct(p []byte) (int, error) {
 	return n, err
 }
 
+// readerSays is how long a call that has lost its caller waits for why.
+const readerSays = 100 * time.Millisecond
+
 // told turns an error of a call into what the caller is told.
 func (c *call) told(ctx context.Context, err error) error {
-	if cause := c.ex.Body.Err(); cause != nil {
+	cause := c.ex.Body.Err()
+	if cause == nil && ctx.Err() != nil { // by net/http also when a body is malformed, before its reader has said so
+		cause = c.ex.Body.Failure(readerSays)
+	}
+	if cause != nil {
 		return cause
 	}
 	why, dial, invalid := busy, (*dialError)(nil), (*http1.Error)(nil)
