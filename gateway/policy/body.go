@@ -96,9 +96,9 @@ func (b *Body) Ended() bool { return b == nil || b.ended.Load() }
 // to be asked for it waits no more.
 func (b *Body) Begun() bool { return b.Ended() || b.Count() > 0 }
 
-// Failure is Err when a read that is under way has ended, for which it waits for
-// so long at most: who ends a call since its caller cannot be read may know of it
-// before the reader says why.
+// Failure is Err, after waiting until a read that is under way is over, or for so
+// long at most. It is for a call that ends because its caller cannot be read: that
+// may be known before the reader has said why.
 func (b *Body) Failure(wait time.Duration) error {
 	if b == nil {
 		return nil

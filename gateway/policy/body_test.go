@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"portico/gateway/policy"
 )
@@ -49,5 +50,32 @@ func TestABodyThatIsUnpackedTwiceCountsOnce(t *testing.T) {
 	}
 	if text, err := io.ReadAll(b); string(text) != "0123456789" || err != nil || b.Count() != 10 {
 		t.Errorf("got %q, %v, and %d bytes counted; want all 10", text, err, b.Count())
+	}
+}
+
+// slow is a source that says when it is read, and fails when it is told to.
+type slow struct {
+	asked chan struct{}
+	fails chan error
+}
+
+func (s slow) Read([]byte) (int, error) { close(s.asked); return 0, <-s.fails }
+
+// TestWhyABodyFailedIsWaitedFor asks while a read is under way.
+func TestWhyABodyFailedIsWaitedFor(t *testing.T) {
+	source := slow{make(chan struct{}), make(chan error)}
+	b := policy.NewBody(source)
+	go func() { _, _ = b.Read(make([]byte, 1)) }()
+	<-source.asked
+	if err := b.Failure(time.Millisecond); err != nil {
+		t.Errorf("it has not failed yet: got %v", err)
+	}
+	refused := policy.BadRequest("A chunk has no size.")
+	go func() { source.fails <- refused }()
+	if err := b.Failure(time.Minute); !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+	if err := (*policy.Body)(nil).Failure(time.Minute); err != nil {
+		t.Errorf("no body: got %v", err)
 	}
 }

@@ -142,10 +142,10 @@ func Worker(in io.Reader, out io.Writer) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
-// here makes the next call on a connection when the last is answered, or keeps
-// to a rate. It has a thread for each connection, which reads in the kernel: the
-// runtime's poller would add what it takes to the times. So each thread needs a
-// processor of the runtime's to itself.
+// here makes the next call on a connection when the last is answered; a rate is
+// kept by paced. It has a thread for each connection, which reads in the kernel:
+// the runtime's poller would add what it takes to the times. So each thread needs
+// a processor of the runtime's to itself.
 func here(j Job) (Result, error) {
 	requests := make([][]byte, len(j.Calls))
 	for i, c := range j.Calls {
@@ -317,30 +317,21 @@ var errNoLength = errors.New("an answer without a length")
 
 // answer reads an answer to its end.
 func (l *line) answer() (status int, err error) {
-	have, end := 0, -1
-	for end < 0 {
+	have, left := 0, -1
+	for left < 0 {
 		if have == len(l.buf) {
-			return 0, errors.New("an answer's head of more than 64 KB")
+			return 0, errLargeHead
 		}
 		n, err := l.conn.Read(l.buf[have:])
 		if err != nil {
 			return 0, err
 		}
 		have += n
-		end = bytes.Index(l.buf[:have], []byte("\r\n\r\n"))
+		if status, left, err = begun(l.buf[:have]); err != nil {
+			return status, err
+		}
 	}
-	head := l.buf[:end+2]
-	if len(head) < 12 {
-		return 0, fmt.Errorf("no status line: %q", head)
-	}
-	if status, err = strconv.Atoi(string(head[9:12])); err != nil {
-		return 0, fmt.Errorf("no status line: %q", head)
-	}
-	left, err := lengthOf(head)
-	if err != nil {
-		return status, err
-	}
-	for left -= have - end - 4; left > 0; {
+	for left > 0 {
 		n, err := l.conn.Read(l.buf)
 		if err != nil {
 			return status, err
@@ -348,6 +339,32 @@ func (l *line) answer() (status int, err error) {
 		left -= n
 	}
 	return status, nil
+}
+
+var errLargeHead = errors.New("an answer's head of more than 64 KB")
+
+// begun reads the head of an answer that has come so far, and says how many bytes of
+// its body are still to come: -1 while the head is not whole.
+func begun(got []byte) (status, left int, err error) {
+	end := bytes.Index(got, []byte("\r\n\r\n"))
+	if end < 0 {
+		return 0, -1, nil
+	}
+	head := got[:end+2]
+	if len(head) < 12 {
+		return 0, -1, fmt.Errorf("no status line: %q", head)
+	}
+	if status, err = strconv.Atoi(string(head[9:12])); err != nil {
+		return 0, -1, fmt.Errorf("no status line: %q", head)
+	}
+	length, err := lengthOf(head)
+	if err != nil {
+		return status, -1, err
+	}
+	if left = length - (len(got) - end - 4); left < 0 {
+		return status, -1, fmt.Errorf("%d bytes more than the %d that were announced", -left, length)
+	}
+	return status, left, nil
 }
 
 // lengthOf finds the length in an answer's head.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"portico/test/fake"
 )
 
 // TestOwnLoaderKeepsToItsRateAndCountsFailures drives a real server.
@@ -55,31 +58,32 @@ func TestAnswerInPiecesIsOne(t *testing.T) {
 	}
 }
 
-// serve answers whatever comes on a connection, once for each read.
+func TestAnswerLongerThanItSaysIsAnError(t *testing.T) {
+	for _, body := range []string{"okay", "o"} {
+		address := serve(t, func(c net.Conn) {
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"+body)
+			if body == "o" {
+				time.Sleep(2 * time.Millisecond)
+				fmt.Fprint(c, "kay")
+			}
+		})
+		if _, err := here(Job{Address: address, Connections: 1, Rate: 100, For: 50 * time.Millisecond, Calls: []Call{{Path: "/"}}}); err == nil {
+			t.Errorf("%s: no error", body)
+		}
+	}
+}
+
+// serve answers each call with what is written to the connection.
 func serve(t *testing.T, answer func(net.Conn)) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
+	return strings.TrimPrefix(fake.NewRaw(t, func(c net.Conn, in *bufio.Reader) {
 		for {
-			c, err := l.Accept()
-			if err != nil {
+			if _, asked := fake.ReadRequest(in); !asked {
 				return
 			}
-			go func() {
-				defer c.Close()
-				for buf := make([]byte, 4<<10); ; answer(c) {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-				}
-			}()
+			answer(c)
 		}
-	}()
-	return l.Addr().String()
+	}).URL, "http://")
 }
 
 // work does a job in this process.

@@ -1,13 +1,11 @@
 package load
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"time"
 	"unsafe"
 
@@ -194,36 +192,22 @@ func (p *pace) take(l *pacedLine) (whole bool, err error) {
 	case !l.busy:
 		return false, fmt.Errorf("%d bytes that nobody asked for", n)
 	case l.left >= 0:
-		l.left -= n
+		if l.left -= n; l.left < 0 {
+			return false, fmt.Errorf("%d bytes more than were announced", -l.left)
+		}
 		return l.left == 0, nil
+	case len(l.head)+n > len(p.buf):
+		return false, errLargeHead
 	}
 	got := p.buf[:n]
 	if len(l.head) > 0 {
 		l.head = append(l.head, got...)
 		got = l.head
 	}
-	end := bytes.Index(got, []byte("\r\n\r\n"))
-	if end < 0 {
-		if len(got) > len(p.buf) {
-			return false, errors.New("an answer's head of more than 64 KB")
-		}
-		if len(l.head) == 0 {
-			l.head = append(l.head, got...)
-		}
-		return false, nil
+	if l.status, l.left, err = begun(got); err == nil && l.left < 0 && len(l.head) == 0 {
+		l.head = append(l.head, got...)
 	}
-	if end < 12 {
-		return false, fmt.Errorf("no status line: %q", got[:end])
-	}
-	if l.status, err = strconv.Atoi(string(got[9:12])); err != nil {
-		return false, fmt.Errorf("no status line: %q", got[:end])
-	}
-	length, err := lengthOf(got[:end+2])
-	if err != nil {
-		return false, err
-	}
-	l.left = length - (len(got) - end - 4)
-	return l.left == 0, nil
+	return l.left == 0, err
 }
 
 // dial opens a connection whose reads and writes do not wait, and which the

@@ -37,6 +37,7 @@ func GiveWay(pid int, way bool) error {
 	})
 }
 
+// each does something to each thread that a process has; call names it in an error.
 func each(pid int, call string, do func(thread int) error) error {
 	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*") // the pattern is well-formed
 	for _, task := range tasks {
