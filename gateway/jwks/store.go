@@ -152,8 +152,9 @@ func (s *set) Due(now time.Time, failing bool) bool {
 	return failing || now.UnixNano() >= s.next.Load()
 }
 
-// Get implements supply.Source.
-func (s *set) Get(ctx context.Context, _ time.Time) error {
+// Get implements supply.Source. What it gets is as old as its request (RFC 9111
+// section 4.2.3).
+func (s *set) Get(ctx context.Context, began time.Time) error {
 	data, fresh, err := s.store.get(ctx, s.url)
 	if err != nil {
 		return supply.Plain(err)
@@ -172,8 +173,7 @@ func (s *set) Get(ctx context.Context, _ time.Time) error {
 			s.store.options.Log.Info("keys of an issuer", "url", supply.Shown(s.url), "keys", parsed.Len())
 		}
 	}
-	now := s.store.options.Now()
-	s.goodAt.Store(now.Unix())
-	s.next.Store(now.Add(fresh).UnixNano())
+	s.goodAt.Store(began.Unix())
+	s.next.Store(began.Add(fresh).UnixNano())
 	return nil
 }

@@ -90,11 +90,19 @@ func has(set policy.KeySet, id string) bool {
 	return keys != nil && len(keys.Find(id, "ES256")) == 1
 }
 
+// first waits for a set's first keys, and for the end of the request that got them:
+// they are there a moment before.
+func first(t *testing.T, set policy.KeySet) {
+	t.Helper()
+	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	set.Ask(context.Background()) // joins that request, or comes too soon for another
+}
+
 func TestKeysAreFetchedAndFollowedBeforeTheyAreOld(t *testing.T) {
 	c, i := &clock{}, fake.NewIssuer(t, "ES256")
 	i.Lives("public, max-age=120")
 	set := running(t, c).Keys(policy.ID{1}, i.URL)
-	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	first(t, set)
 	i.Add(t, "ES256", "ES256-2")
 	i.Hide("ES256-1", true)
 	c.move(119 * time.Second)
@@ -113,16 +121,17 @@ func TestLifetimesOfKeysHaveBounds(t *testing.T) {
 		c, i := &clock{}, fake.NewIssuer(t, "ES256")
 		i.Lives(control)
 		set := running(t, c).Keys(policy.ID{1}, i.URL)
-		wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+		first(t, set)
 		c.move(want + time.Second)
 		wait(t, control+": a second fetch at its end", func() bool { return i.Calls() == 2 })
+		runtime.KeepAlive(set)
 	}
 }
 
 func TestAskedKeysAreFetchedOnceForAllAndNotTooOften(t *testing.T) {
 	c, i := &clock{}, fake.NewIssuer(t, "ES256")
 	set := running(t, c).Keys(policy.ID{1}, i.URL)
-	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	first(t, set)
 	c.move(6 * time.Second)
 	i.Add(t, "ES256", "ES256-2")
 	var group sync.WaitGroup
@@ -166,7 +175,7 @@ func TestWhatIsNoKeySetTakesNoKeysPlace(t *testing.T) {
 			c, i := &clock{}, fake.NewIssuer(t, "ES256")
 			store := running(t, c)
 			set := store.Keys(policy.ID{1}, i.URL)
-			wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+			first(t, set)
 			_, before := set.Keys()
 			i.Answers(answer)
 			c.move(11 * time.Minute)
@@ -197,7 +206,7 @@ func TestKeysThatAnIssuerWithdrawsAreGone(t *testing.T) {
 			c, i := &clock{}, fake.NewIssuer(t, "ES256")
 			var log journal
 			set := telling(t, c, &log).Keys(policy.ID{1}, i.URL)
-			wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+			first(t, set)
 			i.Answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(published)) })
 			c.move(11 * time.Minute)
 			set.Ask(context.Background())
@@ -267,7 +276,7 @@ func TestKeysOfPoliciesThatAreGoneAreFetchedNoMore(t *testing.T) {
 	c, i := &clock{}, fake.NewIssuer(t, "ES256")
 	store := running(t, c)
 	set := store.Keys(policy.ID{1}, i.URL)
-	wait(t, "the first keys", func() bool { return has(set, "ES256-1") })
+	first(t, set)
 	if store.Keys(policy.ID{1}, i.URL) != set {
 		t.Error("the same address has another set, while one holds it")
 	}
