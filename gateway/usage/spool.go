@@ -409,9 +409,13 @@ func (s *Spool) drop(seg *segment) {
 }
 
 // again makes a new segment of the file and memory of one that is given up: its
-// room on the disk and its pages are there.
+// room on the disk and its pages are there. They are unmapped meanwhile (what is in
+// them stays): the first write to a page that the system has written to the disk since
+// interrupts its call for 1.5 µs, which is 0.8 ms in 2 MiB; where they are not mapped
+// one write gets a large piece of them, which is 0.1 ms (2026-11, ext4).
 func (s *Spool) again(seg *segment) *segment {
 	seg.clear()
+	_ = unix.Madvise(seg.mem, unix.MADV_DONTNEED) // a wish
 	s.number++
 	name := fileName(s.id, s.number)
 	if err := os.Rename(filepath.Join(s.options.Dir, seg.name), filepath.Join(s.options.Dir, name)); err != nil {
