@@ -160,6 +160,9 @@ func (c *conn) run() {
 	if err := c.shake(); err != nil {
 		return
 	}
+	if c.peer.IsValid() {
+		c.line.From = c.peer.String()
+	}
 	if c.lanes.FullOnly || c.tls != nil && c.tls.NegotiatedProtocol == "h2" {
 		c.readBy.Store(0)
 		handed = true

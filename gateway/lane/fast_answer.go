@@ -33,8 +33,10 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 		}
 		return keep, nil
 	}
-	if w, ok := a.Body.(whole); ok && !chunked && a.Length > int64(cap(c.out)-len(c.out)) && int64(len(w.Rest())) == a.Length {
-		return keep, c.sendWhole(ex, w.Rest())
+	if w, ok := a.Body.(whole); ok && !chunked {
+		if rest := w.Rest(); int64(len(rest)) == a.Length {
+			return keep, c.sendWhole(ex, rest)
+		}
 	}
 	s := sink{c: c, ex: ex, chunked: chunked, out: c.out}
 	if a.Length > int64(cap(c.out)-len(c.out)) {
@@ -48,17 +50,20 @@ func (c *conn) answer(ex *policy.Exchange) (keep bool, err error) {
 	return keep, err
 }
 
-// whole is a body that is in memory.
+// whole is a body that may be in memory to its end. Whoever gets all of it from Rest
+// need not read it.
 type whole interface{ Rest() []byte }
 
 // sendWhole sends the head, and a body from where it stands.
 func (c *conn) sendWhole(ex *policy.Exchange, body []byte) error {
 	n := min(cap(c.out)-len(c.out), len(body)) // the head goes out with as much as there is room for
 	c.out = append(c.out, body[:n]...)
-	for _, piece := range [][]byte{c.out, body[n:]} {
-		if err := c.sendAnswer(piece); err != nil {
-			return &policy.Broken{Cause: err}
-		}
+	err := c.sendAnswer(c.out)
+	if err == nil && n < len(body) {
+		err = c.sendAnswer(body[n:])
+	}
+	if err != nil {
+		return &policy.Broken{Cause: err}
 	}
 	ex.Sent = int64(len(body))
 	return nil

@@ -197,6 +197,9 @@ type Line struct {
 	// Gone reports whether the caller has hung up. It may be called at any
 	// time, from another goroutine, and costs a system call.
 	Gone func() bool
+	// From is the text of the exchange's Peer, "" where nobody has written it: to
+	// write an address costs more than to copy it.
+	From string
 }
 
 // Caller is the authenticated application of a request. It is zero for a public

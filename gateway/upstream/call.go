@@ -319,8 +319,8 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 			return false, err
 		}
 	}
-	c.state = c.conn.begin()
 	c.conn.line.Store(c.ex.Line)
+	c.state = c.conn.begin()
 	if ctx.Done() != nil {
 		conn, state := c.conn, c.state
 		c.unhook = context.AfterFunc(ctx, func() { conn.abort(state, abandoned) })
@@ -472,6 +472,18 @@ func (c *call) Read(p []byte) (int, error) {
 		err = c.told(context.Background(), err)
 	}
 	return n, err
+}
+
+// Rest returns the answer's body, and has read it, where all of it has come and none
+// was read; else nil. It is good until Close.
+func (c *call) Rest() []byte {
+	rest := c.in[c.r:c.w]
+	if n := int64(len(rest)); c.res != nil || n == 0 || n != c.reader.Left() || n != c.head.Length {
+		return nil
+	}
+	c.reader.Skip(len(rest))
+	c.r = c.w
+	return rest
 }
 
 // Ready reports whether the next Read need not wait for the upstream.

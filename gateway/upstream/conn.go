@@ -25,10 +25,10 @@ type conn struct {
 	// moves it away from a call's own value has ended that call's connection
 	// for good: so a late watchman never hits the next call.
 	state   atomic.Uint64
-	readBy  atomic.Int64 // when a read must be done; 0 no matter when, uploading: when the upload is
-	writeBy atomic.Int64 // the same of a write
-	head    atomic.Bool  // the wait is for an answer's head
-	line    atomic.Pointer[policy.Line]
+	readBy  atomic.Int64                // when a read must be done; 0 no matter when, uploading: when the upload is
+	writeBy atomic.Int64                // the same of a write
+	head    atomic.Bool                 // the wait is for an answer's head
+	line    atomic.Pointer[policy.Line] // of the newest call, until nobody has used the connection for a while
 
 	used   bool   // it has answered before
 	rested bool   // it was idle for a while: more may have come than was asked for
@@ -92,7 +92,6 @@ func (c *conn) end(s uint64) bool {
 	if c.head.Load() {
 		c.head.Store(false)
 	}
-	c.line.Store(nil)
 	return c.state.CompareAndSwap(s, s&^phases) // idle
 }
 

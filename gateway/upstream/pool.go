@@ -223,6 +223,9 @@ func (p *pool) sweep(now int64) {
 				unfit = append(unfit, c)
 				continue
 			}
+			if now-c.freed > int64(sweepEvery) && c.line.Load() != nil {
+				c.line.Store(nil) // lets go of who called
+			}
 			p.idle[kept] = c
 			kept++
 		}

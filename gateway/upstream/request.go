@@ -100,8 +100,12 @@ func appendForwarded(b []byte, ex *policy.Exchange) []byte {
 	client := ex.Client.Unmap()
 	b = append(b, "X-Forwarded-For: "...)
 	start := len(b)
-	b = client.AppendTo(b)
-	end := len(b) // of what is copied below: to write an address costs more
+	if ex.Line != nil && ex.Line.From != "" && ex.Client == ex.Peer {
+		b = append(b, ex.Line.From...)
+	} else {
+		b = client.AppendTo(b)
+	}
+	end := len(b) // of what is copied below
 	if ex.Trusted && ex.Client != ex.Peer {
 		b = ex.Peer.Unmap().AppendTo(append(b, ", "...))
 	}
