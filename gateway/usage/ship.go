@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"hash/maphash"
 	"math/bits"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -41,7 +40,9 @@ const (
 const (
 	pieceCalls = 3270 // of one piece at most: records as long as can be then fit in a message, of 1 MiB
 	window     = 16   // pieces on their way at once
-	heldShare  = 8    // of its room a spool may have one part in so many cut and unheard of: the rest can be added up
+	wayEvery   = 128  // records are at most some 20 µs of work
+	wayFor     = 20 * time.Microsecond
+	heldShare  = 8 // of its room a spool may have one part in so many cut and unheard of: the rest can be added up
 )
 
 // Run makes room for calls and ships them, until ctx ends. Then it sends what is
@@ -70,7 +71,7 @@ func (s *Spool) Run(ctx context.Context, node string, carrier Carrier, flush tim
 		select {
 		case <-told:
 			told = nil
-			k.ending = true
+			k.ending, k.tmp.hurry = true, true
 			s.seal()
 			timer := time.NewTimer(flush)
 			defer timer.Stop()
@@ -268,6 +269,7 @@ type scratch struct {
 	callers []who
 	of      []uint32 // of each record its caller and one; 0: it is no call
 	calls   int
+	hurry   bool // make no way
 }
 
 // who is a caller: the first record that has it.
@@ -295,7 +297,7 @@ func (t *scratch) number(s *segment, from, to uint32) (spoiled uint64) {
 		if !ok {
 			spoiled++
 		}
-		makeWay(i)
+		t.makeWay(int(i - from))
 	}
 	return spoiled
 }
@@ -311,7 +313,7 @@ func (s *segment) appendPiece(b []byte, from, to uint32, tmp *scratch) []byte {
 	b = entry.AppendUsageHead(slices.Grow(b, 256+160*len(tmp.callers)+90*tmp.calls), u, len(tmp.callers))
 	for i, c := range tmp.callers {
 		b = c.record.appendCaller(b, c.interrupted)
-		makeWay(uint32(i))
+		tmp.makeWay(i)
 	}
 	b = entry.AppendUsageCount(b, tmp.calls)
 	last := int64(0)
@@ -323,16 +325,17 @@ func (s *segment) appendPiece(b []byte, from, to uint32, tmp *scratch) []byte {
 		c := callOf(r, int(at-1), s.state(r) == total)
 		b = entry.AppendUsageCall(b, last, c, r.address())
 		last = c.At
-		makeWay(uint32(i))
+		tmp.makeWay(i)
 	}
 	return b
 }
 
 // makeWay lets calls go first now and then: on one core, all of them wait while
-// a piece is cut.
-func makeWay(i uint32) {
-	if i%256 == 255 {
-		runtime.Gosched()
+// a piece is cut. To yield would not do: the runtime comes back at once, and asks the
+// network only when nothing is ready to run. At the end there are no calls.
+func (t *scratch) makeWay(i int) {
+	if i%wayEvery == wayEvery-1 && !t.hurry {
+		time.Sleep(wayFor)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -38,6 +39,9 @@ type Options struct {
 	Credentials *Credentials
 	Inbox       string
 	RootCAs     string // a PEM file for tls:// addresses; "" is the system's
+	// Gently is for a process whose calls are not to wait for what is sent from here:
+	// to a URL, what is large goes out in pieces, with pauses.
+	Gently bool
 
 	Name string // of this process, for the server's operator
 	Log  *slog.Logger
@@ -126,6 +130,9 @@ func (o Options) entry(account string) ([]nats.Option, error) {
 		return out, nil
 	}
 	var out []nats.Option
+	if o.Gently {
+		out = append(out, nats.SetCustomDialer(&gentle{net.Dialer{Timeout: callTimeout}}))
+	}
 	if o.RootCAs != "" {
 		out = append(out, nats.RootCAs(o.RootCAs))
 	}
