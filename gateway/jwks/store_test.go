@@ -283,8 +283,7 @@ func TestKeysOfPoliciesThatAreGoneAreFetchedNoMore(t *testing.T) {
 	if store.Keys(policy.ID{2}, i.URL) == set {
 		t.Error("another tenant has the same set")
 	}
-	runtime.KeepAlive(set)
-	set = nil
+	runtime.KeepAlive(set) // and nobody holds it from here on
 	wait(t, "nobody to fetch", func() bool {
 		runtime.GC()
 		before := i.Calls()
