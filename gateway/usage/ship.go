@@ -40,9 +40,11 @@ const (
 const (
 	pieceCalls = 3270 // of one piece at most: records as long as can be then fit in a message, of 1 MiB
 	window     = 16   // pieces on their way at once
-	wayEvery   = 128  // records are at most some 20 µs of work
-	wayFor     = 20 * time.Microsecond
-	heldShare  = 8 // of its room a spool may have one part in so many cut and unheard of: the rest can be added up
+	heldShare  = 8    // of its room a spool may have one part in so many cut and unheard of: the rest can be added up
+
+	// A shipper that has looked at so many records pauses for so long.
+	wayEvery = 128
+	wayFor   = 20 * time.Microsecond
 )
 
 // Run makes room for calls and ships them, until ctx ends. Then it sends what is
