@@ -108,8 +108,8 @@ func (c *gatewayCommand) Run(ctx context.Context) error {
 		busURL = enrolled.NATSURL
 	}
 	line, err := bus.Connect(bus.Options{
+		URL: busURL, Credentials: &as, Inbox: bus.NodeInbox(enrolled.Node), RootCAs: c.NATSRootCAs, Name: "portico gateway " + enrolled.Name, Log: log,
 		Gently: true,
-		URL:    busURL, Credentials: &as, Inbox: bus.NodeInbox(enrolled.Node), RootCAs: c.NATSRootCAs, Name: "portico gateway " + enrolled.Name, Log: log,
 	})
 	if err != nil {
 		return err

@@ -319,8 +319,7 @@ func (c *call) try(ctx context.Context, reuse bool) (sent bool, err error) {
 			return false, err
 		}
 	}
-	c.conn.line.Store(c.ex.Line)
-	c.state = c.conn.begin()
+	c.state = c.conn.begin(c.ex.Line)
 	if ctx.Done() != nil {
 		conn, state := c.conn, c.state
 		c.unhook = context.AfterFunc(ctx, func() { conn.abort(state, abandoned) })

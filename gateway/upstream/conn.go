@@ -69,9 +69,10 @@ func newConn(c net.Conn, home *pool) *conn {
 	return out
 }
 
-// begin makes the connection a call's own, and returns the state by which the
-// call knows it again.
-func (c *conn) begin() uint64 {
+// begin makes the connection a call's own, which comes from line, and returns the
+// state by which the call knows it again.
+func (c *conn) begin(line *policy.Line) uint64 {
+	c.line.Store(line) // first: who sees that it is busy looks there
 	s := c.state.Load()&^phases + phases + 1 | busy
 	c.state.Store(s)
 	return s

@@ -212,8 +212,7 @@ func (c *call) tryFar(ctx context.Context, home *endpoint) error {
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, connectKey{}, &connecting{timeout: c.connectTime()}))
 	c.conn = newConn(stream{cancel: cancel}, home.pool)
 	c.upstream.set.open(c.conn)
-	c.conn.line.Store(c.ex.Line)
-	c.state = c.conn.begin()
+	c.state = c.conn.begin(c.ex.Line)
 	c.r, c.w = 0, 0
 	c.out = c.appendHead(c.out[:0], home)
 	head := string(c.out) // net/http holds on to it
