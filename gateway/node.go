@@ -409,8 +409,13 @@ func (n *Node) hear(ctx context.Context, leave func()) error {
 	})
 }
 
-// seenEvery is how often uses of secrets are told.
-const seenEvery = 3 * time.Second
+// Uses of secrets are told this often, so many in a message, and with a pause after
+// each: on one core, calls wait while a message is made.
+const (
+	seenEvery  = 3 * time.Second
+	seenAtOnce = 100
+	seenPause  = time.Millisecond
+)
 
 // tellSeen tells which secrets were taken, until ctx ends. What cannot be told
 // is lost: the next use is told again.
@@ -423,19 +428,27 @@ func (n *Node) tellSeen(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		seen := entry.Seen{Node: n.config.Node, Environment: n.config.Environment}
-		for _, grant := range n.grants.Seen(entry.MaxUses) {
-			if use := grant.Used(); use != nil {
-				seen.Uses = append(seen.Uses, entry.Use{Hash: hex.EncodeToString(grant.Hash[:]), At: use.At, Address: use.Address.Unmap().String()})
-			}
+		for told := 0; told < entry.MaxUses && n.tellSome(ctx); told += seenAtOnce {
+			time.Sleep(seenPause)
 		}
-		if len(seen.Uses) == 0 {
-			continue
+	}
+}
+
+// tellSome tells the next uses, and reports whether there may be more.
+func (n *Node) tellSome(ctx context.Context) bool {
+	grants := n.grants.Seen(seenAtOnce)
+	seen := entry.Seen{Node: n.config.Node, Environment: n.config.Environment, Uses: make([]entry.Use, 0, len(grants))}
+	for _, grant := range grants {
+		if use := grant.Used(); use != nil {
+			seen.Uses = append(seen.Uses, entry.Use{Hash: hex.EncodeToString(grant.Hash[:]), At: use.At, Address: use.Address.Unmap().String()})
 		}
+	}
+	if len(seen.Uses) > 0 {
 		if err := n.config.Carrier.Saw(ctx, seen); err != nil {
 			n.config.Log.Debug("uses not told", "error", err)
 		}
 	}
+	return len(grants) == seenAtOnce
 }
 
 // wake lets the reporter report at once.

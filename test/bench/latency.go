@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"portico/test/bench/figure"
@@ -15,7 +17,10 @@ import (
 // half of what the slower of the two answers to our loader when it is saturated.
 // That loader keeps to a rate and shares a core with the upstream: of a rate that
 // fills that core, the times would be of their queue.
-func (g *rig) latency(ctx context.Context) ([]figure.Row, error) {
+//
+// What disturbs all contenders alike would hide how they differ: the kernel's own
+// threads stay off the contender's core, and nobody computes on the loader's.
+func (g *rig) latency(ctx context.Context) (rows []figure.Row, err error) {
 	w := work{keyed: true, logged: true}
 	all := g.contenders(w)
 	if g.nginx == nil {
@@ -38,7 +43,11 @@ func (g *rig) latency(ctx context.Context) ([]figure.Row, error) {
 		}
 	}
 	direct := contender{name: "direct", address: g.upstream.Address[0]}
-	var rows []figure.Row
+	undo, err := machine.Clear(theirs)
+	defer func() { err = errors.Join(err, undo()) }()
+	if err != nil {
+		return nil, err
+	}
 	for _, at := range []struct {
 		name string
 		rate int
@@ -78,7 +87,7 @@ func (g *rig) added(ctx context.Context, what string, w work, all []contender) (
 				return nil, err
 			}
 			j := g.job(w, c.address)
-			r, err := g.quietly(ctx, j)
+			r, err := g.stopping(ctx, j, append(slices.Clone(g.apart.Managers), g.apart.NATS)...)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}

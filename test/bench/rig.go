@@ -250,21 +250,30 @@ func (g *rig) giveWay() error {
 // quietly does a job while the managers are stopped and, for root, NATS gives way: what
 // the calls leave them to do they would do on the loader's core, in the calls'
 // time. The gateway goes on sending what it counts.
-func (g *rig) quietly(ctx context.Context, j load.Job) (r load.Result, err error) {
-	all := func(quiet bool, s syscall.Signal) error {
+func (g *rig) quietly(ctx context.Context, j load.Job) (load.Result, error) {
+	if os.Geteuid() != 0 { // nobody else would get its part back
+		return g.stopping(ctx, j, g.apart.Managers...)
+	}
+	if err := machine.GiveWay(g.apart.NATS.PID(), true); err != nil {
+		return load.Result{}, err
+	}
+	r, err := g.stopping(ctx, j, g.apart.Managers...)
+	return r, errors.Join(err, machine.GiveWay(g.apart.NATS.PID(), false))
+}
+
+// stopping does a job while some processes are stopped.
+func (g *rig) stopping(ctx context.Context, j load.Job, some ...*process.Process) (r load.Result, err error) {
+	all := func(s syscall.Signal) error {
 		var errs []error
-		if os.Geteuid() == 0 { // nobody else would get its part back
-			errs = append(errs, machine.GiveWay(g.apart.NATS.PID(), quiet))
-		}
-		for _, p := range g.apart.Managers {
+		for _, p := range some {
 			errs = append(errs, syscall.Kill(p.PID(), s))
 		}
 		return errors.Join(errs...)
 	}
-	if err = all(true, syscall.SIGSTOP); err == nil {
+	if err = all(syscall.SIGSTOP); err == nil {
 		r, err = load.For(j, g.own).Do(ctx, j)
 	}
-	return r, errors.Join(err, all(false, syscall.SIGCONT)) // all, for some may be stopped
+	return r, errors.Join(err, all(syscall.SIGCONT)) // all, for some may be stopped
 }
 
 // alone starts a node from its disk copy, with nobody to talk to. It has no

@@ -1,9 +1,13 @@
 package machine
 
 import (
+	"errors"
+	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +39,77 @@ func GiveWay(pid int, way bool) error {
 	return each(pid, "sched_setattr", func(thread int) error {
 		return unix.SchedSetAttr(thread, &unix.SchedAttr{Policy: policy}, 0)
 	})
+}
+
+const (
+	kernelParent = 2 // kthreadd, which starts all threads of the kernel
+	workCores    = "/sys/devices/virtual/workqueue/cpumask"
+)
+
+// Clear keeps the kernel's threads off a core, those that may run on another, until
+// undo is called: one that looks through the memory computes for milliseconds and lets
+// nobody in. Only root may do so; for others nothing changes.
+func Clear(core int) (undo func() error, err error) {
+	var undone []func() error
+	undo = func() error {
+		var errs []error
+		for _, do := range undone {
+			errs = append(errs, do())
+		}
+		return errors.Join(errs...)
+	}
+	if os.Geteuid() != 0 {
+		return undo, nil
+	}
+	threads, err := Children(kernelParent)
+	if err != nil {
+		return undo, err
+	}
+	for _, id := range threads {
+		var before unix.CPUSet
+		if unix.SchedGetaffinity(id, &before) != nil || !before.IsSet(core) || before.Count() == 1 {
+			continue
+		}
+		after := before
+		after.Clear(core)
+		if unix.SchedSetaffinity(id, &after) != nil { // it belongs where it is, or has just ended
+			continue
+		}
+		undone = append(undone, func() error {
+			if err := unix.SchedSetaffinity(id, &before); err != nil && err != unix.ESRCH && err != unix.EINVAL {
+				return os.NewSyscallError("sched_setaffinity", err)
+			}
+			return nil
+		})
+	}
+	before, err := os.ReadFile(workCores)
+	if err != nil { // a kernel without
+		return undo, nil
+	}
+	after, err := without(string(before), core)
+	if err == nil && after != "" {
+		if err = os.WriteFile(workCores, []byte(after), 0); err == nil {
+			undone = append(undone, func() error { return os.WriteFile(workCores, before, 0) })
+		}
+	}
+	return undo, err
+}
+
+// without takes a core from a mask as the kernel writes it: hexadecimal, with a comma
+// after 32 cores. It returns "" when no core would be left.
+func without(mask string, core int) (string, error) {
+	set, ok := new(big.Int).SetString(strings.ReplaceAll(strings.TrimSpace(mask), ",", ""), 16)
+	if !ok || set.Sign() < 0 {
+		return "", fmt.Errorf("%q is no mask of cores", mask)
+	}
+	if set.SetBit(set, core, 0).Sign() == 0 {
+		return "", nil
+	}
+	text := set.Text(16)
+	for at := len(text) - 8; at > 0; at -= 8 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text, nil
 }
 
 // each does something to each thread that a process has; call names it in an error.

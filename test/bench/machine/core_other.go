@@ -8,6 +8,9 @@ func Pin(int, ...int) error { return ErrUnknown }
 // GiveWay is for Linux alone.
 func GiveWay(int, bool) error { return ErrUnknown }
 
+// Clear does nothing here.
+func Clear(int) (undo func() error, err error) { return func() error { return nil }, nil }
+
 // Punctual does nothing here.
 func Punctual() {}
 
