@@ -37,6 +37,13 @@
 // Before the next measure the bench waits until the ledger has all calls. In the
 // row publish they work on.
 //
+// A p99 is made of the moments in which nobody can compute. So in the row latency
+// NATS is stopped too, and root's bench keeps the kernel's threads that may run on
+// any core off the contender's, until the row is measured: one that looks through
+// the memory takes a core for milliseconds, whoever the contender is, and a ratio of
+// two such p99 says nothing. A bench that is killed leaves them where they are;
+// `taskset` and /sys/devices/virtual/workqueue/cpumask move them back.
+//
 // With -against, gateways of other builds take the place of the standard
 // library's proxy: what a change costs or saves is smaller than what differs from
 // one run to the next, and shows only within one.
