@@ -27,19 +27,11 @@ func serveUpstream([]string) (string, error) {
 		return "", err
 	}
 	small, large := answers()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = talk(c, small, large) // to its end, whatever that is
-			}()
-		}
-	}()
-	return l.Addr().String(), nil
+	err = answer(l, small, func(c net.Conn) {
+		defer c.Close()
+		_ = talk(c, small, large) // to its end, whatever that is
+	})
+	return l.Addr().String(), err
 }
 
 func talk(c net.Conn, small, large []byte) error {
