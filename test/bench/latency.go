@@ -19,7 +19,7 @@ import (
 // fills that core, the times would be of their queue.
 //
 // What disturbs all contenders alike would hide how they differ: the kernel's own
-// threads stay off the contender's core, and nobody computes on the loader's.
+// threads stay off the contender's core, and managers and NATS are stopped.
 func (g *rig) latency(ctx context.Context) (rows []figure.Row, err error) {
 	w := work{keyed: true, logged: true}
 	all := g.contenders(w)
