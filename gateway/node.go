@@ -409,12 +409,13 @@ func (n *Node) hear(ctx context.Context, leave func()) error {
 	})
 }
 
-// Uses of secrets are told this often, so many in a message, and with a pause after
-// each: on one core, calls wait while a message is made.
+// Uses of secrets are told this often, so many in a message, in so many messages at most
+// and with a pause after each: on one core, calls wait while a message is made.
 const (
-	seenEvery  = 3 * time.Second
-	seenAtOnce = 100
-	seenPause  = time.Millisecond
+	seenEvery    = 3 * time.Second
+	seenAtOnce   = 100
+	seenMessages = 10
+	seenPause    = time.Millisecond
 )
 
 // tellSeen tells which secrets were taken, until ctx ends. What cannot be told
@@ -428,7 +429,7 @@ func (n *Node) tellSeen(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		for told := 0; told < entry.MaxUses && n.tellSome(ctx); told += seenAtOnce {
+		for told := 0; told < seenMessages && n.tellSome(ctx); told++ {
 			time.Sleep(seenPause)
 		}
 	}

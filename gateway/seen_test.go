@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"testing"
 
-	"portico/gateway"
 	"portico/internal/entry"
 )
 
@@ -17,7 +16,8 @@ func TestUsesAreToldInSmallMessages(t *testing.T) {
 	for n := range keys {
 		grants = append(grants, grantItem(t, 2, mint(1000+n), demoGrant()))
 	}
-	r := governed(t, func(*gateway.Config) {}, func(*entry.API) {}, grants...)
+	r := startDemo(t)
+	r.serve(t, 2, grants...)
 	want := map[string]bool{}
 	for n := range keys {
 		key := mint(1000 + n)

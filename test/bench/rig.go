@@ -250,15 +250,15 @@ func (g *rig) giveWay() error {
 // quietly does a job while the managers are stopped and, for root, NATS gives way: what
 // the calls leave them to do they would do on the loader's core, in the calls'
 // time. The gateway goes on sending what it counts.
-func (g *rig) quietly(ctx context.Context, j load.Job) (load.Result, error) {
+func (g *rig) quietly(ctx context.Context, j load.Job) (r load.Result, err error) {
 	if os.Geteuid() != 0 { // nobody else would get its part back
 		return g.stopping(ctx, j, g.apart.Managers...)
 	}
-	if err := machine.GiveWay(g.apart.NATS.PID(), true); err != nil {
-		return load.Result{}, err
+	err = machine.GiveWay(g.apart.NATS.PID(), true)
+	if err == nil {
+		r, err = g.stopping(ctx, j, g.apart.Managers...)
 	}
-	r, err := g.stopping(ctx, j, g.apart.Managers...)
-	return r, errors.Join(err, machine.GiveWay(g.apart.NATS.PID(), false))
+	return r, errors.Join(err, machine.GiveWay(g.apart.NATS.PID(), false)) // some threads may do so
 }
 
 // stopping does a job while some processes are stopped.

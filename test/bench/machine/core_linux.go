@@ -42,14 +42,15 @@ func GiveWay(pid int, way bool) error {
 }
 
 const (
-	kernelParent = 2 // kthreadd, which starts all threads of the kernel
+	kernelParent = "/proc/2/comm" // kthreadd, which starts all threads of the kernel
 	workCores    = "/sys/devices/virtual/workqueue/cpumask"
 )
 
 // Clear keeps the kernel's threads off a core, those that may run on another, until
 // undo is called: one that looks through the memory computes for milliseconds and lets
-// nobody in. Only root may do so; for others nothing changes.
-func Clear(core int) (undo func() error, err error) {
+// nobody in. It reports whether any was moved: none is for whoever is not root, or is
+// in a container, where process 2 is anybody's.
+func Clear(core int) (undo func() error, cleared bool) {
 	var undone []func() error
 	undo = func() error {
 		var errs []error
@@ -58,13 +59,11 @@ func Clear(core int) (undo func() error, err error) {
 		}
 		return errors.Join(errs...)
 	}
-	if os.Geteuid() != 0 {
-		return undo, nil
+	name, _ := os.ReadFile(kernelParent)
+	if os.Geteuid() != 0 || string(name) != "kthreadd\n" {
+		return undo, false
 	}
-	threads, err := Children(kernelParent)
-	if err != nil {
-		return undo, err
-	}
+	threads, _ := Children(2)
 	for _, id := range threads {
 		var before unix.CPUSet
 		if unix.SchedGetaffinity(id, &before) != nil || !before.IsSet(core) || before.Count() == 1 {
@@ -76,23 +75,17 @@ func Clear(core int) (undo func() error, err error) {
 			continue
 		}
 		undone = append(undone, func() error {
-			if err := unix.SchedSetaffinity(id, &before); err != nil && err != unix.ESRCH && err != unix.EINVAL {
+			if err := unix.SchedSetaffinity(id, &before); err != nil && err != unix.ESRCH {
 				return os.NewSyscallError("sched_setaffinity", err)
 			}
 			return nil
 		})
 	}
-	before, err := os.ReadFile(workCores)
-	if err != nil { // a kernel without
-		return undo, nil
+	before, _ := os.ReadFile(workCores) // no kernel has to have it
+	if after, err := without(string(before), core); err == nil && after != "" && os.WriteFile(workCores, []byte(after), 0) == nil {
+		undone = append(undone, func() error { return os.WriteFile(workCores, before, 0) })
 	}
-	after, err := without(string(before), core)
-	if err == nil && after != "" {
-		if err = os.WriteFile(workCores, []byte(after), 0); err == nil {
-			undone = append(undone, func() error { return os.WriteFile(workCores, before, 0) })
-		}
-	}
-	return undo, err
+	return undo, len(undone) > 0
 }
 
 // without takes a core from a mask as the kernel writes it: hexadecimal, with a comma

@@ -9,7 +9,7 @@ func Pin(int, ...int) error { return ErrUnknown }
 func GiveWay(int, bool) error { return ErrUnknown }
 
 // Clear does nothing here.
-func Clear(int) (undo func() error, err error) { return func() error { return nil }, nil }
+func Clear(int) (undo func() error, cleared bool) { return func() error { return nil }, false }
 
 // Punctual does nothing here.
 func Punctual() {}

@@ -2,6 +2,7 @@ package stand
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -28,7 +29,7 @@ func answer(l net.Listener, small []byte, talk func(net.Conn)) error {
 	watch := func(socket int) error {
 		return unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, socket, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(socket)})
 	}
-	if err := errOf(unix.SetNonblock(door, true), watch(door)); err != nil {
+	if err := errors.Join(unix.SetNonblock(door, true), watch(door)); err != nil {
 		return err
 	}
 	a := &answerer{poll: poll, small: small, talk: talk, begun: map[int][]byte{}}
@@ -46,22 +47,13 @@ func answer(l net.Listener, small []byte, talk func(net.Conn)) error {
 				if socket != door {
 					a.read(socket)
 				} else if socket, _, err = unix.Accept4(door, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC); err == nil {
-					if errOf(unix.SetsockoptInt(socket, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), watch(socket)) != nil {
+					if errors.Join(unix.SetsockoptInt(socket, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), watch(socket)) != nil {
 						_ = unix.Close(socket)
 					}
 				}
 			}
 		}
 	}()
-	return nil
-}
-
-func errOf(all ...error) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -125,7 +117,7 @@ func (a *answerer) handOver(socket int, read []byte) {
 	file := os.NewFile(uintptr(socket), "")
 	conn, err := net.FileConn(file) // a second descriptor
 	_ = file.Close()
-	if errOf(forgotten, err) == nil {
+	if errors.Join(forgotten, err) == nil {
 		go a.talk(&resumed{conn, io.MultiReader(bytes.NewReader(read), conn)})
 	}
 }
