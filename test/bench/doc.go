@@ -37,12 +37,16 @@
 // Before the next measure the bench waits until the ledger has all calls. In the
 // row publish they work on.
 //
-// A p99 is made of the moments in which nobody can compute. So in the row latency
-// NATS is stopped too, and root's bench keeps the kernel's threads that may run on
-// any core off the contender's, until the row is measured: one that looks through
-// the memory takes a core for milliseconds, whoever the contender is, and a ratio of
-// two such p99 says nothing. A bench that is killed leaves them where they are;
-// `taskset` and /sys/devices/virtual/workqueue/cpumask move them back.
+// A p99 is made of the moments in which nobody can compute, whoever the contender
+// is, and a ratio of two such p99 says nothing. So in the row latency NATS is stopped
+// too, and root's bench keeps the kernel's threads that may run on any core off the
+// contender's, until the row is measured: one that looks through the memory takes a
+// core for milliseconds. A bench that is killed leaves them where they are; `taskset`
+// and /sys/devices/virtual/workqueue/cpumask move them back. The loader makes up for
+// nothing where it did not run itself. And what stands still then is the virtual
+// machine (2 to 10 ms about once a second on ours, for nginx as for us): so what is
+// judged is the median of the p99 of each quarter of a second. It leaves out what a
+// contender itself makes stand still less often than that, which the p99 of all has.
 //
 // With -against, gateways of other builds take the place of the standard
 // library's proxy: what a change costs or saves is smaller than what differs from

@@ -24,10 +24,10 @@ import (
 )
 
 // Two cores are used, however many there are: the contender has one to itself,
-// or both are free to all.
+// or both are free to all. The first one is where a machine does what it does on one.
 const (
-	theirs = 0 // the contender's
-	others = 1 // the loader's, the upstream's and the control plane's
+	theirs = 1 // the contender's
+	others = 0 // the loader's, the upstream's and the control plane's
 )
 
 // settings of the parts called requests/….

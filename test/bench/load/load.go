@@ -42,6 +42,10 @@ type Result struct {
 	Failed   int64         // of them outside 2xx, and calls without an answer
 	Took     time.Duration // from the first call until the last answer, or a little more
 	P50, P99 time.Duration // of the time from a call to the end of its answer
+
+	// At a rate only.
+	Quarter99 time.Duration // the median of the P99 of each quarter of a second: a machine that stands still now and then does not change it
+	Stood     time.Duration // how long the loader did not run when it should have, and made no calls
 }
 
 // PerSecond is how many calls were answered in a second.

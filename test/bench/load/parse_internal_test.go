@@ -24,7 +24,7 @@ status codes: 2490 2xx, 10 3xx, 0 4xx, 5 5xx
 
 func TestWhatLoadersPrintIsRead(t *testing.T) {
 	r, err := parseWrk(wrkSaid)
-	if want := (Result{12299, 15, 1080231 * time.Microsecond, 115 * time.Microsecond, 25045 * time.Microsecond}); err != nil || r != want {
+	if want := (Result{Answered: 12299, Failed: 15, Took: 1080231 * time.Microsecond, P50: 115 * time.Microsecond, P99: 25045 * time.Microsecond}); err != nil || r != want {
 		t.Errorf("wrk: got %+v %v", r, err)
 	}
 	if _, err := parseWrk("unable to connect"); err == nil {

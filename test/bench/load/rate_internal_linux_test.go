@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +43,52 @@ func TestSlowServerCannotHideThatItIs(t *testing.T) {
 	const each = 50 * time.Millisecond
 	address := serve(t, func(c net.Conn) { time.Sleep(each); fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") })
 	r := work(t, Job{Address: address, Connections: 1, Rate: 100, For: 200 * time.Millisecond, Calls: []Call{{Path: "/"}}})
-	if least := 20*each - 200*time.Millisecond; r.Answered != 20 || r.Failed != 0 || r.P99 < least || r.Took < 20*each {
+	if least := 20*each - 200*time.Millisecond - r.Stood; r.Answered != 20 || r.Failed != 0 || r.P99 < least || r.Took < 20*each {
 		t.Errorf("got %+v of 20 calls, the last of which was answered %v after it was due", r, least)
+	}
+}
+
+// TestLoaderThatStoodStillMakesUpForNothing stops this process for a while: what was
+// due then is made later, one after the other, and the server is not blamed.
+func TestLoaderThatStoodStillMakesUpForNothing(t *testing.T) {
+	const stop = 300 * time.Millisecond
+	address := serve(t, func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") })
+	id := strconv.Itoa(os.Getpid())
+	stopper := exec.Command("sh", "-c", "sleep 0.1; kill -STOP "+id+"; sleep 0.3; kill -CONT "+id)
+	if err := stopper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const calls = 1000
+	r := work(t, Job{Address: address, Connections: 4, Rate: calls, For: time.Second, Calls: []Call{{Path: "/"}}})
+	if err := stopper.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	// Without, the calls of 300 ms would have waited for up to that long.
+	if r.Answered != calls || r.Failed != 0 || r.Stood < stop-50*time.Millisecond || r.Took < time.Second+stop-50*time.Millisecond || r.P99 > stop/3 {
+		t.Errorf("got %+v of %d calls, with a stop of %v", r, calls, stop)
+	}
+}
+
+func TestQuarter99IsThatOfMostQuarters(t *testing.T) {
+	var times []time.Duration
+	for quarter := range 5 {
+		for call := range 100 {
+			took := time.Duration(1+call) * time.Millisecond
+			if quarter == 3 {
+				took += time.Second
+			}
+			times = append(times, took)
+		}
+	}
+	times = append(times, time.Hour) // of a quarter that is not whole
+	if got, want := quarter99(times, 400), 99*time.Millisecond; got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := quarter99(nil, 400); got != 0 {
+		t.Errorf("got %v of no calls", got)
+	}
+	if got, want := quarter99([]time.Duration{2, 1}, 400), time.Duration(2); got != want {
+		t.Errorf("got %v of fewer calls than a quarter has, want %v", got, want)
 	}
 }
 

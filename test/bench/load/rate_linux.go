@@ -17,6 +17,10 @@ import (
 // patience is how long the last answers may take after the last call.
 const patience = 10 * time.Second
 
+// standstill is how late a call may be made because this thread did not run. To take
+// an answer from each connection keeps it busy for less.
+const standstill = 500 * time.Microsecond
+
 // paced does a job at a rate, on one thread that sleeps in the kernel until a
 // call is due or an answer has come. Threads that take turns would cost several
 // times as much, and fill a core at a rate that leaves the server half idle:
@@ -24,7 +28,10 @@ const patience = 10 * time.Second
 //
 // The time of a call runs from when it was due where the answer before it was
 // late: a server that is slow cannot put off the next call and so hide that it
-// is. Where only this thread woke late, it runs from when the call was made.
+// is. Where only this thread was late, it runs from when the call was made; and when
+// the thread did not run for longer than standstill, all that is due moves on by as
+// much. Else the calls of that time would come at once: the times would be of how a
+// server works off bursts, which a loader with a core to itself does not make.
 func paced(j Job, requests [][]byte) (Result, error) {
 	if j.TLS || j.HTTP2 {
 		return Result{}, errors.New("our loader keeps to a rate over plain HTTP/1.1 only")
@@ -63,15 +70,27 @@ func paced(j Job, requests [][]byte) (Result, error) {
 	}
 	p.times, p.failed = p.times[:0], 0
 	began := time.Now()
-	if err := p.run(j, began); err != nil {
+	stood, err := p.run(j, began)
+	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Took: time.Since(began), Answered: int64(len(p.times)), Failed: p.failed + int64(p.open)}
+	r := Result{Took: time.Since(began), Stood: stood, Answered: int64(len(p.times)), Failed: p.failed + int64(p.open)}
 	if r.Answered == 0 {
 		return r, errors.New("no call was answered")
 	}
+	r.Quarter99 = quarter99(p.times, j.Rate)
 	r.P50, r.P99 = Quantile(p.times, 0.50), Quantile(p.times, 0.99)
 	return r, nil
+}
+
+// quarter99 is Result.Quarter99 of calls in the order in which they were answered. It
+// sorts within quarters. What is left behind the last whole one does not count.
+func quarter99(times []time.Duration, rate int) time.Duration {
+	var each []time.Duration
+	for n := min(max(rate/4, 1), len(times)); len(times) >= n && n > 0; times = times[n:] {
+		each = append(each, Quantile(times[:n], 0.99))
+	}
+	return Quantile(each, 0.50)
 }
 
 // pace is a job at work.
@@ -98,10 +117,12 @@ type pacedLine struct {
 }
 
 // run makes the calls that are due until the job's time is over, and takes
-// their answers.
-func (p *pace) run(j Job, began time.Time) error {
-	due := func(call int) time.Time { return began.Add(time.Duration(call) * time.Second / time.Duration(j.Rate)) }
-	end := began.Add(j.For)
+// their answers. It returns for how long all that was due moved on.
+func (p *pace) run(j Job, began time.Time) (stood time.Duration, err error) {
+	due := func(call int) time.Time {
+		return began.Add(stood + time.Duration(call)*time.Second/time.Duration(j.Rate))
+	}
+	all := int(j.For * time.Duration(j.Rate) / time.Second)
 	next := 0 // all calls before it were due
 	answered := func(l *pacedLine) error {
 		if l.at += len(p.lines); l.at < next {
@@ -111,22 +132,25 @@ func (p *pace) run(j Job, began time.Time) error {
 	}
 	for {
 		now := time.Now()
-		for ; due(next).Before(end) && !due(next).After(now); next++ {
+		if late := now.Sub(due(next)); late > standstill && next < all {
+			stood += late
+		}
+		for ; next < all && !due(next).After(now); next++ {
 			if l := &p.lines[next%len(p.lines)]; !l.busy {
 				if err := p.send(l, now); err != nil {
-					return err
+					return stood, err
 				}
 			}
 		}
 		sleep := time.Until(due(next))
-		if !due(next).Before(end) {
-			if p.open == 0 || now.After(end.Add(patience)) {
-				return nil
+		if next == all {
+			if p.open == 0 || now.After(due(all).Add(patience)) {
+				return stood, nil
 			}
 			sleep = patience
 		}
 		if err := p.wait(sleep, answered); err != nil {
-			return err
+			return stood, err
 		}
 	}
 }
