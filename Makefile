@@ -18,7 +18,8 @@ run: build ## build and start everything with the demo, in one process
 	@exec ./bin/portico serve --demo
 
 build: ## build bin/portico
-	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/portico ./cmd/portico
+	@overlay="$$(GO='$(GO)' deploy/in-order bin)" && set -x && \
+	$(GO) build -overlay "$$overlay" -ldflags "-X main.version=$(VERSION)" -o bin/portico ./cmd/portico
 
 test: ## every test: unit, contract, NATS, PostgreSQL, end to end, browser
 	@PORTICO_CHROME="$$(test/find-chrome)" && export PORTICO_CHROME && $(GO) run ./test/postgres/with $(GO) test -timeout 20m ./...

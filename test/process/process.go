@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,17 +63,34 @@ type Process struct {
 	out strings.Builder
 }
 
-// Build builds the binary into dir and returns its path. The build cache makes
-// a second build cheap.
+// Build builds the binary into dir, as `make build` does, and returns its path. The
+// build cache makes a second build cheap.
 func Build(ctx context.Context, dir string) (string, error) {
 	bin := filepath.Join(dir, "portico")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "./cmd/portico")
+	overlay, err := inOrder(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	return bin, build(ctx, bin, "./cmd/portico", "-overlay", overlay)
+}
+
+// inOrder writes the overlay of the runtime that the product is built with.
+func inOrder(ctx context.Context, dir string) (overlay string, err error) {
+	out, err := exec.CommandContext(ctx, filepath.Join(Root(), "deploy", "in-order"), dir).Output()
+	if err != nil {
+		return "", fmt.Errorf("deploy/in-order: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func build(ctx context.Context, bin, what string, flags ...string) error {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, flags, []string{"-o", bin, what})...)
 	cmd.Dir = Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build portico: %w\n%s", err, out)
+		return fmt.Errorf("build %s: %w\n%s", what, err, out)
 	}
-	return bin, nil
+	return nil
 }
 
 // Root returns the folder of the module.
